@@ -1,0 +1,42 @@
+"""Where Perennial keeps what it makes: one folder, `.perennial/` in the working folder unless PERENNIAL_HOME says else."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from perennial.store import Store
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds the store, the pipelines' state and the embedded MLflow and Prefect stores."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Home":
+        """PERENNIAL_HOME, or `.perennial` in the working folder. Makes nothing."""
+        return cls(Path(os.environ.get("PERENNIAL_HOME", ".perennial")).expanduser().resolve())
+
+    @property
+    def store(self) -> Store:
+        """Step outputs."""
+        return Store(self.root / "store")
+
+    def state(self, pipeline: str) -> Path:
+        """What the last run of `pipeline` left for the next: its snapshot heads."""
+        return self.root / "state" / pipeline
+
+    def checkpoints(self, key: str) -> Path:
+        """Where the training run under `key` keeps what it needs to resume; removed when it ends."""
+        return self.root / "checkpoints" / key
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's embedded database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's embedded database and settings."""
+        return self.root / "prefect"

@@ -1,0 +1,20 @@
+"""The kinds of task Perennial knows, by name."""
+
+from importlib import import_module
+from typing import cast
+
+from perennial.kinds.base import Kind, Prediction
+
+__all__ = ["Kind", "Prediction", "get", "names"]
+
+_MODULES = {"text-classification": "perennial.kinds.text_classification"}
+
+
+def names() -> tuple[str, ...]:
+    """Every kind's name, as `kind:` in pipeline.yaml."""
+    return tuple(_MODULES)
+
+
+def get(name: str) -> Kind:
+    """The kind called `name`. Raises KeyError if there is none; a PipelineSpec never names one."""
+    return cast(Kind, import_module(_MODULES[name]).KIND)

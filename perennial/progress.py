@@ -1,0 +1,50 @@
+"""How a step says what it is doing, without knowing who listens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """Hears what the running step does."""
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        """`done` of `total` `unit`s (total None: not known) of the running step; `detail` is free text."""
+
+    def note(self, message: str) -> None:
+        """Something a person should know that does not stop the run."""
+
+
+class Silent:
+    """Hears nothing; the default in library use and in tests."""
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        pass
+
+
+_listener: ContextVar[Listener] = ContextVar("perennial_progress")
+_SILENT = Silent()
+
+
+def advance(done: float, total: float | None = None, *, unit: str = "", detail: str = "") -> None:
+    """Report `done` of `total` `unit`s of the running step."""
+    _listener.get(_SILENT).advance(done, total, unit, detail)
+
+
+def note(message: str) -> None:
+    """Report something a person should know that does not stop the run."""
+    _listener.get(_SILENT).note(message)
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Send all reports made inside the block to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

@@ -1,0 +1,267 @@
+"""pipeline.yaml as frozen models: the one definition of every setting, with its unit, its default and why.
+
+Reading the file, its line numbers and `--set` overrides are in `perennial.spec_file`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from perennial import kinds
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Severity = Literal["critical", "warning", "info"]
+SPLITS = ("train", "validation", "test")
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _as_text(value: object) -> object:
+    # Labels are text everywhere; YAML reads 0 and true as something else.
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is YAML's truth value; put the label in quotes")
+    return str(value) if isinstance(value, int | float) else value
+
+
+Label = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """A group of settings: immutable; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileSource(Settings):
+    """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped."""
+
+    type: Literal["file"]
+    path: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    """Paths or globs, relative to the pipeline's folder."""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
+    """auto: by the file's ending (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, each also with .gz)."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Of CSV; None: a comma (a tab for TSV)."""
+
+
+class HuggingFaceSource(Settings):
+    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` reads."""
+
+    type: Literal["huggingface"]
+    name: str
+    """Hub name (owner/name) or a folder, relative to the pipeline's folder."""
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    """Commit or tag; required for a hub name, so that the same run reads the same rows."""
+
+
+class SqlSource(Settings):
+    """A query on any database SQLAlchemy reaches."""
+
+    type: Literal["sql"]
+    url_env: str
+    """Name of the environment variable that holds the URL; the URL itself never goes into a file."""
+    query: str
+    """May use the bound parameter :watermark, the newest time already read (the epoch on the first run)."""
+
+
+Source = Annotated[FileSource | HuggingFaceSource | SqlSource, Field(discriminator="type")]
+
+
+class ColumnsSpec(Settings):
+    """Which of the source's columns is what."""
+
+    text: str = "text"
+    label: str = "label"
+    time: str | None = None
+    """When the row came to be; rows not newer than the newest already read are not read again."""
+    id: str | None = None
+    """A stable row id; None: a hash of the row's content."""
+    slices: tuple[str, ...] = ()
+    """Columns by which results are broken down."""
+
+
+class ExpectationSpec(Settings):
+    """An expectation of Great Expectations, under its own name and with its own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    """Snake case, for example expect_column_value_lengths_to_be_between."""
+    column: str | None = None
+    """One of: text, label, time, row_id, or a slice column."""
+    severity: Severity = "critical"
+    """critical stops the run; warning quarantines the rows (row-level) or is reported (others); info is reported."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The expectation's own arguments."""
+        return dict(self.model_extra or {})
+
+
+class SplitsSpec(Settings):
+    """How rows are divided by the hash of their text. Changing it moves rows: judge no old champion after that."""
+
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of rows that choose the best checkpoint."""
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Share of rows that gates judge on; never trained on."""
+
+
+class DataSpec(Settings):
+    """Where labelled rows come from and what is expected of them."""
+
+    source: Source
+    columns: ColumnsSpec = ColumnsSpec()
+    labels: tuple[Label, ...] = ()
+    """All labels, in the order reports show them."""
+    expectations: tuple[ExpectationSpec, ...] = ()
+    """On top of the built-in ones: text there and not blank, label known, one label a text, enough rows, …"""
+    splits: SplitsSpec = SplitsSpec()
+    max_text_length: int = Field(default=100_000, gt=0)
+    """Characters; longer texts are quarantined: far beyond any model's reach, and usually a broken file."""
+    min_rows: int = Field(default=50, gt=0)
+    """Fewer rows in all stop the run: nothing can be learned or judged from them."""
+    min_rows_per_label: int = Field(default=2, ge=0)
+    """Fewer rows of a label in any split stop the run: its figures would mean nothing."""
+    max_quarantined: Share = 0.05
+    """A larger share of quarantined rows, in all or among the new ones, stops the run: the data has changed its nature."""
+    max_label_shift: Share = 0.25
+    """Total variation distance between the label shares of new and old rows above which the run warns."""
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"label {twice[0]!r} is there more than once; name each label once")
+        return labels
+
+
+class ModelSpec(Settings):
+    """The pretrained model that is fine-tuned."""
+
+    base: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """A folder (relative to the pipeline's), a hub id, or a hub id that an installed package carries, as the default."""
+    revision: str | None = None
+    """Commit or tag on the hub."""
+    max_length: int = Field(default=128, ge=8, le=8192)
+    """Tokens; longer texts lose their ends."""
+    pooling: Literal["auto", "mean", "cls"] = "auto"
+    """mean: a linear head on the mean of the token vectors. cls: the architecture's own head.
+    auto: mean for sentence-embedding models, whose own pooler was never trained; cls for others."""
+
+
+class TrainingSpec(Settings):
+    """How the model is fine-tuned."""
+
+    epochs: float = Field(default=3, gt=0, le=1000)
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
+    """Peak, of the encoder. auto: 2e-4 at a hidden width of 384, falling with its square (5e-5 at 768)."""
+    head_learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    """Peak, of the new head, which starts from nothing."""
+    tokens_per_batch: int = Field(default=1024, ge=8)
+    """Tokens, padding included, in one forward pass; texts of like lengths share a batch."""
+    accumulation: int = Field(default=1, ge=1)
+    """Batches per optimizer step."""
+    warmup: Share = 0.1
+    """Share of all steps in which the learning rate rises; then it falls linearly to 0."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """In the encoder and before the head."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: a label's weight in the loss is inverse to its frequency."""
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    early_stopping: int = Field(default=2, ge=1)
+    """Epochs without a better validation score after which training ends; the best checkpoint is kept anyway."""
+    freeze_embeddings: bool = False
+    freeze_layers: int = Field(default=0, ge=0)
+    """The lowest N layers keep their pretrained weights."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 autocast where the CPU or GPU computes in bf16 natively, fp32 elsewhere."""
+    seed: int = Field(default=42, ge=0)
+    checkpoint_seconds: float = Field(default=30, gt=0)
+    """At least this long between the checkpoints from which a killed training resumes."""
+
+
+class ExportSpec(Settings):
+    """What the registered package is."""
+
+    precision: Literal["fp32", "int8", "fp16"] = "int8"
+    """int8: dynamic, per channel; a quarter of the size. fp16: for GPUs."""
+    max_drop: Share = 0.01
+    """Validation accuracy (or the kind's main metric) int8 or fp16 may lose against fp32; past it fp32 is packed."""
+
+
+class GateSpec(Settings):
+    """One condition on a metric of the test rows. Exactly one of min, max and versus."""
+
+    metric: str
+    per: Literal["label"] | None = None
+    """label: the condition holds for each label's own figure."""
+    min: float | None = None
+    max: float | None = None
+    versus: Literal["champion", "baseline"] | None = None
+    """champion: compared with the model serving now. baseline: with the best of the baselines."""
+    margin: float = 0.0
+    """With versus: how much worse the candidate may be; negative: how much better it must be."""
+    min_n: int = Field(default=1, ge=1)
+    """Fewer rows than this leave the check undecided, which holds the candidate."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        given = [name for name in ("min", "max", "versus") if getattr(self, name) is not None]
+        if len(given) != 1:
+            seen = " and ".join(given) if given else "none of them"
+            raise ValueError(f"a gate needs exactly one of min, max and versus; this one has {seen}")
+        if self.margin and self.versus is None:
+            raise ValueError("margin goes with versus; a floor or ceiling has none")
+        return self
+
+
+class ScheduleSpec(Settings):
+    """When a scheduled run starts."""
+
+    cron: str
+    """Five fields: minute, hour, day of month, month, day of week."""
+    min_new_rows: int = Field(default=1, ge=0)
+    """A scheduled run with fewer new rows is skipped."""
+
+
+class PipelineSpec(Settings):
+    """One pipeline: what it learns, from what, and when the result may serve."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """Lower-case letters, digits, - and _; also the registered model's name."""
+    kind: str
+    data: DataSpec
+    model: ModelSpec = ModelSpec()
+    training: TrainingSpec = TrainingSpec()
+    export: ExportSpec = ExportSpec()
+    gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
+    """At least one: a pipeline without a gate would promote anything."""
+    schedule: ScheduleSpec | None = None
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where pipeline.yaml lies: relative paths start there. Not a setting, so no part of any key."""
+        return self._folder
+
+    def located(self, folder: Path) -> Self:
+        """The same pipeline, its relative paths starting at `folder`."""
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in kinds.names():
+            raise ValueError(f"{kind!r} is not a kind of task; there are: {', '.join(kinds.names())}")
+        return kind

@@ -1,0 +1,165 @@
+"""The content-addressed, crash-safe store of step outputs.
+
+An entry is a folder `store/<step>/<key>/`: the step's files, `record.json` (the frozen record the step gave) and
+`manifest.json` (sha256 and size of every file). It is written beside its place, fsynced, and renamed into it, so an
+entry is whole or not there at all.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError as RecordMismatch
+
+from perennial import digest, progress
+from perennial.artifacts import Record
+from perennial.errors import StoreError, listing
+
+R = TypeVar("R", bound=Record)
+
+RECORD = "record.json"
+MANIFEST = "manifest.json"
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Store:
+    """Step outputs under one folder, each under the key of what it was made from."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, step: str, key: str) -> Path:
+        """Where the entry of `step` under `key` is, or would be."""
+        return self.root / step / key
+
+    def get_or_make(self, step: str, key: str, record: type[R], make: Callable[[Path], R]) -> R:
+        """The record stored under `key`; if it is not there whole, `make(folder)` writes its files and returns it.
+
+        A damaged entry is set aside and made again. Raises StoreError when the disk is full or not writable.
+        """
+        found = self.get(step, key, record)
+        if found is not None:
+            return found
+        with self._writing(step, key) as folder:
+            made = make(folder)
+            self._seal(folder, made)
+            self._rename(folder, self.folder(step, key))
+        return made
+
+    def get(self, step: str, key: str, record: type[R]) -> R | None:
+        """The record stored under `key`, its files' digests checked; None if it is not there or was damaged."""
+        folder = self.folder(step, key)
+        if not folder.exists():
+            return None
+        damage = self.damage(folder)
+        if not damage:
+            try:
+                return record.model_validate_json((folder / RECORD).read_bytes())
+            except RecordMismatch:
+                damage = [f"{RECORD} is not a {record.__name__}"]
+        aside = self._set_aside(folder)
+        progress.note(f"{step} entry {key[:12]} was damaged ({listing(damage)}); set aside in {aside}, made again")
+        return None
+
+    def damage(self, folder: Path) -> list[str]:
+        """What is wrong with the entry at `folder`, file by file; empty if it is whole."""
+        try:
+            manifest: dict[str, dict[str, str | int]] = json.loads((folder / MANIFEST).read_bytes())
+        except (OSError, ValueError):
+            return [f"{MANIFEST} can't be read"]
+        return [f"{name} is {fault}" for name, seen in manifest.items() if (fault := _fault(folder / name, seen))]
+
+    def entries(self) -> Iterator[Path]:
+        """Every entry's folder."""
+        for manifest in sorted(self.root.glob(f"*/*/{MANIFEST}")):
+            yield manifest.parent
+
+    @contextmanager
+    def _writing(self, step: str, key: str) -> Iterator[Path]:
+        temporary: Path | None = None
+        try:
+            (self.root / step).mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=self.root / step))
+            yield temporary
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                raise StoreError(
+                    f"The disk that holds {self.root} is full: step '{step}' could not write its output.",
+                    remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; "
+                    "finished steps are kept.",
+                ) from error
+            if isinstance(error, PermissionError) and str(error.filename).startswith(str(self.root)):
+                raise StoreError(
+                    f"The store {self.root} can't be written: {error.strerror}.",
+                    remedy="Give yourself the right to write there, or set PERENNIAL_HOME to another folder.",
+                ) from error
+            raise
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _seal(self, folder: Path, record: Record) -> None:
+        (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        manifest = {
+            path.relative_to(folder).as_posix(): {"sha256": digest.of_file(path), "bytes": path.stat().st_size}
+            for path in files
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        for path in [*files, folder / MANIFEST]:
+            _fsync(path)
+        for path in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
+            _fsync(path)
+
+    def _rename(self, folder: Path, place: Path) -> None:
+        try:
+            folder.rename(place)
+        except OSError as error:
+            # Another process made the same entry meanwhile: same key, same content, so theirs serves.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+        _fsync(place.parent)
+
+    def _set_aside(self, folder: Path) -> Path:
+        aside = self.root.parent / "damaged"
+        aside.mkdir(exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name[:12]}-", dir=aside))
+        return folder.rename(place / folder.name)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file at `path` by `text`, or leave it as it was: never half of either."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _fsync(path.parent)
+
+
+def _fault(path: Path, seen: dict[str, str | int]) -> str:
+    if not path.is_file():
+        return "missing"
+    if path.stat().st_size != seen["bytes"]:
+        return f"{path.stat().st_size:,} bytes, {seen['bytes']:,} expected"
+    return "" if digest.of_file(path) == seen["sha256"] else "changed since it was written"
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
