@@ -71,22 +71,28 @@ class ValidatedData(Record):
 
 
 class EncodedPart(Record):
-    """A checked part, tokenized: one Arrow IPC file with columns split, row_id, input_ids and target."""
+    """A checked part's train and validation rows, tokenized.
+
+    A folder with train.arrow and validation.arrow (Arrow IPC: input_ids, target). Test rows are not here: they are
+    judged through the package, which tokenizes them itself.
+    """
 
     path: str
-    sha256: str
-    rows: int
+    digest: str
+    rows: dict[str, int]
+    """Rows per split."""
+    truncated: int
+    """Rows longer than model.max_length, which lost their ends."""
 
 
 class EncodedData(Record):
-    """Token ids of all rows, in memory-mappable Arrow files, one per part."""
+    """Token ids of the rows to train on and to choose by, in memory-mappable Arrow files."""
 
     digest: str
     parts: tuple[EncodedPart, ...]
     rows: dict[str, int]
     """Rows per split."""
     truncated: int
-    """Rows longer than model.max_length, which lost their ends."""
     tokenizer_path: str
     """The tokenizer.json that made the ids; the one that is packed and served."""
 
@@ -163,7 +169,7 @@ class Evaluation(Record):
 class Verdict(StrEnum):
     """What a check or a decision came to."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
     UNDECIDED = "undecided"
 

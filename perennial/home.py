@@ -1,4 +1,4 @@
-"""Where Perennial keeps what it makes: one folder, `.perennial/` in the working folder unless PERENNIAL_HOME says else."""
+"""Where Perennial keeps what it makes: `.perennial/` in the working folder, or PERENNIAL_HOME."""
 
 import os
 from dataclasses import dataclass

@@ -20,10 +20,10 @@ class Silent:
     """Hears nothing; the default in library use and in tests."""
 
     def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
-        pass
+        """Nothing."""
 
     def note(self, message: str) -> None:
-        pass
+        """Nothing."""
 
 
 _listener: ContextVar[Listener] = ContextVar("perennial_progress")

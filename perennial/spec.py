@@ -129,7 +129,7 @@ class DataSpec(Settings):
     min_rows_per_label: int = Field(default=2, ge=0)
     """Fewer rows of a label in any split stop the run: its figures would mean nothing."""
     max_quarantined: Share = 0.05
-    """A larger share of quarantined rows, in all or among the new ones, stops the run: the data has changed its nature."""
+    """A larger share of quarantined rows, in all or among the new ones, stops the run: the data is not what it was."""
     max_label_shift: Share = 0.25
     """Total variation distance between the label shares of new and old rows above which the run warns."""
 
@@ -146,7 +146,7 @@ class ModelSpec(Settings):
     """The pretrained model that is fine-tuned."""
 
     base: str = "sentence-transformers/all-MiniLM-L6-v2"
-    """A folder (relative to the pipeline's), a hub id, or a hub id that an installed package carries, as the default."""
+    """A folder (relative to the pipeline's), a hub id, or a hub id that an installed package carries."""
     revision: str | None = None
     """Commit or tag on the hub."""
     max_length: int = Field(default=128, ge=8, le=8192)
@@ -166,6 +166,8 @@ class TrainingSpec(Settings):
     """Peak, of the new head, which starts from nothing."""
     tokens_per_batch: int = Field(default=1024, ge=8)
     """Tokens, padding included, in one forward pass; texts of like lengths share a batch."""
+    rows_per_batch: int = Field(default=64, ge=1)
+    """At most; keeps batches of very short texts small enough to learn from."""
     accumulation: int = Field(default=1, ge=1)
     """Batches per optimizer step."""
     warmup: Share = 0.1

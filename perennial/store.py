@@ -38,6 +38,10 @@ class Store:
         """Where the entry of `step` under `key` is, or would be."""
         return self.root / step / key
 
+    def relative(self, path: Path) -> str:
+        """`path` inside the store as records name it: relative to the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
     def get_or_make(self, step: str, key: str, record: type[R], make: Callable[[Path], R]) -> R:
         """The record stored under `key`; if it is not there whole, `make(folder)` writes its files and returns it.
 

@@ -56,6 +56,9 @@ class Kind(Protocol):
     def encode_targets(self, targets: pa.Array, labels: Sequence[str]) -> pa.Array:
         """The target column as numbers the model learns from, one per row."""
 
+    def decode_targets(self, encoded: np.ndarray, labels: Sequence[str]) -> list[Any]:
+        """The targets that `encode_targets` made numbers of."""
+
     def outputs(self, labels: Sequence[str]) -> int:
         """Width of the model's output."""
 

@@ -80,6 +80,9 @@ class TextClassification:
 
         return pc.index_in(targets, value_set=pa.array(labels, pa.string())).cast(pa.int64())
 
+    def decode_targets(self, encoded: np.ndarray, labels: Sequence[str]) -> list[Any]:
+        return [labels[place] for place in encoded]
+
     def outputs(self, labels: Sequence[str]) -> int:
         return len(labels)
 

@@ -1,0 +1,44 @@
+"""Reading the rows that passed validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from perennial.artifacts import CheckedPart, ValidatedData
+from perennial.data.columns import SPLIT
+from perennial.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 20_000
+
+
+def read_split(
+    data: ValidatedData, store: Store, split: str, columns: Sequence[str], limit: int | None = None
+) -> pa.Table:
+    """The first `limit` (None: all) rows of `split`, in the order of the parts; only `columns` are read."""
+    import pyarrow as pa
+
+    tables: list[pa.Table] = []
+    rows = 0
+    for part in data.parts:
+        for table in _tables(part, store, split, columns):
+            tables.append(table)
+            rows += table.num_rows
+            if limit is not None and rows >= limit:
+                return pa.concat_tables(tables).slice(0, limit)
+    return pa.concat_tables(tables)
+
+
+def _tables(part: CheckedPart, store: Store, split: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = [*columns, SPLIT]
+    with pq.ParquetFile(store.root / part.path) as file:
+        for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
+            chosen = batch.filter(pc.equal(batch.column(SPLIT), split))
+            yield pa.Table.from_batches([chosen.select(list(columns))])

@@ -1,0 +1,79 @@
+"""Metrics of single-label classification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from perennial.artifacts import Metrics
+from perennial.kinds.base import Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CALIBRATION_BINS = 15
+SMALLEST_PROBABILITY = 1e-15
+
+
+def measure(targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
+    """Every metric of `predictions` beside the true labels `targets`, in the same order.
+
+    Averages over labels leave out labels that have no row in `targets`. No rows at all: no metrics, so that every
+    gate stays undecided.
+    """
+    if not targets:
+        return Metrics(n=0, values={})
+    from sklearn import metrics
+
+    answers = [prediction["label"] for prediction in predictions]
+    present = [label for label in labels if label in set(targets)]
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        targets, answers, labels=present, zero_division=0.0
+    )
+    rows = support.sum()
+    values = {
+        "accuracy": metrics.accuracy_score(targets, answers),
+        "macro_precision": precision.mean(),
+        "macro_recall": recall.mean(),
+        "macro_f1": f1.mean(),
+        "micro_f1": metrics.f1_score(targets, answers, labels=present, average="micro", zero_division=0.0),
+        "weighted_f1": (f1 * support).sum() / rows,
+        "log_loss": _log_loss(targets, predictions),
+        "calibration_error": _calibration_error(targets, predictions),
+    }
+    per_label = {
+        label: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(f1[i])}
+        for i, label in enumerate(present)
+    }
+    confusion = metrics.confusion_matrix(targets, answers, labels=list(labels))
+    return Metrics(
+        n=len(targets),
+        values={name: float(value) for name, value in values.items()},
+        per_label=per_label,
+        support={label: int(count) for label, count in zip(labels, confusion.sum(axis=1), strict=True)},
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def _log_loss(targets: Sequence[str], predictions: Sequence[Prediction]) -> float:
+    import numpy as np
+
+    given = [prediction["scores"].get(target, 0.0) for target, prediction in zip(targets, predictions, strict=True)]
+    return float(-np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean())
+
+
+def _calibration_error(targets: Sequence[str], predictions: Sequence[Prediction]) -> float:
+    """Expected calibration error over equal-width bins of the score (Guo et al. 2017, section 2)."""
+    import numpy as np
+
+    scores = np.array([prediction["score"] for prediction in predictions], dtype=np.float64)
+    right = np.array([p["label"] == target for p, target in zip(predictions, targets, strict=True)], dtype=np.float64)
+    bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = _sums(bins, right) - _sums(bins, scores)
+    return float(np.abs(gaps).sum() / len(targets))
+
+
+def _sums(bins: np.ndarray, values: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.bincount(bins, weights=values, minlength=CALIBRATION_BINS)

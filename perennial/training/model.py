@@ -1,0 +1,143 @@
+"""The network: a pretrained encoder under a head, and how it is written and read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from perennial import telemetry
+from perennial.spec import PipelineSpec
+from perennial.training.base_model import BaseModel
+
+WEIGHTS = "model.safetensors"
+HEAD = "head.json"
+
+
+class MeanPooled(nn.Module):
+    """A linear head on the mean of the token vectors (Reimers and Gurevych 2019, section 3)."""
+
+    def __init__(self, encoder: nn.Module, width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits (rows × outputs) of token ids and their mask (both rows × tokens)."""
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return cast(torch.Tensor, self.head(self.dropout(mean)))
+
+
+class OwnHead(nn.Module):
+    """The architecture's own sequence-classification model, its logits taken out of the output record."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits (rows × outputs) of token ids and their mask (both rows × tokens)."""
+        return cast(torch.Tensor, self.classifier(input_ids=input_ids, attention_mask=attention_mask).logits)
+
+
+def pooling(spec: PipelineSpec, base: BaseModel) -> str:
+    """`model.pooling`, or for auto: mean for a sentence-embedding base, cls otherwise."""
+    if spec.model.pooling != "auto":
+        return spec.model.pooling
+    return "mean" if base.embeds_sentences else "cls"
+
+
+def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
+    """The pretrained encoder with a fresh head, in fp32, dropout as the spec says."""
+    telemetry.off()
+    from transformers import AutoConfig, AutoModel
+
+    dropout = spec.training.dropout
+    config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+        if isinstance(getattr(config, name, None), float):
+            setattr(config, name, dropout)
+    if pooling(spec, base) == "mean":
+        encoder = AutoModel.from_pretrained(base.folder, config=config, local_files_only=True, dtype=torch.float32)
+        return MeanPooled(without_pooler(encoder), config.hidden_size, outputs, dropout)
+    return OwnHead(_own_head(base, config, outputs))
+
+
+def without_pooler(encoder: Any) -> nn.Module:
+    """`encoder` less the pooler that a mean does not use, so that it is neither trained, stored nor exported."""
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return cast(nn.Module, encoder)
+
+
+def save(model: nn.Module, folder: Path) -> None:
+    """Write `model.safetensors`, the encoder's `config.json` and `head.json` to `folder`."""
+    from safetensors.torch import save_file
+
+    inner = model.encoder if isinstance(model, MeanPooled) else model.classifier
+    cast(Any, inner).config.save_pretrained(folder)
+    head: dict[str, object] = {"pooling": "cls"}
+    if isinstance(model, MeanPooled):
+        head = {"pooling": "mean", "width": model.head.in_features, "outputs": model.head.out_features}
+    (folder / HEAD).write_text(json.dumps(head) + "\n", encoding="utf-8")
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
+
+
+def load(folder: Path, attention: str | None = None) -> nn.Module:
+    """The model that `save` wrote, in evaluation mode and fp32. `attention`: an implementation's name, or default."""
+    telemetry.off()
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+    chosen = {"attn_implementation": attention} if attention else {}
+    model: nn.Module
+    if head["pooling"] == "mean":
+        encoder = without_pooler(AutoModel.from_config(config, dtype=torch.float32, **chosen))
+        model = MeanPooled(encoder, head["width"], head["outputs"], dropout=0.0)
+    else:
+        model = OwnHead(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **chosen))
+    model.load_state_dict(load_file(folder / WEIGHTS))
+    return model.eval()
+
+
+def freeze(model: nn.Module, *, embeddings: bool, layers: int) -> None:
+    """Keep the pretrained weights of the embeddings, or of the lowest `layers` layers, as they are."""
+    for name, parameter in model.named_parameters():
+        if embeddings and ".embeddings." in f".{name}":
+            parameter.requires_grad_(False)
+        if (layer := layer_number(name)) is not None and layer < layers:
+            parameter.requires_grad_(False)
+
+
+def layer_number(name: str) -> int | None:
+    """The number of the encoder layer that a parameter called `name` belongs to; None: to none."""
+    words = name.split(".")
+    for before, word in itertools.pairwise(words):
+        if before in {"layer", "layers", "h", "block"} and word.isdigit():
+            return int(word)
+    return None
+
+
+def is_head(name: str) -> bool:
+    """Whether a parameter called `name` starts from nothing: it belongs to no pretrained encoder."""
+    own_heads = ("head.", "classifier.classifier", "classifier.pre_classifier", "classifier.score", "classifier.head")
+    return name.startswith(own_heads)
+
+
+def _own_head(base: BaseModel, config: Any, outputs: int) -> nn.Module:
+    from transformers import AutoModelForSequenceClassification
+
+    config.num_labels = outputs
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base.folder, config=config, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True
+    )
+    return cast(nn.Module, model)

@@ -1,0 +1,208 @@
+"""The training loop: `transformers.Trainer` with Perennial's batches, losses, evaluation and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from perennial import progress
+from perennial.errors import TrainingError
+from perennial.inference.batching import plan_batches
+from perennial.kinds import Kind
+from perennial.spec import TrainingSpec
+from perennial.training import checkpoints
+from perennial.training.batching import TokenBudgetSampler
+from perennial.training.checkpoints import Best, Checkpoints
+from perennial.training.dataset import EncodedRows, collate
+from perennial.training.model import is_head
+
+Judge = Callable[[np.ndarray], dict[str, float]]
+"""Metrics of the logits of all validation rows (rows × outputs), in their order."""
+
+EVALUATION_TOKENS = 8192
+TRAINER_STATE = "trainer_state.json"
+"""The name under which transformers looks for it when it resumes."""
+
+
+class PerennialTrainer(Trainer):
+    """Fine-tunes on token-budget batches and keeps the best checkpoint by the kind's own metric.
+
+    Checkpoints hold safetensors and JSON instead of transformers' pickles.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        arguments: TrainingArguments,
+        *,
+        kind: Kind,
+        training: TrainingSpec,
+        rows: EncodedRows,
+        validation: EncodedRows,
+        judge: Judge,
+        padding: int,
+        label_weights: np.ndarray | None,
+        kept: Checkpoints,
+    ) -> None:
+        super().__init__(model=network, args=arguments)
+        self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
+        self.judge, self.padding, self.kept = judge, padding, kept
+        self.optimizer: torch.optim.Optimizer | None
+        self.control: TrainerControl
+        self.label_weights = None if label_weights is None else torch.from_numpy(label_weights).to(arguments.device)
+        self.loss_is_scaled_for_ga = False
+        self.sampler = TokenBudgetSampler(
+            rows.lengths,
+            tokens=training.tokens_per_batch,
+            max_rows=training.rows_per_batch,
+            seed=training.seed,
+            rank=arguments.process_index,
+            world_size=arguments.world_size,
+        )
+        self.add_callback(_Pace(self, training))
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of like lengths under the token budget."""
+        return DataLoader(
+            self.rows,
+            batch_sampler=self.sampler,
+            collate_fn=partial(collate, padding=self.padding),
+            pin_memory=self.args.device.type == "cuda",
+        )
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Fused AdamW; the head has its own learning rate, biases and norms no weight decay."""
+        network = self.model if model is None else model
+        if self.optimizer is None:
+            decayed = set(self.get_decay_parameter_names(network))
+            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+            for name, parameter in network.named_parameters():
+                if parameter.requires_grad:
+                    groups.setdefault((is_head(name), name in decayed), []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": self.training.head_learning_rate if head else self.args.learning_rate,
+                        "weight_decay": self.training.weight_decay if decay else 0.0,
+                    }
+                    for (head, decay), parameters in groups.items()
+                ],
+                fused=True,
+            )
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """The kind's loss of one batch."""
+        targets = inputs.pop("targets")
+        logits = model(**inputs)
+        loss = self.kind.loss(logits.float(), targets, self.label_weights, self.training)
+        return (loss, logits) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Metrics of the validation split; keeps the model if it is the best so far."""
+        metrics = self.judge(self.validation_logits())
+        score = metrics[self.kind.selection_metric]
+        best = self.kept.best()
+        if best is None or score > best.score:
+            self.kept.keep_best(self.model, Best(score, float(self.state.epoch or 0), metrics))
+        prefixed = {f"eval_{name}": value for name, value in metrics.items()}
+        self.log(prefixed)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, prefixed)
+        return prefixed
+
+    @torch.inference_mode()
+    def validation_logits(self) -> np.ndarray:
+        """Logits (rows × outputs, float32) of the validation split, in its order."""
+        self.model.eval()
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        for batch in plan_batches(self.validation.lengths, EVALUATION_TOKENS):
+            inputs = collate([self.validation[int(row)] for row in batch], self.padding)
+            inputs.pop("targets")
+            logits = self.model(**{name: value.to(self.args.device) for name, value in inputs.items()})
+            parts.append((batch, logits.float().cpu().numpy()))
+        gathered = np.empty((len(self.validation), *parts[0][1].shape[1:]), np.float32)
+        for batch, logits in parts:
+            gathered[batch] = logits
+        return gathered
+
+    # From here on: transformers' checkpoint hooks, over files without pickle.
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        if self.args.should_save:
+            self.kept.save(self.state.global_step, self._write_checkpoint)
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        save_file(state, folder / checkpoints.MODEL)
+        checkpoints.save_optimizer(folder / checkpoints.OPTIMIZER, self.optimizer.state_dict())
+        checkpoints.save_random(folder / checkpoints.RANDOM)
+        (folder / checkpoints.STATE).write_text(json.dumps(self.lr_scheduler.state_dict()), encoding="utf-8")
+        self.state.save_to_json(str(folder / TRAINER_STATE))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        target = self.model if model is None else model
+        target.load_state_dict(load_file(Path(resume_from_checkpoint) / checkpoints.MODEL))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        folder = Path(checkpoint)
+        self.optimizer.load_state_dict(checkpoints.load_optimizer(folder / checkpoints.OPTIMIZER))
+        self.lr_scheduler.load_state_dict(json.loads((folder / checkpoints.STATE).read_bytes()))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            checkpoints.load_random(Path(checkpoint) / checkpoints.RANDOM)
+
+
+class _Pace(TrainerCallback):
+    """Tells the sampler its epoch, reports progress, saves checkpoints by the clock, stops early or when diverged."""
+
+    def __init__(self, trainer: PerennialTrainer, training: TrainingSpec) -> None:
+        self.trainer, self.training = trainer, training
+        self.saved = time.monotonic()
+        self.detail = ""
+
+    def on_epoch_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.sampler.epoch = int(state.epoch or 0)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        progress.advance(state.global_step, state.max_steps, unit="step", detail=self.detail)
+        if time.monotonic() - self.saved >= self.training.checkpoint_seconds:
+            self.saved = time.monotonic()
+            control.should_save = True
+
+    def on_log(self, args: Any, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"Training diverged: the loss was {loss} at step {state.global_step} of {state.max_steps}.",
+                remedy="Lower training.learning_rate (it was "
+                f"{args.learning_rate:.1e}), or set training.precision to fp32, and run again; the champion stays.",
+            )
+        self.detail = f"epoch {state.epoch:.1f}, loss {loss:.3f}"
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        best = self.trainer.kept.best()
+        if best is not None and (state.epoch or 0) - best.epoch >= self.training.early_stopping:
+            control.should_training_stop = True
