@@ -46,6 +46,10 @@ class ExportError(PerennialError):
     """The exported graph does not agree with the trained model."""
 
 
+class PackageError(PerennialError):
+    """A package is missing, damaged or can't be run, or its model gave no usable answer."""
+
+
 class RegistryError(PerennialError):
     """MLflow can't be reached, or its answer can't be trusted."""
 

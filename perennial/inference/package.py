@@ -1,0 +1,151 @@
+"""The package: the one folder that is registered and served, and the check that it is what was exported.
+
+package.json names the sha256 of every other file and carries a seal, the sha256 of its own content, so that a change
+of any byte is noticed. That guards against damage and mix-ups; against forgery, compare `PackageInfo.digest` with the
+digest in the registry.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perennial.errors import PackageError, listing
+
+FORMAT = 1
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+DESCRIPTION = "package.json"
+CHUNK_BYTES = 1 << 20
+REMEDY = "Restore the folder from the registry or the store, or export the model again; nothing was loaded."
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """What package.json says."""
+
+    kind: str
+    labels: tuple[str, ...]
+    """In the order of the model's outputs."""
+    max_length: int
+    """Tokens; longer texts lose their ends."""
+    pad_id: int
+    """Token id that fills up the shorter rows of a batch."""
+    precision: str
+    """fp32, int8 or fp16: what the model is, not what was asked for."""
+    fallback: str | None
+    """Why it is not the precision asked for; None: it is."""
+    opset: int
+    inputs: tuple[str, ...]
+    """Names of the graph's inputs: token ids and attention mask, rows × tokens, int64."""
+    base: str
+    base_revision: str
+    data_digest: str
+    cpu_features: tuple[str, ...]
+    """Architecture and instruction sets of the CPU on which parity was measured."""
+    graph: Mapping[str, Any]
+    """How the graph was made: fused nodes by type, quantized nodes by type, and what was given up, in words."""
+    parity: Mapping[str, Any]
+    """rows, max_logit_difference (ONNX fp32 against torch), and for int8 or fp16 what changed against fp32."""
+    created_with: Mapping[str, str]
+    """Versions of the libraries that made it."""
+    files: Mapping[str, str]
+    """sha256 of every other file of the package, by name."""
+    digest: str = ""
+    """sha256 of package.json itself, so not written in it."""
+
+
+def read(folder: Path) -> PackageInfo:
+    """What the package in `folder` says, after every file's digest was checked.
+
+    Raises PackageError if a file is missing or differs by a byte from what was exported.
+    """
+    raw, content = _description(folder)
+    info = _info(folder, content)
+    damage = [f"{name} {fault}" for name, seen in info.files.items() if (fault := _fault(folder / name, seen))]
+    if damage:
+        raise PackageError(f"The package in {folder} is not what was exported: {listing(damage)}.", remedy=REMEDY)
+    return dataclasses.replace(info, digest=hashlib.sha256(raw).hexdigest())
+
+
+def render(info: PackageInfo) -> bytes:
+    """package.json for `info`: the same bytes for the same content, sealed."""
+    content = dataclasses.asdict(info) | {"format": FORMAT}
+    del content["digest"]
+    return _sealed(content)
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of the file at `path`, in hex, read in chunks."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _description(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    path = folder / DESCRIPTION
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PackageError(
+            f"There is no package in {folder}: {DESCRIPTION} can't be read ({error.strerror}).",
+            remedy=f"Name a folder that holds {MODEL}, {TOKENIZER} and {DESCRIPTION}.",
+        ) from error
+    try:
+        content = json.loads(raw)
+        intact = raw == _sealed({name: value for name, value in content.items() if name != "seal"})
+    except (ValueError, AttributeError):
+        intact = False
+    if not intact:
+        raise PackageError(
+            f"{path} was changed since it was exported: its content does not match its own seal.", remedy=REMEDY
+        )
+    return raw, content
+
+
+def _info(folder: Path, content: dict[str, Any]) -> PackageInfo:
+    if content.get("format") != FORMAT:
+        raise PackageError(
+            f"The package in {folder} has format {content.get('format')!r}; this version of perennial reads {FORMAT}.",
+            remedy="Update perennial where the package is used, or export the model again with this version.",
+        )
+    fields: dict[str, Any] = {name: _frozen(value) for name, value in content.items() if name not in {"format", "seal"}}
+    known = {field.name for field in dataclasses.fields(PackageInfo)} - {"digest"}
+    files = fields.get("files")
+    if set(fields) != known or not isinstance(files, dict) or not {MODEL, TOKENIZER} <= set(files):
+        raise PackageError(
+            f"{folder / DESCRIPTION} does not describe a package: it must have exactly {listing(sorted(known), 20)}, "
+            f"and name {MODEL} and {TOKENIZER}.",
+            remedy=REMEDY,
+        )
+    if outside := [name for name in files if Path(name).name != name]:
+        raise PackageError(
+            f"{folder / DESCRIPTION} names files outside the package: {listing(outside)}.", remedy=REMEDY
+        )
+    return PackageInfo(**fields)
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
+    seal = hashlib.sha256(_json(content)).hexdigest()
+    return _json(content | {"seal": seal})
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fault(path: Path, expected: str) -> str:
+    try:
+        seen = sha256(path)
+    except OSError:
+        return "is missing"
+    return "" if seen == expected else f"has sha256 {seen[:12]}…, expected {expected[:12]}…"

@@ -1,0 +1,86 @@
+"""The predictor: a package in, answers out. What judges a candidate is what serves it.
+
+Needs numpy, onnxruntime and tokenizers; nothing of what trained the model.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perennial.errors import PackageError, listing
+from perennial.inference import cpu, decoders
+from perennial.inference import package as packages
+from perennial.inference.runtime import Graph
+from perennial.inference.tokenization import Tokenizer
+
+TOKENS_PER_BATCH = 4096
+
+
+class Predictor:
+    """A loaded package. Safe to share by threads."""
+
+    def __init__(self, folder: Path, *, threads: int | None = None, digest: str | None = None) -> None:
+        """Checks and loads the package in `folder`.
+
+        `threads`: for one run of the model; None: the physical cores this process may use. `digest`: the sha256 that
+        package.json must have, for example the registry's. Raises PackageError if the package is damaged, is another
+        one, or can't be run.
+        """
+        self.package = packages.read(folder)
+        if digest not in {None, self.package.digest}:
+            raise PackageError(
+                f"The package in {folder} has the digest {self.package.digest[:12]}…, expected {str(digest)[:12]}….",
+                remedy="It is a whole package, but another one; fetch the right one from the registry.",
+            )
+        self._decode = decoders.get(self.package.kind)
+        self._tokenizer = Tokenizer(folder / packages.TOKENIZER, self.package.max_length)
+        # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
+        gpu = self.package.precision != "int8"
+        self._graph = Graph(folder / packages.MODEL, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that ONNX Runtime really uses, for example CPUExecutionProvider."""
+        return self._graph.provider
+
+    @property
+    def missing_cpu_features(self) -> tuple[str, ...]:
+        """Instruction sets of the CPU the package was validated on that this one lacks; scores may differ a little."""
+        return tuple(sorted(set(self.package.cpu_features) - set(cpu.features())))
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """One JSON-ready answer for each text, in order; the kind decides what it holds.
+
+        Any string is answered: empty, very long (its end is not read), with NUL. `tokens_per_batch` bounds memory,
+        padding included; `on_progress` hears (rows done, rows in all). Raises PackageError if the model fails or
+        gives no finite number, TypeError if `texts` is one string or holds something else.
+        """
+        return self._decode(self._finite_logits(texts, tokens_per_batch, on_progress), self.package)
+
+    def logits(self, texts: Sequence[str], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> np.ndarray:
+        """The model's outputs (rows × outputs, float32), in the order of `texts`. Raises as `predict` does."""
+        return self._finite_logits(texts, tokens_per_batch, None)
+
+    def _finite_logits(
+        self, texts: Sequence[str], tokens_per_batch: int, on_progress: Callable[[int, int], None] | None
+    ) -> np.ndarray:
+        if isinstance(texts, str):
+            raise TypeError("expected a list of texts, got one string; put it in a list")
+        rows, _ = self._tokenizer.encode(texts)
+        logits = self._graph.logits(rows, tokens_per_batch=tokens_per_batch, on_progress=on_progress)
+        broken = np.flatnonzero(~np.isfinite(logits).all(axis=-1))
+        if len(broken):
+            raise PackageError(
+                f"The {self.package.precision} model gave outputs that are no finite numbers for {len(broken):,} of "
+                f"{len(rows):,} texts (positions {listing(broken.tolist())}).",
+                remedy="Export the model as fp32 (export.precision) and promote that version.",
+            )
+        return logits
