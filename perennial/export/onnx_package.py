@@ -1,0 +1,244 @@
+"""The export step: a trained model becomes the package that is judged, registered and served."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from perennial import digest, kinds, progress
+from perennial.artifacts import OnnxPackage, TrainedModel
+from perennial.errors import ExportError, PackageError
+from perennial.export import graph, package, parity, quantization
+from perennial.home import Home
+from perennial.inference import cpu, decoders
+from perennial.inference.package import MODEL, TOKENIZER, PackageInfo
+from perennial.inference.runtime import INPUTS, Graph
+from perennial.inference.tokenization import Tokenizer
+from perennial.spec import PipelineSpec
+
+STEP = "export"
+FOLDER = "package"
+# Part of the key: raise it when the code of this step gives another package for the same model.
+RECIPE = 1
+LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers")
+STAGES = ("tracing", "asking the torch model", "fusing", "comparing with torch", "quantizing", "comparing with fp32")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A graph that may be packed, and how it came about."""
+
+    path: Path
+    precision: str
+    how: dict[str, Any]
+    parity: dict[str, Any]
+    fallback: str | None = None
+
+
+def export(
+    spec: PipelineSpec,
+    model: TrainedModel,
+    texts: Sequence[str],
+    targets: Sequence[Any],
+    home: Home,
+    *,
+    data_digest: str,
+) -> OnnxPackage:
+    """The package of `model` in the precision that `spec` asks for, or in fp32 where that one would cost too much.
+
+    `texts` and `targets`: validation rows (256 to 1,024 of them, or all there are) on which each graph is compared
+    with the trained model. `data_digest`: of the data the model learned from, for the record. A package made before
+    from the same is taken from the store. Raises ExportError if the ONNX graph does not agree with the model.
+    """
+    if not texts:
+        raise ExportError(
+            "There is no validation row to compare the exported model on.",
+            remedy="Raise data.splits.validation, or add data.",
+        )
+    key = digest.of_values(
+        model=model.digest,
+        base=[model.base, model.base_revision],
+        kind=spec.kind,
+        labels=spec.data.labels,
+        max_length=spec.model.max_length,
+        export=spec.export,
+        rows=digest.of_values(texts=list(texts), targets=list(targets)),
+        data=data_digest,
+        versions=_versions(),
+        recipe=RECIPE,
+    )
+
+    def make(folder: Path) -> OnnxPackage:
+        info = _make(spec, home.store.root / model.path, model, texts, targets, data_digest, folder)
+        place = home.store.relative(home.store.folder(STEP, key) / FOLDER)
+        return _record(info, place, package.size(folder / FOLDER))
+
+    return home.store.get_or_make(STEP, key, OnnxPackage, make)
+
+
+def _make(
+    spec: PipelineSpec,
+    source: Path,
+    model: TrainedModel,
+    texts: Sequence[str],
+    targets: Sequence[Any],
+    data_digest: str,
+    folder: Path,
+) -> PackageInfo:
+    tokenizer = Tokenizer(source / TOKENIZER, spec.model.max_length)
+    draft = _draft(spec, model, tokenizer.pad_id, data_digest)
+    rows, _ = tokenizer.encode(texts)
+    sample = parity.Sample(rows, targets, kinds.get(spec.kind), draft, decoders.get(spec.kind))
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        made = _lowered(spec, sample, *_exact(spec, sample, source, Path(work)))
+        return _pack(made, draft, source, folder / FOLDER)
+
+
+def _exact(spec: PipelineSpec, sample: parity.Sample, source: Path, work: Path) -> tuple[Made, parity.Answers]:
+    """The fp32 graph that agrees with the trained model, and its answers: the fused one, or else the plain one."""
+    from perennial.training.model import load
+
+    model = load(source, attention="eager")
+    plain = work / "plain.onnx"
+    _stage(0)
+    graph.trace(model, plain, sample.draft.pad_id)
+    _stage(1)
+    logits = parity.torch_logits(model, sample.rows, sample.draft.pad_id)
+    del model
+    _check_width(spec, logits.shape[1])
+    expected = sample.answers(logits)
+    _stage(2)
+    fusion = graph.fuse(plain, work / "fused.onnx", source / "config.json")
+    _stage(3)
+    if fusion.path:
+        try:
+            return _agreed(fusion.path, {"fused": fusion.nodes, "notes": []}, sample, expected)
+        except (ExportError, PackageError) as error:
+            fusion = graph.Fusion(None, {}, f"the fused graph differs from the model: {error.problem}")
+    progress.note(f"The ONNX graph is left as it was traced, which costs speed: {fusion.given_up}.")
+    return _agreed(plain, {"fused": {}, "notes": [fusion.given_up]}, sample, expected)
+
+
+def _agreed(
+    path: Path, how: dict[str, Any], sample: parity.Sample, expected: parity.Answers
+) -> tuple[Made, parity.Answers]:
+    # Compared on the CPU, where torch ran: a GPU rounds otherwise.
+    candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=False)
+    try:
+        parity.run_shapes(candidate, sample)
+        logits = candidate.logits(sample.rows, tokens_per_batch=parity.TOKENS_PER_BATCH)
+    except PackageError as error:
+        raise ExportError(
+            f"The exported graph does not run: {error.problem}",
+            remedy="Choose a shorter model.max_length or another base model.",
+        ) from error
+    answers = sample.answers(logits)
+    largest = parity.agree(sample, expected, answers)
+    measured = {"rows": len(sample.rows), "max_logit_difference": parity.figure(largest)}
+    return Made(path, "fp32", how, measured), answers
+
+
+def _lowered(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: parity.Answers) -> Made:
+    """The graph in the precision asked for, or `exact` with the reason why not."""
+    precision = spec.export.precision
+    if precision == "fp32":
+        return exact
+    _stage(4)
+    path = exact.path.with_name(f"{precision}.onnx")
+    try:
+        nodes = quantization.lower(exact.path, path, precision)
+        if not any(nodes.values()):
+            return _fallen_back(exact, f"no operator of this graph can be turned into {precision}", {})
+        candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  onnxruntime's tools raise what they like on graphs they don't know
+        return _fallen_back(exact, f"making {precision} failed ({type(error).__name__}: {graph.first_line(error)})", {})
+    _stage(5)
+    result = parity.compare(sample, answers, candidate, precision, spec.export.max_drop)
+    measured = exact.parity | {precision: result.figures}
+    if result.fault:
+        return _fallen_back(exact, result.fault, measured)
+    return Made(path, precision, exact.how | {"lowered": nodes}, measured)
+
+
+def _fallen_back(exact: Made, reason: str, measured: dict[str, Any]) -> Made:
+    progress.note(f"The package is fp32: {reason}.")
+    return dataclasses.replace(exact, fallback=f"{reason}; fp32 is packed.", parity=measured or exact.parity)
+
+
+def _pack(made: Made, draft: PackageInfo, source: Path, folder: Path) -> PackageInfo:
+    folder.mkdir()
+    graph.move(made.path, folder / MODEL)
+    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
+    info = dataclasses.replace(
+        draft, precision=made.precision, fallback=made.fallback, graph=made.how, parity=made.parity
+    )
+    return package.write(folder, info)
+
+
+def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: str) -> PackageInfo:
+    return PackageInfo(
+        kind=spec.kind,
+        labels=spec.data.labels,
+        max_length=spec.model.max_length,
+        pad_id=pad_id,
+        precision="fp32",
+        fallback=None,
+        opset=graph.OPSET,
+        inputs=INPUTS,
+        base=model.base,
+        base_revision=model.base_revision,
+        data_digest=data_digest,
+        cpu_features=cpu.features(),
+        graph={},
+        parity={},
+        created_with=_versions(),
+        files={},
+    )
+
+
+def _record(info: PackageInfo, place: str, size: int) -> OnnxPackage:
+    figures = {name: float(value) for name, value in info.parity.items() if not isinstance(value, dict)}
+    for precision, group in info.parity.items():
+        if isinstance(group, dict):
+            changes = {f"{name}_change": value for name, value in group.get("change", {}).items()}
+            plain = {name: value for name, value in group.items() if not isinstance(value, dict)}
+            figures |= {f"{precision}_{name}": float(value) for name, value in (plain | changes).items()}
+    return OnnxPackage(
+        digest=info.digest,
+        path=place,
+        precision=info.precision,
+        fallback=info.fallback,
+        size_bytes=size,
+        parity=figures,
+    )
+
+
+def _check_width(spec: PipelineSpec, width: int) -> None:
+    expected = kinds.get(spec.kind).outputs(spec.data.labels)
+    if width != expected:
+        raise ExportError(
+            f"The trained model has {width} outputs; {len(spec.data.labels)} labels need {expected}.",
+            remedy="data.labels changed since the model was trained; run the pipeline again.",
+        )
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # one of onnxruntime and onnxruntime-gpu is never there
+            continue
+    return versions
+
+
+def _stage(number: int) -> None:
+    progress.advance(number, len(STAGES), unit="stage", detail=STAGES[number])

@@ -1,0 +1,198 @@
+"""Whether a graph still answers as the trained model did, measured on validation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perennial.errors import ExportError, PackageError
+from perennial.inference.batching import pad, plan_batches
+from perennial.inference.decoders import Decoder
+from perennial.inference.package import PackageInfo
+from perennial.inference.runtime import Graph
+from perennial.kinds import Kind
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from perennial.artifacts import Metrics
+
+LARGEST_DIFFERENCE = 1e-3
+TOKENS_PER_BATCH = 4096
+ROWS_ALONE = 256
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Validation rows and what it takes to judge answers to them."""
+
+    rows: list[np.ndarray]
+    """Token ids."""
+    targets: Sequence[Any]
+    kind: Kind
+    draft: PackageInfo
+    """What is known of the package so far."""
+    decode: Decoder
+
+    def answers(self, logits: np.ndarray) -> Answers:
+        """`logits` decoded."""
+        return Answers(logits, self.decode(logits, self.draft))
+
+    def measure(self, answers: Answers) -> Metrics:
+        """Every metric of `answers`."""
+        return self.kind.measure(self.targets, answers.predictions, self.draft.labels)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answers to the sample."""
+
+    logits: np.ndarray
+    predictions: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A lower precision beside fp32."""
+
+    figures: dict[str, Any]
+    """agreement (share of rows with the same answer), alone_agreement (of rows run alone and in batches), …"""
+    fault: str | None
+    """Why it must not be served, in words; None: nothing stands against it."""
+
+
+def torch_logits(model: nn.Module, rows: Sequence[np.ndarray], pad_id: int) -> np.ndarray:
+    """What the trained model itself gives for rows of token ids (rows × outputs, float32)."""
+    import torch
+
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    with torch.inference_mode():
+        for batch in plan_batches(np.array([len(row) for row in rows]), TOKENS_PER_BATCH):
+            ids, mask = pad([rows[place] for place in batch], pad_id)
+            parts.append((batch, model(torch.from_numpy(ids), torch.from_numpy(mask)).float().numpy()))
+    logits = np.empty((len(rows), parts[0][1].shape[1]), np.float32)
+    for batch, part in parts:
+        logits[batch] = part
+    return logits
+
+
+def agree(sample: Sample, expected: Answers, seen: Answers) -> float:
+    """The largest difference between two models' logits.
+
+    Raises ExportError if it is above LARGEST_DIFFERENCE, or an answer changed.
+    """
+    difference = np.abs(expected.logits - seen.logits).max(axis=-1)
+    row = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf)))
+    largest = float(difference[row])
+    if not largest <= LARGEST_DIFFERENCE:  # also true of NaN
+        raise ExportError(
+            f"The ONNX graph does not agree with the trained model: logits differ by up to {largest:.3g} (row {row} of "
+            f"{len(sample.rows):,} validation rows), at most {LARGEST_DIFFERENCE:g} was expected.",
+            remedy="Nothing was packed. Another base model, or other versions of torch and onnxruntime, may do.",
+        )
+    changed = _changed(sample.kind, expected, seen)
+    if changed:
+        raise ExportError(
+            f"The ONNX graph does not agree with the trained model: {len(changed):,} of {len(sample.rows):,} "
+            f"validation rows get another answer, first row {changed[0]} (logits differ by at most {largest:.3g}).",
+            remedy="Nothing was packed. The model can't tell these rows' labels apart: train it longer or on more.",
+        )
+    return largest
+
+
+def run_shapes(graph: Graph, sample: Sample) -> None:
+    """Run `graph` on the shapes that exports get wrong: 1 × 1, 1 × longest, several × odd.
+
+    Raises PackageError if one fails, or gives outputs of another shape or no finite ones.
+    """
+    longest = sample.draft.max_length
+    tokens = np.concatenate([np.array([sample.draft.pad_id]), *sample.rows])[1:]
+    for rows, width in ((1, 1), (1, longest), (5, min(13, longest - 1 + longest % 2))):
+        ids = np.resize(tokens, (rows, width)).astype(np.int64)
+        mask = np.ones_like(ids)
+        mask[1:, -1] = 0
+        logits = graph.run(ids, mask)
+        if logits.shape != (rows, graph.outputs) or not np.isfinite(logits).all():
+            raise PackageError(
+                f"The graph's outputs for {rows} × {width} tokens have shape {logits.shape} "
+                f"{'and are finite' if np.isfinite(logits).all() else 'and are not all finite'}; "
+                f"expected finite numbers of shape {(rows, graph.outputs)}.",
+                remedy="Choose another base model or export.precision.",
+            )
+
+
+def compare(sample: Sample, exact: Answers, graph: Graph, precision: str, max_drop: float) -> Comparison:
+    """`graph`, in `precision`, beside the fp32 answers: what changes, and whether it may be served.
+
+    It may not if it fails on a shape, gives no finite numbers or the same answer to everything, or loses more than
+    `max_drop` of the kind's headline metric.
+    """
+    try:
+        run_shapes(graph, sample)
+        logits = graph.logits(sample.rows, tokens_per_batch=TOKENS_PER_BATCH)
+    except PackageError as error:
+        return Comparison({}, f"{precision} does not run: {error.problem}")
+    broken = int((~np.isfinite(logits)).any(axis=-1).sum())
+    if broken:
+        return Comparison({}, f"{precision} gave no finite numbers for {broken:,} of {len(sample.rows):,} rows")
+    answers = sample.answers(logits)
+    before, after = sample.measure(exact), sample.measure(answers)
+    figures = _figures(sample, exact, answers, graph) | _changes(before, after)
+    return Comparison(figures, _fault(sample, exact, answers, before, after, precision, max_drop))
+
+
+def _figures(sample: Sample, exact: Answers, answers: Answers, graph: Graph) -> dict[str, Any]:
+    alone = sample.answers(np.concatenate([graph.logits([row]) for row in sample.rows[:ROWS_ALONE]]))
+    batched = Answers(answers.logits[:ROWS_ALONE], answers.predictions[:ROWS_ALONE])
+    return {
+        "agreement": 1 - len(_changed(sample.kind, exact, answers)) / len(sample.rows),
+        # int8 scales a batch's numbers by the largest among them, so a row's neighbours touch its scores.
+        "alone_agreement": 1 - len(_changed(sample.kind, batched, alone)) / len(alone.predictions),
+        "max_logit_difference": figure(np.abs(exact.logits - answers.logits).max()),
+    }
+
+
+def _changes(before: Metrics, after: Metrics) -> dict[str, Any]:
+    return {
+        "change": {name: figure(after.values[name] - value) for name, value in before.values.items()},
+        "label_change": {
+            label: {name: figure(after.per_label[label][name] - value) for name, value in values.items()}
+            for label, values in before.per_label.items()
+        },
+    }
+
+
+def _fault(
+    sample: Sample,
+    exact: Answers,
+    answers: Answers,
+    before: Metrics,
+    after: Metrics,
+    precision: str,
+    max_drop: float,
+) -> str | None:
+    kind = sample.kind
+    collapsed = kind.collapsed(answers.predictions)
+    if collapsed and not kind.collapsed(exact.predictions):
+        return f"{precision} answers {collapsed} to all {len(sample.rows):,} validation rows, fp32 does not"
+    name = kind.headline_metric
+    drop = before.values[name] - after.values[name]
+    if drop > max_drop:
+        return (
+            f"{precision} loses {drop:.4f} of {name} on {len(sample.rows):,} validation rows (fp32 "
+            f"{before.values[name]:.4f}, {precision} {after.values[name]:.4f}), more than export.max_drop {max_drop:g}"
+        )
+    return None
+
+
+def _changed(kind: Kind, one: Answers, other: Answers) -> list[int]:
+    pairs = zip(one.predictions, other.predictions, strict=True)
+    return [row for row, (before, after) in enumerate(pairs) if not kind.same_answer(before, after)]
+
+
+def figure(value: float | np.floating[Any]) -> float:
+    """`value` to six significant digits: what lies behind them is noise."""
+    return float(f"{value:.6g}")
