@@ -1,0 +1,28 @@
+"""What MLflow runs to load a registered package: a script that it keeps beside the model, instead of a pickle.
+
+MLflow executes this file; Perennial never imports it. The `perennial` it imports is the part of the library that is
+kept with the model, so that a model loads where Perennial is not installed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+
+class PackageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A package behind MLflow's `predict`: a data frame with the column `text` in, one row of answers a text out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the package's ONNX graph and tokenizer; raises when its digests don't match."""
+        from perennial.inference.predictor import Predictor
+
+        self._predictor = Predictor(Path(context.artifacts["package"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """The columns of the predictor's answers, for example label, score and scores."""
+        return pd.DataFrame(self._predictor.predict(model_input["text"].tolist()))
+
+
+mlflow.models.set_model(PackageModel())

@@ -1,0 +1,92 @@
+"""Packages on their way to and from the registry: whole, or not at all."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import progress
+from perennial.artifacts import Champion, Record
+from perennial.errors import PackageError, RegistryError
+from perennial.home import Home
+from perennial.inference import package as sealed
+from perennial.registry import tags, tracking
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+STEP = "packages"
+FOLDER = "package"
+
+
+class StoredPackage(Record):
+    """A package that was downloaded into the store."""
+
+    digest: str
+    """sha256 of package.json."""
+
+
+def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champion:
+    """The package of a registered version, in the store of `home`; downloaded only if it is not there whole.
+
+    Raises RegistryError when the version is not Perennial's, or when its package is missing, incomplete or changed.
+    """
+    expected = version.tags.get(tags.PACKAGE_DIGEST)
+    if not expected:
+        raise RegistryError(
+            f"Version {version.version} of {version.name} has no tag {tags.PACKAGE_DIGEST}: it was not registered by "
+            "Perennial, or the tag was removed, so its package can't be verified.",
+            remedy=f"Point the alias or --version at a version that `perennial run {version.name}` registered.",
+        )
+
+    def make(folder: Path) -> StoredPackage:
+        progress.note(f"Downloading the package of version {version.version} of {version.name}.")
+        _download(client, home, version, folder / FOLDER)
+        return StoredPackage(digest=expected)
+
+    home.store.get_or_make(STEP, expected, StoredPackage, make)
+    return Champion(version=str(version.version), package_digest=expected, path=f"{STEP}/{expected}/{FOLDER}")
+
+
+def copy(package: Path, place: Path, expected: str) -> Path:
+    """Copy the files of `package`, and nothing that lies beside them, to `place`. Raises RegistryError if not whole."""
+    info = _whole(package, expected, f"The package in {package}")
+    place.mkdir(parents=True)
+    for name in (sealed.DESCRIPTION, *info.files):
+        shutil.copy(package / name, place / name)
+    return place
+
+
+def _download(client: "MlflowClient", home: Home, version: "ModelVersion", folder: Path) -> None:
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    what = f"The package of version {version.version} of {version.name}"
+    source = client.get_model_version_download_uri(version.name, version.version)
+    try:
+        download_artifacts(
+            artifact_uri=f"{source.rstrip('/')}/artifacts/{FOLDER}",
+            dst_path=str(folder.parent),
+            tracking_uri=tracking.uri(home),
+            registry_uri=tracking.registry_uri(home),
+        )
+    except (MlflowException, OSError) as error:
+        raise _unusable(what, f"it can't be downloaded ({tracking.reason(error)})") from error
+    _whole(folder, expected=version.tags[tags.PACKAGE_DIGEST], what=what)
+
+
+def _whole(folder: Path, expected: str, what: str) -> sealed.PackageInfo:
+    try:
+        info = sealed.read(folder)
+    except PackageError as error:
+        raise _unusable(what, error.problem) from error
+    if info.digest != expected:
+        raise _unusable(what, f"its digest is {info.digest[:12]}…, but {expected[:12]}… was registered")
+    return info
+
+
+def _unusable(what: str, problem: str) -> RegistryError:
+    return RegistryError(
+        f"{what} can't be used: {problem.rstrip('.')}. {tracking.UNTOUCHED}",
+        remedy="Restore MLflow's artifacts from a backup, or point the alias at a version whose package is whole.",
+    )

@@ -1,0 +1,184 @@
+"""The log of one pipeline run in MLflow: parameters, metrics, the data it was made from, and the reports. No text."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from os.path import commonpath
+from typing import TYPE_CHECKING, Any
+
+from perennial import digest
+from perennial.artifacts import (
+    Decision,
+    Evaluation,
+    Metrics,
+    OnnxPackage,
+    Record,
+    Snapshot,
+    TrainedModel,
+    ValidatedData,
+)
+from perennial.errors import RegistryError
+from perennial.home import Home
+from perennial.registry import tags, tracking
+from perennial.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PARAM_LENGTH = 500
+PARAMS_AT_ONCE = 100
+DATASET_DIGEST_LENGTH = 36
+"""MLflow's limit; the whole digest is in the tag perennial.data_digest."""
+
+
+class Findings(Record):
+    """What a pipeline run came to, as far as its log is concerned."""
+
+    snapshot: Snapshot
+    validated: ValidatedData
+    trained: TrainedModel
+    package: OnnxPackage
+    evaluation: Evaluation
+    decision: Decision
+    seconds: dict[str, float]
+    """Wall-clock time of each step."""
+
+
+def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Run":
+    """The unfinished MLflow run of this pipeline run, or a new one, in the experiment called `name`."""
+    from mlflow.entities import RunStatus
+
+    experiment = _experiment(client, home, name)
+    for run in client.search_runs([experiment], f"tags.`{tags.RUN_KEY}` = '{run_key}'"):
+        if run.info.status != RunStatus.to_string(RunStatus.FINISHED):
+            client.update_run(run.info.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            return run
+    return client.create_run(experiment, tags={tags.RUN_KEY: run_key}, run_name=f"{name}-{run_key[:8]}")
+
+
+def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, findings: Findings) -> None:
+    """Log everything about the run but its model. Written a second time, the later figures and reports are what MLflow shows."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    params = [Param(name, value) for name, value in parameters(spec, findings.trained).items()]
+    for start in range(0, len(params), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=params[start : start + PARAMS_AT_ONCE])
+    moment = int(time.time() * 1000)
+    figures = [Metric(name, value, moment, 0) for name, value in figures_of(findings).items()]
+    run_tags = [RunTag(name, value) for name, value in tags_of(findings).items()]
+    client.log_batch(run_id, metrics=figures, tags=run_tags)
+    client.log_inputs(run_id, datasets=[_dataset(home, spec, findings.snapshot)])
+    client.log_artifacts(run_id, str(home.store.root / findings.validated.report_path), "validation")
+    client.log_text(run_id, findings.decision.model_dump_json(indent=1), "decision.json")
+    client.log_text(run_id, findings.evaluation.model_dump_json(indent=1), "evaluation.json")
+
+
+def parameters(spec: PipelineSpec, trained: TrainedModel) -> dict[str, str]:
+    """Every setting under its dotted name, lists as JSON, cut to 500 characters; and what `auto` came to."""
+    settings = dict(_flat(spec.model_dump(mode="json"), ""))
+    return settings | {
+        "base_revision": trained.base_revision,
+        "pooling": trained.pooling,
+        "training_precision": trained.precision,
+    }
+
+
+def figures_of(findings: Findings) -> dict[str, float]:
+    """Every number of the run under a name that MLflow accepts, such as recall.positive or champion.accuracy."""
+    evaluation = findings.evaluation
+    figures = _figures(evaluation.candidate)
+    if evaluation.champion:
+        figures |= _prefixed("champion", _figures(evaluation.champion))
+    for name, metrics in evaluation.baselines.items():
+        figures |= _prefixed(f"baseline.{_safe(name)}", _figures(metrics))
+    figures |= _prefixed("validation", findings.trained.validation)
+    figures |= _prefixed("parity", findings.package.parity)
+    figures |= _prefixed("seconds", findings.seconds)
+    figures |= _prefixed("rows", {**findings.validated.rows, "quarantined": findings.validated.quarantined})
+    figures |= {"package_bytes": findings.package.size_bytes, "best_epoch": findings.trained.best_epoch}
+    return {_safe(name): float(value) for name, value in figures.items()}
+
+
+def tags_of(findings: Findings) -> dict[str, str]:
+    """The tags that a run and its version share."""
+    return {
+        tags.DATA_DIGEST: findings.snapshot.digest,
+        tags.PACKAGE_DIGEST: findings.package.digest,
+        tags.PRECISION: findings.package.precision,
+        tags.DECISION: findings.decision.outcome.value,
+        tags.DECISION_DIGEST: findings.decision.digest,
+        tags.CHAMPION_AT_DECISION: findings.decision.champion_version or tags.NO_CHAMPION,
+    }
+
+
+def _experiment(client: "MlflowClient", home: Home, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # A server knows where artifacts go; a database that we open ourselves does not.
+        place = (home.mlflow / "artifacts" / name).absolute()
+        location = place.as_uri() if tracking.is_database(tracking.uri(home)) else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return _experiment(client, home, name)  # another process made it meanwhile
+    if found.lifecycle_stage != "active":
+        raise RegistryError(
+            f"The MLflow experiment {name!r} (id {found.experiment_id}) was deleted, and its name is still taken. "
+            + tracking.UNTOUCHED,
+            remedy=f"Bring it back with `mlflow experiments restore --experiment-id {found.experiment_id}`.",
+        )
+    return str(found.experiment_id)
+
+
+def _dataset(home: Home, spec: PipelineSpec, snapshot: Snapshot) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    folder = commonpath([part.path for part in snapshot.parts]) if snapshot.parts else ""
+    profile = {
+        "rows": snapshot.rows,
+        "new_rows": snapshot.new_rows,
+        "parts": len(snapshot.parts),
+        "watermark": snapshot.watermark,
+    }
+    dataset = Dataset(
+        name=spec.name,
+        digest=snapshot.digest[:DATASET_DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": str(home.store.root / folder)}),
+        profile=json.dumps(profile),
+    )
+    marks = [InputTag(MLFLOW_DATASET_CONTEXT, "training"), InputTag(tags.DATA_DIGEST, snapshot.digest)]
+    return DatasetInput(dataset, marks)
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+        return
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    yield name, text if len(text) <= PARAM_LENGTH else text[: PARAM_LENGTH - 1] + "…"
+
+
+def _figures(metrics: Metrics) -> dict[str, float]:
+    figures = {"n": float(metrics.n), **metrics.values}
+    for label, values in metrics.per_label.items():
+        figures |= {f"{name}.{_safe(label)}": value for name, value in values.items()}
+    return figures | {f"support.{_safe(label)}": float(count) for label, count in metrics.support.items()}
+
+
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}.{name}": value for name, value in values.items()}
+
+
+def _safe(name: str) -> str:
+    # MLflow takes few characters, and two labels must not become one name: what is changed gets a mark of its own.
+    safe = re.sub(r"[^\w .-]", "_", name, flags=re.ASCII)[:100].strip(" .")
+    return safe if safe == name else f"{safe}_{digest.of_values(name=name)[:6]}"

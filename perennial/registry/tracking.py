@@ -1,0 +1,211 @@
+"""Where MLflow is, whether it answers, and how it is spoken to: bounded in time, silent, errors explained."""
+
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import progress, telemetry
+from perennial.errors import RegistryError
+from perennial.home import Home
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+UNTOUCHED = "The champion is untouched and finished steps are kept."
+DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
+LOGGERS = ("mlflow", "alembic", "huey", "sqlalchemy.engine", "urllib3")
+REASON_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long MLflow may keep us waiting: seconds for each answer, and how often a failed request is repeated."""
+
+    seconds: int
+    retries: int
+
+
+QUICK = Patience(seconds=5, retries=1)
+WORKING = Patience(seconds=30, retries=2)
+
+
+def uri(home: Home) -> str:
+    """Where runs are tracked: MLFLOW_TRACKING_URI, or the database in `home`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
+
+
+def registry_uri(home: Home) -> str:
+    """Where versions are registered: MLFLOW_REGISTRY_URI, or where runs are tracked."""
+    return os.environ.get("MLFLOW_REGISTRY_URI") or uri(home)
+
+
+def is_database(address: str) -> bool:
+    """Whether `address` is a database that this process opens itself, rather than a server."""
+    return address.partition("://")[0].partition("+")[0] in DATABASES
+
+
+def masked(text: str) -> str:
+    """`text` without the user names and passwords of the addresses in it."""
+    return re.sub(r"://[^/\s@]+@", "://***@", text)
+
+
+def check(home: Home) -> None:
+    """Ask MLflow whether it is there, in some seconds at most; its database is made if it is the one in `home`.
+
+    Raises RegistryError with the address (passwords masked), what was seen there and what to do.
+    """
+    with session(home, patience=QUICK) as client:
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+
+
+@contextmanager
+def session(home: Home, *, patience: Patience = WORKING, standing: str = UNTOUCHED) -> Iterator["MlflowClient"]:
+    """A client of MLflow for the block, which MLflow neither talks through nor hangs in.
+
+    `standing`: one sentence on how things stand if the block fails. Raises RegistryError for whatever MLflow, its
+    database or the disk raises in the block.
+    """
+    addresses = {"MLFLOW_TRACKING_URI": uri(home), "MLFLOW_REGISTRY_URI": registry_uri(home)}
+    telemetry.off()
+    if "mlflow" not in sys.modules:
+        progress.advance(0, None, detail="loading MLflow")
+    with _environment(patience), _quiet():
+        from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        expected = (MlflowException, SQLAlchemyError, OSError, ImportError, ParseError, json.JSONDecodeError)
+        try:
+            for address in sorted(set(addresses.values())):
+                _open(address, patience)
+            yield MlflowClient(*addresses.values())
+        except expected as error:
+            raise _explained(error, addresses, standing) from error
+
+
+def _open(address: str, patience: Patience) -> None:
+    # MLflow repeats a failed connection to a database for over a minute and a half, so it is tried here first.
+    if not is_database(address):
+        return
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    place = sqlalchemy.make_url(address)
+    if place.get_backend_name() == "sqlite":
+        _make_database(Path(place.database or ""))
+        seconds = {"timeout": patience.seconds}
+    else:
+        seconds = {} if place.get_backend_name() == "mssql" else {"connect_timeout": patience.seconds}
+    engine = sqlalchemy.create_engine(place, poolclass=NullPool, connect_args=seconds)
+    sqlalchemy.inspect(engine).get_table_names()
+
+
+def _make_database(path: Path) -> None:
+    # MLflow's set-up takes seconds and can't be resumed when killed: so it happens beside, and then it is there.
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    progress.note("Setting up MLflow's database; once, some seconds.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        MlflowClient(f"sqlite:///{new.absolute()}").search_experiments(max_results=1)
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return  # another process was faster, and its database may be in use already
+
+
+@contextmanager
+def _environment(patience: Patience) -> Iterator[None]:
+    names = {
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(patience.seconds),
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(patience.retries),
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+        "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+        # Else a uv.lock in the working folder becomes part of the model.
+        "MLFLOW_UV_AUTO_DETECT": "false",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _restore(before: Mapping[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # MLflow's own notices are for its users; what goes wrong reaches ours as an exception.
+    import mlflow  # noqa: F401  (importing it sets the levels that are changed here)
+
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _explained(error: Exception, addresses: Mapping[str, str], standing: str) -> RegistryError:
+    places = " and ".join(sorted({masked(address) for address in addresses.values()}))
+    problem = f"MLflow at {places} can't be used: {reason(error)}. {standing}"
+    return RegistryError(problem, remedy=_remedy(addresses))
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line without passwords."""
+    text = masked(str(error)).strip()
+    status = re.search(r"too many (\d{3}) error responses", text)
+    if status:
+        return f"it answered with HTTP status {status[1]}"
+    for sign in ("Connection refused", "Name or service not known", "Permission denied", "No space left on device"):
+        if sign in text:
+            return sign.lower()
+    if "timed out" in text or "timeout" in text.lower():
+        return "it did not answer in time"
+    line = text.splitlines()[0] if text else type(error).__name__
+    return line[:REASON_LENGTH].rstrip(".")
+
+
+def _remedy(addresses: Mapping[str, str]) -> str:
+    named = [name for name in addresses if os.environ.get(name)]
+    if not named:
+        return (
+            "Make sure that the folder can be written and has space. If the database file is damaged, put your backup "
+            "of it in its place, or move it away to begin a new registry; then run the same command again."
+        )
+    return (
+        f"Start that server or correct {' and '.join(named)} (unset it to use the built-in database, which `make ui` "
+        "shows), and run the same command again."
+    )

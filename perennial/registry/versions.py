@@ -1,0 +1,255 @@
+"""Versions of a model: registered with their evidence, found again, and fetched."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from perennial import kinds, progress
+from perennial.artifacts import (
+    Champion,
+    Decision,
+    Evaluation,
+    Metrics,
+    OnnxPackage,
+    Record,
+    RegisteredVersion,
+    Snapshot,
+    TrainedModel,
+    ValidatedData,
+)
+from perennial.errors import RegistryError, listing
+from perennial.home import Home
+from perennial.registry import aliases, packages, pyfunc, run_log, tags, tracking
+from perennial.registry.run_log import Findings
+from perennial.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion
+
+STEPS = 4
+
+
+class FinishedVersion(Record):
+    """A version whose pipeline run came to its end."""
+
+    registered: RegisteredVersion
+    status: str
+    """promoted, held or rejected."""
+
+
+def package(home: Home, model: str, version: str | None = None) -> Champion:
+    """The package of `version` of `model` (None: of the champion), whole and verified in the store.
+
+    Raises RegistryError when there is no such version, no champion yet, or the package is not what was registered.
+    """
+    with tracking.session(home) as client:
+        if version is None:
+            found = aliases.version_of_champion(client, home, model)
+            if found is None:
+                raise RegistryError(
+                    f"{model} has no champion yet: no version of it was promoted.",
+                    remedy=f"Run `perennial run {model}` first, or name a version with --version.",
+                )
+        else:
+            found = _version(client, model, version)
+        return packages.fetch(client, home, found)
+
+
+def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
+    """The version that the pipeline run under `run_key` made, if that run came to its end; else None."""
+    with tracking.session(home) as client:
+        for version in _by_run_key(client, model, run_key):
+            status = version.tags.get(tags.STATUS)
+            if status in tags.FINISHED:
+                return FinishedVersion(registered=_record(version), status=status)
+            if aliases.CHAMPION in client.get_model_version(model, version.version).aliases:
+                # Killed between moving the alias and saying so.
+                client.set_model_version_tag(model, version.version, tags.STATUS, tags.PROMOTED)
+                return FinishedVersion(registered=_record(version), status=tags.PROMOTED)
+    return None
+
+
+def register(
+    spec: PipelineSpec,
+    home: Home,
+    *,
+    run_key: str,
+    snapshot: Snapshot,
+    validated: ValidatedData,
+    trained: TrainedModel,
+    package: OnnxPackage,
+    evaluation: Evaluation,
+    decision: Decision,
+    seconds: dict[str, float],
+) -> RegisteredVersion:
+    """Log the pipeline run under `run_key` in MLflow, and its package as a new version of the model `spec.name`.
+
+    `seconds`: wall-clock time of each step. A version that a killed run left behind is finished, not made twice. No
+    alias moves. Raises RegistryError when MLflow can't be reached or the package is not whole.
+    """
+    findings = Findings(
+        snapshot=snapshot,
+        validated=validated,
+        trained=trained,
+        package=package,
+        evaluation=evaluation,
+        decision=decision,
+        seconds=seconds,
+    )
+    with tracking.session(home) as client:
+        for version in _by_run_key(client, spec.name, run_key):
+            if _unfinished(version) and version.tags.get(tags.PACKAGE_DIGEST) == package.digest:
+                return _taken_up(client, home, spec, version, findings)
+        run = run_log.open_run(client, home, spec.name, run_key)
+        try:
+            return _registered(client, home, spec, run, run_key, findings)
+        except Exception:
+            with suppress(Exception):
+                client.set_terminated(run.info.run_id, "FAILED")
+            raise
+
+
+def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
+    """Note on the version that its pipeline run ended as `status`: held or rejected."""
+    with tracking.session(home) as client:
+        client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
+
+
+def _registered(
+    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", run_key: str, findings: Findings
+) -> RegisteredVersion:
+    progress.advance(0, STEPS, unit="steps", detail="logging the run in MLflow")
+    run_log.write(client, home, run.info.run_id, spec, findings)
+    progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
+    model = _logged_model(client, home, spec, run, findings)
+    progress.advance(3, STEPS, unit="steps", detail="registering the version")
+    version = _new_version(client, home, spec, run_key, model, findings)
+    client.set_terminated(run.info.run_id)
+    progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
+    return _record(version)
+
+
+def _logged_model(
+    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", findings: Findings
+) -> "LoggedModel":
+    from mlflow.entities import LoggedModelOutput
+
+    run_id, marks = run.info.run_id, {tags.PACKAGE_DIGEST: findings.package.digest}
+    found = _sent_before(client, run_id, findings.package.digest)
+    if found:
+        return found
+    logged = client.create_logged_model(run.info.experiment_id, name=spec.name, source_run_id=run_id, tags=marks)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    with TemporaryDirectory(prefix="perennial-") as scratch:
+        folder = Path(scratch) / "model"
+        pyfunc.save(folder, home.store.root / findings.package.path, findings.package.digest, logged)
+        progress.advance(2, STEPS, unit="steps", detail="sending the model to MLflow")
+        client.log_model_artifacts(logged.model_id, str(folder))
+    return client.finalize_logged_model(logged.model_id, "READY")
+
+
+def _sent_before(client: "MlflowClient", run_id: str, package_digest: str) -> "LoggedModel | None":
+    outputs = client.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs else []:
+        logged = client.get_logged_model(output.model_id)
+        if str(logged.status) == "READY" and logged.tags.get(tags.PACKAGE_DIGEST) == package_digest:
+            return logged
+    return None
+
+
+def _new_version(
+    client: "MlflowClient",
+    home: Home,
+    spec: PipelineSpec,
+    run_key: str,
+    model: "LoggedModel",
+    findings: Findings,
+) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    try:
+        client.create_registered_model(spec.name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # A registry in a database would look up a models:/ address wherever MLflow's global settings point to.
+    in_database = tracking.is_database(tracking.registry_uri(home))
+    version = client.create_model_version(
+        spec.name,
+        source=model.artifact_location if in_database else f"models:/{model.model_id}",
+        run_id=model.source_run_id,
+        model_id=model.model_id,
+        tags={**run_log.tags_of(findings), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
+        description=_description(spec, findings),
+    )
+    link = json.dumps([{"name": spec.name, "version": version.version}])
+    client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})
+    return version
+
+
+def _taken_up(
+    client: "MlflowClient", home: Home, spec: PipelineSpec, version: "ModelVersion", findings: Findings
+) -> RegisteredVersion:
+    # The package is the same; the decision may be another one, against another champion.
+    run_log.write(client, home, version.run_id, spec, findings)
+    client.update_model_version(version.name, version.version, _description(spec, findings))
+    for name, value in run_log.tags_of(findings).items():
+        client.set_model_version_tag(version.name, version.version, name, value)
+    client.set_terminated(version.run_id)
+    return _record(client.get_model_version(version.name, version.version))
+
+
+def _description(spec: PipelineSpec, findings: Findings) -> str:
+    trained, package, evaluation = findings.trained, findings.package, findings.evaluation
+    metric = kinds.get(spec.kind).headline_metric
+    rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
+    beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
+    return (
+        f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {findings.snapshot.digest[:12]} and packed "
+        f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
+        f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
+        f"{f' ({listing(beside)})' if beside else ''}: {findings.decision.outcome.value}."
+    )
+
+
+def _shown(metrics: Metrics, name: str) -> str:
+    return f"{metrics.values[name]:.3f}" if name in metrics.values else "not known"
+
+
+def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[ModelVersion]":
+    found = client.search_model_versions(f"name = '{model}' and tags.`{tags.RUN_KEY}` = '{run_key}'")
+    return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+
+def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
+    known: dict[str, ModelVersion] = {
+        str(found.version): found for found in client.search_model_versions(f"name = '{model}'")
+    }
+    if version in known:
+        return known[version]
+    numbers = listing(sorted(known, key=lambda number: int(number), reverse=True), limit=10)
+    raise RegistryError(
+        f"There is no version {version} of {model}; "
+        + (f"there are: {numbers}." if known else "it has no versions yet."),
+        remedy="Name one of these with --version." if known else f"Run `perennial run {model}` first.",
+    )
+
+
+def _unfinished(version: "ModelVersion") -> bool:
+    return version.tags.get(tags.STATUS) not in tags.FINISHED
+
+
+def _record(version: "ModelVersion") -> RegisteredVersion:
+    against: Any = version.tags.get(tags.CHAMPION_AT_DECISION)
+    return RegisteredVersion(
+        model=version.name,
+        version=str(version.version),
+        run_id=version.run_id,
+        package_digest=version.tags.get(tags.PACKAGE_DIGEST, ""),
+        champion_version=None if against == tags.NO_CHAMPION else against,
+    )
