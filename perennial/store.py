@@ -56,6 +56,18 @@ class Store:
             self._rename(folder, self.folder(step, key))
         return made
 
+    def put(self, step: str, record: type[R], write: Callable[[Path], tuple[str, R]]) -> R:
+        """Store what `write(folder)` writes under the key it then returns with its record: one made of the content.
+
+        For streams, whose key is only known at their end. Raises StoreError when the disk is full or not writable.
+        """
+        with self._writing(step, "new") as folder:
+            key, made = write(folder)
+            if self.get(step, key, record) is None:
+                self._seal(folder, made)
+                self._rename(folder, self.folder(step, key))
+        return made
+
     def get(self, step: str, key: str, record: type[R]) -> R | None:
         """The record stored under `key`, its files' digests checked; None if it is not there or was damaged."""
         folder = self.folder(step, key)
@@ -88,22 +100,10 @@ class Store:
     def _writing(self, step: str, key: str) -> Iterator[Path]:
         temporary: Path | None = None
         try:
-            (self.root / step).mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=self.root / step))
-            yield temporary
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                raise StoreError(
-                    f"The disk that holds {self.root} is full: step '{step}' could not write its output.",
-                    remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; "
-                    "finished steps are kept.",
-                ) from error
-            if isinstance(error, PermissionError) and str(error.filename).startswith(str(self.root)):
-                raise StoreError(
-                    f"The store {self.root} can't be written: {error.strerror}.",
-                    remedy="Give yourself the right to write there, or set PERENNIAL_HOME to another folder.",
-                ) from error
-            raise
+            with clear_disk_errors(self.root, step):
+                (self.root / step).mkdir(parents=True, exist_ok=True)
+                temporary = Path(tempfile.mkdtemp(prefix=f".{key[:12]}-", dir=self.root / step))
+                yield temporary
         finally:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -135,6 +135,26 @@ class Store:
         aside.mkdir(exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name[:12]}-", dir=aside))
         return folder.rename(place / folder.name)
+
+
+@contextmanager
+def clear_disk_errors(root: Path, step: str) -> Iterator[None]:
+    """Turn what the disk under `root` refuses `step` (no space, no right to write) into a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise StoreError(
+                f"The disk that holds {root} is full: step '{step}' could not write its output.",
+                remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; "
+                "finished steps are kept.",
+            ) from error
+        if isinstance(error, PermissionError) and str(error.filename).startswith(str(root)):
+            raise StoreError(
+                f"The store {root} can't be written: {error.strerror}.",
+                remedy="Give yourself the right to write there, or set PERENNIAL_HOME to another folder.",
+            ) from error
+        raise
 
 
 def write_atomically(path: Path, text: str) -> None:

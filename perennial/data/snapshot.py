@@ -1,0 +1,208 @@
+"""Snapshots: all labelled rows known so far, as a list of immutable parts to which each run appends what is new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError as RecordMismatch
+
+from perennial import digest, progress
+from perennial.artifacts import Part, Record, Snapshot
+from perennial.data import columns, parts, rows, sources
+from perennial.data.spool import Spool
+from perennial.errors import SourceError, StoreError
+from perennial.home import Home
+from perennial.spec import FileSource, PipelineSpec
+from perennial.store import clear_disk_errors, write_atomically
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+"""Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
+
+
+class PieceState(Record):
+    """What was read of a piece of the source."""
+
+    stamp: str | None
+    contents: str | None
+    watermark: datetime | None
+    """The newest time among its rows."""
+
+
+class Head(Record):
+    """The newest snapshot, with how far each piece of the source was read."""
+
+    snapshot: Snapshot
+    pieces: dict[str, PieceState]
+
+
+def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
+    """Read what is new in the pipeline's source and append it as parts; memory does not grow with the source.
+
+    A piece of the source (a file) that did not change is not opened. Of one that changed, rows are taken whose row id
+    is unseen and, with a time column, which are not older than the newest read from it before. `reread`: start a new
+    snapshot from the source's beginning. Nothing is recorded unless all of it could be read.
+
+    Raises SourceError when the source can't be read or holds no row, StoreError when a part of the history is damaged
+    or the disk is full.
+    """
+    head = None if reread else _head(spec, home)
+    if head:
+        parts.check_sizes(head.snapshot, home.store)
+    with clear_disk_errors(home.root, "ingest"):
+        with closing(Spool(home.root / "tmp", columns.schema(spec))) as spool:
+            reading = _Reading(spec, head)
+            reading.fill(spool)
+            added = reading.append(spool, home)
+        made = Head(snapshot=reading.snapshot(added), pieces=reading.states)
+        write_atomically(_head_path(spec, home), made.model_dump_json(indent=1) + "\n")
+    return made.snapshot
+
+
+def latest(spec: PipelineSpec, home: Home) -> Snapshot | None:
+    """The snapshot the last run left, without reading the source; None if there is none yet.
+
+    Raises StoreError when the record of it is damaged.
+    """
+    head = _head(spec, home)
+    return head.snapshot if head else None
+
+
+class _Reading:
+    """One run over the source: what it found in each piece, and what became of the rows."""
+
+    def __init__(self, spec: PipelineSpec, head: Head | None) -> None:
+        self._spec = spec
+        self._before = head.snapshot if head else None
+        self.states = dict(head.pieces) if head else {}
+        self._floors: list[tuple[str, datetime | None]] = []
+        """Piece and its watermark before this run, by batch of the spool."""
+        self._read = 0
+        self._late: Counter[str] = Counter()
+        self._newest = datetime.fromisoformat(head.snapshot.watermark) if head and head.snapshot.watermark else None
+
+    def fill(self, spool: Spool) -> None:
+        """Read every piece that may hold something new into `spool`."""
+        pieces = sources.pieces(self._spec, self.states)
+        for piece in pieces:
+            self._fill(piece, spool)
+        if not spool.rows and self._before is None:
+            raise SourceError(
+                f"The source of pipeline '{self._spec.name}' holds no row: {_seen(self._spec, pieces)}.",
+                remedy="Look whether data.source in pipeline.yaml names the right data.",
+            )
+        if self._before and not pieces:
+            progress.note("No file of the source is there any more; the rows read from them before are used.")
+
+    def append(self, spool: Spool, home: Home) -> tuple[Part, ...]:
+        """Write those rows of `spool` that are new as parts."""
+        self._read = spool.rows
+        if not spool.rows:
+            return ()
+        old = self._before.parts if self._before else ()
+        if self._before:
+            parts.check_digests(self._before, home.store)
+        history = [home.store.root / part.path for part in old]
+        with closing(self._new(spool, history)) as batches:
+            added = parts.write(batches, columns.schema(self._spec), home.store)
+        for name, late in self._late.items():
+            progress.note(_late_note(self._spec, name, late))
+        return added
+
+    def snapshot(self, added: tuple[Part, ...]) -> Snapshot:
+        """The snapshot after this run."""
+        every = (*(self._before.parts if self._before else ()), *added)
+        new, late = sum(part.rows for part in added), self._late.total()
+        return Snapshot(
+            pipeline=self._spec.name,
+            digest=digest.of_values(parts=[part.sha256 for part in every]),
+            parts=every,
+            rows=sum(part.rows for part in every),
+            new_rows=new,
+            repeated_rows=self._read - new - late,
+            late_rows=late,
+            watermark=self._newest.isoformat() if self._newest else None,
+        )
+
+    def _fill(self, piece: sources.Piece, spool: Spool) -> None:
+        known = self.states.get(piece.name)
+        if known and piece.stamp is not None and piece.stamp == known.stamp:
+            return
+        contents = piece.contents() if piece.contents else None
+        watermark = floor = known.watermark if known else None
+        if not (known and contents is not None and contents == known.contents):
+            for batch in piece.read(floor):
+                if batch.places:
+                    canonical = rows.canonical(batch, self._spec)
+                    watermark = _newer(watermark, canonical)
+                    spool.add(canonical)
+                    self._floors.append((piece.name, floor))
+        self.states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark)
+
+    def _new(self, spool: Spool, history: list[Path]) -> Generator[pa.RecordBatch, None, None]:
+        import pyarrow.compute as pc
+
+        for number, batch in spool.unseen(history):
+            name, floor = self._floors[number]
+            if floor is not None:
+                read = batch.num_rows
+                batch = batch.filter(pc.greater_equal(batch.column(columns.TIME), floor))
+                if late := read - batch.num_rows:
+                    self._late[name] += late
+            self._newest = _newer(self._newest, batch)
+            if batch.num_rows:
+                yield batch
+
+
+def _newer(newest: datetime | None, batch: pa.RecordBatch) -> datetime | None:
+    import pyarrow.compute as pc
+
+    top = pc.max(batch.column(columns.TIME)).cast("int64").as_py()
+    if top is None:
+        return newest
+    here = rows.from_micros(top)
+    return here if newest is None else max(newest, here)
+
+
+def _late_note(spec: PipelineSpec, name: str, late: int) -> str:
+    what = (
+        f"{late:,} rows of {name} were not seen before but are older than the newest read from it; they are left out. "
+    )
+    if isinstance(spec.data.source, FileSource):
+        return what + "Putting them in a new file takes them in."
+    return what + f"`perennial run {spec.name} --reread` takes them in."
+
+
+def _seen(spec: PipelineSpec, pieces: list[sources.Piece]) -> str:
+    if isinstance(spec.data.source, FileSource):
+        many = f" and {len(pieces) - 1:,} more files have" if len(pieces) > 1 else " has"
+        return f"{pieces[0].name}{many} nothing in it, or nothing but a header"
+    return f"{pieces[0].name} gave nothing"
+
+
+def _head_path(spec: PipelineSpec, home: Home) -> Path:
+    data = spec.data
+    settings = digest.of_values(
+        format=FORMAT, source=data.source, columns=data.columns, kind=spec.kind, splits=data.splits
+    )
+    return home.state(spec.name) / f"snapshot-{settings[:12]}.json"
+
+
+def _head(spec: PipelineSpec, home: Home) -> Head | None:
+    path = _head_path(spec, home)
+    try:
+        return Head.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, RecordMismatch) as error:
+        raise StoreError(
+            f"The record of what was read so far, {path}, is damaged. The champion is untouched.",
+            remedy=parts.remedy(spec.name),
+        ) from error
