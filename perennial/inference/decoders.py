@@ -1,15 +1,31 @@
 """From a model's outputs to answers, one decoder for each kind of task."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from perennial.errors import PackageError, listing
-from perennial.inference.package import PackageInfo
 
-Decoder = Callable[[np.ndarray, PackageInfo], list[dict[str, Any]]]
-"""Logits (rows × outputs, float32) and the package to one JSON-ready answer a row."""
+
+class Reading(Protocol):
+    """What a decoder must know to read a model's outputs; a package knows it."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the outputs."""
+
+
+@dataclass(frozen=True)
+class OutputLabels:
+    """The reading of a model that is not packed yet."""
+
+    labels: tuple[str, ...]
+
+
+Decoder = Callable[[np.ndarray, Reading], list[dict[str, Any]]]
+"""Logits (rows × outputs, float32) to one JSON-ready answer a row."""
 
 
 def get(kind: str) -> Decoder:
@@ -30,13 +46,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return probabilities.astype(np.float32)
 
 
-def text_classification(logits: np.ndarray, package: PackageInfo) -> list[dict[str, Any]]:
+def text_classification(logits: np.ndarray, reading: Reading) -> list[dict[str, Any]]:
     """{"label", "score" (its probability), "scores" (each label's)} for each row."""
     answers = []
     for scores in softmax(logits).tolist() if len(logits) else []:
         best = max(range(len(scores)), key=scores.__getitem__)
-        named = dict(zip(package.labels, scores, strict=True))
-        answers.append({"label": package.labels[best], "score": scores[best], "scores": named})
+        named = dict(zip(reading.labels, scores, strict=True))
+        answers.append({"label": reading.labels[best], "score": scores[best], "scores": named})
     return answers
 
 

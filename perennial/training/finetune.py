@@ -149,17 +149,19 @@ def _trainer(
 
 def _judge(spec: PipelineSpec, validation: EncodedRows) -> Judge:
     kind = kinds.get(spec.kind)
+    decode, reading = decoders.get(spec.kind), decoders.OutputLabels(spec.data.labels)
     targets = kind.decode_targets(validation.targets, spec.data.labels)
 
     def judge(logits: np.ndarray) -> dict[str, float]:
-        predictions = decoders.decode(spec.kind, logits, spec.data.labels)
+        predictions = decode(logits, reading)
         return kind.measure(targets, predictions, spec.data.labels).values
 
     return judge
 
 
 def _refuse_collapsed(spec: PipelineSpec, trainer: PerennialTrainer) -> None:
-    predictions = decoders.decode(spec.kind, trainer.validation_logits(), spec.data.labels)
+    decode, reading = decoders.get(spec.kind), decoders.OutputLabels(spec.data.labels)
+    predictions = decode(trainer.validation_logits(), reading)
     answer = kinds.get(spec.kind).collapsed(predictions)
     if answer is not None:
         raise TrainingError(

@@ -55,10 +55,10 @@ class PerennialTrainer(Trainer):
         label_weights: np.ndarray | None,
         kept: Checkpoints,
     ) -> None:
-        super().__init__(model=network, args=arguments)
+        super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=validation)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
         self.judge, self.padding, self.kept = judge, padding, kept
-        self.optimizer: torch.optim.Optimizer | None
+        self.optimizer: Any
         self.control: TrainerControl
         self.label_weights = None if label_weights is None else torch.from_numpy(label_weights).to(arguments.device)
         self.loss_is_scaled_for_ga = False
