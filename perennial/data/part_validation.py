@@ -1,0 +1,211 @@
+"""One part's validation: which rows are good, which are set aside and why, and what later steps need to know of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import digest, kinds, progress
+from perennial.artifacts import CheckedPart, Part
+from perennial.data import conflicts, quarantine
+from perennial.data.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY
+from perennial.data.expected import BUILT_IN, EXISTS, Expected, built_in, checkable_columns, of_rows
+from perennial.data.findings import MAX_PLACES, Finding, PartSummary, Place, quarantined_for
+from perennial.data.outcomes import Evaluator, Outcome
+from perennial.errors import ValidationError, listing
+from perennial.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+STEP = "validate"
+ROWS = "rows.parquet"
+QUARANTINE = "quarantine.csv"
+PAGE = "page.html"
+CONTRADICTED = "same_text_elsewhere"
+
+Reasons = Mapping[str, Sequence[str]]
+
+
+def check(
+    spec: PipelineSpec,
+    evaluator: Evaluator,
+    part: Part,
+    earlier: Sequence[Path],
+    store: Path,
+    key: str,
+    folder: Path,
+) -> PartSummary:
+    """Validate `part`, which comes after the good rows in the Parquet files `earlier`; write its files to `folder`.
+
+    `store`: the store's root, where `key` is the part's entry of step `validate`. Raises ValidationError when the
+    part lacks a column, SpecError when an expectation can't be evaluated.
+    """
+    import pyarrow.parquet as pq
+
+    source, name = store / part.path, f"part {len(earlier) + 1}"
+    outcomes = _row_outcomes(spec, evaluator, source, name)
+    reasons = _reasons(outcomes)
+    contradicted = _conflicts(spec, source, reasons, earlier, folder)
+    outcomes.append(_contradiction(spec, evaluator, source, contradicted, name))
+    target = kinds.get(spec.kind).target_column
+    for row_id, place in contradicted.items():
+        reasons.setdefault(row_id, []).append(f"the same text has another {target} at {place}")
+    table = pq.read_table(source)
+    findings = tuple(_finding(outcome, table) for outcome in outcomes)
+    good, bad = _parted(table, reasons)
+    _write(good, folder / ROWS)
+    if bad.num_rows:
+        quarantine.write(folder / QUARANTINE, bad, reasons)
+        told = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
+        progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {told}")
+    (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
+    return _summary(spec, part, key, folder, good, bad, findings)
+
+
+def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[Outcome]:
+    import pyarrow.parquet as pq
+
+    expected = of_rows(spec)
+    there = set(pq.read_schema(source).names)
+    columns = [column for column in checkable_columns(spec) if column in there]
+    # An expectation on a column that is not there could only fail to run: the missing column is the finding.
+    possible = [one for one in expected if one.spec.type == EXISTS or there.issuperset(one.columns)]
+    outcomes = evaluator.outcomes(_frame(source, columns), possible, [ROW_ID], name)
+    missing = [outcome.expected.spec.column for outcome in outcomes if _misses_column(outcome)]
+    if missing:
+        raise ValidationError(
+            f"The data of pipeline '{spec.name}' lacks {listing(map(repr, missing))} in {name}; "
+            f"it has the columns {', '.join(sorted(there))}.",
+            remedy="Name the source's columns in data.columns, and run again.",
+        )
+    return outcomes
+
+
+def _misses_column(outcome: Outcome) -> bool:
+    return outcome.expected.spec.type == EXISTS and outcome.expected.origin == BUILT_IN and not outcome.success
+
+
+def _frame(source: Path, columns: Sequence[str]) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    frame: pd.DataFrame = pq.read_table(source, columns=list(columns)).to_pandas()
+    return frame
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.quarantines:
+            for (row_id,) in outcome.broken_by or ():
+                reasons.setdefault(row_id, []).append(outcome.expected.fault)
+    return reasons
+
+
+def _conflicts(
+    spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Sequence[Path], folder: Path
+) -> dict[str, str]:
+    # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
+    import pyarrow.parquet as pq
+
+    target = kinds.get(spec.kind).target_column
+    needed = dict.fromkeys((ROW_ID, TEXT_KEY, target, FILE, LINE))
+    good, _ = _parted(pq.read_table(source, columns=list(needed)), reasons)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        return conflicts.find(good, target, earlier, Path(scratch))
+
+
+def _contradiction(
+    spec: PipelineSpec, evaluator: Evaluator, source: Path, contradicted: Mapping[str, str], name: str
+) -> Outcome:
+    import pandas as pd
+
+    target = kinds.get(spec.kind).target_column
+    ids = _frame(source, [ROW_ID])[ROW_ID]
+    elsewhere = pd.Series([contradicted.get(row_id) for row_id in ids], dtype=object)
+    expected: Expected = built_in(
+        "expect_column_values_to_be_null", column=CONTRADICTED, fault=f"the same text has another {target} elsewhere"
+    )
+    frame = pd.DataFrame({ROW_ID: ids, CONTRADICTED: elsewhere})
+    return evaluator.outcomes(frame, [expected], [ROW_ID], name)[0]
+
+
+def _finding(outcome: Outcome, table: pa.Table) -> Finding:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = [str(row_id) for (row_id,) in (outcome.broken_by or ())[:MAX_PLACES]]
+    if not ids:
+        return outcome.finding(table.num_rows)
+    rows = table.select([ROW_ID, FILE, LINE]).filter(pc.is_in(table[ROW_ID], value_set=pa.array(ids, pa.string())))
+    places = tuple(Place(row_id=row[ROW_ID], file=row[FILE], line=row[LINE]) for row in rows.to_pylist())
+    return outcome.finding(table.num_rows, places[:MAX_PLACES])
+
+
+def _parted(table: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bad = pc.is_in(table[ROW_ID], value_set=pa.array(list(reasons), pa.string()))
+    return table.filter(pc.invert(bad)), table.filter(bad)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd", row_group_size=50_000)
+
+
+def _summary(
+    spec: PipelineSpec,
+    part: Part,
+    key: str,
+    folder: Path,
+    good: pa.Table,
+    bad: pa.Table,
+    findings: tuple[Finding, ...],
+) -> PartSummary:
+    checked = CheckedPart(
+        source=part,
+        path=f"{STEP}/{key}/{ROWS}",
+        sha256=digest.of_file(folder / ROWS),
+        rows=good.num_rows,
+        quarantined=bad.num_rows,
+        quarantine_path=f"{STEP}/{key}/{QUARANTINE}" if bad.num_rows else None,
+    )
+    strange = _strange_labels(spec, bad)
+    return PartSummary(
+        checked=checked,
+        rows=dict(sorted(Counter(good[SPLIT].to_pylist()).items())),
+        label_rows=_label_rows(spec, good),
+        findings=findings,
+        strange_labels=dict(strange.most_common(MAX_PLACES)),
+        strange_label_count=len(strange),
+    )
+
+
+def _label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
+    column = kinds.get(spec.kind).label_column
+    if column is None:
+        return {}
+    counts = (
+        good.group_by([SPLIT, column])
+        .aggregate([([], "count_all")])
+        .sort_by([(SPLIT, "ascending"), (column, "ascending")])
+    )
+    rows: dict[str, dict[str, int]] = {}
+    for found in counts.to_pylist():
+        rows.setdefault(found[SPLIT], {})[str(found[column])] = found["count_all"]
+    return rows
+
+
+def _strange_labels(spec: PipelineSpec, bad: pa.Table) -> Counter[str]:
+    column = kinds.get(spec.kind).label_column
+    if column is None or not spec.data.labels:
+        return Counter()
+    known = set(spec.data.labels)
+    return Counter(str(label) for label in bad[column].to_pylist() if label is not None and str(label) not in known)
