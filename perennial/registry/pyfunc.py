@@ -19,8 +19,16 @@ SCRIPT = Path(__file__).with_name("package_model.py")
 EXAMPLE = ("The new timetable starts on Monday.", "Nobody liked the soup, but the bread was excellent.")
 CODE = ("errors.py", "telemetry.py", "inference")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
-# The kept part must not hide the rest of the library where that is installed.
-FALL_THROUGH = '\n__path__ = __import__("pkgutil").extend_path(__path__, __name__)\n'
+# The kept part must not hide the rest of the library where that is installed, be it in place (pip install -e).
+FALL_THROUGH = """
+import sys as _sys
+from pkgutil import extend_path as _extend_path
+
+__path__ = _extend_path(__path__, __name__)
+for _finder in _sys.meta_path:
+    _spec = _finder.find_spec(__name__, None)
+    __path__ += [place for place in (_spec and _spec.submodule_search_locations) or [] if place not in __path__]
+"""
 
 
 def save(folder: Path, package: Path, package_digest: str, logged: "LoggedModel") -> None:

@@ -1,10 +1,10 @@
 """The log of one pipeline run in MLflow: parameters, metrics, the data it was made from, and the reports. No text."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from os.path import commonpath
 from typing import TYPE_CHECKING, Any
 
 from perennial import digest
@@ -25,7 +25,7 @@ from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 PARAM_LENGTH = 500
 PARAMS_AT_ONCE = 100
@@ -59,7 +59,7 @@ def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Ru
 
 
 def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, findings: Findings) -> None:
-    """Log everything about the run but its model. Written a second time, the later figures and reports are what MLflow shows."""
+    """Log everything about the run but its model. Written twice, MLflow shows the later figures and reports."""
     from mlflow.entities import Metric, Param, RunTag
 
     params = [Param(name, value) for name, value in parameters(spec, findings.trained).items()]
@@ -118,29 +118,38 @@ def _experiment(client: "MlflowClient", home: Home, name: str) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        # A server knows where artifacts go; a database that we open ourselves does not.
-        place = (home.mlflow / "artifacts" / name).absolute()
-        location = place.as_uri() if tracking.is_database(tracking.uri(home)) else None
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=tracking.artifacts(home, name)))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return _experiment(client, home, name)  # another process made it meanwhile
+    _check_experiment(found, home)
+    return str(found.experiment_id)
+
+
+def _check_experiment(found: "Experiment", home: Home) -> None:
     if found.lifecycle_stage != "active":
         raise RegistryError(
-            f"The MLflow experiment {name!r} (id {found.experiment_id}) was deleted, and its name is still taken. "
+            f"The MLflow experiment {found.name!r} (id {found.experiment_id}) was deleted; its name is still taken. "
             + tracking.UNTOUCHED,
             remedy=f"Bring it back with `mlflow experiments restore --experiment-id {found.experiment_id}`.",
         )
-    return str(found.experiment_id)
+    # MLflow notes absolute places. After a move it would write to the old one, perhaps outside of any mounted disk.
+    if not os.environ.get("MLFLOW_TRACKING_URI") and found.artifact_location != tracking.artifacts(home, found.name):
+        raise RegistryError(
+            f"MLflow keeps the artifacts of {found.name} in {found.artifact_location}, but its database now lies in "
+            f"{home.mlflow}: the folder was moved or mounted elsewhere. {tracking.UNTOUCHED}",
+            remedy="Move it back, or set PERENNIAL_HOME to the path it had; to share a registry between machines or "
+            "containers, run an MLflow server and set MLFLOW_TRACKING_URI.",
+        )
 
 
 def _dataset(home: Home, spec: PipelineSpec, snapshot: Snapshot) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-    folder = commonpath([part.path for part in snapshot.parts]) if snapshot.parts else ""
+    folder = os.path.commonpath([part.path for part in snapshot.parts]) if snapshot.parts else ""
     profile = {
         "rows": snapshot.rows,
         "new_rows": snapshot.new_rows,

@@ -48,6 +48,11 @@ def registry_uri(home: Home) -> str:
     return os.environ.get("MLFLOW_REGISTRY_URI") or uri(home)
 
 
+def artifacts(home: Home, model: str) -> str | None:
+    """Where the artifacts of `model` go; None: a server knows, which a database that is opened here does not."""
+    return (home.mlflow / "artifacts" / model).absolute().as_uri() if is_database(uri(home)) else None
+
+
 def is_database(address: str) -> bool:
     """Whether `address` is a database that this process opens itself, rather than a server."""
     return address.partition("://")[0].partition("+")[0] in DATABASES
@@ -69,12 +74,13 @@ def check(home: Home) -> None:
 
 
 @contextmanager
-def session(home: Home, *, patience: Patience = WORKING, standing: str = UNTOUCHED) -> Iterator["MlflowClient"]:
+def session(home: Home, *, patience: Patience | None = None, standing: str = UNTOUCHED) -> Iterator["MlflowClient"]:
     """A client of MLflow for the block, which MLflow neither talks through nor hangs in.
 
     `standing`: one sentence on how things stand if the block fails. Raises RegistryError for whatever MLflow, its
     database or the disk raises in the block.
     """
+    patience = patience or WORKING
     addresses = {"MLFLOW_TRACKING_URI": uri(home), "MLFLOW_REGISTRY_URI": registry_uri(home)}
     telemetry.off()
     if "mlflow" not in sys.modules:

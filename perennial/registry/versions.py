@@ -227,15 +227,13 @@ def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[Model
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
-    known: dict[str, ModelVersion] = {
-        str(found.version): found for found in client.search_model_versions(f"name = '{model}'")
-    }
+    known = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
     if version in known:
         return known[version]
-    numbers = listing(sorted(known, key=lambda number: int(number), reverse=True), limit=10)
+    newest_first = sorted(known, key=int, reverse=True)
     raise RegistryError(
         f"There is no version {version} of {model}; "
-        + (f"there are: {numbers}." if known else "it has no versions yet."),
+        + (f"there are: {listing(newest_first, 10)}." if known else "it has no versions yet."),
         remedy="Name one of these with --version." if known else f"Run `perennial run {model}` first.",
     )
 

@@ -1,42 +1,14 @@
-"""A tiny real package, the records of a run around it, and MLflow as a database and as a server."""
+"""MLflow as a database and as a server, and a run to register there."""
 
-import hashlib
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 import pytest
+from registry_helpers import LABELS, Run, free_port, make_run, start, stop
 
-from perennial.artifacts import (
-    CheckedPart,
-    Decision,
-    Evaluation,
-    Metrics,
-    OnnxPackage,
-    Outcome,
-    Part,
-    RegisteredVersion,
-    Snapshot,
-    TrainedModel,
-    ValidatedData,
-)
 from perennial.home import Home
-from perennial.inference import package as sealed
-from perennial.registry import versions
 from perennial.spec import PipelineSpec
-
-LABELS = ("negative", "neutral", "positive", "very good")
-WORDS = ("[PAD]", "[UNK]", "soup", "bread", "excellent", "nobody", "liked")
-USER_TEXT = "zanzibar quarterly secret"
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +43,8 @@ def home(tmp_path: Path, empty_database: Path) -> Home:
 def spec() -> PipelineSpec:
     return PipelineSpec.model_validate(
         {
-            "name": "sentiment",
+            # The server is the same for all tests.
+            "name": f"sentiment-{uuid4().hex[:8]}",
             "kind": "text-classification",
             "data": {"source": {"type": "file", "path": "data/*.jsonl"}, "labels": list(LABELS)},
             "gates": [{"metric": "accuracy", "min": 0.8}, {"metric": "recall", "per": "label", "min": 0.7}],
@@ -79,158 +52,10 @@ def spec() -> PipelineSpec:
     )
 
 
-@dataclass(frozen=True)
-class Run:
-    """All that a pipeline run hands to the registry."""
-
-    spec: PipelineSpec
-    home: Home
-    arguments: dict[str, Any]
-
-    def but(self, **changes: Any) -> "Run":
-        return replace(self, arguments=self.arguments | changes)
-
-    def judged(self, outcome: Outcome, against: str | None) -> "Run":
-        decision = self.arguments["decision"]
-        return self.but(decision=decision.model_copy(update={"outcome": outcome, "champion_version": against}))
-
-    def register(self) -> RegisteredVersion:
-        return versions.register(self.spec, self.home, **self.arguments)
-
-
 @pytest.fixture
 def run(home: Home, spec: PipelineSpec) -> Run:
     """The first run of a pipeline: decided PROMOTE, against no champion."""
     return make_run(home, spec, "a" * 64)
-
-
-def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:
-    """A run whose package differs with `bias`."""
-    package = write_package(home, f"export/{run_key}", bias)
-    report = home.store.root / "validate" / run_key / "report"
-    report.mkdir(parents=True, exist_ok=True)
-    (report / "validation.json").write_text('{"rows": 3000}', encoding="utf-8")
-    metrics = Metrics(
-        n=450,
-        values={"accuracy": 0.84, "macro_f1": 0.81},
-        per_label={label: {"recall": 0.8} for label in LABELS},
-        support=dict.fromkeys(LABELS, 100),
-    )
-    part = Part(path="ingest/parts/1.parquet", sha256="b" * 64, rows=3000)
-    arguments = {
-        "run_key": run_key,
-        "snapshot": Snapshot(
-            pipeline=spec.name, digest="c" * 64, parts=(part,), rows=3000, new_rows=3000, repeated_rows=0, late_rows=0,
-            watermark=None,
-        ),
-        "validated": ValidatedData(
-            digest="d" * 64,
-            parts=(CheckedPart(source=part, path="p", sha256="b" * 64, rows=2999, quarantined=1, quarantine_path=None),),
-            rows={"train": 2200, "validation": 300, "test": 450}, label_rows={}, quarantined=1, warnings=(),
-            report_path=f"validate/{run_key}/report",
-        ),
-        "trained": TrainedModel(
-            digest="e" * 64, path="finetune/x", base="sentence-transformers/all-MiniLM-L6-v2", base_revision="f" * 64,
-            pooling="mean", precision="bf16", epochs=3, best_epoch=2, train_rows=2200,
-            validation={"macro_f1": 0.82}, seconds=80,
-        ),
-        "package": package,
-        "evaluation": Evaluation(
-            digest="1" * 64, candidate=metrics, champion=None, champion_version=None, champion_problem=None,
-            baselines={"tfidf": metrics}, predictions_path="evaluate/x/predictions.parquet",
-        ),
-        "decision": Decision(
-            digest="2" * 64, outcome=Outcome.PROMOTE, reasons=(), checks=(), champion_version=None
-        ),
-        "seconds": {"finetune": 80.5},
-    }  # fmt: skip
-    return Run(spec, home, arguments)
-
-
-def write_package(home: Home, place: str, bias: float) -> OnnxPackage:
-    """A package that really answers: the sum of its words' weights, four labels wide."""
-    from onnx import TensorProto, checker, helper, numpy_helper, save
-
-    import numpy as np
-
-    folder = home.store.root / place
-    folder.mkdir(parents=True)
-    weights = np.random.default_rng(0).normal(size=(len(WORDS), len(LABELS))).astype(np.float32) + bias
-    nodes = [
-        helper.make_node("Gather", ["weights", "input_ids"], ["words"]),
-        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
-        helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
-        helper.make_node("Mul", ["words", "wide"], ["kept"]),
-        helper.make_node("ReduceSum", ["kept", "tokens"], ["logits"], keepdims=0),
-    ]
-    inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["r", "t"]) for n in ("input_ids", "attention_mask")]
-    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["r", len(LABELS)])
-    constants = {"weights": weights, "last": np.array([2]), "tokens": np.array([1])}
-    graph = helper.make_graph(
-        nodes, "tiny", inputs, [output], [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    checker.check_model(model)
-    save(model, folder / sealed.MODEL)
-    _write_tokenizer(folder / sealed.TOKENIZER)
-    files = {name: sealed.sha256(folder / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
-    info = sealed.PackageInfo(
-        kind="text-classification", labels=LABELS, max_length=32, pad_id=0, precision="fp32", fallback=None, opset=17,
-        inputs=("input_ids", "attention_mask"), base="tiny", base_revision="0" * 64, data_digest="c" * 64,
-        cpu_features=(), graph={}, parity={}, created_with={}, files=files,
-    )  # fmt: skip
-    content = sealed.render(info)
-    (folder / sealed.DESCRIPTION).write_bytes(content)
-    # What the store keeps beside a step's files is no part of the package.
-    (folder / "record.json").write_text(json.dumps({"sample": USER_TEXT}), encoding="utf-8")
-    return OnnxPackage(
-        digest=hashlib.sha256(content).hexdigest(), path=place, precision="int8", fallback=None, size_bytes=22_800_000,
-        parity={"max_logit_difference": 0.0001},
-    )  # fmt: skip
-
-
-def _write_tokenizer(file: Path) -> None:
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-
-    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.save(str(file))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(arguments: list[str], port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """`mlflow ARGUMENTS` on `port` of the loopback, once it answers; it leads a process group of its own."""
-    offline = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=os.environ | offline | environment
-        )
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                return server
-        except OSError:
-            time.sleep(0.1)
-    stop(server)
-    raise AssertionError(log.read_text())
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    os.killpg(server.pid, signal.SIGTERM)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 @pytest.fixture(scope="session")
@@ -247,3 +72,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
     process = start(["server", *place, "--workers", "1"], port, folder / "log")
     yield f"http://127.0.0.1:{port}"
     stop(process)
+
+
+@pytest.fixture(params=["database", "server"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test twice: with the database in the home, and with a server."""
+    if request.param == "server":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("server"))
+    return str(request.param)
