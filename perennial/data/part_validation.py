@@ -122,15 +122,18 @@ def _conflicts(
 def _contradiction(
     spec: PipelineSpec, evaluator: Evaluator, source: Path, contradicted: Mapping[str, str], name: str
 ) -> Outcome:
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
     target = kinds.get(spec.kind).target_column
-    ids = _frame(source, [ROW_ID])[ROW_ID]
-    elsewhere = pd.Series([contradicted.get(row_id) for row_id in ids], dtype=object)
     expected: Expected = built_in(
         "expect_column_values_to_be_null", column=CONTRADICTED, fault=f"the same text has another {target} elsewhere"
     )
-    frame = pd.DataFrame({ROW_ID: ids, CONTRADICTED: elsewhere})
+    ids = pq.read_table(source, columns=[ROW_ID])[ROW_ID].combine_chunks()
+    which = pc.index_in(ids, value_set=pa.array(list(contradicted), pa.string()))
+    elsewhere = pa.array(list(contradicted.values()), pa.string()).take(which)
+    frame = pa.table({ROW_ID: ids, CONTRADICTED: elsewhere}).to_pandas()
     return evaluator.outcomes(frame, [expected], [ROW_ID], name)[0]
 
 

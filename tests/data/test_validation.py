@@ -54,26 +54,28 @@ def test_good_rows_pass_whole(home):
     assert _good(home, found.parts[0]).equals(source)
 
 
-@pytest.mark.parametrize(
-    ("columns", "reason"),
-    [
-        ({"text": None}, "text is missing"),
-        ({"text": ""}, "text is blank"),
-        ({"text": " \t\n\u3000\u00a0"}, "text is blank"),
-        ({"text": "profit\x00warning"}, "text holds a NUL character"),
-        ({"text": "x" * 10_000_000}, "text is longer than 100,000 characters (data.max_text_length)"),
-        ({"label": None}, "label is missing"),
-        ({"label": "Postive"}, "label is not one of: negative, positive"),
-    ],
-)
-def test_a_bad_row_is_set_aside_with_its_reason(home, columns, reason):
-    spec = pipeline()
-    found = validate(spec, snapshot(spec, home, with_row(rows(80), 3, **columns)), home)
+BAD_ROWS = [
+    ({"text": None}, "text is missing"),
+    ({"text": ""}, "text is blank"),
+    ({"text": " \t\n\u3000\u00a0"}, "text is blank"),
+    ({"text": "profit\x00warning"}, "text holds a NUL character"),
+    ({"text": "x" * 10_000_000}, "text is longer than 100,000 characters (data.max_text_length)"),
+    ({"label": None}, "label is missing"),
+    ({"label": "Postive"}, "label is not one of: negative, positive"),
+]
+
+
+def test_each_bad_row_is_set_aside_with_its_reason(home):
+    spec, some = pipeline(), rows(80)
+    for place, (columns, _) in enumerate(BAD_ROWS, 3):
+        some = with_row(some, place, **columns)
+    found = validate(spec, snapshot(spec, home, some), home)
     part = found.parts[0]
-    assert (part.rows, part.quarantined, found.quarantined) == (79, 1, 1)
-    (row,) = _quarantined(home, part)
-    assert (row["file"], row["line"], row["reason"]) == ("news.csv", "4", reason)
-    assert row["row_id"] not in _good(home, part)["row_id"].to_pylist()
+    assert (part.rows, part.quarantined, found.quarantined) == (73, 7, 7)
+    bad = _quarantined(home, part)
+    assert [row["reason"] for row in bad] == [reason for _, reason in BAD_ROWS]
+    assert [(row["file"], row["line"]) for row in bad] == [("news.csv", str(line)) for line in range(4, 11)]
+    assert not {row["row_id"] for row in bad} & set(_good(home, part)["row_id"].to_pylist())
 
 
 def test_several_reasons_are_joined(home):

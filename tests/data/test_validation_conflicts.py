@@ -1,0 +1,49 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from perennial.data import conflicts
+
+
+def _table(rows, kind=None):
+    ids, keys, targets = zip(*rows, strict=True)
+    count = len(rows)
+    return pa.table(
+        {
+            "row_id": pa.array(ids),
+            "text_key": pa.array(keys),
+            "target": pa.array(targets, kind or pa.string()),
+            "file": pa.array([f"{ids[0][0]}.csv"] * count),
+            "line": pa.array(range(1, count + 1), pa.int64()),
+        }
+    )
+
+
+def _written(table, path):
+    pq.write_table(table, path)
+    return path
+
+
+def test_all_sides_of_a_contradiction_are_named(tmp_path):
+    table = _table([("a1", "k", "x"), ("a2", "k", "y"), ("a3", "k", "x"), ("a4", "other", "x")])
+    assert conflicts.find(table, "target", [], tmp_path) == {"a1": "a.csv:2", "a2": "a.csv:1", "a3": "a.csv:2"}
+
+
+def test_earlier_rows_stay_and_newer_ones_are_named(tmp_path):
+    earlier = [
+        _written(_table([("a1", "k", "x"), ("a2", "l", "x")]), tmp_path / "a.parquet"),
+        _written(_table([("b1", "m", "y")]), tmp_path / "b.parquet"),
+    ]
+    table = _table([("c1", "k", "x"), ("c2", "l", "y"), ("c3", "m", "x"), ("c4", "n", "x")])
+    assert conflicts.find(table, "target", earlier, tmp_path) == {"c2": "a.csv:2", "c3": "b.csv:1"}
+
+
+def test_targets_that_are_lists_compare_by_value(tmp_path):
+    kind = pa.list_(pa.string())
+    earlier = [_written(_table([("a1", "k", ["x", "y"])], kind), tmp_path / "a.parquet")]
+    table = _table([("c1", "k", ["x", "y"]), ("c2", "l", ["x"]), ("c3", "l", ["x", "z"])], kind)
+    assert set(conflicts.find(table, "target", earlier, tmp_path)) == {"c2", "c3"}
+
+
+def test_many_copies_of_a_text_are_no_burden(tmp_path):
+    table = _table([(f"r{number}", "k", "xy"[number % 2]) for number in range(100_000)])
+    assert len(conflicts.find(table, "target", [], tmp_path)) == 100_000
