@@ -216,3 +216,31 @@ class RegisteredVersion(Record):
     package_digest: str
     champion_version: str | None
     """The champion that the decision was made against."""
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    PROMOTED = "promoted"
+    HELD = "held"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+
+
+class RunResult(Record):
+    """What a retraining run came to."""
+
+    status: Status
+    model: str
+    version: str | None
+    run_id: str | None
+    """MLflow's."""
+    reasons: tuple[str, ...]
+    snapshot: Snapshot
+    validated: ValidatedData | None = None
+    trained: TrainedModel | None = None
+    package: OnnxPackage | None = None
+    evaluation: Evaluation | None = None
+    decision: Decision | None = None
+    seconds: dict[str, float]
+    """Of each step."""

@@ -1,5 +1,6 @@
 """How a step says what it is doing, without knowing who listens."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +9,12 @@ from typing import Protocol
 
 class Listener(Protocol):
     """Hears what the running step does."""
+
+    def begin(self, step: str) -> None:
+        """`step` starts."""
+
+    def end(self, step: str, seconds: float, done: bool) -> None:
+        """`step` has ended after `seconds`; not `done`: it failed or was cut short."""
 
     def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
         """`done` of `total` `unit`s (total None: not known) of the running step; `detail` is free text."""
@@ -19,6 +26,12 @@ class Listener(Protocol):
 class Silent:
     """Hears nothing; the default in library use and in tests."""
 
+    def begin(self, step: str) -> None:
+        """Nothing."""
+
+    def end(self, step: str, seconds: float, done: bool) -> None:
+        """Nothing."""
+
     def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
         """Nothing."""
 
@@ -27,6 +40,7 @@ class Silent:
 
 
 _listener: ContextVar[Listener] = ContextVar("perennial_progress")
+_seconds: ContextVar[dict[str, float]] = ContextVar("perennial_seconds")
 _SILENT = Silent()
 
 
@@ -48,3 +62,30 @@ def heard_by(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Report the block as the step `name`, with the seconds it took."""
+    listener = _listener.get(_SILENT)
+    listener.begin(name)
+    started = time.monotonic()
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        seconds = time.monotonic() - started
+        _seconds.get({})[name] = round(seconds, 3)
+        listener.end(name, seconds, done)
+
+
+@contextmanager
+def timed() -> Iterator[dict[str, float]]:
+    """Collect the seconds of each step that runs inside the block."""
+    seconds: dict[str, float] = {}
+    token = _seconds.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _seconds.reset(token)

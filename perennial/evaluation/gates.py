@@ -40,7 +40,7 @@ def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
     if evaluation.champion_problem:
         yield f"The champion, version {evaluation.champion_version}, can't be judged: {evaluation.champion_problem}"
     if not checks:
-        yield "No gate applied to this run."
+        yield "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min)."
     if all(check.verdict is Verdict.PASS for check in checks) and checks and not evaluation.champion_problem:
         yield f"All {len(checks)} checks passed on {evaluation.candidate.n:,} test rows."
         if evaluation.champion_version is None and any(gate.versus == "champion" for gate in spec.gates):

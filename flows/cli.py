@@ -1,0 +1,153 @@
+"""The command line. Commands are thin: heavy libraries are imported when a command runs, so that --help is instant."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.reporting import reported
+
+app = typer.Typer(
+    name="perennial",
+    help="Keeps text models current: validate, fine-tune, export, judge, promote.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+EXIT_CODES = {"promoted": 0, "skipped": 0, "held": 3, "rejected": 4}
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines, and nothing else.")]
+
+
+@app.command()
+def run(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set training.epochs=1. Repeatable."),
+    ] = None,
+    reread: Annotated[bool, typer.Option(help="Read the source from its beginning into a new snapshot.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Retrain a pipeline once, now: what is new in the data is validated, learned, judged and, if better, promoted.
+
+    Exit code: 0 promoted or skipped, 3 held, 4 rejected, 2 invalid pipeline or usage, 1 anything else.
+    """
+    with reported(as_json, pipeline):
+        from flows import environment
+        from perennial import spec_file
+        from perennial.home import Home
+
+        spec = spec_file.read(spec_file.find(pipeline), overrides or ())
+        home = Home.from_environment()
+        environment.prepare(home)
+        from flows import console, summary
+        from flows.retrain import retrain
+
+        with console.watched():
+            result = retrain(pipeline, tuple(overrides or ()), reread)
+        if as_json:
+            _print_json(summary.as_json(result, home))
+        else:
+            from rich.console import Console
+
+            summary.show(result, spec, home, Console())
+        raise typer.Exit(EXIT_CODES[result.status.value])
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="The new pipeline's name; also the model's name in the registry.")],
+    data: Annotated[Path, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file, plain or gzipped.")],
+    text: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column that holds the label.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when a row came to be.")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="The column with a stable row id.")] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A column to break results down by. Repeatable.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not the one found.")] = None,
+    force: Annotated[bool, typer.Option(help="Replace the pipeline if it is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at a file of labelled text and write pipelines/NAME/pipeline.yaml for it."""
+    with reported(as_json, name):
+        from perennial import init as starting
+        from perennial.spec_file import PIPELINES
+
+        with _watching(as_json):
+            guess = starting.plan(
+                name, data, text=text, label=label, time=time, id=id_column, slices=slices, delimiter=delimiter
+            )
+            path = starting.write(guess, PIPELINES / name, force=force)
+        if as_json:
+            _print_json({**guess.as_json(), "path": str(path), "next": f"perennial run {name}"})
+        else:
+            from flows import guesses
+
+            guesses.show(guess, path)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; none: a file, or standard input.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "--file", "--input", help="A CSV, TSV, JSONL, Parquet or text file, plain or gzipped."),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="The column with the text, if it is not the pipeline's.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not a comma.")] = None,
+    version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here instead of to standard output.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer texts with the champion, one JSON line each: the input's columns, then label, score and scores."""
+    with reported(as_json, model):
+        from flows import answering
+
+        answering.answer(model, texts or [], data, column, delimiter, version, out, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
+    with reported(as_json):
+        from flows import environment, health
+        from perennial.home import Home
+
+        home = Home.from_environment()
+        environment.prepare(home)
+        with _watching(as_json):
+            findings = health.examine(home)
+        if as_json:
+            _print_json(health.as_json(findings))
+        else:
+            health.show(findings)
+        raise typer.Exit(1 if health.is_ill(findings) else 0)
+
+
+def main() -> None:
+    """The entry point `perennial`."""
+    app()
+
+
+def _watching(as_json: bool) -> Any:
+    from contextlib import nullcontext
+
+    if as_json:
+        return nullcontext()
+    from flows import console
+
+    return console.watched()
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Retraining: from what is new in the source to a decision in the registry."""
+
+from collections.abc import Sequence
+
+from prefect import flow
+
+from perennial import progress, run_key, spec_file
+from perennial.artifacts import RunResult, Status
+from perennial.home import Home
+from tasks.data import encode, ingest, validate
+from tasks.model import decide, evaluate, export, finetune
+from tasks.registry import conclude, find_champion, find_finished, register
+
+
+@flow(name="retrain", flow_run_name="retrain {pipeline}", persist_result=False, validate_parameters=False)
+def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) -> RunResult:
+    """One retraining run of `pipeline` (a name or a path), with `overrides` as `--set` takes them.
+
+    `reread`: read the source from its beginning into a new snapshot. Raises PerennialError.
+    """
+    spec = spec_file.read(spec_file.find(pipeline), overrides)
+    home = Home.from_environment()
+    with progress.timed() as seconds:
+        snapshot = ingest(spec, home, reread=reread)
+        key = run_key.of(spec, snapshot)
+        finished = find_finished(spec, key, home)
+        if finished is not None:
+            return RunResult(
+                status=Status.SKIPPED,
+                model=spec.name,
+                version=finished.registered.version,
+                run_id=finished.registered.run_id,
+                reasons=(f"Already trained: version {finished.registered.version} ({finished.status}).",),
+                snapshot=snapshot,
+                seconds=seconds,
+            )
+        validated = validate(spec, snapshot, home)
+        encoded = encode(spec, validated, home)
+        trained = finetune(spec, encoded, home)
+        package = export(spec, trained, validated, home)
+        champion = find_champion(spec, home)
+        evaluation = evaluate(spec, package, validated, champion, home)
+        decision = decide(spec, evaluation)
+        version = register(
+            spec,
+            home,
+            run_key=key,
+            snapshot=snapshot,
+            validated=validated,
+            trained=trained,
+            package=package,
+            evaluation=evaluation,
+            decision=decision,
+            seconds=seconds,
+        )
+        status = conclude(version, decision, home)
+    return RunResult(
+        status=status,
+        model=spec.name,
+        version=version.version,
+        run_id=version.run_id,
+        reasons=decision.reasons,
+        snapshot=snapshot,
+        validated=validated,
+        trained=trained,
+        package=package,
+        evaluation=evaluation,
+        decision=decision,
+        seconds=seconds,
+    )

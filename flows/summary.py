@@ -1,0 +1,126 @@
+"""What a run came to: one object for machines, one page for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from perennial import kinds
+from perennial.artifacts import Evaluation, Metrics, RunResult, Status, Verdict
+from perennial.home import Home
+from perennial.spec import PipelineSpec
+
+COLOURS = {Status.PROMOTED: "green", Status.SKIPPED: "cyan", Status.HELD: "yellow", Status.REJECTED: "red"}
+MARKS = {Verdict.PASS: "[green]✓", Verdict.FAIL: "[red]✗", Verdict.UNDECIDED: "[yellow]?"}
+SHOWN_CHECKS = 12
+
+
+def as_json(result: RunResult, home: Home) -> dict[str, Any]:
+    """The run as one JSON-ready object, the same keys whatever it came to."""
+    package, evaluation = result.package, result.evaluation
+    return {
+        "status": result.status.value,
+        "model": result.model,
+        "version": result.version,
+        "run_id": result.run_id,
+        "reasons": list(result.reasons),
+        "decision": result.decision.outcome.value if result.decision else None,
+        "metrics": _all_metrics(evaluation) if evaluation else {},
+        "checks": [check.model_dump(mode="json") for check in result.decision.checks] if result.decision else [],
+        "package": {
+            **package.model_dump(mode="json"),
+            "path": str(home.store.root / package.path),
+        }
+        if package
+        else None,
+        "data": {
+            "snapshot": result.snapshot.digest,
+            "rows": result.snapshot.rows,
+            "new_rows": result.snapshot.new_rows,
+            "repeated_rows": result.snapshot.repeated_rows,
+            "late_rows": result.snapshot.late_rows,
+            "quarantined": result.validated.quarantined if result.validated else None,
+            "warnings": list(result.validated.warnings) if result.validated else [],
+        },
+        "seconds": result.seconds,
+    }
+
+
+def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
+    """The decision and why, the figures beside champion and baselines, and where to look."""
+    parts: list[Any] = [Text("\n".join(result.reasons))]
+    if result.evaluation and result.decision:
+        parts += ["", _figures(result.evaluation, spec), "", _checks(result)]
+    parts += ["", "\n".join(_facts(result, home))]
+    title = f"{result.model}: {result.status.value}" + (f", version {result.version}" if result.version else "")
+    console.print(Panel(Group(*parts), title=title, border_style=COLOURS[result.status], expand=False, padding=(1, 2)))
+    console.print("\n".join(_next(result)), highlight=False)
+
+
+def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        **evaluation.candidate.values,
+        "n": evaluation.candidate.n,
+        "per_label": evaluation.candidate.per_label,
+        "support": evaluation.candidate.support,
+        "confusion": evaluation.candidate.confusion,
+        "champion": evaluation.champion.values if evaluation.champion else None,
+        "baselines": {name: metrics.values for name, metrics in evaluation.baselines.items()},
+    }
+
+
+def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
+    models: dict[str, Metrics] = {"candidate": evaluation.candidate}
+    if evaluation.champion:
+        models[f"champion (v{evaluation.champion_version})"] = evaluation.champion
+    models |= evaluation.baselines
+    table = Table(title=f"on {evaluation.candidate.n:,} test rows", title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric")
+    for name in models:
+        table.add_column(name, justify="right", style="bold" if name == "candidate" else "")
+    for metric in kinds.get(spec.kind).metrics:
+        table.add_row(metric, *(_number(metrics.values.get(metric)) for metrics in models.values()))
+    return table
+
+
+def _checks(result: RunResult) -> Table:
+    table = Table(box=None, pad_edge=False, title="gates", title_justify="left", show_header=False)
+    checks = sorted(result.decision.checks, key=lambda check: check.verdict is Verdict.PASS) if result.decision else []
+    for check in checks[:SHOWN_CHECKS]:
+        table.add_row(MARKS[check.verdict], check.gate, _number(check.value), f"[dim]n = {check.n:,}")
+    if len(checks) > SHOWN_CHECKS:
+        table.add_row("", f"[dim]and {len(checks) - SHOWN_CHECKS} more that passed", "", "")
+    return table
+
+
+def _facts(result: RunResult, home: Home) -> Iterator[str]:
+    data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
+    if result.validated and result.validated.quarantined:
+        data += f", {result.validated.quarantined:,} set aside"
+    yield f"data      {data}"
+    if result.validated:
+        yield from (f"warning   {warning}" for warning in result.validated.warnings)
+        yield f"report    {home.store.root / result.validated.report_path / 'index.html'}"
+    if result.trained:
+        model = f"{result.trained.base}, {result.trained.epochs:g} epochs in {result.trained.precision}"
+        yield f"model     {model}, best after {result.trained.best_epoch:g}"
+    if result.package:
+        yield f"package   {result.package.precision}, {result.package.size_bytes / 1e6:.1f} MB"
+        if result.package.fallback:
+            yield f"          {result.package.fallback}"
+    yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(
+        f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5
+    )
+
+
+def _next(result: RunResult) -> Iterator[str]:
+    if result.status is Status.PROMOTED:
+        yield f'Try it: perennial predict {result.model} "a text of yours"'
+    yield "See the runs and the registry: make ui"
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.4f}"

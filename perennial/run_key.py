@@ -1,0 +1,22 @@
+"""The key of a whole run: what makes a candidate, and what judges it."""
+
+import importlib.metadata
+
+from perennial import digest
+from perennial.artifacts import Snapshot
+from perennial.spec import PipelineSpec
+from perennial.training import base_model
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "perennial")
+NOT_LEARNED = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
+"""Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest."""
+
+
+def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
+    """The key under which a run of `spec` on `snapshot` is registered; a run with the same key has nothing to do."""
+    return digest.of_values(
+        spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
+        snapshot=snapshot.digest,
+        base=base_model.find(spec).revision,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+    )

@@ -1,0 +1,58 @@
+"""The steps from token ids to a judged package."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from perennial import kinds, progress
+from perennial.artifacts import (
+    Champion,
+    Decision,
+    EncodedData,
+    Evaluation,
+    OnnxPackage,
+    TrainedModel,
+    ValidatedData,
+)
+from perennial.data.read import read_split
+from perennial.evaluation import evaluate as judging
+from perennial.evaluation import gates
+from perennial.export import onnx_package
+from perennial.home import Home
+from perennial.spec import PipelineSpec
+from perennial.training import finetune as training
+
+PARITY_ROWS = 1024
+
+
+@task(name="finetune", cache_policy=NO_CACHE, persist_result=False)
+def finetune(spec: PipelineSpec, data: EncodedData, home: Home) -> TrainedModel:
+    """Fine-tune the base model, or resume where a killed run stopped."""
+    with progress.step("finetune"):
+        return training.finetune(spec, data, home)
+
+
+@task(name="export", cache_policy=NO_CACHE, persist_result=False)
+def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: Home) -> OnnxPackage:
+    """Make the package that is judged and served."""
+    with progress.step("export"):
+        kind = kinds.get(spec.kind)
+        columns = [kind.text_columns[0], kind.target_column]
+        rows = read_split(data, home.store, "validation", columns, limit=PARITY_ROWS)
+        texts, targets = (rows[column].to_pylist() for column in columns)
+        return onnx_package.export(spec, model, texts, targets, home, data_digest=data.digest)
+
+
+@task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)
+def evaluate(
+    spec: PipelineSpec, package: OnnxPackage, data: ValidatedData, champion: Champion | None, home: Home
+) -> Evaluation:
+    """Judge the package beside the champion and the baselines."""
+    with progress.step("evaluate"):
+        return judging.evaluate(spec, package, data, champion, home)
+
+
+@task(name="decide", cache_policy=NO_CACHE, persist_result=False)
+def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
+    """Apply the gates."""
+    with progress.step("decide"):
+        return gates.decide(spec, evaluation)
