@@ -163,12 +163,13 @@ def free_port() -> int:
 
 def start(arguments: list[str], port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:
     """`mlflow ARGUMENTS` on `port` of the loopback, once it answers; it leads a process group of its own."""
+    # MLflow looks for uvicorn on the path, where an activated virtual environment would have put it.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     offline = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    settings = os.environ | offline | environment | {"PATH": path}
     command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=os.environ | offline | environment
-        )
+        server = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, env=settings)
     for _ in range(600):
         assert server.poll() is None, log.read_text()
         try:
