@@ -51,6 +51,16 @@ def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     )
 
 
+def texts(batch: Batch, column: str) -> list[str | None]:
+    """The cells of `column` as text, None where there is nothing.
+
+    Raises SourceError, naming file and line, for a nested value and text that is no Unicode.
+    """
+    values = _texts(batch, column)
+    _encoded(batch, column, values)
+    return values
+
+
 def _typed(batch: Batch, column: str, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
@@ -144,18 +154,23 @@ def _ids(batch: Batch, column: str) -> list[str]:
 
 
 def _hashes(columns: Sequence[pa.Array]) -> list[str]:
+    import pyarrow.compute as pc
+
     # Lengths go with the cells, so that no two different rows are spelled alike.
-    spelled = zip(*(_spelled(column) for column in columns), strict=True)
-    return [hashlib.blake2b("".join(row).encode(), digest_size=16).hexdigest() for row in spelled]
+    spelled = pc.binary_join_element_wise(*(_spelled(column) for column in columns), "")
+    return [hashlib.blake2b(row.encode(), digest_size=16).hexdigest() for row in spelled.to_pylist()]
 
 
-def _spelled(column: pa.Array) -> list[str]:
+def _spelled(column: pa.Array) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if pa.types.is_integer(column.type):
-        return [f"{value}," for value in column.to_pylist()]
-    cells = [cell if cell is None or type(cell) is str else json.dumps(cell) for cell in column.to_pylist()]
-    return ["-" if cell is None else f"{len(cell)}:{cell}" for cell in cells]
+        return pc.binary_join_element_wise(pc.fill_null(column.cast(pa.string()), "None"), "", ",")
+    if not pa.types.is_string(column.type):
+        column = pa.array([None if cell is None else json.dumps(cell) for cell in column.to_pylist()], pa.string())
+    sized = pc.binary_join_element_wise(pc.utf8_length(column).cast(pa.string()), column, ":")
+    return pc.fill_null(sized, "-")
 
 
 def _times(batch: Batch, column: str | None) -> pa.Array:

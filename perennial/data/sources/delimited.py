@@ -15,8 +15,8 @@ _REASONS = {
 }
 
 
-def read(lines: Lines, name: str, wanted: Sequence[str], delimiter: str) -> Iterator[Batch]:
-    """The rows of a delimited file, only the columns `wanted`; an empty cell is None.
+def read(lines: Lines, name: str, wanted: Sequence[str] | None, delimiter: str) -> Iterator[Batch]:
+    """The rows of a delimited file, only the columns `wanted` (None: all); an empty cell is None.
 
     Raises SourceError, naming file and line, for a missing header or column, a ragged row and broken quoting.
     """
@@ -24,6 +24,7 @@ def read(lines: Lines, name: str, wanted: Sequence[str], delimiter: str) -> Iter
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = _header(reader, name)
+    wanted = header if wanted is None else wanted
     require_columns(name, header, wanted)
     indexes = {column: header.index(column) for column in wanted}
     width = len(header)

@@ -57,6 +57,25 @@ def form_of(path: Path, source: FileSource) -> str:
     return form
 
 
+def read(path: Path, columns: tuple[str, ...] | None = None, delimiter: str | None = None) -> Iterator[Batch]:
+    """The rows of the file at `path`, whose ending tells its format; only `columns` (None: all, as they are).
+
+    Raises SourceError as the pieces do, and when the file is not there.
+    """
+    if not path.is_file():
+        raise _nothing(path.parent, path.name)
+    return _read(path, str(path), form_of(path, FileSource(type="file", path=(str(path),))), columns, delimiter)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
+    if not path.is_file():
+        raise _nothing(path.parent, path.name)
+    with _clear_errors(str(path)), path.open("rb") as file:
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
+        yield from Lines(stream, str(path))
+
+
 def _matches(folder: Path, pattern: str, known: Collection[str]) -> list[str]:
     name = _plain(pattern)
     if (folder / pattern).is_dir():
@@ -107,7 +126,7 @@ def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read)
 
 
-def _read(path: Path, name: str, form: str, columns: tuple[str, ...], delimiter: str | None) -> Iterator[Batch]:
+def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None) -> Iterator[Batch]:
     with _clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
         for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter):
@@ -116,7 +135,7 @@ def _read(path: Path, name: str, form: str, columns: tuple[str, ...], delimiter:
 
 
 def _batches(
-    file: BinaryIO, zipped: bool, name: str, form: str, columns: tuple[str, ...], delimiter: str | None
+    file: BinaryIO, zipped: bool, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None
 ) -> Iterator[Batch]:
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":

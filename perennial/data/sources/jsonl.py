@@ -9,15 +9,17 @@ from perennial.data.sources.lines import Lines
 from perennial.errors import SourceError
 
 Row = dict[str, Any]
+_REMEDY = "Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'"
 
 
-def read(lines: Lines, name: str, wanted: Sequence[str]) -> Iterator[Batch]:
+def read(lines: Lines, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
     """The rows of a JSON Lines file, only the columns `wanted`; a key that a row lacks is None.
 
-    Numbers with a fraction stay text as they are written. Raises SourceError, naming file and line, for what is no
+    `wanted` None: all columns that a batch has, with the types JSON gives them; else numbers with a fraction stay text
+    as they are written. Raises SourceError, naming file and line, for what is no
     JSON object, and for a column that none of the first rows has.
     """
-    decode = json.JSONDecoder(parse_float=str, parse_constant=_nothing).decode
+    decode = json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing).decode
     rows: list[Row] = []
     places: list[int] = []
     checked = False
@@ -28,7 +30,7 @@ def read(lines: Lines, name: str, wanted: Sequence[str]) -> Iterator[Batch]:
         except (ValueError, RecursionError) as error:
             if text.isspace():
                 continue
-            raise _broken(name, line, error) from error
+            raise _broken(name, line, text, error) from error
         if type(row) is not dict:
             raise _no_object(name, line, row)
         rows.append(row)
@@ -46,20 +48,27 @@ def _nothing(_: str) -> None:
     """NaN and the infinities, which JSON does not have, are no value."""
 
 
-def _check(name: str, rows: list[Row], wanted: Sequence[str]) -> bool:
-    require_columns(name, list(dict.fromkeys(key for row in rows for key in row)), wanted)
+def _check(name: str, rows: list[Row], wanted: Sequence[str] | None) -> bool:
+    if wanted is not None:
+        require_columns(name, _keys(rows), wanted)
     return True
 
 
-def _batch(name: str, rows: list[Row], places: list[int], wanted: Sequence[str]) -> Batch:
-    return Batch(name, "line", places, {column: [row.get(column) for row in rows] for column in wanted})
+def _batch(name: str, rows: list[Row], places: list[int], wanted: Sequence[str] | None) -> Batch:
+    columns = _keys(rows) if wanted is None else wanted
+    return Batch(name, "line", places, {column: [row.get(column) for row in rows] for column in columns})
 
 
-def _broken(name: str, line: int, error: Exception) -> SourceError:
-    reason = f"{error.msg}, column {error.colno:,}" if isinstance(error, json.JSONDecodeError) else "too deep or long"
+def _keys(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _broken(name: str, line: int, text: str, error: Exception) -> SourceError:
+    reason = "it is nested too deep, or a number in it is too long"
+    if isinstance(error, json.JSONDecodeError):
+        reason = f"{error.msg}, column {min(error.pos, len(text.rstrip())) + 1:,}"
     return SourceError(
-        f"{name}, line {line:,} is not JSON ({reason}); one JSON object a line was expected.",
-        remedy="Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'",
+        f"{name}, line {line:,} is not JSON ({reason}); one JSON object a line was expected.", remedy=_REMEDY
     )
 
 
@@ -68,5 +77,5 @@ def _no_object(name: str, line: int, value: object) -> SourceError:
     return SourceError(
         f"{name}, line {line:,} holds {kinds.get(type(value), 'a value')}; "
         'one JSON object a line was expected, such as {"text": "…", "label": "…"}.',
-        remedy="Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'",
+        remedy=_REMEDY,
     )

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Iterator[Batch]:
-    """The rows of the Parquet file `stream` (which must seek), only the columns `wanted`; places are row numbers.
+def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
+    """The rows of the Parquet file `stream` (which must seek), only the columns `wanted` (None: all), by row numbers.
 
     Raises SourceError for a file that is no Parquet, is damaged, or lacks a column.
     """
@@ -21,6 +21,7 @@ def read(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Iterator[Batch]:
     start = 1
     try:
         with pq.ParquetFile(stream) as file:
+            wanted = file.schema_arrow.names if wanted is None else wanted
             require_columns(name, file.schema_arrow.names, wanted)
             for batch in file.iter_batches(_batch_rows(file.metadata), columns=list(wanted), use_threads=False):
                 yield batch_of(batch, name, start, wanted)

@@ -1,0 +1,188 @@
+"""The pipeline.yaml that is written for a guess: it runs as it is, and its comments teach what can be set."""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from perennial import spec_file
+from perennial.errors import SpecError, StoreError
+from perennial.init.guess import Guess
+from perennial.spec import DataSpec
+from perennial.store import write_atomically
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")
+_LINE = 100
+"""Characters that a list of labels may have on one line."""
+
+
+def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
+    """Write pipeline.yaml for `guess` into `folder` (pipelines/NAME, made if need be) and return its path.
+
+    `force`: replace a pipeline.yaml that is there; other files in the folder stay. Raises SpecError when the folder is
+    there without `force`, StoreError when it can't be written.
+    """
+    if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
+        raise SpecError(
+            f"{folder} is there already.",
+            remedy="Choose another name, or replace its pipeline.yaml with --force; other files in it stay.",
+        )
+    text = render(guess, folder)
+    scratch = Path(tempfile.mkdtemp(prefix="perennial-init-"))
+    try:
+        # What is put in place is known to be valid.
+        (scratch / spec_file.FILE).write_text(text, encoding="utf-8")
+        spec_file.read(scratch / spec_file.FILE)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        write_atomically(folder / spec_file.FILE, text)
+    except OSError as error:
+        raise StoreError(
+            f"{folder / spec_file.FILE} can't be written: {error.strerror or error}.",
+            remedy="Look at the rights of the folder and the space on the disk, and run again.",
+        ) from error
+    return folder / spec_file.FILE
+
+
+def render(guess: Guess, folder: Path) -> str:
+    """The text of pipeline.yaml for `guess`, for a pipeline that lies in `folder`."""
+    return "\n".join(
+        (
+            _head(guess, folder),
+            _columns(guess),
+            _labels(guess),
+            _rest_of_data(guess),
+            _model(guess),
+            _TRAINING,
+            _gates(guess),
+            _SCHEDULE,
+        )
+    )
+
+
+def source_path(data: Path, folder: Path) -> str:
+    """How pipeline.yaml in `folder` names `data`: relative inside the tree that holds the pipelines, else absolute."""
+    place, folder = data.expanduser().resolve(), folder.resolve()
+    tree = folder.parent.parent
+    if len(tree.parts) > 1 and place.is_relative_to(tree):
+        return Path(os.path.relpath(place, folder)).as_posix()
+    return place.as_posix()
+
+
+def quoted(text: str) -> str:
+    """`text` as a YAML scalar that reads back as this very text."""
+    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
+        return text
+    return str(yaml.dump(text, default_style='"', allow_unicode=True, width=float("inf"))).strip()
+
+
+def _head(guess: Guess, folder: Path) -> str:
+    delimiter = f"\n    delimiter: {quoted(guess.delimiter)}" if guess.delimiter else ""
+    return f"""\
+# Written by `perennial init`, from {guess.rows:,} rows. Check it, change what you like, and run it:
+#   perennial run {guess.name}
+# Any setting can be overridden for one run: perennial run {guess.name} --set training.epochs=1
+name: {guess.name}    # also the name of the registered model
+kind: text-classification    # exactly one label for each text
+
+data:
+  source:
+    type: file
+    # Relative to this folder; a glob such as data/*.csv takes in every file that is added later.
+    path: {quoted(source_path(Path(guess.data), folder))}{delimiter}"""
+
+
+def _columns(guess: Guess) -> str:
+    lines = [f"    text: {quoted(guess.text.column or '')}", f"    label: {quoted(guess.label.column or '')}"]
+    if guess.time.column:
+        lines.append(
+            f"    time: {quoted(guess.time.column)}    # a run reads only rows newer than the newest it has seen"
+        )
+    else:
+        lines.append("    # time: published_at    # with it, a run reads only rows newer than the newest it has seen")
+    if guess.id.column:
+        lines.append(f"    id: {quoted(guess.id.column)}    # a row with a known id is not read again")
+    if guess.slices:
+        names = ", ".join(quoted(choice.column or "") for choice in guess.slices)
+        lines.append(f"    slices: [{names}]    # results are also broken down by these")
+    return "\n".join(["  columns:", *lines])
+
+
+def _labels(guess: Guess) -> str:
+    names = [quoted(label) for label in guess.labels]
+    comment = "  # All labels, in the order reports show them; rows with any other are set aside (quarantined)."
+    line = f"  labels: [{', '.join(names)}]"
+    if len(line) <= _LINE:
+        return f"{comment}\n{line}"
+    return "\n".join([comment, "  labels:", *(f"    - {name}" for name in names)])
+
+
+def _rest_of_data(guess: Guess) -> str:
+    usual = DataSpec.model_fields["min_rows_per_label"].default
+    lines = []
+    if guess.min_rows_per_label < usual:
+        rare = min(guess.labels, key=lambda label: min(rows[label] for rows in guess.label_rows.values()))
+        shown = re.sub(r"\s+", " ", rare)[:40]
+        lines += [
+            f"  # Label {shown} has only {guess.min_rows_per_label} rows in some split: its figures mean little. The "
+            f"default, {usual}, would stop the run.",
+            f"  min_rows_per_label: {guess.min_rows_per_label}",
+        ]
+    lines += [
+        "  # Great Expectations' own names and arguments, on top of the built-in checks. severity: warning sets rows",
+        "  # aside; critical (the default) stops the run.",
+        "  # expectations:",
+        "  #   - {type: expect_column_value_lengths_to_be_between, column: text, min_value: 3, severity: warning}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _model(guess: Guess) -> str:
+    return f"""\
+model:
+  # A folder, or a hub id; this one is installed with Perennial and needs no network.
+  base: sentence-transformers/all-MiniLM-L6-v2
+  max_length: {guess.max_length}    # tokens; 99 of 100 texts have {guess.tokens:,} or fewer, the rest lose their ends
+"""
+
+
+_TRAINING = """\
+# The defaults of training are good; these are the first to try:
+# training:
+#   epochs: 3
+#   learning_rate: auto
+#   tokens_per_batch: 1024    # less: smaller steps, which short texts and few rows often like
+#   class_weights: none       # balanced: for labels that are rare and matter
+# export:
+#   precision: int8           # a quarter of the size; fp32 is kept if int8 costs more than max_drop
+"""
+
+
+def _gates(guess: Guess) -> str:
+    basis = (
+        f"always answering the commonest label is right for {guess.majority:.0%} of the rows"
+        if guess.floor_metric == "accuracy"
+        else f"{guess.majority:.0%} of the rows have one label, so accuracy would say little"
+    )
+    return f"""\
+# All must hold before a new model serves. All judge the packed model, on test rows no model has trained on.
+gates:
+  # A floor under everything: {basis}. Raise it to what you need.
+  - {{metric: {guess.floor_metric}, min: {guess.floor:.2f}}}
+  # Not clearly worse than the better of the majority label and TF-IDF with logistic regression.
+  - {{metric: macro_f1, versus: baseline, margin: 0.02}}
+  # At most one point worse than the model serving now.
+  - {{metric: accuracy, versus: champion, margin: 0.01}}
+  # - {{metric: recall, per: label, min: 0.60}}    # no label is given up to please the others
+"""
+
+
+_SCHEDULE = """\
+# schedule:
+#   cron: "0 3 * * *"      # every night at three
+#   min_new_rows: 200      # a night that brought fewer new rows is skipped
+"""
