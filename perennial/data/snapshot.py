@@ -172,9 +172,7 @@ def _newer(newest: datetime | None, batch: pa.RecordBatch) -> datetime | None:
 
 
 def _late_note(spec: PipelineSpec, name: str, late: int) -> str:
-    what = (
-        f"{late:,} rows of {name} were not seen before but are older than the newest read from it; they are left out. "
-    )
+    what = f"{late:,} unseen rows of {name} are older than the newest already read from it and were left out. "
     if isinstance(spec.data.source, FileSource):
         return what + "Putting them in a new file takes them in."
     return what + f"`perennial run {spec.name} --reread` takes them in."
@@ -201,7 +199,12 @@ def _head(spec: PipelineSpec, home: Home) -> Head | None:
         return Head.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, RecordMismatch) as error:
+    except OSError as error:
+        raise StoreError(
+            f"The record of what was read so far, {path}, can't be read: {error.strerror}. The champion is untouched.",
+            remedy="Give yourself the right to read it, or set PERENNIAL_HOME to another folder.",
+        ) from error
+    except RecordMismatch as error:
         raise StoreError(
             f"The record of what was read so far, {path}, is damaged. The champion is untouched.",
             remedy=parts.remedy(spec.name),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-JOIN_MEMORY = "512MB"
-"""What DuckDB may hold before it spills to disk: ids of about five million rows."""
+JOIN_MEMORY = "128MB"
+"""What DuckDB may hold before it spills to disk: the ids of about a million rows."""
 
 # Of rows with the same id the first counts; ids in the history don't count at all.
 _UNSEEN = f"""
@@ -79,6 +79,7 @@ class Spool:
             settings = {"memory_limit": JOIN_MEMORY, "temp_directory": spill, "threads": "2"}
             try:
                 with duckdb.connect(":memory:", config={**settings, "preserve_insertion_order": "false"}) as joiner:
+                    joiner.execute("SET enable_progress_bar = false")
                     joiner.register("fresh", self._ids())
                     joiner.register("history", _history(history))
                     for batch in joiner.sql(_UNSEEN).to_arrow_reader(100_000):

@@ -62,7 +62,7 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]) -> Iterator[Batch]:
     name, start = f"{source.name}:{source.split}", 1
     with _clear_errors(source):
-        rows = _load(source, folder)
+        rows = _load(source, folder, names)
         features = dict(rows.features or {})
         checked = False
         for table in rows.with_format("arrow").iter(batch_size=FETCH_ROWS):
@@ -76,13 +76,22 @@ def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
             progress.advance(start - 1, unit="rows", detail=f"reading {name}")
 
 
-def _load(source: HuggingFaceSource, folder: Path | None) -> datasets.IterableDataset:
+def _load(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]) -> datasets.IterableDataset:
     telemetry.off()
     import datasets
 
-    where = str(folder) if folder else source.name
-    revision = None if folder else source.revision
-    return datasets.load_dataset(where, source.config, split=source.split, revision=revision, streaming=True)
+    where = str(folder or source.name)
+    settings: dict[str, object] = {}
+    if folder is None:
+        settings = {"revision": source.revision}
+    elif hasattr(datasets.load_dataset_builder(where, source.config).config, "keep_default_na"):
+        # A folder of CSV: pandas would read 007 as 7 and NA as nothing.
+        settings = {"keep_default_na": False, "converters": dict.fromkeys(names, _cell)}
+    return datasets.load_dataset(where, source.config, split=source.split, streaming=True, **settings)
+
+
+def _cell(text: str) -> str | None:
+    return text or None
 
 
 def _named(columns: Any, features: dict[str, Any]) -> dict[str, list[object]]:

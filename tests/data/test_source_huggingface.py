@@ -1,0 +1,120 @@
+import json
+import socket
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from perennial.errors import SourceError
+
+JSONL = "".join(json.dumps({"text": f"text {n}", "label": "good"}) + "\n" for n in range(2500))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path) -> list[object]:
+    """Refuses every connection, and keeps whom it was for."""
+    tried: list[object] = []
+
+    def connect(_: socket.socket, address: object) -> None:
+        tried.append(address)
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: connect(None, address))
+    return tried
+
+
+def source(**settings) -> dict:
+    return {"type": "huggingface", "name": "news", **settings}
+
+
+def test_a_local_folder_is_read_offline_once(pipeline, no_network) -> None:
+    made = pipeline(source=source())
+    made.write("news/train.jsonl", JSONL)
+    made.write("news/test.jsonl", '{"text": "held out", "label": "bad"}\n')
+    snapshot = made.ingest()
+    rows = made.rows(snapshot)
+    assert [row["text"] for row in rows] == [f"text {n}" for n in range(2500)]
+    assert (rows[1200]["file"], rows[1200]["line"]) == ("news:train", 1201)
+    assert made.ingest().repeated_rows == 0
+    made.write("news/train.jsonl", JSONL + '{"text": "new", "label": "bad"}\n')
+    again = made.ingest()
+    assert (again.rows, again.new_rows, again.repeated_rows) == (2501, 1, 2500)
+    assert no_network == []
+
+
+def test_split_setting(pipeline) -> None:
+    made = pipeline(source=source(split="test"))
+    made.write("news/train.jsonl", JSONL)
+    made.write("news/test.jsonl", '{"text": "held out", "label": "bad"}\n')
+    assert [row["text"] for row in made.rows()] == ["held out"]
+
+
+def test_csv_cells_stay_as_they_are_written(pipeline) -> None:
+    made = pipeline(source=source())
+    labels = ["007", "1.0", "NA", "null", "true", ""]
+    made.write("news/train.csv", "text,label\n" + "".join(f"t{n},{label}\n" for n, label in enumerate(labels)))
+    assert [row["label"] for row in made.rows()] == [*labels[:-1], None]
+
+
+def test_class_labels_are_read_by_name(pipeline, tmp_path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, None]}, features=features)
+    (tmp_path / "news").mkdir()
+    data.to_parquet(tmp_path / "news" / "train.parquet")
+    made = pipeline(source=source())
+    assert [row["label"] for row in made.rows()] == ["good", "bad", None]
+
+
+BAD = [
+    ({"name": "gone"}, ["There is no folder", "gone", "'gone' is no hub name"]),
+    ({"name": "./owner/gone"}, ["There is no folder"]),
+    ({"name": "owner/gone"}, ["'owner/gone'", "needs a revision", "data.source.revision"]),
+    ({"split": "dev"}, ["'news' (split 'dev') can't be read", "dev"]),
+    ({"config": "other"}, ["can't be read", "other"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "parts"), BAD)
+def test_bad_settings_say_what_is_wrong(pipeline, no_network, settings: dict, parts: list[str]) -> None:
+    made = pipeline(source=source(**settings))
+    made.write("news/train.jsonl", JSONL)
+    with pytest.raises(SourceError) as caught:
+        made.ingest()
+    for part in parts:
+        assert part in str(caught.value)
+    assert no_network == []
+
+
+def test_an_empty_folder_and_a_broken_file(pipeline) -> None:
+    made = pipeline(source=source())
+    (made.folder / "news").mkdir()
+    with pytest.raises(SourceError, match=r"'news' \(split 'train'\) can't be read"):
+        made.ingest()
+    made.write("news/train.jsonl", '{"text": "a"\n')
+    with pytest.raises(SourceError, match=r"'news' \(split 'train'\) can't be read"):
+        made.ingest()
+
+
+def test_a_column_that_is_not_there(pipeline, tmp_path) -> None:
+    made = pipeline(source=source(), time="at")
+    (tmp_path / "news").mkdir()
+    pq.write_table(pa.table({"text": ["a"], "label": ["good"], "att": [1]}), tmp_path / "news" / "train.parquet")
+    with pytest.raises(SourceError, match=r"news:train has no column 'at'.*nearest to 'at' is 'att'"):
+        made.ingest()
+
+
+def test_an_unreachable_hub_is_one_clear_error(pipeline, monkeypatch) -> None:
+    from datasets import config
+    from huggingface_hub import constants
+
+    # What HF_HUB_OFFLINE=1 sets; without it the hub's client tries again for half a minute.
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(config, "HF_HUB_OFFLINE", True)
+    made = pipeline(source=source(name="owner/gone", revision="v1"))
+    with pytest.raises(SourceError, match=r"'owner/gone' \(split 'train'\) can't be read.*needs the network"):
+        made.ingest()
