@@ -21,9 +21,9 @@ def watched() -> Iterator[None]:
             yield
         return
     columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:<10}"), BarColumn(24))
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[detail]}"), console=console) as live:
-        with progress.heard_by(Bars(live)):
-            yield
+    live = Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[detail]}"), console=console)
+    with live, progress.heard_by(Bars(live)):
+        yield
 
 
 class Lines:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from pydantic import ValidationError as RecordMismatch
 
@@ -157,20 +157,35 @@ def clear_disk_errors(root: Path, step: str) -> Iterator[None]:
         raise
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file at `path` by `text`, or leave it as it was: never half of either."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def written_atomically(path: Path) -> Iterator[TextIO]:
+    """A file to write text to that takes the place of `path` when the block ends well; else `path` is as it was."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+            yield file
             file.flush()
             os.fsync(file.fileno())
+        # Readable as any file of this user's, not only by them, as temporary files are.
+        Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     _fsync(path.parent)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file at `path` by `text`, or leave it as it was: never half of either."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_atomically(path) as file:
+        file.write(text)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _fault(path: Path, seen: dict[str, str | int]) -> str:

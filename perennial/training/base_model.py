@@ -76,11 +76,13 @@ def find(spec: PipelineSpec) -> BaseModel:
             "tokenizer.json, or a hub id such as sentence-transformers/all-MiniLM-L6-v2.",
         )
     if base in PACKAGED:
-        return _read(base, _packaged_folder(base, PACKAGED[base]))
+        return _read(base, packaged_folder(base))
     return _read(base, _hub_folder(base, spec.model.revision))
 
 
-def _packaged_folder(base: str, packaged: Packaged) -> Path:
+def packaged_folder(base: str) -> Path:
+    """The folder of a model in PACKAGED, its files verified. Raises BaseModelError if it is missing or another."""
+    packaged = PACKAGED[base]
     module = importlib.util.find_spec(packaged.module)
     if module is None or module.origin is None:
         raise BaseModelError(

@@ -28,6 +28,7 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     for number, part in enumerate(data.parts):
         progress.advance(number, len(data.parts), unit="part")
         parts.append(_encode_part(spec, part, stored, home))
+    progress.advance(len(parts), len(parts), unit="part")
     return EncodedData(
         digest=digest.of_values(parts=[part.digest for part in parts]),
         parts=tuple(parts),

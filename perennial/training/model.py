@@ -58,7 +58,9 @@ def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     """The pretrained encoder with a fresh head, in fp32, dropout as the spec says."""
     telemetry.off()
     from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     dropout = spec.training.dropout
     config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):

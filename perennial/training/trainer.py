@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from perennial import progress
 from perennial.errors import TrainingError
@@ -70,6 +70,7 @@ class PerennialTrainer(Trainer):
             rank=arguments.process_index,
             world_size=arguments.world_size,
         )
+        self.remove_callback(PrinterCallback)
         self.add_callback(_Pace(self, training))
 
     def get_train_dataloader(self) -> DataLoader[Any]:

@@ -1,0 +1,59 @@
+# `make help` lists the targets. Every target does its own set-up.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Which ONNX Runtime: gpu where an NVIDIA GPU answers, else cpu. ACCEL=cpu or ACCEL=gpu overrides.
+ACCEL  ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+STAMP  := $(VENV)/.installed-$(ACCEL)
+PIPELINE ?= sentiment
+
+.DEFAULT_GOAL := help
+.PHONY: help setup pipeline predict test check format bench ui doctor clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything pinned (ACCEL=cpu|gpu overrides the choice of ONNX Runtime)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Perennial needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=python3.11 (or newer)."; exit 1; }
+	@echo "Setting up $(VENV) for $(ACCEL): some minutes, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null || true
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(ACCEL),dev]'
+	@rm -f $(VENV)/.installed-*
+	@touch $(STAMP)
+
+pipeline: setup ## Run the main job: PIPELINE=sentiment from its data to a judged, registered model
+	@$(BIN)/perennial run $(PIPELINE)
+
+predict: setup ## Ask the champion: make predict TEXT="Profit warning sends shares down 12%"
+	@$(BIN)/perennial predict $(PIPELINE) "$(or $(TEXT),Profit warning sends shares down 12%)"
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure Perennial, and print the figures
+	@$(BIN)/python -m benchmarks
+
+ui: setup ## Open MLflow's and Prefect's pages on this machine, until Ctrl-C
+	@$(BIN)/python -m flows.ui
+
+doctor: setup ## Say what is wrong with this installation
+	@$(BIN)/perennial doctor
+
+clean: ## Remove the environment and caches; what was trained stays in .perennial
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,62 @@
+"""Serving the pages of the embedded MLflow and Prefect on this machine, until Ctrl-C."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from flows import environment
+from perennial.home import Home
+
+HOST = "127.0.0.1"
+MLFLOW_PORT = 5000
+PREFECT_PORT = 4200
+
+
+def main() -> None:
+    """Start what is not configured to run elsewhere, say where each page is, and wait."""
+    home = Home.from_environment()
+    environment.prepare(home)
+    from perennial.registry import tracking
+
+    tracking.check(home)
+    servers = []
+    mlflow_page = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not mlflow_page.startswith("http"):
+        servers.append(_start(_mlflow(tracking.uri(home))))
+        mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
+    prefect_page = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
+    if not prefect_page:
+        servers.append(_start(_prefect()))
+        prefect_page = f"http://{HOST}:{PREFECT_PORT}"
+    print(f"MLflow   {mlflow_page}\nPrefect  {prefect_page}\nCtrl-C ends both.", flush=True)  # noqa: T201
+    try:
+        while all(server.poll() is None for server in servers):
+            time.sleep(0.5)
+        sys.exit("A server ended; is its port taken? Its own message is above.")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait(timeout=20)
+
+
+def _mlflow(uri: str) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    return [*command, "--host", HOST, "--port", str(MLFLOW_PORT), "--workers", "1"]
+
+
+def _prefect() -> list[str]:
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(PREFECT_PORT)]
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    # From another folder: beside the repository's mlflow/ folder, `-m mlflow` must still mean the package.
+    return subprocess.Popen(command, cwd=Path(sys.prefix), stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
