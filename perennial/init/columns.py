@@ -98,8 +98,8 @@ def row_id(columns: Sequence[Column], taken: Sequence[str], given: str | None) -
 
 
 def slices(columns: Sequence[Column], taken: Sequence[str], given: Sequence[str] | None) -> tuple[Choice, ...]:
-    """Columns by which results are worth breaking down, three at most; `given`: exactly these."""
-    if given is not None:
+    """Columns by which results are worth breaking down, three at most; `given`: exactly these, [""]: none."""
+    if given:
         return tuple(
             Choice(column=_named(columns, name, "slice").name, reason="you named it") for name in given if name
         )

@@ -65,6 +65,10 @@ class Guess(Record):
     min_rows_per_label: int
     warnings: tuple[str, ...]
 
+    def as_json(self) -> dict[str, Any]:
+        """The guess as JSON can hold it."""
+        return self.model_dump(mode="json")
+
 
 def plan(
     name: str,
@@ -79,7 +83,7 @@ def plan(
 ) -> Guess:
     """Look at the CSV, TSV, JSONL or Parquet file `data` and guess what a pipeline `name` for it needs.
 
-    Columns may be given instead of guessed; "" (for slices an empty list) means none. Reads about 20,000 rows to guess
+    Columns may be given instead of guessed; "" (for slices [""]) means none. Reads about 20,000 rows to guess
     by and then the guessed columns of the whole file, in bounded memory. Raises SpecError for a name or column that
     can't be, SourceError for a file that can't be read or learned from.
     """

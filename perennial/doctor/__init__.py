@@ -1,0 +1,50 @@
+"""What is wrong with this installation, and how to mend it."""
+
+from collections.abc import Callable, Iterable
+
+from perennial import progress
+from perennial.doctor import installation, place, services
+from perennial.doctor.finding import Finding, Health
+from perennial.home import Home
+
+__all__ = ["CHECKS", "Finding", "Health", "examine"]
+
+Check = Callable[[Home], Iterable[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "Python": installation.python,
+    "folder mlflow/": installation.mlflow_folder,
+    "telemetry": installation.telemetry_off,
+    "packages": installation.packages,
+    "versions": installation.versions,
+    "home": place.home_folder,
+    "disk": place.disk,
+    "leftovers": place.leftovers,
+    "Prefect": services.prefect,
+    "base model": installation.base_model,
+    "ONNX Runtime": installation.onnx_runtime,
+    "processor": installation.processor,
+    "store": place.store,
+    "MLflow": services.mlflow,
+    "pipelines": services.pipelines,
+    "imports": installation.imports,
+}
+"""Every check by its name, the cheap ones first."""
+
+
+def examine(home: Home) -> list[Finding]:
+    """Run every check, reporting progress; what a check itself fails at is a finding, too. Never raises."""
+    findings: list[Finding] = []
+    for number, (name, check) in enumerate(CHECKS.items()):
+        progress.advance(number, len(CHECKS), unit="checks", detail=name)
+        findings.extend(_found(name, check, home))
+    progress.advance(len(CHECKS), len(CHECKS), unit="checks", detail="done")
+    return findings
+
+
+def _found(name: str, check: Check, home: Home) -> list[Finding]:
+    try:
+        return list(check(home))
+    except Exception as error:  # noqa: BLE001  (a broken installation can raise anything anywhere)
+        seen = f"this check could not be made ({type(error).__name__})"
+        return [Finding.problem(name, seen, "Reinstall with `make setup`, and check the rights of the home folder.")]
