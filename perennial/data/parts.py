@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from perennial import digest, progress
 from perennial.artifacts import Part, Snapshot
+from perennial.data.columns import ROW_ID, TEXT_KEY
 from perennial.errors import StoreError
 from perennial.store import MANIFEST, Store
 
@@ -65,7 +66,9 @@ class _PartWriter:
         import pyarrow.parquet as pq
 
         path, rows, size = folder / FILE, 0, 0
-        with pq.ParquetWriter(path, self._schema, compression="zstd") as writer:
+        # Hashes never repeat within a part, so a dictionary of them is only work.
+        repeating = [name for name in self._schema.names if name not in (ROW_ID, TEXT_KEY)]
+        with pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=repeating) as writer:
             while self.left is not None and rows + self.left.num_rows <= PART_ROWS and size < PART_BYTES:
                 writer.write_table(self.left, row_group_size=PART_ROWS)
                 rows, size = rows + self.left.num_rows, size + self.left.nbytes
