@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +49,7 @@ def trace(model: nn.Module, path: Path, pad_id: int) -> None:
     mask[1, 5:] = 0
     sizes = {0: "rows", 1: "tokens"}
     try:
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")
+        with quiet(), torch.inference_mode():
             # torch's newer exporter (dynamo=True) takes five times as long and its graphs fuse no Attention.
             torch.onnx.export(
                 model,
@@ -77,7 +79,8 @@ def fuse(plain: Path, target: Path, config: Path) -> Fusion:
 
     settings = json.loads(config.read_text(encoding="utf-8"))
     try:
-        optimized = optimize_model(str(plain), "bert", _heads(settings), int(settings.get("hidden_size") or 0))
+        with quiet():
+            optimized = optimize_model(str(plain), "bert", *_heads_and_width(settings))
         nodes = {name: int(count) for name, count in optimized.get_fused_operator_statistics().items() if count}
         if nodes:
             save(optimized.model, target)
@@ -110,11 +113,26 @@ def move(source: Path, target: Path) -> None:
     save(onnx.load(source), target)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep back the warnings of torch's and onnxruntime's tools: what they warn of is measured here, and recorded."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 def first_line(error: Exception) -> str:
     """What `error` says, short."""
     return str(error).strip().split("\n", 1)[0][:300]
 
 
-def _heads(settings: dict[str, Any]) -> int:
-    """Attention heads, under the names that architectures give them; 0 lets the optimizer look in the graph."""
-    return int(settings.get("num_attention_heads") or settings.get("n_heads") or 0)
+def _heads_and_width(settings: dict[str, Any]) -> tuple[int, int]:
+    """Attention heads and hidden width, under the names that architectures give them; 0, 0: look in the graph."""
+    heads = settings.get("num_attention_heads") or settings.get("n_heads")
+    width = settings.get("hidden_size") or settings.get("dim")
+    return (int(heads), int(width)) if heads and width else (0, 0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perennial.artifacts import Metrics
 
 LARGEST_DIFFERENCE = 1e-3
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH = 1024
 ROWS_ALONE = 256
 
 

@@ -21,9 +21,11 @@ def lower(source: Path, target: Path, precision: str) -> dict[str, int]:
     """
     telemetry.off()
     if precision == "int8":
-        _int8(source, target)
+        with graph.quiet():
+            _int8(source, target)
         return _count(target, QUANTIZED)
-    _fp16(source, target)
+    with graph.quiet():
+        _fp16(source, target)
     return {"float16 weights": _float16_weights(target)}
 
 

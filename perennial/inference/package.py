@@ -125,7 +125,7 @@ def _info(folder: Path, content: dict[str, Any]) -> PackageInfo:
         )
     if outside := [name for name in files if Path(name).name != name]:
         raise PackageError(
-            f"{folder / DESCRIPTION} names files outside the package: {listing(outside)}.", remedy=REMEDY
+            f"{folder / DESCRIPTION} names files outside its folder: {listing(outside)}.", remedy=REMEDY
         )
     return PackageInfo(**fields)
 

@@ -36,7 +36,7 @@ class Graph:
         self,
         rows: Sequence[np.ndarray],
         *,
-        tokens_per_batch: int = 4096,
+        tokens_per_batch: int = 1024,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
         """Logits (rows × outputs, float32) of rows of token ids, in their order.

@@ -1,0 +1,129 @@
+"""The predictor answers every text, in order, whatever it is, without what trained the model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY_LABELS, TINY_WORDS, tiny_texts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from perennial.errors import PackageError
+from perennial.inference import cpu
+from perennial.inference import package as packages
+from perennial.inference.predictor import Predictor
+from perennial.inference.runtime import Graph
+
+TEXTS = st.lists(st.lists(st.sampled_from(TINY_WORDS), max_size=20).map(" ".join), min_size=1, max_size=30)
+
+
+@pytest.fixture(scope="module")
+def predictor(_tiny_package: tuple[Path, object]) -> Predictor:
+    return Predictor(_tiny_package[0], threads=1)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=TEXTS, budget=st.sampled_from([1, 20, 64, 4096]), data=st.data())
+def test_a_row_gets_the_same_answer_wherever_it_stands(
+    predictor: Predictor, texts: list[str], budget: int, data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(texts))
+    together = predictor.logits(shuffled, tokens_per_batch=budget)
+    alone = np.concatenate([predictor.logits([text]) for text in shuffled])
+    assert together.shape == (len(texts), len(TINY_LABELS))
+    assert np.abs(together - alone).max() < 1e-4
+
+
+def test_no_texts_give_no_answers(predictor: Predictor) -> None:
+    assert predictor.predict([]) == []
+    assert predictor.logits([]).shape == (0, len(TINY_LABELS))
+
+
+@pytest.mark.parametrize("text", ["", " ", "\0", "😀" * 50, "profit " * 1_500_000, "\ud83d", "x" * 5_000])
+def test_any_text_is_answered(predictor: Predictor, text: str) -> None:
+    answer, other = predictor.predict([text, "profit"])
+    assert answer["label"] in TINY_LABELS
+    assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-6)
+    assert other["label"] == predictor.predict(["profit"])[0]["label"]
+    json.dumps(answer, allow_nan=False)
+
+
+def test_one_string_is_no_list_of_texts(predictor: Predictor) -> None:
+    with pytest.raises(TypeError, match="got one string; put it in a list"):
+        predictor.predict("profit")
+
+
+def test_progress_counts_to_the_end(predictor: Predictor) -> None:
+    heard: list[tuple[int, int]] = []
+    predictor.predict(tiny_texts(50), tokens_per_batch=64, on_progress=lambda *seen: heard.append(seen))
+    assert [total for _, total in heard] == [50] * len(heard)
+    assert [done for done, _ in heard] == sorted({done for done, _ in heard})
+    assert heard[-1] == (50, 50)
+
+
+def test_the_provider_is_the_one_really_used(predictor: Predictor) -> None:
+    assert predictor.provider in {"CPUExecutionProvider", "CUDAExecutionProvider"}
+    assert predictor.missing_cpu_features == ()
+
+
+def test_outputs_that_are_no_numbers_are_no_answer(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Graph, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return np.full((len(ids), 3), np.nan, np.float32)
+
+    monkeypatch.setattr(Graph, "run", broken)
+    with pytest.raises(PackageError, match=r"no finite numbers for 2 of 2 texts \(positions 0, 1\)"):
+        predictor.predict(["profit", "loss"])
+
+
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no graph")
+    with pytest.raises(PackageError, match=r"could not load .*model\.onnx"):
+        Graph(path, pad_id=0)
+
+
+def test_cores_and_features_are_those_of_this_process() -> None:
+    assert 1 <= cpu.cores() <= (os.cpu_count() or 1)
+    assert len(cpu.features()) >= 1
+
+
+WITHOUT = """
+import sys
+BLOCKED = {"torch", "transformers", "prefect", "mlflow", "pydantic", "pyarrow", "pandas", "onnx", "datasets",
+           "great_expectations", "sklearn", "duckdb", "huggingface_hub", "safetensors", "scipy"}
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocker())
+import json
+from pathlib import Path
+from perennial.inference.predictor import Predictor
+print(json.dumps(Predictor(Path(sys.argv[1])).predict(json.loads(sys.argv[2]))))
+assert not BLOCKED & set(sys.modules)
+"""
+
+
+def test_it_needs_nothing_but_numpy_onnxruntime_and_tokenizers(tiny_package: Path, tmp_path: Path) -> None:
+    texts = ["profit rose", "loss"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(packages.__file__).parents[2])}
+    environment |= {"HOME": str(tmp_path / "person"), "XDG_CACHE_HOME": str(tmp_path / "person" / "cache")}
+    (tmp_path / "person").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(tiny_package), json.dumps(texts)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["label"] for row in json.loads(done.stdout)] == [
+        row["label"] for row in Predictor(tiny_package).predict(texts)
+    ]
+    # ONNX Runtime's telemetry would have left a database there.
+    assert list((tmp_path / "person").rglob("*")) == []
