@@ -34,7 +34,7 @@ def text(columns: Sequence[Column], given: str | None) -> Choice:
     if not readable:
         # Texts of one word each have no spaces to be known by; then only a name, or being the only choice, tells.
         readable = [column for column in columns if _varied_word(column) and column.named_like_text]
-    ranked = sorted(readable, key=lambda column: -_text_score(column))
+    ranked = sorted(readable, key=lambda column: (column.name.lower() != "text", -_text_score(column)))
     if given is not None:
         column = _named(columns, given, "text")
         return Choice(column=given, reason=f"you named it; {_described(column)}", alternatives=_others(ranked, given))
@@ -125,7 +125,7 @@ def _named(columns: Sequence[Column], name: str, role: str) -> Column:
 
 
 def _text_score(column: Column) -> float:
-    bonus = 4 if column.name.lower() == "text" else 2 if column.named_like_text else 1
+    bonus = 2 if column.named_like_text else 1
     return column.mean_length * bonus * column.distinct / max(column.filled, 1)
 
 

@@ -125,7 +125,7 @@ def _rest_of_data(guess: Guess) -> str:
     usual = DataSpec.model_fields["min_rows_per_label"].default
     lines = []
     if guess.min_rows_per_label < usual:
-        rare = min(guess.labels, key=lambda label: min(rows[label] for rows in guess.label_rows.values()))
+        rare = min(guess.labels, key=lambda label: (_least(guess, label), guess.labels[label]))
         shown = re.sub(r"\s+", " ", rare)[:40]
         lines += [
             f"  # Label {shown} has only {guess.min_rows_per_label} rows in some split: its figures mean little. The "
@@ -139,6 +139,10 @@ def _rest_of_data(guess: Guess) -> str:
         "  #   - {type: expect_column_value_lengths_to_be_between, column: text, min_value: 3, severity: warning}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _least(guess: Guess, label: str) -> int:
+    return min(rows[label] for rows in guess.label_rows.values())
 
 
 def _model(guess: Guess) -> str:
