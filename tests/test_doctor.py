@@ -1,0 +1,189 @@
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perennial import doctor
+from perennial.artifacts import Part
+from perennial.doctor import Finding, Health, installation, place, services
+from perennial.home import Home
+
+PIPELINE = """\
+name: news
+kind: text-classification
+data:
+  source: {type: file, path: data.csv}
+  labels: [good, bad]
+gates:
+  - {metric: accuracy, min: 0.5}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def only(findings: Iterator[Finding]) -> Finding:
+    (finding,) = findings
+    return finding
+
+
+def entry(home: Home, key: str) -> Path:
+    def make(folder: Path) -> Part:
+        (folder / "rows.txt").write_text("some rows", encoding="utf-8")
+        return Part(path="x", sha256="y", rows=1)
+
+    home.store.get_or_make("parts", key, Part, make)
+    return home.store.folder("parts", key)
+
+
+def test_examine_looks_at_everything_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Importing everything takes long, and has a test of its own.
+    monkeypatch.setattr(installation, "failing", lambda modules: {})
+    findings = doctor.examine(home)
+    assert {finding.name for finding in findings} >= {*doctor.CHECKS}
+    assert [finding for finding in findings if finding.status is Health.PROBLEM] == []
+    assert not home.root.exists()
+    assert all(finding.remedy for finding in findings if finding.status is not Health.OK)
+
+
+def test_a_check_that_fails_is_a_finding(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Home) -> Iterator[Finding]:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"something": broken})
+    (finding,) = doctor.examine(home)
+    assert (finding.name, finding.status) == ("something", Health.PROBLEM)
+    assert "RuntimeError" in finding.seen
+    assert "secret" not in finding.seen
+
+
+def test_whole_and_damaged_store(home: Home) -> None:
+    assert only(place.store(home)).seen == "empty"
+    folder = entry(home, "k" * 64)
+    entry(home, "l" * 64)
+    assert "2 entries" in only(place.store(home)).seen
+    (folder / "rows.txt").write_text("some r0ws", encoding="utf-8")
+    found = only(place.store(home))
+    assert found.status is Health.PROBLEM
+    assert f"parts/{'k' * 64}: rows.txt is changed since it was written" in found.seen
+    assert folder.exists()
+
+
+def test_leftovers_are_told_with_their_size(home: Home) -> None:
+    assert only(place.leftovers(home)).status is Health.OK
+    for name in ("store/parts/.old-abc", "store/parts/.new-abc", "checkpoints/k1", "damaged/parts-1"):
+        (home.root / name).mkdir(parents=True)
+        (home.root / name / "file").write_bytes(b"x" * 2_000_000)
+    os.utime(home.store.root / "parts" / ".old-abc", (0, 0))
+    seen = [finding.seen for finding in place.leftovers(home)]
+    assert seen == [
+        "1 temporary folder (2.0 MB) of a killed run",
+        "1 checkpoint (2.0 MB) of an unfinished training",
+        "1 damaged store entry (2.0 MB) set aside",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("free", "status"), [(6e9, Health.OK), (4e9, Health.WARNING), (5e8, Health.PROBLEM)], ids=["much", "less", "little"]
+)
+def test_disk_space(home: Home, monkeypatch: pytest.MonkeyPatch, free: float, status: Health) -> None:
+    usage = shutil.disk_usage("/")._replace(free=int(free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert only(place.disk(home)).status is status
+
+
+def test_a_home_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert only(place.home_folder(Home(tmp_path / "new" / "home"))).status is Health.OK
+    found = only(place.home_folder(Home(Path("/proc/nothing"))))
+    assert found.status is Health.PROBLEM
+    assert "can't be written" in found.seen
+
+
+def test_versions_other_than_pinned(home: Home, tmp_path: Path) -> None:
+    import numpy as np
+
+    (tmp_path / "constraints.txt").write_text(
+        f"numpy=={np.__version__}\npyarrow==0.1\nnot-there==1\n", encoding="utf-8"
+    )
+    found = only(installation.versions(home))
+    assert found.status is Health.WARNING
+    assert "pyarrow" in found.seen
+    assert "(not 0.1)" in found.seen
+    assert "numpy" not in found.seen
+
+
+def test_a_package_in_the_folder_mlflow(home: Home, tmp_path: Path) -> None:
+    assert only(installation.mlflow_folder(home)).status is Health.OK
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "__init__.py").touch()
+    assert only(installation.mlflow_folder(home)).status is Health.PROBLEM
+
+
+def test_imports_are_tried_in_a_process_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_one.py").write_text("raise KeyError('secret')", encoding="utf-8")
+    (tmp_path / "crashing_one.py").write_text("import os; os._exit(7)", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert installation.failing(["json", "broken_one", "not_there"]) == {
+        "broken_one": "KeyError",
+        "not_there": "ModuleNotFoundError",
+    }
+    assert installation.failing(["crashing_one"]) == {"one of them": "Python ended with code 7"}
+
+
+def test_what_is_required_is_known() -> None:
+    names = installation.required()
+    assert {"torch", "mlflow", "prefect", "great-expectations"} <= set(names)
+    assert not {"ruff", "onnxruntime"} & set(names)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_prefect_is_asked(home: Home, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/api/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        found = only(services.prefect(home))
+        server.shutdown()
+    assert (found.status is Health.OK) == (status == 200)
+    assert status == 200 or "HTTP status 500" in found.seen
+
+
+def test_no_passwords_are_shown(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "embedded" in only(services.prefect(home)).seen
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:hidden@127.0.0.1:9/api")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hidden@127.0.0.1:9/mlflow")
+    for found in (only(services.prefect(home)), only(services.mlflow(home))):
+        assert found.status is Health.PROBLEM
+        assert "hidden" not in found.seen + found.remedy
+
+
+def test_pipelines_are_read(home: Home, tmp_path: Path) -> None:
+    assert "none under" in only(services.pipelines(home)).seen
+    for name, text in {"news": PIPELINE, "typo": PIPELINE.replace("gates:", "gate:")}.items():
+        (tmp_path / "pipelines" / name).mkdir(parents=True)
+        (tmp_path / "pipelines" / name / "pipeline.yaml").write_text(text, encoding="utf-8")
+    good, bad = services.pipelines(home)
+    assert (good.status, good.seen) == (Health.OK, "valid; no champion yet")
+    assert bad.status is Health.PROBLEM
+    assert "did you mean 'gates'?" in bad.seen
