@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import TINY_LABELS
+from tiny_model import TINY_LABELS
 
 from perennial.artifacts import TrainedModel
 from perennial.errors import ExportError, PackageError

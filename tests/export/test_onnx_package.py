@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import TINY_LABELS, TINY_MAX_LENGTH, tiny_spec, tiny_texts
+from tiny_model import TINY_LABELS, TINY_MAX_LENGTH, tiny_spec, tiny_texts
 
 from perennial import progress
 from perennial.artifacts import OnnxPackage, TrainedModel

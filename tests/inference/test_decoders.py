@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_LABELS
+from tiny_model import TINY_LABELS
 
 from perennial.errors import PackageError
 from perennial.inference import decoders, package

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_LABELS, TINY_WORDS, tiny_texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_model import TINY_LABELS, TINY_WORDS, tiny_texts
 
 from perennial.errors import PackageError
 from perennial.inference import cpu

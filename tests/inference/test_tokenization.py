@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_MAX_LENGTH, tiny_texts, write_tiny_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_model import TINY_MAX_LENGTH, tiny_texts, write_tiny_tokenizer
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
 

@@ -17,19 +17,6 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database as it is after the set-up, which takes seconds."""
-    from perennial.registry import tracking
-
-    home = Home(tmp_path_factory.mktemp("empty"))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        environment.delenv("MLFLOW_REGISTRY_URI", raising=False)
-        tracking.check(home)
-    return home.mlflow / "mlflow.db"
-
-
 @pytest.fixture
 def home(tmp_path: Path, empty_database: Path) -> Home:
     """A home whose path is no friend of URLs, with a fresh registry."""
