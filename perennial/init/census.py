@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,11 +35,13 @@ class Census:
     bad_times: int = 0
     """Rows without a time that can be read."""
     missing_ids: int = 0
+    repeated: int = 0
+    """Rows that were left out of `labels` because an earlier one has their id, or else their content."""
 
     @property
     def usable(self) -> int:
-        """Rows with a text and a label."""
-        return self.rows - self.blank_texts - self.blank_labels
+        """Rows with a text and a label, each once."""
+        return max(0, self.rows - self.blank_texts - self.blank_labels - self.repeated)
 
     @property
     def rows_per_label(self) -> Counter[str]:
@@ -58,12 +60,15 @@ class _Sample:
         self.share = float(1 << 32)
         self.whole = True
 
-    def add(self, key: str, value: str) -> None:
+    def add(self, key: str, value: str) -> bool:
+        """Whether `key` is new, as far as is known: of those that are not kept nobody can tell."""
         if not self.whole and int(key[:8], 16) >= self.share:
-            return
+            return True
+        new = key not in self.seen
         self.seen.setdefault(key, Counter())[value] += 1
         if len(self.seen) > SAMPLED_TEXTS:
             self._thin()
+        return new
 
     def _thin(self) -> None:
         self.share /= 2
@@ -71,42 +76,57 @@ class _Sample:
         self.seen = {key: values for key, values in self.seen.items() if int(key[:8], 16) < self.share}
 
 
-def take(path: Path, text: str, label: str, *, time: str | None, row_id: str | None, delimiter: str | None) -> Census:
+def take(
+    path: Path,
+    text: str,
+    label: str,
+    *,
+    time: str | None,
+    row_id: str | None,
+    slices: Sequence[str],
+    delimiter: str | None,
+) -> Census:
     """Count the file at `path` by its columns. Raises SourceError, naming file and line, as a run would."""
     census, told, ids = Census(), _Sample(), _Sample()
-    wanted = tuple(dict.fromkeys(name for name in (text, label, time, row_id) if name))
+    wanted = tuple(dict.fromkeys(name for name in (text, label, time, row_id, *slices) if name))
     for batch in file.read(path, wanted, delimiter):
         census.rows += len(batch.places)
-        _count(census, told, batch, text, label)
         if time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[time])
-        if row_id:
-            _count_ids(census, ids, rows.texts(batch, row_id))
+        _count(census, told, batch, text, label, _first_of_its_kind(census, ids, batch, row_id))
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, told, ids)
     return census
 
 
-def _count(census: Census, told: _Sample, batch: Batch, text: str, label: str) -> None:
+def _count(census: Census, told: _Sample, batch: Batch, text: str, label: str, first: Sequence[bool]) -> None:
     texts, labels = rows.texts(batch, text), rows.texts(batch, label)
     keys, places = splits.keys_and_splits(([value] for value in texts), SplitsSpec())
-    for key, place, value, name in zip(keys, places, texts, labels, strict=True):
+    for key, place, value, name, is_first in zip(keys, places, texts, labels, first, strict=True):
         if not value or not value.strip():
             census.blank_texts += 1
         elif not name or not name.strip():
             census.blank_labels += 1
-        else:
+        elif is_first:
             census.labels[place][name] += 1
             told.add(key, name)
 
 
-def _count_ids(census: Census, ids: _Sample, values: list[str | None]) -> None:
-    for value in values:
-        if not value:
-            census.missing_ids += 1
-        else:
-            ids.add(hashlib.blake2b(value.encode(), digest_size=16).hexdigest(), "")
+def _first_of_its_kind(census: Census, ids: _Sample, batch: Batch, row_id: str | None) -> list[bool]:
+    """Whether each row is the first with its id (None: its content): a run reads repeated ones once."""
+    if row_id:
+        names: list[str | None] = rows.texts(batch, row_id)
+    else:
+        names = [repr(cells) for cells in zip(*batch.columns.values(), strict=True)]
+    census.missing_ids += sum(not name for name in names)
+    firsts = [not name or ids.add(_hash(name), "") for name in names]
+    census.repeated += firsts.count(False)
+    return firsts
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _conclude(census: Census, told: _Sample, ids: _Sample) -> None:

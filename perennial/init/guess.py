@@ -97,22 +97,34 @@ def plan(
     taken = [_chosen(text_choice), _chosen(label_choice)]
     time_choice = roles.time(seen, taken, time)
     id_choice = roles.row_id(seen, [*taken, time_choice.column or ""], id)
-    census = counting.take(
-        data, taken[0], taken[1], time=time_choice.column, row_id=id_choice.column, delimiter=delimiter
-    )
-    _check(data, _chosen(label_choice), label_choice, census)
+    used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
+    slice_choices = roles.slices(seen, used, slices)
+    census = _count(data, taken, time_choice, id_choice, slice_choices, delimiter)
     time_choice = _sound_time(time_choice, census, given=bool(time))
-    id_choice = _sound_id(id_choice, census, given=bool(id))
-    chosen = {"text": text_choice, "label": label_choice, "time": time_choice, "id": id_choice}
-    used = [choice.column for choice in chosen.values() if choice.column]
+    sound_id = _sound_id(id_choice, census, given=bool(id))
+    if sound_id.column != id_choice.column:
+        # Rows were told apart by what is no id.
+        census = _count(data, taken, time_choice, sound_id, slice_choices, delimiter)
+    _check(data, label_choice, census)
     return Guess(
         name=name,
         data=str(data),
         delimiter=delimiter,
-        **chosen,
-        slices=roles.slices(seen, used, slices),
+        text=text_choice,
+        label=label_choice,
+        time=time_choice,
+        id=sound_id,
+        slices=slice_choices,
         **_settings(census, _tokens(sample[taken[0]])),
     )
+
+
+def _count(
+    data: Path, taken: Sequence[str], time: Choice, row_id: Choice, slices: Sequence[Choice], delimiter: str | None
+) -> Census:
+    text, label = taken
+    names = [choice.column for choice in slices if choice.column]
+    return counting.take(data, text, label, time=time.column, row_id=row_id.column, slices=names, delimiter=delimiter)
 
 
 def _settings(census: Census, tokens: int) -> dict[str, Any]:
@@ -172,8 +184,8 @@ def _chosen(choice: Choice) -> str:
     return choice.column or ""
 
 
-def _check(data: Path, column: str, choice: Choice, census: Census) -> None:
-    labels = census.rows_per_label
+def _check(data: Path, choice: Choice, census: Census) -> None:
+    column, labels = choice.column, census.rows_per_label
     if len(labels) > MAX_LABELS:
         raise SourceError(
             f"Column {column!r} of {data} has more than {MAX_LABELS:,} different values: too many for labels.",
@@ -255,6 +267,8 @@ def _warnings(census: Census, label_rows: dict[str, dict[str, int]], tokens: int
             f"{census.blank_texts:,} rows have no text and {census.blank_labels:,} no label; a run sets them aside "
             "(quarantine)."
         )
+    if census.repeated:
+        yield f"{census.repeated:,} rows repeat an earlier one; a run reads them once."
     if census.contradicted > NOTICEABLE:
         yield (
             f"{census.contradicted:.1%} of the rows have a text that another row labels otherwise; a run sets them "
