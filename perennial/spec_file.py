@@ -13,24 +13,20 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from perennial import kinds
+from perennial import kinds, spec_yaml
 from perennial.errors import SpecError, listing
 from perennial.spec import ExpectationSpec, PipelineSpec
+from perennial.spec_yaml import Place
 
 FILE = "pipeline.yaml"
 PIPELINES = Path("pipelines")
-Place = tuple[str | int, ...]
-"""The path of a setting, for example ("gates", 0, "metric")."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's truth values only: `yes`, `no`, `on` and `off` are labels, not booleans."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+WORDING = {
+    "model_type": "should be a group of settings, each a line `key: value`",
+    "model_attributes_type": "should be a group of settings, each a line `key: value`",
+    "tuple_type": "should be a list: [a, b], or a line `- …` for each item",
+    "union_tag_not_found": "'type' is missing",
 }
+"""Where pydantic's own message speaks of Python."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +56,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
 
     Raises SpecError that lists every problem, each with its line and, for an unknown key, the nearest known one.
     """
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
-        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path} is not UTF-8 (byte {error.start}).", remedy="Save it as UTF-8.") from error
-    except OSError as error:
-        raise SpecError(f"{path} can't be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise _broken(path, error) from error
-    if not isinstance(raw, dict):
-        raise SpecError(
-            f"{path} holds {'no settings' if raw is None else type(raw).__name__}, expected name: …, kind: …, and so on.",
-            remedy="`perennial init NAME --data FILE` writes a pipeline.yaml to start from.",
-        )
+    root, raw = spec_yaml.parse(path)
     for override in overrides:
         _apply(raw, override)
     spec, problems = _build(raw)
@@ -86,8 +69,22 @@ def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[_Problem]]:
     try:
         spec = PipelineSpec.model_validate(raw)
     except ValidationError as error:
-        return None, [_problem(raw, dict(detail)) for detail in error.errors()]
+        return None, [_problem(raw, dict(detail)) for detail in _telling(error.errors())]
     return spec, [_Problem(place, text) for place, text in kinds.get(spec.kind).spec_problems(spec)]
+
+
+def _telling(details: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """`details` without lists called too short because pydantic dropped the items that are wrong."""
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(_is_inside(other["loc"], detail["loc"]) for other in details if other is not detail)
+    ]
+
+
+def _is_inside(place: Place, group: Place) -> bool:
+    return len(place) > len(group) and place[: len(group)] == group
 
 
 def _problem(raw: object, detail: Mapping[str, Any]) -> _Problem:
@@ -95,15 +92,30 @@ def _problem(raw: object, detail: Mapping[str, Any]) -> _Problem:
     name = ".".join(map(str, place))
     if detail["type"] == "extra_forbidden":
         known = sorted(_keys(_model_at(PipelineSpec, detail["loc"][:-1])))
-        near = difflib.get_close_matches(str(place[-1]), known, 1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {listing(known, 20)}"
+        near = _nearest(str(place[-1]), known)
+        hint = f"did you mean {near!r}?" if near else f"known keys here: {listing(known, 20)}"
         return _Problem(place, f"unknown key {name!r}; {hint}")
     if detail["type"] == "missing":
         return _Problem(place, f"{name!r} is missing")
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = WORDING.get(detail["type"], str(detail["msg"]).removeprefix("Value error, "))
     seen = detail.get("input")
     shown = f" (seen: {str(seen)[:60]!r})" if isinstance(seen, str | int | float | bool) else ""
-    return _Problem(place, f"{name}: {message[:1].lower()}{message[1:]}{shown}")
+    empty = "; it is empty" if seen is None else ""
+    return _Problem(place, f"{name}: {message[:1].lower()}{message[1:]}{shown}{empty}")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    """The one of `known` that is one slip of a finger away from `word`, or else the most alike; None: none is alike."""
+    slips = [name for name in known if _is_one_slip(word, name)]
+    near = difflib.get_close_matches(word, slips or known, 1, cutoff=0.0 if slips else 0.5)
+    return near[0] if near else None
+
+
+def _is_one_slip(one: str, other: str) -> bool:
+    """Whether one character put in, left out or replaced, or two neighbours swapped, makes `one` of `other`."""
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    a, b = one[start:], other[start:]
+    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
 
 
 def _in_file(raw: object, place: Place) -> Place:
@@ -161,10 +173,10 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     *parents, last = name.split(".")
     place: Any = raw
     for parent in parents:
-        place = place.setdefault(parent, {}) if isinstance(place, dict) else _item(place, parent, override)
+        place = _group(place, parent) if isinstance(place, dict) else _item(place, parent, override)
     try:
-        parsed = yaml.load(value, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+        parsed = spec_yaml.load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"The value of --set {override!r} is not YAML.", remedy="Quote it.") from error
     if isinstance(place, list):
         _item(place, last, override)
@@ -175,8 +187,15 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         raise SpecError(f"--set {override!r}: {'.'.join(parents)} is a value, not a group of settings.")
 
 
+def _group(place: dict[str, Any], name: str) -> Any:
+    # A group with nothing below its key is None in YAML.
+    if place.get(name) is None:
+        place[name] = {}
+    return place[name]
+
+
 def _item(place: Any, step: str, override: str) -> Any:
-    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+    if isinstance(place, list) and step.isdecimal() and int(step) < len(place):
         return place[int(step)]
     raise SpecError(
         f"--set {override!r}: there is no {step!r} to set there.",
@@ -187,31 +206,7 @@ def _item(place: Any, step: str, override: str) -> Any:
 def _invalid(path: Path, root: yaml.Node | None, problems: Sequence[_Problem]) -> SpecError:
     # A setting of several possible types has a problem with each: the first says enough.
     first = {problem.place: problem for problem in reversed(problems)}
-    lines = sorted((_line(root, problem.place), problem.text) for problem in first.values())
+    lines = sorted((spec_yaml.line(root, problem.place), problem.text) for problem in first.values())
     listed = "".join(f"\n  {path}:{line}: {text}" for line, text in lines)
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     return SpecError(f"{path} has {count}:{listed}\n", remedy="Mend the file (or the --set) and run again.")
-
-
-def _line(node: yaml.Node | None, place: Place) -> int:
-    """The line, from 1, of the setting at `place`, or of the innermost group there is on the way."""
-    line = node.start_mark.line + 1 if node is not None else 1
-    if not place:
-        return line
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(place[0]):
-                return max(key.start_mark.line + 1, _line(value, place[1:])) if place[1:] else key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and isinstance(place[0], int) and place[0] < len(node.value):
-        return _line(node.value[place[0]], place[1:])
-    return line
-
-
-def _broken(path: Path, error: yaml.YAMLError) -> SpecError:
-    mark = getattr(error, "problem_mark", None)
-    where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-    problem = getattr(error, "problem", None) or "it can't be parsed"
-    return SpecError(
-        f"{where} is not YAML: {problem}.",
-        remedy="Check the indentation, and quote texts that hold a colon or start with a special character.",
-    )

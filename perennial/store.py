@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
 
+from pydantic import TypeAdapter
 from pydantic import ValidationError as RecordMismatch
 
 from perennial import digest, progress
@@ -26,6 +27,17 @@ R = TypeVar("R", bound=Record)
 RECORD = "record.json"
 MANIFEST = "manifest.json"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+
+class Seal(Record):
+    """What a file was when its entry was sealed."""
+
+    sha256: str
+    bytes: int
+
+
+Manifest = TypeAdapter(dict[str, Seal])
 
 
 class Store:
@@ -53,8 +65,9 @@ class Store:
         with self._writing(step, key) as folder:
             made = make(folder)
             self._seal(folder, made)
-            self._rename(folder, self.folder(step, key))
-        return made
+            ours = self._rename(folder, self.folder(step, key))
+        # A training is never the same twice, bit by bit: what counts is what is stored.
+        return made if ours else self.get(step, key, record) or made
 
     def put(self, step: str, record: type[R], write: Callable[[Path], tuple[str, R]]) -> R:
         """Store what `write(folder)` writes under the key it then returns with its record: one made of the content.
@@ -70,6 +83,11 @@ class Store:
 
     def get(self, step: str, key: str, record: type[R]) -> R | None:
         """The record stored under `key`, its files' digests checked; None if it is not there or was damaged."""
+        # Damaged entries go to a folder beside the store.
+        with clear_disk_errors(self.root.parent, step):
+            return self._get(step, key, record)
+
+    def _get(self, step: str, key: str, record: type[R]) -> R | None:
         folder = self.folder(step, key)
         if not folder.exists():
             return None
@@ -86,15 +104,19 @@ class Store:
     def damage(self, folder: Path) -> list[str]:
         """What is wrong with the entry at `folder`, file by file; empty if it is whole."""
         try:
-            manifest: dict[str, dict[str, str | int]] = json.loads((folder / MANIFEST).read_bytes())
+            manifest = Manifest.validate_json((folder / MANIFEST).read_bytes())
         except (OSError, ValueError):
             return [f"{MANIFEST} can't be read"]
+        if RECORD not in manifest:
+            return [f"{MANIFEST} does not name {RECORD}"]
         return [f"{name} is {fault}" for name, seen in manifest.items() if (fault := _fault(folder / name, seen))]
 
     def entries(self) -> Iterator[Path]:
         """Every entry's folder."""
         for manifest in sorted(self.root.glob(f"*/*/{MANIFEST}")):
-            yield manifest.parent
+            # What a killed run left half made starts with a dot.
+            if not manifest.parent.name.startswith("."):
+                yield manifest.parent
 
     @contextmanager
     def _writing(self, step: str, key: str) -> Iterator[Path]:
@@ -121,14 +143,16 @@ class Store:
         for path in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
             _fsync(path)
 
-    def _rename(self, folder: Path, place: Path) -> None:
+    def _rename(self, folder: Path, place: Path) -> bool:
+        """False: another process made the same entry meanwhile, and theirs serves."""
         try:
             folder.rename(place)
         except OSError as error:
-            # Another process made the same entry meanwhile: same key, same content, so theirs serves.
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
+            return False
         _fsync(place.parent)
+        return True
 
     def _set_aside(self, folder: Path) -> Path:
         aside = self.root.parent / "damaged"
@@ -149,7 +173,7 @@ def clear_disk_errors(root: Path, step: str) -> Iterator[None]:
                 remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; "
                 "finished steps are kept.",
             ) from error
-        if isinstance(error, PermissionError) and str(error.filename).startswith(str(root)):
+        if error.errno in NO_ACCESS and _concerns(error, root):
             raise StoreError(
                 f"The store {root} can't be written: {error.strerror}.",
                 remedy="Give yourself the right to write there, or set PERENNIAL_HOME to another folder.",
@@ -182,18 +206,24 @@ def write_atomically(path: Path, text: str) -> None:
         file.write(text)
 
 
+def _concerns(error: OSError, root: Path) -> bool:
+    """Whether `error` is about something under `root`, or about a folder on the way to it."""
+    place = Path(str(error.filename))
+    return place.is_relative_to(root) or root.is_relative_to(place)
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
-def _fault(path: Path, seen: dict[str, str | int]) -> str:
+def _fault(path: Path, seen: Seal) -> str:
     if not path.is_file():
         return "missing"
-    if path.stat().st_size != seen["bytes"]:
-        return f"{path.stat().st_size:,} bytes, {seen['bytes']:,} expected"
-    return "" if digest.of_file(path) == seen["sha256"] else "changed since it was written"
+    if path.stat().st_size != seen.bytes:
+        return f"{path.stat().st_size:,} bytes, {seen.bytes:,} expected"
+    return "" if digest.of_file(path) == seen.sha256 else "changed since it was written"
 
 
 def _fsync(path: Path) -> None:
