@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -27,17 +28,19 @@ def majority_label(train: pa.Table, test: pa.Table, labels: Sequence[str]) -> li
 def tfidf_logistic_regression(train: pa.Table, test: pa.Table, labels: Sequence[str]) -> list[Prediction]:
     """Logistic regression on TF-IDF of words and word pairs.
 
-    Scripts written without spaces get character pairs to quads instead, because splitting at spaces would leave whole
-    sentences as words.
+    Scripts written without spaces, and texts without words (emoji), get runs of one to four characters instead, because
+    splitting at spaces would leave whole sentences as words. Rows of one label only: that label.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     texts, targets = _thinned(train)
+    if len(set(targets)) == 1:
+        return majority_label(train, test, labels)
     words: dict[str, object] = {"token_pattern": WORDS, "ngram_range": (1, 2)}
-    if _written_without_spaces(texts):
-        words = {"analyzer": "char", "ngram_range": (2, 4)}
+    if _written_without_spaces(texts) or not any(re.search(WORDS, text) for text in texts):
+        words = {"analyzer": "char", "ngram_range": (1, 4)}
     model = make_pipeline(
         TfidfVectorizer(sublinear_tf=True, max_features=200_000, **words),
         LogisticRegression(C=10, max_iter=300),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,14 +31,14 @@ def measure(targets: Sequence[str], predictions: Sequence[Prediction], labels: S
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         targets, answers, labels=present, zero_division=0.0
     )
-    rows = support.sum()
+    rows_of = Counter(targets)
     values = {
         "accuracy": metrics.accuracy_score(targets, answers),
         "macro_precision": precision.mean(),
         "macro_recall": recall.mean(),
         "macro_f1": f1.mean(),
         "micro_f1": metrics.f1_score(targets, answers, labels=present, average="micro", zero_division=0.0),
-        "weighted_f1": (f1 * support).sum() / rows,
+        "weighted_f1": (f1 * support).sum() / support.sum(),
         "log_loss": _log_loss(targets, predictions),
         "calibration_error": _calibration_error(targets, predictions),
     }
@@ -50,7 +51,8 @@ def measure(targets: Sequence[str], predictions: Sequence[Prediction], labels: S
         n=len(targets),
         values={name: float(value) for name, value in values.items()},
         per_label=per_label,
-        support={label: int(count) for label, count in zip(labels, confusion.sum(axis=1), strict=True)},
+        # Not the confusion's sums: a champion of other labels gives answers that are in none of its columns.
+        support={label: rows_of[label] for label in labels},
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 

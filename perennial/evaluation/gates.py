@@ -7,6 +7,9 @@ from perennial import digest, kinds
 from perennial.artifacts import Check, Decision, Evaluation, Metrics, Outcome, Verdict
 from perennial.spec import GateSpec, PipelineSpec
 
+ROUNDING = 1e-9
+"""A figure that misses its limit by less is equal to it: 0.8 - 0.1 is more than 0.7 in floating point."""
+
 
 def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     """Every gate of `spec` applied to `evaluation`.
@@ -29,7 +32,7 @@ def _outcome(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
     verdicts = {check.verdict for check in checks}
     if Verdict.FAIL in verdicts:
         return Outcome.REJECT
-    if Verdict.UNDECIDED in verdicts or not checks or evaluation.champion_problem:
+    if Verdict.UNDECIDED in verdicts or not checks or evaluation.champion_problem is not None:
         return Outcome.HOLD
     return Outcome.PROMOTE
 
@@ -37,11 +40,11 @@ def _outcome(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
 def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluation) -> Iterator[str]:
     for verdict in (Verdict.FAIL, Verdict.UNDECIDED):
         yield from (check.reason for check in checks if check.verdict is verdict)
-    if evaluation.champion_problem:
+    if evaluation.champion_problem is not None:
         yield f"The champion, version {evaluation.champion_version}, can't be judged: {evaluation.champion_problem}"
     if not checks:
         yield "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min)."
-    if all(check.verdict is Verdict.PASS for check in checks) and checks and not evaluation.champion_problem:
+    if all(check.verdict is Verdict.PASS for check in checks) and checks and evaluation.champion_problem is None:
         yield f"All {len(checks)} checks passed on {evaluation.candidate.n:,} test rows."
         if evaluation.champion_version is None and any(gate.versus == "champion" for gate in spec.gates):
             yield "There is no champion yet, so there was none to compare with."
@@ -68,7 +71,7 @@ def _check(spec: PipelineSpec, gate: GateSpec, evaluation: Evaluation, label: st
         verdict, reason = Verdict.UNDECIDED, f"{name} has nothing to be compared with: {meaning}."
     else:
         at_most = gate.max is not None or (gate.versus is not None and lower)
-        passed = value <= limit if at_most else value >= limit
+        passed = value <= limit + ROUNDING if at_most else value >= limit - ROUNDING
         verdict = Verdict.PASS if passed else Verdict.FAIL
         relation = "at most" if at_most else "at least"
         reason = f"{name} is {value:.4f}, {relation} {limit:.4f} was required ({meaning}, n = {n:,})."
