@@ -109,7 +109,7 @@ class Writer:
         new = self._words.get((kind, self._sector, LAST), [])
         if new and self._new and self.chance(0.6):
             return self.pick(new)
-        return self.word(kind, self._sector if self.chance(0.6) else "any")
+        return self.word(kind, self._sector if self.chance(0.4) else "any")
 
     def metric(self, *goods: int) -> Metric:
         """A metric, its `good` one of `goods` (default: one that matters)."""
@@ -168,16 +168,18 @@ def moves(w: Writer, metric: Metric) -> Headline:
     move, tail = w.move(), w.tail()
     place, where = at(w.firm, metric), owned(w.firm, metric)
     extreme = "high" if move.way > 0 else "low"
+    changed = ("Higher", "Rising", "Growing") if move.way > 0 else ("Lower", "Falling", "Shrinking")
+    if metric.plural and not metric.money:
+        changed = ("More",) if move.way > 0 else ("Fewer",)
     text = w.pick(
         (
             f"{where} {move.past} {w.amount(metric)}{tail}",
             f"{place} {present(metric, move)} {w.amount(metric)}{tail}",
-            f"{where} {move.past} to a {w.number(2, 11)}-year {extreme}{tail}",
+            f"{where} {move.past} to a {w.number(2, 7)}-year {extreme}{tail}",
             f"{w.firm} reports {w.number(3, 40)}% {move.noun} in {metric.name}{tail}",
             f"{w.firm} sees {metric.name} {move.base}{tail}",
-            f"{w.pick(('Higher', 'Rising', 'Growing') if move.way > 0 else ('Lower', 'Falling', 'Shrinking'))} "
-            f"{bare(metric)} at {w.firm}{tail}",
-            f"{w.firm} ends {w.word('periods')} with {'higher' if move.way > 0 else 'lower'} {bare(metric)}",
+            f"{w.pick(changed)} {bare(metric)} at {w.firm}{tail}",
+            f"{w.firm} ends {w.word('periods')} with {w.pick(changed).lower()} {bare(metric)}",
             f"{w.word('periods')}: {where} {move.past}",
             f"{w.firm} says {metric.name} {move.past} {w.amount(metric)}{tail}",
         )
@@ -372,17 +374,17 @@ def figures(w: Writer) -> Headline:
 
 
 FRAMES: tuple[tuple[Callable[[Writer], Headline], int], ...] = (
-    (plain, 22),
+    (plain, 9),
     (event, 34),
-    (verdict, 28),
+    (verdict, 46),
     (routine, 5),
-    (trivia, 5),
+    (trivia, 3),
     (steady, 5),
-    (agreement, 10),
-    (turns, 5),
-    (surprise, 6),
-    (contrast, 5),
-    (cancels, 3),
+    (agreement, 6),
+    (turns, 2),
+    (surprise, 3),
+    (contrast, 3),
+    (cancels, 2),
     (figures, 1),
 )
 DRAWN = tuple(frame for frame, weight in FRAMES for _ in range(weight))
