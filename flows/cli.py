@@ -116,13 +116,12 @@ def predict(
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
     with reported(as_json):
-        from flows import environment, health
+        from flows import health
+        from perennial import doctor as checking
         from perennial.home import Home
 
-        home = Home.from_environment()
-        environment.prepare(home)
         with _watching(as_json):
-            findings = health.examine(home)
+            findings = checking.examine(Home.from_environment())
         if as_json:
             _print_json(health.as_json(findings))
         else:

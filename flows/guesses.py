@@ -1,0 +1,32 @@
+"""What `perennial init` shows a person: what it took for what, why, and what to run next."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from perennial.init import Choice, Guess
+
+
+def show(guess: Guess, path: Path) -> None:
+    """The guess and its reasons, warnings, and the next command."""
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("what", "column", "why", "or"):
+        table.add_column(heading)
+    named = [("text", guess.text), ("label", guess.label), ("time", guess.time), ("id", guess.id)]
+    for what, choice in [*named, *(("slice", choice) for choice in guess.slices)]:
+        table.add_row(what, *_cells(choice))
+    console.print(f"{guess.data}: {guess.rows:,} rows, {len(guess.labels)} labels\n", highlight=False)
+    console.print(table)
+    console.print()
+    for warning in guess.warnings:
+        console.print(f"! {warning}", style="yellow", markup=False, highlight=False)
+    console.print(f"Wrote {path}", markup=False, highlight=False)
+    options = "--text, --label, --time, --id, --slice"
+    console.print(f"Not as it should be? {options} and --force say otherwise; or edit the file.", highlight=False)
+    console.print(f"Next: perennial run {guess.name}", style="bold", highlight=False)
+
+
+def _cells(choice: Choice) -> tuple[str, str, str]:
+    return choice.column or "—", choice.reason, ", ".join(choice.alternatives)
