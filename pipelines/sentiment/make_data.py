@@ -168,7 +168,7 @@ def moves(w: Writer, metric: Metric) -> Headline:
     move, tail = w.move(), w.tail()
     place, where = at(w.firm, metric), owned(w.firm, metric)
     extreme = "high" if move.way > 0 else "low"
-    changed = ("Higher", "Rising", "Growing") if move.way > 0 else ("Lower", "Falling", "Shrinking")
+    changed: tuple[str, ...] = ("Higher", "Rising", "Growing") if move.way > 0 else ("Lower", "Falling", "Shrinking")
     if metric.plural and not metric.money:
         changed = ("More",) if move.way > 0 else ("Fewer",)
     text = w.pick(
