@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def _exact(spec: PipelineSpec, sample: parity.Sample, source: Path, work: Path) 
     _stage(0)
     graph.trace(model, plain, sample.draft.pad_id)
     _stage(1)
-    logits = parity.torch_logits(model, sample.rows, sample.draft.pad_id)
+    logits = parity.torch_logits(model, sample.rows, sample.draft.pad_id, partial(_within, 1))
     del model
     _check_width(spec, logits.shape[1])
     expected = sample.answers(logits)
@@ -132,7 +133,9 @@ def _agreed(
     candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=False)
     try:
         parity.run_shapes(candidate, sample)
-        logits = candidate.logits(sample.rows, tokens_per_batch=parity.TOKENS_PER_BATCH)
+        logits = candidate.logits(
+            sample.rows, tokens_per_batch=parity.TOKENS_PER_BATCH, on_progress=partial(_within, 3)
+        )
     except PackageError as error:
         raise ExportError(
             f"The exported graph does not run: {error.problem}",
@@ -242,3 +245,7 @@ def _versions() -> dict[str, str]:
 
 def _stage(number: int) -> None:
     progress.advance(number, len(STAGES), unit="stage", detail=STAGES[number])
+
+
+def _within(number: int, done: int, total: int) -> None:
+    progress.advance(number + done / total, len(STAGES), unit="stage", detail=STAGES[number])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,16 @@ class Comparison:
     """Why it must not be served, in words; None: nothing stands against it."""
 
 
-def torch_logits(model: nn.Module, rows: Sequence[np.ndarray], pad_id: int) -> np.ndarray:
-    """What the trained model itself gives for rows of token ids (rows × outputs, float32)."""
+def torch_logits(
+    model: nn.Module,
+    rows: Sequence[np.ndarray],
+    pad_id: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """What the trained model itself gives for rows of token ids (rows × outputs, float32).
+
+    `on_progress` hears (rows done, rows in all) after each batch.
+    """
     import torch
 
     parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -73,6 +81,8 @@ def torch_logits(model: nn.Module, rows: Sequence[np.ndarray], pad_id: int) -> n
         for batch in plan_batches(np.array([len(row) for row in rows]), TOKENS_PER_BATCH):
             ids, mask = pad([rows[place] for place in batch], pad_id)
             parts.append((batch, model(torch.from_numpy(ids), torch.from_numpy(mask)).float().numpy()))
+            if on_progress:
+                on_progress(sum(len(done) for done, _ in parts), len(rows))
     logits = np.empty((len(rows), parts[0][1].shape[1]), np.float32)
     for batch, part in parts:
         logits[batch] = part
