@@ -1,18 +1,17 @@
-"""How a command ends badly: one clear paragraph, or one JSON object, and the right exit code. Never a traceback."""
+"""How a command ends badly: one clear paragraph, or one JSON object, and the right exit code. Never a traceback.
+
+Every command is inside it, `--help` too, so it imports nothing but what it must until something goes wrong.
+"""
 
 import json
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import NoReturn
 
 import typer
 
 from perennial.errors import PerennialError
-from perennial.home import Home
-from perennial.store import NO_SPACE
 
 AGAIN = "Run the same command again: finished steps are kept, and a training resumes."
 
@@ -33,6 +32,8 @@ def reported(as_json: bool, model: str | None = None) -> Iterator[None]:
     except typer.Exit:
         raise
     except OSError as error:
+        from perennial.store import NO_SPACE
+
         if error.errno not in NO_SPACE:
             _unknown(as_json, model, error)
         _end(as_json, model, f"The disk is full ({error.filename or 'no file named'}).", f"Free some space. {AGAIN}", 1)
@@ -41,6 +42,11 @@ def reported(as_json: bool, model: str | None = None) -> Iterator[None]:
 
 
 def _unknown(as_json: bool, model: str | None, error: Exception) -> NoReturn:
+    import traceback
+    from datetime import UTC, datetime
+
+    from perennial.home import Home
+
     folder = Home.from_environment().root / "errors"
     path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.txt"
     try:

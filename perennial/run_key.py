@@ -2,13 +2,15 @@
 
 import importlib.metadata
 
+from pydantic.main import IncEx
+
 from perennial import digest
 from perennial.artifacts import Snapshot
 from perennial.spec import PipelineSpec
 from perennial.training import base_model
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "perennial")
-NOT_LEARNED = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
+NOT_LEARNED: IncEx = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
 """Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest."""
 
 

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
-from perennial.store import write_atomically
+from perennial.store import sync
 
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
 STATE = "state.json"
 BEST = "best"
+STEP = "step"
 
 
 class Best(NamedTuple):
@@ -37,51 +38,60 @@ class Checkpoints:
 
     def latest(self) -> Path | None:
         """The newest whole checkpoint; None if there is none."""
-        steps = sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-        return steps[-1] if steps else None
+        return self._newest(STEP)
 
     def best(self) -> Best | None:
         """The best evaluation so far; None before the first."""
-        path = self.folder / BEST / STATE
-        return Best(**json.loads(path.read_bytes())) if path.is_file() else None
+        folder = self._newest(BEST)
+        return Best(**json.loads((folder / STATE).read_bytes())) if folder else None
 
     def keep_best(self, model: torch.nn.Module, best: Best) -> None:
         """Make `model` the best so far, in place of the one before."""
 
         def write(folder: Path) -> None:
             save_file(_contiguous(model.state_dict()), folder / MODEL)
-            write_atomically(folder / STATE, json.dumps(best._asdict()))
+            (folder / STATE).write_text(json.dumps(best._asdict()), encoding="utf-8")
 
-        self._replace(self.folder / BEST, write)
+        before = self._newest(BEST)
+        self._add(BEST, _number(before) + 1 if before else 1, write)
 
     def load_best(self, model: torch.nn.Module) -> None:
         """Put the best weights into `model`."""
-        model.load_state_dict(load_file(self.folder / BEST / MODEL))
+        folder = self._newest(BEST)
+        if folder is None:
+            raise FileNotFoundError(f"{self.folder} holds no best model yet")
+        model.load_state_dict(load_file(folder / MODEL))
 
     def save(self, step: int, write: Callable[[Path], None]) -> None:
         """`write` a checkpoint of `step`; when it is whole, the ones before are removed."""
-        place = self.folder / f"step-{step}"
-        self._replace(place, write)
-        for other in self.folder.glob("step-*"):
-            if other != place:
-                shutil.rmtree(other, ignore_errors=True)
+        self._add(STEP, step, write)
 
     def remove(self) -> None:
         """Forget the run: its result is stored."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _replace(self, place: Path, write: Callable[[Path], None]) -> None:
+    def _newest(self, name: str) -> Path | None:
+        return max(self.folder.glob(f"{name}-*"), key=_number, default=None)
+
+    def _add(self, name: str, number: int, write: Callable[[Path], None]) -> None:
+        # Under a name of its own, and only then the ones before go: a kill at any moment leaves one that is whole.
+        place = self.folder / f"{name}-{number}"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
         try:
             write(temporary)
-            old = temporary.with_name(f"{temporary.name}-old")
-            if place.exists():
-                place.rename(old)
-            temporary.rename(place)
-            shutil.rmtree(old, ignore_errors=True)
+            sync(temporary)
+            if not place.exists():
+                temporary.rename(place)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+        for other in self.folder.glob(f"{name}-*"):
+            if other != place:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def _number(place: Path) -> int:
+    return int(place.name.rpartition("-")[2])
 
 
 def save_optimizer(path: Path, state: Mapping[str, Any]) -> None:

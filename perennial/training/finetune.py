@@ -83,12 +83,17 @@ def _train(
     latest = kept.latest()
     if latest is not None:
         progress.note(f"Resuming the training that was cut short at step {latest.name.removeprefix('step-')}.")
-    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
-    best = kept.best()
-    if best is None:
-        raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
-    kept.load_best(trainer.model)
-    _refuse_collapsed(spec, trainer)
+    try:
+        trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+        best = kept.best()
+        if best is None:
+            raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
+        kept.load_best(trainer.model)
+        _refuse_collapsed(spec, trainer)
+    except TrainingError:
+        # To resume it would only end the same way.
+        kept.remove()
+        raise
     model.save(trainer.model, folder)
     shutil.copyfile(home.store.root / data.tokenizer_path, folder / TOKENIZER)
     trained = _record(spec, data, base, computed_in, home, key, folder, trainer, best, time.monotonic() - started)

@@ -10,6 +10,7 @@ from perennial.training.base_model import BaseModel
 
 STEP = "tokenizer"
 FILE = "tokenizer.json"
+VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken")
 
 
 class StoredTokenizer(Record):
@@ -40,14 +41,21 @@ def _write(base: BaseModel, path: Path) -> None:
     telemetry.off()
     from transformers import AutoTokenizer
 
+    # Without any of these, transformers makes up a tokenizer that knows no word.
+    if not any(file for name in VOCABULARIES for file in base.folder.glob(name)):
+        raise _unusable(base, "there is no tokenizer.json and no vocabulary")
     try:
         tokenizer = AutoTokenizer.from_pretrained(base.folder, use_fast=True, local_files_only=True)
         backend = tokenizer.backend_tokenizer
-    except (ValueError, OSError, AttributeError, ImportError) as error:
-        raise BaseModelError(
-            f"The base model in {base.folder} has no tokenizer that can be used ({type(error).__name__}).",
-            remedy="It needs a tokenizer.json, or files from which transformers can make a fast tokenizer.",
-        ) from error
+    except Exception as error:  # transformers and tokenizers raise nearly anything for a broken file
+        raise _unusable(base, type(error).__name__) from error
     backend.no_truncation()
     backend.no_padding()
     backend.save(str(path))
+
+
+def _unusable(base: BaseModel, reason: str) -> BaseModelError:
+    return BaseModelError(
+        f"The base model in {base.folder} has no tokenizer that can be used ({reason}).",
+        remedy="It needs a tokenizer.json, or files from which transformers can make a fast tokenizer.",
+    )

@@ -82,7 +82,7 @@ class PerennialTrainer(Trainer):
             pin_memory=self.args.device.type == "cuda",
         )
 
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> Any:
         """Fused AdamW; the head has its own learning rate, biases and norms no weight decay."""
         network = self.model if model is None else model
         if self.optimizer is None:

@@ -1,0 +1,1 @@
+"""Measured, not tested: figures of whole commands, as a user runs them."""

@@ -1,0 +1,59 @@
+"""Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
+
+Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets (see own_data.py); without it
+that benchmark is left out.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import machine, main_job, own_data, resume, startup
+
+RESULTS = Path("benchmarks/results")
+DATA = Path(os.environ.get("BENCH_DATA", "../shared/data"))
+
+BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
+    "startup": lambda scratch: dict(startup.measure(scratch)),
+    "main-job": main_job.measure,
+    "resume": resume.measure,
+    "own-data": lambda scratch: own_data.measure(scratch, DATA),
+}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all, one after the other."""
+    console = Console()
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := [name for name in chosen if name not in BENCHMARKS]:
+        sys.exit(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}.")
+    results: dict[str, object] = {"machine": machine.describe()}
+    console.print(_table("machine", machine.describe()))
+    for name in chosen:
+        with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as scratch, console.status(f"{name} …"):
+            figures = BENCHMARKS[name](Path(scratch))
+        results[name] = figures
+        console.print(_table(name, figures))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json"
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    console.print(f"Written to {path}")
+
+
+def _table(name: str, figures: dict[str, object]) -> Table:
+    table = Table(title=name, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for what, value in figures.items():
+        shown = f"{value:,.4g}" if isinstance(value, float) else value
+        table.add_row(what, json.dumps(shown) if isinstance(shown, dict | list) else str(shown))
+    return table
+
+
+if __name__ == "__main__":
+    main()

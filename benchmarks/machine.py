@@ -1,0 +1,36 @@
+"""What the figures were measured on."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from perennial.inference import cpu
+
+VERSIONS = ("torch", "transformers", "onnxruntime", "onnxruntime-gpu", "mlflow", "prefect")
+
+
+def describe() -> dict[str, object]:
+    """Processor, cores, the features that decide speed, and the versions that matter."""
+    return {
+        "processor": _processor(),
+        "cores": cpu.cores(),
+        "features": list(cpu.features()),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: version for name in VERSIONS if (version := _version(name))},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
