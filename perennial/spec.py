@@ -26,7 +26,7 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-Label = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Label = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
 
 
 class Settings(BaseModel):

@@ -6,6 +6,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,17 @@ class _Problem:
 
 def find(pipeline: str) -> Path:
     """The pipeline.yaml that `pipeline` means: a name under pipelines/, a folder, or the file itself."""
-    path = Path(pipeline).expanduser()
-    for candidate in (path, path / FILE, PIPELINES / pipeline / FILE):
-        if candidate.is_file():
-            return candidate
+    for candidate in (Path(pipeline), Path(pipeline) / FILE, PIPELINES / pipeline / FILE):
+        # A name too long for any file, or a home folder of nobody, is no pipeline either.
+        with suppress(OSError, RuntimeError):
+            if candidate.expanduser().is_file():
+                return candidate.expanduser()
     known = sorted(place.parent.name for place in PIPELINES.glob(f"*/{FILE}"))
     near = difflib.get_close_matches(pipeline, known, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     there = f"There are: {listing(known, 12)}." if known else f"There is no folder {PIPELINES}/ here."
     raise SpecError(
-        f"There is no pipeline {pipeline!r}: no such folder or file, and no {PIPELINES / pipeline / FILE}.",
+        f"There is no pipeline {pipeline[:80]!r}: no such folder or file, and no {PIPELINES / pipeline[:80] / FILE}.",
         remedy=f"{hint}{there} `perennial init NAME --data FILE` makes one.",
     )
 
