@@ -1,0 +1,308 @@
+"""Gates: tables of figures and what follows, and that nothing undecided is ever promoted."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial.artifacts import Decision, Evaluation, Metrics, Outcome, Verdict
+from perennial.evaluation.gates import decide
+from perennial.spec import PipelineSpec
+
+Gate = dict[str, Any]
+NAN = math.nan
+
+
+def spec(*gates: Gate) -> PipelineSpec:
+    return PipelineSpec.model_validate(
+        {
+            "name": "news",
+            "kind": "text-classification",
+            "data": {"source": {"type": "file", "path": "a.csv"}, "labels": ["a", "b"]},
+            "gates": list(gates),
+        }
+    )
+
+
+def figures(accuracy: float | None = 0.8, log_loss: float | None = 0.5, n: int = 100, **recall: float) -> Metrics:
+    values = {"accuracy": accuracy, "log_loss": log_loss}
+    return Metrics(
+        n=n,
+        values={name: value for name, value in values.items() if value is not None},
+        per_label={label: {"recall": value} for label, value in recall.items()},
+        support=dict.fromkeys("ab", n // 2),
+    )
+
+
+def evaluation(
+    candidate: Metrics | None = None,
+    champion: Metrics | None = None,
+    problem: str | None = None,
+    baselines: dict[str, Metrics] | None = None,
+) -> Evaluation:
+    return Evaluation(
+        digest="e" * 64,
+        candidate=candidate or figures(a=0.8, b=0.8),
+        champion=champion,
+        champion_version="7" if champion is not None or problem is not None else None,
+        champion_problem=problem,
+        baselines=baselines or {},
+        predictions_path="evaluate/x/predictions.parquet",
+    )
+
+
+def judged(gate: Gate, **parts: Any) -> Decision:
+    return decide(spec(gate), evaluation(**parts))
+
+
+FLOOR = {"metric": "accuracy", "min": 0.8}
+CEILING = {"metric": "log_loss", "max": 0.5}
+CHAMPION = {"metric": "accuracy", "versus": "champion"}
+CHAMPION_LOSS = {"metric": "log_loss", "versus": "champion"}
+BASELINE = {"metric": "accuracy", "versus": "baseline"}
+BASELINE_LOSS = {"metric": "log_loss", "versus": "baseline"}
+PER_LABEL = {"metric": "recall", "per": "label", "min": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "outcome"),
+    [
+        (FLOOR, 0.81, Outcome.PROMOTE),
+        (FLOOR, 0.80, Outcome.PROMOTE),
+        (FLOOR, 0.1 + 0.7, Outcome.PROMOTE),  # 0.7999999999999999
+        (FLOOR, 0.7999, Outcome.REJECT),
+        (FLOOR, NAN, Outcome.HOLD),
+        (FLOOR, math.inf, Outcome.HOLD),
+        (FLOOR, None, Outcome.HOLD),
+        (CEILING, 0.49, Outcome.PROMOTE),
+        (CEILING, 0.50, Outcome.PROMOTE),
+        (CEILING, 0.5001, Outcome.REJECT),
+        (CEILING, NAN, Outcome.HOLD),
+        (CEILING, -math.inf, Outcome.HOLD),
+        (CEILING, None, Outcome.HOLD),
+    ],
+)
+def test_floors_and_ceilings(gate: Gate, value: float | None, outcome: Outcome) -> None:
+    candidate = figures(**{gate["metric"]: value})
+    assert judged(gate, candidate=candidate).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("gate", "reference", "value", "margin", "outcome"),
+    [
+        # higher is better: margin is how much worse it may be
+        (CHAMPION, 0.80, 0.80, 0.0, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.79, 0.0, Outcome.REJECT),
+        (CHAMPION, 0.80, 0.79, 0.01, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.70, 0.1, Outcome.PROMOTE),  # 0.8 - 0.1 is more than 0.7 in floating point
+        (CHAMPION, 0.80, 0.789, 0.01, Outcome.REJECT),
+        (CHAMPION, 0.80, 0.81, -0.02, Outcome.REJECT),
+        (CHAMPION, 0.80, 0.82, -0.02, Outcome.PROMOTE),
+        # lower is better: the same words, the other way round
+        (CHAMPION_LOSS, 0.50, 0.50, 0.0, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.40, 0.0, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.51, 0.0, Outcome.REJECT),
+        (CHAMPION_LOSS, 0.50, 0.51, 0.01, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.52, 0.01, Outcome.REJECT),
+        (CHAMPION_LOSS, 0.50, 0.49, -0.02, Outcome.REJECT),
+        (CHAMPION_LOSS, 0.50, 0.48, -0.02, Outcome.PROMOTE),
+        # what can't be compared
+        (CHAMPION, NAN, 0.99, 0.0, Outcome.HOLD),
+        (CHAMPION, None, 0.99, 0.0, Outcome.HOLD),
+        (CHAMPION_LOSS, math.inf, 0.1, 0.0, Outcome.HOLD),
+        (CHAMPION, 0.1, NAN, 0.0, Outcome.HOLD),
+    ],
+)
+def test_versus_the_champion(
+    gate: Gate, reference: float | None, value: float, margin: float, outcome: Outcome
+) -> None:
+    metric = gate["metric"]
+    found = judged(
+        {**gate, "margin": margin}, candidate=figures(**{metric: value}), champion=figures(**{metric: reference})
+    )
+    assert found.outcome is outcome
+    assert found.champion_version == "7"
+
+
+@pytest.mark.parametrize(
+    ("gate", "references", "value", "margin", "outcome"),
+    [
+        (BASELINE, (0.6, 0.75), 0.75, 0.0, Outcome.PROMOTE),
+        (BASELINE, (0.6, 0.75), 0.70, 0.0, Outcome.REJECT),
+        (BASELINE, (0.6, 0.75), 0.76, -0.02, Outcome.REJECT),
+        (BASELINE, (0.6, 0.75), 0.77, -0.02, Outcome.PROMOTE),
+        (BASELINE, (NAN, 0.75), 0.76, 0.0, Outcome.PROMOTE),
+        (BASELINE, (NAN, NAN), 0.99, 0.0, Outcome.HOLD),
+        (BASELINE, (), 0.99, 0.0, Outcome.HOLD),
+        (BASELINE_LOSS, (0.9, 0.5), 0.5, 0.0, Outcome.PROMOTE),
+        (BASELINE_LOSS, (0.9, 0.5), 0.6, 0.0, Outcome.REJECT),
+    ],
+)
+def test_versus_the_best_baseline(
+    gate: Gate, references: tuple[float, ...], value: float, margin: float, outcome: Outcome
+) -> None:
+    metric = gate["metric"]
+    others = {f"b{i}": figures(**{metric: reference}) for i, reference in enumerate(references)}
+    found = judged({**gate, "margin": margin}, candidate=figures(**{metric: value}), baselines=others)
+    assert found.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("recall", "outcome", "verdicts"),
+    [
+        ({"a": 0.8, "b": 0.7}, Outcome.PROMOTE, ["pass", "pass"]),
+        ({"a": 0.8, "b": 0.6}, Outcome.REJECT, ["pass", "fail"]),
+        ({"a": 0.8}, Outcome.HOLD, ["pass", "undecided"]),
+        ({"a": 0.6}, Outcome.REJECT, ["fail", "undecided"]),
+        ({"a": 0.8, "b": NAN}, Outcome.HOLD, ["pass", "undecided"]),
+    ],
+)
+def test_per_label_every_label_must_hold(recall: dict[str, float], outcome: Outcome, verdicts: list[str]) -> None:
+    found = judged(PER_LABEL, candidate=figures(**recall))
+    assert found.outcome is outcome
+    assert [check.verdict for check in found.checks] == verdicts
+    assert [check.label for check in found.checks] == ["a", "b"]
+    assert found.checks[1].gate == "recall of 'b' at least 0.7"
+
+
+def test_a_label_the_champion_never_knew_is_undecided() -> None:
+    gate = {"metric": "recall", "per": "label", "versus": "champion"}
+    found = judged(gate, candidate=figures(a=0.9, b=0.9), champion=figures(a=0.8))
+    assert found.outcome is Outcome.HOLD
+    assert found.reasons == ("recall of 'b' has nothing to be compared with: champion version 7 gave no such figure.",)
+
+
+@pytest.mark.parametrize(
+    ("gate", "n", "outcome"),
+    [
+        ({**FLOOR, "min_n": 100}, 100, Outcome.PROMOTE),
+        ({**FLOOR, "min_n": 101}, 100, Outcome.HOLD),
+        ({**PER_LABEL, "min_n": 50}, 100, Outcome.PROMOTE),
+        ({**PER_LABEL, "min_n": 51}, 100, Outcome.HOLD),
+        (FLOOR, 0, Outcome.HOLD),
+    ],
+)
+def test_too_few_rows_are_undecided(gate: Gate, n: int, outcome: Outcome) -> None:
+    found = judged(gate, candidate=figures(accuracy=0.99, n=n, a=0.99, b=0.99))
+    assert found.outcome is outcome
+    if outcome is Outcome.HOLD and n:
+        assert f"{gate['min_n']:,} are needed to judge it" in found.reasons[0]
+
+
+@pytest.mark.parametrize("problem", ["its package is damaged", ""])
+@pytest.mark.parametrize("gate", [FLOOR, CHAMPION])
+def test_a_champion_that_can_not_be_judged_holds(gate: Gate, problem: str) -> None:
+    found = judged(gate, candidate=figures(accuracy=0.99), problem=problem)
+    assert found.outcome is Outcome.HOLD
+    assert f"The champion, version 7, can't be judged: {problem}" in found.reasons
+
+
+def test_a_failed_check_rejects_even_then() -> None:
+    assert judged(FLOOR, candidate=figures(accuracy=0.1), problem="damaged").outcome is Outcome.REJECT
+
+
+def test_only_a_comparison_and_no_champion_yet_holds() -> None:
+    found = judged(CHAMPION, candidate=figures(accuracy=0.99))
+    assert found.outcome is Outcome.HOLD
+    assert found.checks == ()
+    assert found.reasons == (
+        "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min).",
+    )
+
+
+def test_the_first_model_is_promoted_by_its_floor_and_that_is_said() -> None:
+    found = decide(spec(FLOOR, CHAMPION), evaluation())
+    assert found.outcome is Outcome.PROMOTE
+    assert found.champion_version is None
+    assert found.reasons == (
+        "All 1 checks passed on 100 test rows.",
+        "There is no champion yet, so there was none to compare with.",
+    )
+
+
+def test_failures_come_first_and_every_reason_has_value_limit_and_n() -> None:
+    found = decide(
+        spec({**FLOOR, "min_n": 500}, CEILING, {**CHAMPION, "margin": 0.01}, PER_LABEL),
+        evaluation(figures(0.7, 0.6, a=0.9, b=0.5), champion=figures(0.8)),
+    )
+    assert found.outcome is Outcome.REJECT
+    assert found.reasons == (
+        "log_loss is 0.6000, at most 0.5000 was required (the ceiling, n = 100).",
+        "accuracy is 0.7000, at least 0.7900 was required (champion version 7 has 0.8000, n = 100).",
+        "recall of 'b' is 0.5000, at least 0.7000 was required (the floor, n = 50).",
+        "accuracy has 100 test rows, 500 are needed to judge it.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (FLOOR, "accuracy at least 0.8"),
+        (CEILING, "log_loss at most 0.5"),
+        (CHAMPION, "accuracy at least the champion's"),
+        ({**CHAMPION, "margin": 0.01}, "accuracy at least the champion's - 0.01"),
+        ({**CHAMPION, "margin": -0.02}, "accuracy at least the champion's + 0.02"),
+        ({**CHAMPION_LOSS, "margin": 0.01}, "log_loss at most the champion's + 0.01"),
+        ({**CHAMPION_LOSS, "margin": -0.01}, "log_loss at most the champion's - 0.01"),
+        ({**BASELINE, "margin": -0.02}, "accuracy at least the baseline's + 0.02"),
+    ],
+)
+def test_a_gate_in_words(gate: Gate, words: str) -> None:
+    assert judged(gate, champion=figures(), baselines={"tfidf": figures()}).checks[0].gate == words
+
+
+def test_a_decision_is_known_by_what_it_was_made_of() -> None:
+    one, same = judged(FLOOR), judged(FLOOR)
+    other = judged({**FLOOR, "min": 0.7})
+    assert one.digest == same.digest != other.digest
+
+
+NUMBERS = st.none() | st.sampled_from([0.0, 0.5, 0.8, 1.0, NAN, math.inf, -math.inf])
+METRICS = st.builds(
+    figures,
+    accuracy=NUMBERS,
+    log_loss=NUMBERS,
+    n=st.sampled_from([0, 1, 100]),
+    a=st.sampled_from([0.0, 0.8, NAN]),
+)
+EVALUATIONS = st.builds(
+    evaluation,
+    candidate=METRICS,
+    champion=st.none() | METRICS,
+    problem=st.none() | st.just("damaged"),
+    baselines=st.dictionaries(st.sampled_from(["majority", "tfidf"]), METRICS),
+)
+GATES = st.lists(
+    st.sampled_from([FLOOR, CEILING, CHAMPION, CHAMPION_LOSS, BASELINE, BASELINE_LOSS, PER_LABEL])
+    | st.builds(lambda n: {**FLOOR, "min_n": n}, st.sampled_from([1, 100, 1000])),
+    min_size=1,
+    max_size=4,
+)
+FAILING = {"metric": "accuracy", "min": 2.0}
+
+
+@given(gates=GATES, seen=EVALUATIONS)
+def test_a_failing_gate_more_never_promotes(gates: list[Gate], seen: Evaluation) -> None:
+    assert decide(spec(*gates, FAILING), seen).outcome is not Outcome.PROMOTE
+    assert decide(spec(FAILING, *gates), seen).outcome is not Outcome.PROMOTE
+
+
+@given(gates=GATES, more=GATES, seen=EVALUATIONS)
+def test_gates_only_ever_narrow(gates: list[Gate], more: list[Gate], seen: Evaluation) -> None:
+    before, after = decide(spec(*gates), seen), decide(spec(*gates, *more), seen)
+    # Gates that did not apply (no champion) become decidable by a floor; what was decided never gets better.
+    if before.checks:
+        order = [Outcome.REJECT, Outcome.HOLD, Outcome.PROMOTE]
+        assert order.index(after.outcome) <= order.index(before.outcome)
+
+
+@given(gates=GATES, seen=EVALUATIONS)
+def test_promotion_needs_a_passed_check_and_nothing_else(gates: list[Gate], seen: Evaluation) -> None:
+    found = decide(spec(*gates), seen)
+    assert found.reasons, "every decision says why"
+    verdicts = {check.verdict for check in found.checks}
+    assert (found.outcome is Outcome.PROMOTE) == (verdicts == {Verdict.PASS} and seen.champion_problem is None)
+    if found.outcome is Outcome.PROMOTE:
+        assert all(check.n > 0 and check.value is not None and math.isfinite(check.value) for check in found.checks)

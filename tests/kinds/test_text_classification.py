@@ -1,0 +1,125 @@
+"""The kind text-classification: targets, loss, and what it asks of a spec."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from perennial import kinds
+from perennial.kinds.text_classification import KIND
+from perennial.spec import DataSpec, PipelineSpec, TrainingSpec
+
+LABELS = ("down", "up", "flat")
+
+
+def spec(*gates: dict[str, Any], labels: tuple[str, ...] = LABELS) -> PipelineSpec:
+    return PipelineSpec.model_validate(
+        {
+            "name": "news",
+            "kind": "text-classification",
+            "data": {"source": {"type": "file", "path": "a.csv"}, "labels": labels},
+            "gates": list(gates) or [{"metric": "accuracy", "min": 0.5}],
+        }
+    )
+
+
+def test_it_is_known_by_its_name() -> None:
+    assert kinds.get("text-classification") is KIND
+    with pytest.raises(KeyError):
+        kinds.get("nothing")
+
+
+@pytest.mark.parametrize("metric", KIND.metrics)
+def test_every_metric_can_be_gated_and_is_measured(metric: str) -> None:
+    assert KIND.spec_problems(spec({"metric": metric, "min": 0})) == []
+    predictions = [{"label": "up", "score": 0.9, "scores": {"up": 0.9}}]
+    assert math.isfinite(KIND.measure(["up"], predictions, LABELS).values[metric])
+
+
+def test_exactly_the_named_metrics_are_measured() -> None:
+    found = KIND.measure(["up"], [{"label": "up", "score": 0.9, "scores": {"up": 0.9}}], LABELS)
+    assert set(found.values) == set(KIND.metrics)
+    assert set(found.per_label["up"]) == set(KIND.label_metrics)
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        (
+            {"metric": "acuracy"},
+            "'acuracy' is no metric of text-classification; did you mean 'accuracy'? There are: acc",
+        ),
+        ({"metric": "recall"}, "'recall' is no metric of text-classification; did you mean 'macro_recall'?"),
+        ({"metric": "accuracy", "per": "label"}, "'accuracy' is no metric per label of text-classification; There are"),
+        ({"metric": "recal", "per": "label"}, "did you mean 'recall'? There are: precision, recall, f1"),
+    ],
+)
+def test_an_unknown_metric_is_named_with_the_nearest(gate: dict[str, Any], message: str) -> None:
+    [(place, text)] = KIND.spec_problems(spec({"metric": "accuracy", "min": 0.5}, {**gate, "min": 0.5}))
+    assert place == ("gates", 1, "metric")
+    assert message in text
+
+
+@pytest.mark.parametrize("labels", [(), ("only",)])
+def test_fewer_than_two_labels_are_a_problem(labels: tuple[str, ...]) -> None:
+    assert KIND.spec_problems(spec(labels=labels)) == [
+        (("data", "labels"), "text-classification needs two labels or more; list them all")
+    ]
+
+
+def test_its_expectations_quarantine_unknown_labels() -> None:
+    data = DataSpec.model_validate({"source": {"type": "file", "path": "a.csv"}, "labels": LABELS})
+    known, in_set = KIND.expectations(data)
+    assert (known.column, in_set.column) == ("label", "label")
+    assert in_set.arguments == {"value_set": list(LABELS)}
+    assert {known.severity, in_set.severity} == {"warning"}
+
+
+def test_targets_there_and_back() -> None:
+    encoded = KIND.encode_targets(pa.array(["flat", "down", "up", "down"]), LABELS)
+    assert encoded.type == pa.int64()
+    assert encoded.to_pylist() == [2, 0, 1, 0]
+    assert KIND.decode_targets(encoded.to_numpy(), LABELS) == ["flat", "down", "up", "down"]
+    assert KIND.encode_targets(pa.array([], pa.string()), LABELS).to_pylist() == []
+    assert KIND.outputs(LABELS) == 3
+
+
+def test_balanced_weights_are_inverse_to_frequency_and_mean_one_over_the_rows() -> None:
+    targets = np.array([0] * 6 + [1] * 3 + [2])
+    weights = KIND.label_weights(targets, LABELS)
+    assert weights == pytest.approx([10 / 18, 10 / 9, 10 / 3])
+    assert weights[targets].mean() == pytest.approx(1)
+    assert np.isfinite(KIND.label_weights(np.array([0, 0]), LABELS)).all(), "a label without rows has a finite weight"
+
+
+def test_the_loss_by_hand() -> None:
+    import torch
+
+    logits, targets = torch.tensor([[math.log(3), 0.0], [0.0, 0.0]]), torch.tensor([0, 1])
+    plain = KIND.loss(logits, targets, None, TrainingSpec())
+    assert plain.item() == pytest.approx(-(math.log(3 / 4) + math.log(1 / 2)) / 2)
+    weighted = KIND.loss(logits, targets, torch.tensor([3.0, 1.0]), TrainingSpec())
+    assert weighted.item() == pytest.approx(-(3 * math.log(3 / 4) + math.log(1 / 2)) / 4)
+    smoothed = KIND.loss(logits, targets, None, TrainingSpec(label_smoothing=0.2))
+    assert smoothed.item() == pytest.approx(-(0.9 * math.log(3 / 4) + 0.1 * math.log(1 / 4) + math.log(1 / 2)) / 2)
+
+
+@pytest.mark.parametrize(("answers", "said"), [("aaa", "label 'a'"), ("aab", None), ("", None)])
+def test_a_model_that_answers_one_label_is_collapsed(answers: str, said: str | None) -> None:
+    assert KIND.collapsed([{"label": label, "score": 0.5, "scores": {}} for label in answers]) == said
+
+
+def test_answers_are_the_same_whatever_their_scores() -> None:
+    one, same, other = {"label": "a", "score": 0.9}, {"label": "a", "score": 0.4}, {"label": "b", "score": 0.9}
+    assert KIND.same_answer(one, same)
+    assert not KIND.same_answer(one, other)
+
+
+def test_baselines_answer_every_row() -> None:
+    train = pa.table({"text": ["rose a lot", "fell a lot"] * 5, "label": ["up", "down"] * 5})
+    found = KIND.baselines(train, train, LABELS)
+    assert set(found) == {"majority", "tfidf"}
+    assert all(len(predictions) == train.num_rows for predictions in found.values())
+    assert KIND.measure(train["label"].to_pylist(), found["tfidf"], LABELS).values["accuracy"] == 1.0
