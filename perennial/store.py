@@ -138,10 +138,7 @@ class Store:
             for path in files
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        for path in [*files, folder / MANIFEST]:
-            _fsync(path)
-        for path in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
-            _fsync(path)
+        sync(folder)
 
     def _rename(self, folder: Path, place: Path) -> bool:
         """False: another process made the same entry meanwhile, and theirs serves."""
@@ -210,6 +207,12 @@ def _concerns(error: OSError, root: Path) -> bool:
     """Whether `error` is about something under `root`, or about a folder on the way to it."""
     place = Path(str(error.filename))
     return place.is_relative_to(root) or root.is_relative_to(place)
+
+
+def sync(folder: Path) -> None:
+    """Put everything in `folder` on the disk, so that a loss of power after it is renamed leaves it whole."""
+    for path in [*folder.rglob("*"), folder]:
+        _fsync(path)
 
 
 def _umask() -> int:

@@ -97,9 +97,15 @@ def settings(base: Path | str, **changes: Any) -> dict[str, Any]:
 def write_pipeline(folder: Path, base: Path | str, some: list[Row] | None = None, **changes: Any) -> Path:
     """A pipeline's folder with data/first.jsonl (360 rows, or `some`) and pipeline.yaml; returns the folder."""
     write_jsonl(folder / "data" / "first.jsonl", rows(360) if some is None else some)
-    made = settings(base, **changes)
-    (folder / "pipeline.yaml").write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
+    write_settings(folder, base, **changes)
     return folder
+
+
+def write_settings(folder: Path, base: Path | str, **changes: Any) -> Path:
+    """`folder`'s pipeline.yaml, with `changes` as `settings` takes them."""
+    path = folder / "pipeline.yaml"
+    path.write_text(yaml.safe_dump(settings(base, **changes), sort_keys=False), encoding="utf-8")
+    return path
 
 
 def write_base(folder: Path) -> Path:

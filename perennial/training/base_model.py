@@ -1,15 +1,18 @@
 """Finding the pretrained base model: a folder, an installed package, or the hub."""
 
 import importlib.util
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from perennial import digest, telemetry
 from perennial.errors import BaseModelError, listing
 from perennial.spec import PipelineSpec
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+ROBERTAS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 NEEDED = (
     "config.json",
     "*.safetensors",
@@ -30,6 +33,26 @@ class BaseModel:
     folder: Path
     revision: str
     """sha256 over its weight files: what it really is, whatever it is called."""
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens it can read at once; None: its positions are not counted."""
+        config = self._config()
+        limit = config.get("max_position_embeddings")
+        if not isinstance(limit, int) or limit < 1 or config.get("position_biased_input") is False:
+            return None
+        # RoBERTa counts positions from behind the padding id.
+        return limit - config.get("pad_token_id", 1) - 1 if config.get("model_type") in ROBERTAS else limit
+
+    def _config(self) -> dict[str, Any]:
+        path = self.folder / "config.json"
+        try:
+            return dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise BaseModelError(
+                f"{path} is not the JSON object that describes a model ({error}).",
+                remedy="Fetch the base model again, or choose another.",
+            ) from error
 
     @property
     def embeds_sentences(self) -> bool:
@@ -78,6 +101,16 @@ def find(spec: PipelineSpec) -> BaseModel:
     if base in PACKAGED:
         return _read(base, packaged_folder(base))
     return _read(base, _hub_folder(base, spec.model.revision))
+
+
+def check_length(spec: PipelineSpec, base: BaseModel) -> None:
+    """Raises BaseModelError if model.max_length is more than `base` can read."""
+    if base.longest is not None and spec.model.max_length > base.longest:
+        raise BaseModelError(
+            f"model.max_length is {spec.model.max_length:,} tokens, but the base model {base.name} reads at most "
+            f"{base.longest:,}.",
+            remedy=f"Set model.max_length to {base.longest} or less, or choose a base that reads longer texts.",
+        )
 
 
 def packaged_folder(base: str) -> Path:

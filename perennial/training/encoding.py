@@ -22,8 +22,13 @@ BATCH_ROWS = 10_000
 
 
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
-    """Token ids and targets of every train and validation row; a part encoded before is not read again."""
-    stored = tokenizer.prepare(base_model.find(spec), home)
+    """Token ids and targets of every train and validation row; a part encoded before is not read again.
+
+    Raises BaseModelError if the base model or its tokenizer can't be used, or can't read model.max_length tokens.
+    """
+    base = base_model.find(spec)
+    base_model.check_length(spec, base)
+    stored = tokenizer.prepare(base, home)
     parts = []
     for number, part in enumerate(data.parts):
         progress.advance(number, len(data.parts), unit="part")

@@ -80,16 +80,8 @@ def _train(
     started = time.monotonic()
     kept = Checkpoints(home.checkpoints(key))
     trainer = _trainer(spec, data, base, computed_in, home, kept)
-    latest = kept.latest()
-    if latest is not None:
-        progress.note(f"Resuming the training that was cut short at step {latest.name.removeprefix('step-')}.")
     try:
-        trainer.train(resume_from_checkpoint=str(latest) if latest else None)
-        best = kept.best()
-        if best is None:
-            raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
-        kept.load_best(trainer.model)
-        _refuse_collapsed(spec, trainer)
+        best = _learn(spec, trainer, kept)
     except TrainingError:
         # To resume it would only end the same way.
         kept.remove()
@@ -99,6 +91,19 @@ def _train(
     trained = _record(spec, data, base, computed_in, home, key, folder, trainer, best, time.monotonic() - started)
     kept.remove()
     return trained
+
+
+def _learn(spec: PipelineSpec, trainer: PerennialTrainer, kept: Checkpoints) -> Best:
+    latest = kept.latest()
+    if latest is not None:
+        progress.note(f"Resuming the training that was cut short at step {latest.name.rpartition('-')[2]}.")
+    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    best = kept.best()
+    if best is None:
+        raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
+    kept.load_best(trainer.model)
+    _refuse_collapsed(spec, trainer)
+    return best
 
 
 def _trainer(

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from perennial import telemetry
+from perennial.errors import BaseModelError
 from perennial.spec import PipelineSpec
 from perennial.training.base_model import BaseModel
 
@@ -55,7 +56,21 @@ def pooling(spec: PipelineSpec, base: BaseModel) -> str:
 
 
 def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
-    """The pretrained encoder with a fresh head, in fp32, dropout as the spec says."""
+    """The pretrained encoder with a fresh head, in fp32, dropout as the spec says.
+
+    Raises BaseModelError if transformers can't make a model of the base's files.
+    """
+    try:
+        return _build(spec, base, outputs)
+    except Exception as error:  # transformers and safetensors raise nearly anything for a broken file
+        raise BaseModelError(
+            f"The base model in {base.folder} can't be loaded ({type(error).__name__}).",
+            remedy="Its config.json must be of an encoder that transformers knows, and its weights whole: fetch it "
+            "again, or choose another.",
+        ) from error
+
+
+def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     telemetry.off()
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging

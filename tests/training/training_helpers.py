@@ -1,0 +1,87 @@
+"""A pipeline's steps up to training, without Great Expectations and MLflow."""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perennial import digest, progress, spec_file
+from perennial.artifacts import CheckedPart, EncodedData, Snapshot, TrainedModel, ValidatedData
+from perennial.data import snapshot as snapshots
+from perennial.home import Home
+from perennial.spec import PipelineSpec
+from perennial.training import encoding
+from perennial.training.finetune import finetune
+
+
+class Notes:
+    """Keeps what a step reports; kills this process at `kill_at` steps of training."""
+
+    def __init__(self, kill_at: int | None = None) -> None:
+        self.messages: list[str] = []
+        self.steps: list[float] = []
+        self.kill_at = kill_at
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        if unit == "step":
+            self.steps.append(done)
+            if done == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def note(self, message: str) -> None:
+        self.messages.append(message)
+
+
+@dataclass
+class Work:
+    """A pipeline, its home, and its rows as training takes them."""
+
+    spec: PipelineSpec
+    home: Home
+    snapshot: Snapshot
+    validated: ValidatedData
+    encoded: EncodedData
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def root(self) -> Path:
+        return self.home.store.root
+
+    def train(self) -> TrainedModel:
+        with progress.heard_by(self.notes):
+            return finetune(self.spec, self.encoded, self.home)
+
+
+def prepare(folder: Path) -> Work:
+    """The pipeline in `folder`/tiny up to its encoded rows, in the home `folder`/home."""
+    spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    snapshot = snapshots.ingest(spec, home)
+    validated = checked(snapshot)
+    return Work(spec, home, snapshot, validated, encoding.encode(spec, validated, home))
+
+
+def checked(snapshot: Snapshot) -> ValidatedData:
+    """`snapshot` as validation passes it when every row is good."""
+    parts = tuple(
+        CheckedPart(
+            source=part, path=part.path, sha256=part.sha256, rows=part.rows, quarantined=0, quarantine_path=None
+        )
+        for part in snapshot.parts
+    )
+    return ValidatedData(
+        digest=digest.of_values(parts=[part.sha256 for part in parts]),
+        parts=parts,
+        rows={},
+        label_rows={},
+        quarantined=0,
+        warnings=(),
+        report_path="",
+    )
+
+
+if __name__ == "__main__":
+    # Trains the pipeline in a folder, and dies at a step.
+    work = prepare(Path(sys.argv[1]))
+    work.notes.kill_at = int(sys.argv[2])
+    work.train()
