@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline predict test check format bench ui doctor clean
+.PHONY: help setup pipeline predict test check format docs bench ui doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: setup ## What CI checks beside the tests: ruff, mypy --strict, import con
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: setup ## Write docs/settings.md from the settings themselves
+	@$(BIN)/python docs/make_settings.py
 
 bench: setup ## Measure Perennial, and print the figures
 	@$(BIN)/python -m benchmarks

@@ -39,6 +39,7 @@ class FileSource(Settings):
     """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped."""
 
     type: Literal["file"]
+    """file: what makes this a source of files."""
     path: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
     """Paths or globs, relative to the pipeline's folder."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
@@ -51,10 +52,13 @@ class HuggingFaceSource(Settings):
     """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` reads."""
 
     type: Literal["huggingface"]
+    """huggingface: what makes this a source of the `datasets` library."""
     name: str
     """Hub name (owner/name) or a folder, relative to the pipeline's folder."""
     config: str | None = None
+    """The data set's configuration, where it has several."""
     split: str = "train"
+    """The data set's own split to read; Perennial makes its own splits of it."""
     revision: str | None = None
     """Commit or tag; required for a hub name, so that the same run reads the same rows."""
 
@@ -63,6 +67,7 @@ class SqlSource(Settings):
     """A query on any database SQLAlchemy reaches."""
 
     type: Literal["sql"]
+    """sql: what makes this a database."""
     url_env: str
     """Name of the environment variable that holds the URL; the URL itself never goes into a file."""
     query: str
@@ -76,7 +81,9 @@ class ColumnsSpec(Settings):
     """Which of the source's columns is what."""
 
     text: str = "text"
+    """The column with the text."""
     label: str = "label"
+    """The column with the label."""
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again."""
     id: str | None = None
@@ -116,12 +123,15 @@ class DataSpec(Settings):
     """Where labelled rows come from and what is expected of them."""
 
     source: Source
+    """Where the rows are: files, a data set of the `datasets` library, or a database."""
     columns: ColumnsSpec = ColumnsSpec()
+    """Which of the source's columns is what."""
     labels: tuple[Label, ...] = ()
     """All labels, in the order reports show them."""
     expectations: tuple[ExpectationSpec, ...] = ()
     """On top of the built-in ones: text there and not blank, label known, one label a text, enough rows, …"""
     splits: SplitsSpec = SplitsSpec()
+    """How rows are divided into train, validation and test."""
     max_text_length: int = Field(default=100_000, gt=0)
     """Characters; longer texts are quarantined: far beyond any model's reach, and usually a broken file."""
     min_rows: int = Field(default=50, gt=0)
@@ -160,6 +170,7 @@ class TrainingSpec(Settings):
     """How the model is fine-tuned."""
 
     epochs: float = Field(default=3, gt=0, le=1000)
+    """Passes over the training rows at most; early stopping may end them sooner."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
     """Peak, of the encoder. auto: 2e-4 at a hidden width of 384, falling with its square (5e-5 at 768)."""
     head_learning_rate: float = Field(default=1e-3, gt=0, lt=1)
@@ -173,20 +184,25 @@ class TrainingSpec(Settings):
     warmup: Share = 0.1
     """Share of all steps in which the learning rate rises; then it falls linearly to 0."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's, of all weights but biases and normalisation."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """In the encoder and before the head."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each target's certainty that is spread evenly over all labels."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a label's weight in the loss is inverse to its frequency."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
+    """Longer gradients are cut to this length."""
     early_stopping: int = Field(default=2, ge=1)
     """Epochs without a better validation score after which training ends; the best checkpoint is kept anyway."""
     freeze_embeddings: bool = False
+    """Keep the pretrained token embeddings, about half of a small model's weights."""
     freeze_layers: int = Field(default=0, ge=0)
     """The lowest N layers keep their pretrained weights."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 autocast where the CPU or GPU computes in bf16 natively, fp32 elsewhere."""
     seed: int = Field(default=42, ge=0)
+    """Of the head's first weights, dropout and the order of batches."""
     checkpoint_seconds: float = Field(default=30, gt=0)
     """At least this long between the checkpoints from which a killed training resumes."""
 
@@ -204,10 +220,13 @@ class GateSpec(Settings):
     """One condition on a metric of the test rows. Exactly one of min, max and versus."""
 
     metric: str
+    """A metric of the kind of task; see the lists of metrics."""
     per: Literal["label"] | None = None
     """label: the condition holds for each label's own figure."""
     min: float | None = None
+    """The floor: the metric must be at least this."""
     max: float | None = None
+    """The ceiling: the metric must be at most this."""
     versus: Literal["champion", "baseline"] | None = None
     """champion: compared with the model serving now. baseline: with the best of the baselines."""
     margin: float = 0.0
@@ -241,13 +260,19 @@ class PipelineSpec(Settings):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     """Lower-case letters, digits, - and _; also the registered model's name."""
     kind: str
+    """The kind of task, for example text-classification."""
     data: DataSpec
+    """Where labelled rows come from and what is expected of them."""
     model: ModelSpec = ModelSpec()
+    """The pretrained model that is fine-tuned."""
     training: TrainingSpec = TrainingSpec()
+    """How the model is fine-tuned."""
     export: ExportSpec = ExportSpec()
+    """What the registered package is."""
     gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
     """At least one: a pipeline without a gate would promote anything."""
     schedule: ScheduleSpec | None = None
+    """When a scheduled run starts; none: only when asked to."""
     _folder: Path = PrivateAttr(default=Path())
 
     @property
