@@ -1,6 +1,7 @@
 """The key of a whole run: what makes a candidate, and what judges it."""
 
 import importlib.metadata
+from collections.abc import Mapping
 
 from pydantic.main import IncEx
 
@@ -10,7 +11,7 @@ from perennial.spec import PipelineSpec
 from perennial.training import base_model
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "perennial")
-NOT_LEARNED: IncEx = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
+NOT_LEARNED: Mapping[str, IncEx | bool] = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
 """Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest."""
 
 
