@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 import tiny_pipeline
+from hypothesis import settings
 from tiny_model import TINY_LABELS, tiny_spec, tiny_texts, write_tiny_model
 
 from perennial.artifacts import OnnxPackage, TrainedModel
 from perennial.home import Home
 
+pytest_plugins = ["place_fixtures"]
+
 # Set before torch is imported: a tiny model gains nothing from threads, and tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Machines differ in speed, and tests leave nothing behind: no deadline for an example, no store of those that failed.
+settings.register_profile("perennial", deadline=None, database=None, max_examples=60)
+settings.load_profile("perennial")
 
 
 @pytest.fixture(scope="session")
