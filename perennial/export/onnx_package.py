@@ -26,7 +26,7 @@ from perennial.spec import PipelineSpec
 STEP = "export"
 FOLDER = "package"
 # Part of the key: raise it when the code of this step gives another package for the same model.
-RECIPE = 1
+RECIPE = 2
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 STAGES = ("tracing", "asking the torch model", "fusing", "comparing with torch", "quantizing", "comparing with fp32")
 
@@ -148,32 +148,55 @@ def _agreed(
 
 
 def _lowered(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: parity.Answers) -> Made:
-    """The graph in the precision asked for, or `exact` with the reason why not."""
+    """The graph in the precision asked for, or `exact` with the reasons why not."""
     precision = spec.export.precision
     if precision == "fp32":
         return exact
+    refusals: list[_RefusedError] = []
+    for recipe in quantization.RECIPES[precision]:
+        try:
+            made = _attempt(spec, sample, exact, answers, recipe)
+        except _RefusedError as refused:
+            refusals.append(refused)
+            continue
+        notes = [*exact.how["notes"], *(f"{refused.recipe}: {refused.reason}" for refused in refusals)]
+        return dataclasses.replace(made, how=made.how | {"notes": notes})
+    first = refusals[0]
+    progress.note(f"The package is fp32: {first.reason}.")
+    return dataclasses.replace(exact, fallback=f"{first.reason}; fp32 is packed.", parity=first.measured)
+
+
+class _RefusedError(Exception):
+    """A lower precision that may not be packed."""
+
+    def __init__(self, recipe: str, reason: str, measured: dict[str, Any]) -> None:
+        self.recipe, self.reason, self.measured = recipe, reason, measured
+        super().__init__(reason)
+
+
+def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: parity.Answers, recipe: str) -> Made:
+    """The graph lowered by `recipe`. Raises _RefusedError if it can't be, or loses too much against `exact`."""
+    precision = spec.export.precision
     _stage(4)
     path = exact.path.with_name(f"{precision}.onnx")
     try:
-        nodes = quantization.lower(exact.path, path, precision)
-        if not any(nodes.values()):
-            return _fallen_back(exact, f"no operator of this graph can be turned into {precision}", {})
+        nodes = quantization.lower(exact.path, path, precision, recipe)
         candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  onnxruntime's tools raise what they like on graphs they don't know
-        return _fallen_back(exact, f"making {precision} failed ({type(error).__name__}: {graph.first_line(error)})", {})
+    except Exception as error:
+        # onnxruntime's tools raise what they like on graphs they don't know.
+        failure = f"making {precision} failed ({type(error).__name__}: {graph.first_line(error)})"
+        raise _RefusedError(recipe, failure, exact.parity) from error
+    if not any(nodes.values()):
+        nothing = f"no operator of this graph can be turned into {precision}"
+        raise _RefusedError(recipe, nothing, exact.parity)
     _stage(5)
     result = parity.compare(sample, answers, candidate, precision, spec.export.max_drop)
     measured = exact.parity | {precision: result.figures}
     if result.fault:
-        return _fallen_back(exact, result.fault, measured)
-    return Made(path, precision, exact.how | {"lowered": nodes}, measured)
-
-
-def _fallen_back(exact: Made, reason: str, measured: dict[str, Any]) -> Made:
-    progress.note(f"The package is fp32: {reason}.")
-    return dataclasses.replace(exact, fallback=f"{reason}; fp32 is packed.", parity=measured or exact.parity)
+        raise _RefusedError(recipe, result.fault, measured)
+    return Made(path, precision, exact.how | {"lowered": nodes, "recipe": recipe}, measured)
 
 
 def _pack(made: Made, draft: PackageInfo, source: Path, folder: Path) -> PackageInfo:

@@ -151,8 +151,8 @@ def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
 ) -> None:
     lower = quantization.lower
 
-    def sabotaged(source: Path, target: Path, precision: str) -> dict[str, int]:
-        done = lower(source, target, precision)
+    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
+        done = lower(source, target, precision, recipe)
         change_weights(target, lambda values: np.random.default_rng(0).permutation(values))
         return done
 
@@ -169,6 +169,26 @@ def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
     assert info.fallback == packed.fallback
     assert info.parity["int8"]["agreement"] < 0.99
     assert "QAttention" not in nodes(root / packed.path / "model.onnx")
+
+
+def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
+    make: Make, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower = quantization.lower
+
+    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
+        done = lower(source, target, precision, recipe)
+        if recipe == quantization.PER_CHANNEL:
+            change_weights(target, lambda values: np.full_like(values, np.nan))
+        return done
+
+    monkeypatch.setattr(quantization, "lower", sabotaged)
+    packed = make("int8", 0.01)
+    assert (packed.precision, packed.fallback) == ("int8", None)
+    info = package.read(root / packed.path)
+    assert info.graph["recipe"] == quantization.BLOCKWISE
+    assert any(note.startswith("per channel: ") for note in info.graph["notes"])
+    assert "MatMulNBits" in nodes(root / packed.path / "model.onnx")
 
 
 def test_the_drop_is_named_with_its_numbers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,8 +223,8 @@ def test_a_useless_int8_model_is_not_packed(
 ) -> None:
     lower = quantization.lower
 
-    def sabotaged(source: Path, target: Path, precision: str) -> dict[str, int]:
-        done = lower(source, target, precision)
+    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
+        done = lower(source, target, precision, recipe)
         change_weights(target, spoil)
         return done
 
@@ -219,7 +239,7 @@ def change_weights(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> No
     model = onnx.load(path)
     for weights in model.graph.initializer:
         values = onnx.numpy_helper.to_array(weights)
-        if weights.name.endswith("_scale") and values.size > 1:
+        if "_scale" in weights.name and values.size > 1:
             weights.CopyFrom(onnx.numpy_helper.from_array(change(values), weights.name))
     onnx.save_model(model, path)
 
