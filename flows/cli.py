@@ -44,7 +44,9 @@ def run(
         spec = spec_file.read(spec_file.find(pipeline), overrides or ())
         home = Home.from_environment()
         environment.prepare(home)
-        from flows import console, summary
+        from flows import console, prefect_server, summary
+
+        prefect_server.embed(home)
         from flows.retrain import retrain
 
         with console.watched():
