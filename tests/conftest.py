@@ -12,6 +12,7 @@ from tiny_model import TINY_LABELS, tiny_spec, tiny_texts, write_tiny_model
 from perennial.artifacts import OnnxPackage, TrainedModel
 from perennial.home import Home
 
+pytest.register_assert_rewrite("place")
 pytest_plugins = ["place_fixtures"]
 
 # Set before torch is imported: a tiny model gains nothing from threads, and tests run side by side.

@@ -1,0 +1,29 @@
+"""The embedded Prefect server ends with the run, and a server that does not start is told in words."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flows.prefect_server import PrefectError, embed
+from perennial.home import Home
+
+
+def test_a_server_that_is_named_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    embed(Home(tmp_path))
+    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
+
+
+def test_a_server_that_can_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    home.prefect.mkdir(parents=True)
+    database = home.prefect / "prefect.db"
+    database.write_bytes(b"no database" * 1000)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(home.prefect))
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    with pytest.raises(PrefectError, match="ended before it had started") as caught:
+        embed(home)
+    assert str(database) in caught.value.remedy
+    assert "PREFECT_API_URL" not in os.environ
