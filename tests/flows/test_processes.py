@@ -9,7 +9,7 @@ import pytest
 from place import Place, ended, is_training, processes_with, wait_for
 
 # Long enough to be caught at work, with a checkpoint after every step.
-LONG = {"training__epochs": 60, "training__checkpoint_seconds": 1e-3, "training__early_stopping": 60}
+LONG = {"training__epochs": 15, "training__checkpoint_seconds": 1e-3, "training__early_stopping": 60}
 
 pytestmark = pytest.mark.slow
 
