@@ -191,7 +191,7 @@ class TrainingSpec(Settings):
     """Inside the encoder. Over the few epochs of a fine-tuning it changed no accuracy that was measured, and its random
     numbers cost a third of the time on a CPU."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of each target's certainty that is spread evenly over all labels."""
+    """Share of each target's certainty spread evenly over all labels: scores come out calibrated, and labels have errors."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a label's weight in the loss is inverse to its frequency."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
