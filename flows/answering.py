@@ -91,7 +91,12 @@ def _output(out: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        with written_atomically(out) as file:
+        if out.exists() and not out.is_file():
+            # A pipe or a device: written to, never replaced.
+            with out.open("w", encoding="utf-8") as file:
+                yield file
+            return
+        with written_atomically(out.resolve()) as file:
             yield file
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise SourceError(f"{out} can't be written: {error.strerror}.", remedy="Give another --out.") from error

@@ -69,7 +69,8 @@ def init(
     time: Annotated[str | None, typer.Option(help="The column that says when a row came to be.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="The column with a stable row id.")] = None,
     slices: Annotated[
-        list[str] | None, typer.Option("--slice", help="A column to break results down by. Repeatable.")
+        list[str] | None,
+        typer.Option("--slice", help="A column to keep with each row, such as a region or a product. Repeatable."),
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not the one found.")] = None,
     force: Annotated[bool, typer.Option(help="Replace the pipeline if it is there.")] = False,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from perennial.init import Choice, Guess
 
@@ -16,8 +17,8 @@ def show(guess: Guess, path: Path) -> None:
         table.add_column(heading)
     named = [("text", guess.text), ("label", guess.label), ("time", guess.time), ("id", guess.id)]
     for what, choice in [*named, *(("slice", choice) for choice in guess.slices)]:
-        table.add_row(what, *_cells(choice))
-    console.print(f"{guess.data}: {guess.rows:,} rows, {len(guess.labels)} labels\n", highlight=False)
+        table.add_row(what, *map(Text, _cells(choice)))
+    console.print(f"{guess.data}: {guess.rows:,} rows, {len(guess.labels)} labels\n", markup=False, highlight=False)
     console.print(table)
     console.print()
     for warning in guess.warnings:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from perennial.doctor import Finding, Health
 
@@ -28,9 +29,9 @@ def show(findings: Sequence[Finding]) -> None:
     """A line for each finding, and under it what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        table.add_row(MARKS[finding.status], finding.name, finding.seen)
+        table.add_row(MARKS[finding.status], finding.name, Text(finding.seen))
         if finding.remedy:
-            table.add_row("", "", f"[bold]{finding.remedy}")
+            table.add_row("", "", Text(finding.remedy, style="bold"))
     console = Console()
     console.print(table)
     problems = sum(finding.status is Health.PROBLEM for finding in findings)

@@ -13,6 +13,8 @@ import typer
 
 from perennial.errors import PerennialError
 
+NOTHING = {"version": None, "run_id": None, "metrics": {}, "checks": [], "package": None, "seconds": {}}
+"""What a run that failed has of the things a run that ended has."""
 AGAIN = "Run the same command again: finished steps are kept, and a training resumes."
 
 
@@ -42,7 +44,6 @@ def reported(as_json: bool, model: str | None = None) -> Iterator[None]:
 
 
 def _unknown(as_json: bool, model: str | None, error: Exception) -> NoReturn:
-    import traceback
     from datetime import UTC, datetime
 
     from perennial.home import Home
@@ -51,16 +52,25 @@ def _unknown(as_json: bool, model: str | None, error: Exception) -> NoReturn:
     path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.write_text("\n".join(_traces(error)), encoding="utf-8")
         where = f"Where it happened is in {path}; please report it with that file."
     except OSError:
         where = "Where it happened could not be written down."
     _end(as_json, model, f"Perennial failed in a way it does not know ({type(error).__name__}).", where, 1)
 
 
+def _traces(error: BaseException | None) -> Iterator[str]:
+    """Where each error of the chain was raised, without its message: that may hold a text or a password."""
+    import traceback
+
+    while error is not None:
+        yield f"{type(error).__module__}.{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
+        error = error.__cause__ or error.__context__
+
+
 def _end(as_json: bool, model: str | None, problem: str, remedy: str, code: int) -> NoReturn:
     if as_json:
-        answer = {"status": "failed", "model": model, "error": problem, "remedy": remedy}
+        answer = {**NOTHING, "status": "failed", "model": model, "error": problem, "remedy": remedy}
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
         from rich.console import Console

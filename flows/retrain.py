@@ -7,6 +7,7 @@ from prefect import flow
 from perennial import progress, run_key, spec_file
 from perennial.artifacts import RunResult, Status
 from perennial.home import Home
+from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, validate
 from tasks.model import decide, evaluate, export, finetune
 from tasks.registry import conclude, find_champion, find_finished, register
@@ -20,7 +21,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
     """
     spec = spec_file.read(spec_file.find(pipeline), overrides)
     home = Home.from_environment()
-    with progress.timed() as seconds:
+    with one_at_a_time(spec.name, home), progress.timed() as seconds:
         snapshot = ingest(spec, home, reread=reread)
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
@@ -36,9 +37,9 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
             )
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
+        champion = find_champion(spec, home)
         trained = finetune(spec, encoded, home)
         package = export(spec, trained, validated, home)
-        champion = find_champion(spec, home)
         evaluation = evaluate(spec, package, validated, champion, home)
         decision = decide(spec, evaluation)
         version = register(

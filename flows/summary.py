@@ -54,7 +54,7 @@ def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) ->
     parts: list[Any] = [Text("\n".join(result.reasons))]
     if result.evaluation and result.decision:
         parts += ["", _figures(result.evaluation, spec), "", _checks(result)]
-    parts += ["", "\n".join(_facts(result, home))]
+    parts += ["", Text("\n".join(_facts(result, home)))]
     title = f"{result.model}: {result.status.value}" + (f", version {result.version}" if result.version else "")
     console.print(Panel(Group(*parts), title=title, border_style=COLOURS[result.status], expand=False, padding=(1, 2)))
     console.print("\n".join(_next(result)), highlight=False)
@@ -80,7 +80,7 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
     table = Table(title=f"on {evaluation.candidate.n:,} test rows", title_justify="left", box=None, pad_edge=False)
     table.add_column("metric")
     for name in models:
-        table.add_column(name, justify="right", style="bold" if name == "candidate" else "")
+        table.add_column(Text(name), justify="right", style="bold" if name == "candidate" else "")
     for metric in kinds.get(spec.kind).metrics:
         table.add_row(metric, *(_number(metrics.values.get(metric)) for metrics in models.values()))
     return table
@@ -90,7 +90,7 @@ def _checks(result: RunResult) -> Table:
     table = Table(box=None, pad_edge=False, title="gates", title_justify="left", show_header=False)
     checks = sorted(result.decision.checks, key=lambda check: check.verdict is Verdict.PASS) if result.decision else []
     for check in checks[:SHOWN_CHECKS]:
-        table.add_row(MARKS[check.verdict], check.gate, _number(check.value), f"[dim]n = {check.n:,}")
+        table.add_row(MARKS[check.verdict], Text(check.gate), _number(check.value), f"[dim]n = {check.n:,}")
     if len(checks) > SHOWN_CHECKS:
         table.add_row("", f"[dim]and {len(checks) - SHOWN_CHECKS} more that passed", "", "")
     return table

@@ -6,7 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import typer
+
 from flows import environment
+from flows.reporting import reported
 from perennial.home import Home
 
 HOST = "127.0.0.1"
@@ -16,6 +19,15 @@ PREFECT_PORT = 4200
 
 def main() -> None:
     """Start what is not configured to run elsewhere, say where each page is, and wait."""
+    typer.run(_serve)
+
+
+def _serve() -> None:
+    with reported(as_json=False):
+        _wait(*_start_servers())
+
+
+def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
     home = Home.from_environment()
     environment.prepare(home)
     from perennial.registry import tracking
@@ -24,12 +36,16 @@ def main() -> None:
     servers = []
     mlflow_page = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not mlflow_page.startswith("http"):
-        servers.append(_start(_mlflow(tracking.uri(home))))
+        servers.append(_start(_mlflow(), {"MLFLOW_BACKEND_STORE_URI": tracking.uri(home)}))
         mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
     prefect_page = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     if not prefect_page:
-        servers.append(_start(_prefect()))
+        servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"
+    return servers, tracking.masked(mlflow_page), tracking.masked(prefect_page)
+
+
+def _wait(servers: list[subprocess.Popen[bytes]], mlflow_page: str, prefect_page: str) -> None:
     print(f"MLflow   {mlflow_page}\nPrefect  {prefect_page}\nCtrl-C ends both.", flush=True)  # noqa: T201
     try:
         while all(server.poll() is None for server in servers):
@@ -44,8 +60,8 @@ def main() -> None:
             server.wait(timeout=20)
 
 
-def _mlflow(uri: str) -> list[str]:
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+def _mlflow() -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server"]
     return [*command, "--host", HOST, "--port", str(MLFLOW_PORT), "--workers", "1"]
 
 
@@ -53,9 +69,11 @@ def _prefect() -> list[str]:
     return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(PREFECT_PORT)]
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    # By the environment, not the command line, which every user of the machine can read: a URL may hold a password.
     # From another folder: beside the repository's mlflow/ folder, `-m mlflow` must still mean the package.
-    return subprocess.Popen(command, cwd=Path(sys.prefix), stdout=subprocess.DEVNULL)
+    variables = {**os.environ, **settings}
+    return subprocess.Popen(command, cwd=Path(sys.prefix), env=variables, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,8 @@ class Champion(Record):
     package_digest: str
     path: str
     """Where its package lies in the store."""
+    splits: str | None = None
+    """Fingerprint of the splits it was trained with; None: not known."""
 
 
 class Metrics(Record):

@@ -1,16 +1,28 @@
 """The key of a whole run: what makes a candidate, and what judges it."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from pydantic.main import IncEx
 
 from perennial import digest
 from perennial.artifacts import Snapshot
+from perennial.evaluation import evaluate
+from perennial.export import onnx_package
 from perennial.spec import PipelineSpec
-from perennial.training import base_model
+from perennial.training import base_model, finetune
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "perennial")
+LIBRARIES = (
+    "perennial",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "scikit-learn",
+)
 NOT_LEARNED: Mapping[str, IncEx | bool] = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
 """Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest."""
 
@@ -21,5 +33,13 @@ def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
         spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
         snapshot=snapshot.digest,
         base=base_model.find(spec).revision,
-        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+        recipes=[finetune.RECIPE, onnx_package.RECIPE, evaluate.RECIPE],
+        versions=dict(_versions()),
     )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in LIBRARIES:
+        # One of onnxruntime and onnxruntime-gpu is never there.
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)

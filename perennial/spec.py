@@ -89,7 +89,7 @@ class ColumnsSpec(Settings):
     id: str | None = None
     """A stable row id; None: a hash of the row's content."""
     slices: tuple[str, ...] = ()
-    """Columns by which results are broken down."""
+    """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
 
 
 class ExpectationSpec(Settings):
@@ -181,7 +181,7 @@ class TrainingSpec(Settings):
     """At most; keeps batches of very short texts small enough to learn from."""
     accumulation: int = Field(default=1, ge=1)
     """Batches per optimizer step."""
-    warmup: Share = 0.1
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps in which the learning rate rises; then it falls linearly to 0."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's, of all weights but biases and normalisation."""
@@ -191,7 +191,7 @@ class TrainingSpec(Settings):
     """Inside the encoder. Over the few epochs of a fine-tuning it changed no accuracy that was measured, and its random
     numbers cost a third of the time on a CPU."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of each target's certainty spread evenly over all labels: scores come out calibrated, and labels have errors."""
+    """Share of each target spread evenly over all labels: scores come out calibrated, and labels have errors."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a label's weight in the loss is inverse to its frequency."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
@@ -226,13 +226,13 @@ class GateSpec(Settings):
     """A metric of the kind of task; see the lists of metrics."""
     per: Literal["label"] | None = None
     """label: the condition holds for each label's own figure."""
-    min: float | None = None
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The floor: the metric must be at least this."""
-    max: float | None = None
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The ceiling: the metric must be at most this."""
     versus: Literal["champion", "baseline"] | None = None
     """champion: compared with the model serving now. baseline: with the best of the baselines."""
-    margin: float = 0.0
+    margin: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """With versus: how much worse the candidate may be; negative: how much better it must be."""
     min_n: int = Field(default=1, ge=1)
     """Fewer rows than this leave the check undecided, which holds the candidate."""

@@ -8,6 +8,7 @@ entry is whole or not there at all.
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -101,6 +102,10 @@ class Store:
         progress.note(f"{step} entry {key[:12]} was damaged ({listing(damage)}); set aside in {aside}, made again")
         return None
 
+    def forget(self, step: str, key: str) -> None:
+        """Remove the entry under `key`, so that it is made again."""
+        shutil.rmtree(self.folder(step, key), ignore_errors=True)
+
     def damage(self, folder: Path) -> list[str]:
         """What is wrong with the entry at `folder`, file by file; empty if it is whole."""
         try:
@@ -165,17 +170,27 @@ def clear_disk_errors(root: Path, step: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise StoreError(
-                f"The disk that holds {root} is full: step '{step}' could not write its output.",
-                remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; "
-                "finished steps are kept.",
-            ) from error
+            raise _full(root, step) from error
         if error.errno in NO_ACCESS and _concerns(error, root):
             raise StoreError(
                 f"The store {root} can't be written: {error.strerror}.",
                 remedy="Give yourself the right to write there, or set PERENNIAL_HOME to another folder.",
             ) from error
         raise
+    except Exception as error:
+        # safetensors and Arrow say it in an exception of their own, and name the number in its text.
+        number = re.search(r"\(os error (\d+)\)|\[errno (\d+)\]", str(error))
+        if number and int(number[1] or number[2]) in NO_SPACE:
+            raise _full(root, step) from error
+        raise
+
+
+def _full(root: Path, step: str) -> StoreError:
+    return StoreError(
+        f"The disk that holds {root} is full: step '{step}' could not write its output.",
+        remedy="Free some space, or set PERENNIAL_HOME to a larger disk, and run the same command again; finished "
+        "steps are kept.",
+    )
 
 
 @contextmanager

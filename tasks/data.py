@@ -23,7 +23,9 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
 def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedData:
     """Check the rows; set bad ones aside or stop."""
     with progress.step("validate"):
-        return validation.validate(spec, snapshot, home)
+        data = validation.validate(spec, snapshot, home)
+        snapshots.accept(spec, snapshot, home)
+        return data
 
 
 @task(name="encode", cache_policy=NO_CACHE, persist_result=False)

@@ -37,7 +37,9 @@ def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: H
     with progress.step("export"):
         kind = kinds.get(spec.kind)
         columns = [kind.text_columns[0], kind.target_column]
-        rows = read_split(data, home.store, "validation", columns, limit=PARITY_ROWS)
+        # Spread over the whole history: the newest rows count as well as the oldest.
+        every = max(1, data.rows["validation"] // PARITY_ROWS)
+        rows = read_split(data, home.store, "validation", columns, every=every)
         texts, targets = (rows[column].to_pylist() for column in columns)
         return onnx_package.export(spec, model, texts, targets, home, data_digest=data.digest)
 

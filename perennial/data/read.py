@@ -15,20 +15,16 @@ if TYPE_CHECKING:
 BATCH_ROWS = 20_000
 
 
-def read_split(
-    data: ValidatedData, store: Store, split: str, columns: Sequence[str], limit: int | None = None
-) -> pa.Table:
-    """The first `limit` (None: all) rows of `split`, in the order of the parts; only `columns` are read."""
+def read_split(data: ValidatedData, store: Store, split: str, columns: Sequence[str], every: int = 1) -> pa.Table:
+    """Each `every`-th row of `split`, in the order of the parts; only `columns` are read."""
     import pyarrow as pa
 
     tables: list[pa.Table] = []
     rows = 0
     for part in data.parts:
         for table in _tables(part, store, split, columns):
-            tables.append(table)
+            tables.append(table.take(range(-rows % every, table.num_rows, every)) if every > 1 else table)
             rows += table.num_rows
-            if limit is not None and rows >= limit:
-                return pa.concat_tables(tables).slice(0, limit)
     return pa.concat_tables(tables)
 
 

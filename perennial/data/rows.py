@@ -69,8 +69,8 @@ def _typed(batch: Batch, column: str, kind: pa.DataType) -> pa.Array:
         return _encoded(batch, column, _texts(batch, column))
     try:
         return pa.array([json.loads(value) if isinstance(value, str) else value for value in values], kind)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise _not_typed(batch, column, kind) from error
+    except (pa.ArrowException, ValueError, TypeError):
+        raise _not_typed(batch, column, kind) from None
 
 
 def _not_typed(batch: Batch, column: str, kind: pa.DataType) -> SourceError:

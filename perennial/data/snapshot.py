@@ -48,7 +48,8 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
 
     A piece of the source (a file) that did not change is not opened. Of one that changed, rows are taken whose row id
     is unseen and, with a time column, which are not older than the newest read from it before. `reread`: start a new
-    snapshot from the source's beginning. Nothing is recorded unless all of it could be read.
+    snapshot from the source's beginning. Nothing is recorded unless all of it could be read, and the next run starts
+    from it only when it is accepted: rows that did not pass validation are read again once they are mended.
 
     Raises SourceError when the source can't be read or holds no row, StoreError when a part of the history is damaged
     or the disk is full.
@@ -62,12 +63,23 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
             reading.fill(spool)
             added = reading.append(spool, home)
         made = Head(snapshot=reading.snapshot(added), pieces=reading.states)
-        write_atomically(_head_path(spec, home), made.model_dump_json(indent=1) + "\n")
+        write_atomically(_read_path(spec, home), made.model_dump_json(indent=1) + "\n")
     return made.snapshot
 
 
+def accept(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> None:
+    """Make `snapshot`, which `ingest` gave and validation passed, what the next run starts from."""
+    read = _read_path(spec, home)
+    try:
+        made = Head.model_validate_json(read.read_bytes())
+    except (FileNotFoundError, RecordMismatch):
+        return
+    if made.snapshot.digest == snapshot.digest:
+        read.replace(_head_path(spec, home))
+
+
 def latest(spec: PipelineSpec, home: Home) -> Snapshot | None:
-    """The snapshot the last run left, without reading the source; None if there is none yet.
+    """The snapshot that was accepted last, without reading the source; None if there is none yet.
 
     Raises StoreError when the record of it is damaged.
     """
@@ -191,6 +203,11 @@ def _head_path(spec: PipelineSpec, home: Home) -> Path:
         format=FORMAT, source=data.source, columns=data.columns, kind=spec.kind, splits=data.splits
     )
     return home.state(spec.name) / f"snapshot-{settings[:12]}.json"
+
+
+def _read_path(spec: PipelineSpec, home: Home) -> Path:
+    """Where what was read waits until it is accepted."""
+    return _head_path(spec, home).with_suffix(".read.json")
 
 
 def _head(spec: PipelineSpec, home: Home) -> Head | None:

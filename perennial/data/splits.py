@@ -60,3 +60,8 @@ def _limit(share: float) -> str:
     scaled = share * _WHOLE
     least = int(scaled) + (scaled > int(scaled))
     return f"{least:0{_LEADING}x}"
+
+
+def fingerprint(splits: SplitsSpec) -> str:
+    """What tells two ways of splitting apart, short enough for a tag."""
+    return f"validation={splits.validation:g} test={splits.test:g}"

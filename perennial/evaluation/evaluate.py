@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial import digest, kinds, progress
 from perennial.artifacts import Champion, Evaluation, Metrics, OnnxPackage, ValidatedData
+from perennial.data import splits
 from perennial.data.columns import ROW_ID
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 PREDICTIONS = "predictions.parquet"
+# Part of the key: raise it when the code of this step measures something else.
+RECIPE = 1
+LIBRARIES = ("scikit-learn", "tokenizers")
 
 
 def evaluate(
@@ -39,7 +44,13 @@ def evaluate(
         version=champion.version if champion else None,
         kind=spec.kind,
         labels=spec.data.labels,
+        recipe=RECIPE,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
+    found = home.store.get(STEP, key, Evaluation)
+    if found is not None and found.champion_problem is not None:
+        # What kept the champion from being judged may have been mended.
+        home.store.forget(STEP, key)
 
     def make(folder: Path) -> Evaluation:
         return _evaluate(spec, package, data, champion, home, key, folder)
@@ -62,7 +73,9 @@ def _evaluate(
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
     answers = {"candidate": _answers(home, package.path, package.digest, test, kind.text_columns[0], "candidate")}
     problem = None
-    if champion is not None:
+    if champion is not None and champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
+        problem = "it was trained with other data.splits, so it may have learned from rows it would be judged on."
+    elif champion is not None:
         try:
             answers["champion"] = _answers(
                 home, champion.path, champion.package_digest, test, kind.text_columns[0], "champion"

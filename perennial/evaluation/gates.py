@@ -46,8 +46,8 @@ def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
         yield "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min)."
     if all(check.verdict is Verdict.PASS for check in checks) and checks and evaluation.champion_problem is None:
         yield f"All {len(checks)} checks passed on {evaluation.candidate.n:,} test rows."
-        if evaluation.champion_version is None and any(gate.versus == "champion" for gate in spec.gates):
-            yield "There is no champion yet, so there was none to compare with."
+    if evaluation.champion_version is None and checks:
+        yield "There is no champion yet, so there was none to compare with."
 
 
 def _checks(spec: PipelineSpec, gate: GateSpec, evaluation: Evaluation) -> Iterator[Check]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LARGEST_DIFFERENCE = 1e-3
 TOKENS_PER_BATCH = 1024
 ROWS_ALONE = 256
+# 0.87 - 0.86 is a little more than 0.01 in floating point.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _fault(
         return f"{precision} answers {collapsed} to all {len(sample.rows):,} validation rows, fp32 does not"
     name = kind.headline_metric
     drop = before.values[name] - after.values[name]
-    if drop > max_drop:
+    if drop > max_drop + ROUNDING:
         return (
             f"{precision} loses {drop:.4f} of {name} on {len(sample.rows):,} validation rows (fp32 "
             f"{before.values[name]:.4f}, {precision} {after.values[name]:.4f}), more than export.max_drop {max_drop:g}"

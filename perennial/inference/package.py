@@ -124,9 +124,7 @@ def _info(folder: Path, content: dict[str, Any]) -> PackageInfo:
             remedy=REMEDY,
         )
     if outside := [name for name in files if Path(name).name != name]:
-        raise PackageError(
-            f"{folder / DESCRIPTION} names files outside its folder: {listing(outside)}.", remedy=REMEDY
-        )
+        raise PackageError(f"{folder / DESCRIPTION} names files outside its folder: {listing(outside)}.", remedy=REMEDY)
     return PackageInfo(**fields)
 
 

@@ -108,7 +108,7 @@ def _columns(guess: Guess) -> str:
         lines.append(f"    id: {quoted(guess.id.column)}    # a row with a known id is not read again")
     if guess.slices:
         names = ", ".join(quoted(choice.column or "") for choice in guess.slices)
-        lines.append(f"    slices: [{names}]    # results are also broken down by these")
+        lines.append(f"    slices: [{names}]    # kept with each row; expectations may name them")
     return "\n".join(["  columns:", *lines])
 
 

@@ -7,7 +7,7 @@ Heavy libraries are imported inside the methods that need them, so that a spec c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial.artifacts import Metrics
 
@@ -32,8 +32,6 @@ class Kind(Protocol):
     """Canonical column that holds what the model learns."""
     label_column: str | None
     """Canonical column with one label a row, by which rows are counted; None: the kind has none."""
-    head: Literal["pooled", "tokens"]
-    """Whether the model answers once for a text or once for a token."""
     selection_metric: str
     """Chooses the best checkpoint; higher is better."""
     headline_metric: str

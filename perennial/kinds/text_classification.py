@@ -24,7 +24,6 @@ class TextClassification:
     text_columns = ("text",)
     target_column = "label"
     label_column = "label"
-    head = "pooled"
     selection_metric = "macro_f1"
     headline_metric = "accuracy"
     metrics = (

@@ -45,7 +45,12 @@ def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champi
         return StoredPackage(digest=expected)
 
     home.store.get_or_make(STEP, expected, StoredPackage, make)
-    return Champion(version=str(version.version), package_digest=expected, path=f"{STEP}/{expected}/{FOLDER}")
+    return Champion(
+        version=str(version.version),
+        package_digest=expected,
+        path=f"{STEP}/{expected}/{FOLDER}",
+        splits=version.tags.get(tags.SPLITS),
+    )
 
 
 def copy(package: Path, place: Path, expected: str) -> Path:

@@ -18,6 +18,7 @@ from perennial.artifacts import (
     TrainedModel,
     ValidatedData,
 )
+from perennial.data.splits import fingerprint
 from perennial.errors import RegistryError
 from perennial.home import Home
 from perennial.registry import tags, tracking
@@ -67,7 +68,7 @@ def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, f
         client.log_batch(run_id, params=params[start : start + PARAMS_AT_ONCE])
     moment = int(time.time() * 1000)
     figures = [Metric(name, value, moment, 0) for name, value in figures_of(findings).items()]
-    run_tags = [RunTag(name, value) for name, value in tags_of(findings).items()]
+    run_tags = [RunTag(name, value) for name, value in tags_of(spec, findings).items()]
     client.log_batch(run_id, metrics=figures, tags=run_tags)
     client.log_inputs(run_id, datasets=[_dataset(home, spec, findings.snapshot)])
     client.log_artifacts(run_id, str(home.store.root / findings.validated.report_path), "validation")
@@ -101,15 +102,17 @@ def figures_of(findings: Findings) -> dict[str, float]:
     return {_safe(name): float(value) for name, value in figures.items()}
 
 
-def tags_of(findings: Findings) -> dict[str, str]:
+def tags_of(spec: PipelineSpec, findings: Findings) -> dict[str, str]:
     """The tags that a run and its version share."""
+    champion = findings.decision.champion_version or tags.NO_CHAMPION
     return {
         tags.DATA_DIGEST: findings.snapshot.digest,
         tags.PACKAGE_DIGEST: findings.package.digest,
         tags.PRECISION: findings.package.precision,
         tags.DECISION: findings.decision.outcome.value,
         tags.DECISION_DIGEST: findings.decision.digest,
-        tags.CHAMPION_AT_DECISION: findings.decision.champion_version or tags.NO_CHAMPION,
+        tags.CHAMPION_AT_DECISION: tags.UNJUDGED if findings.evaluation.champion_problem else champion,
+        tags.SPLITS: fingerprint(spec.data.splits),
     }
 
 

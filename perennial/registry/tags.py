@@ -9,9 +9,12 @@ DECISION = "perennial.decision"
 DECISION_DIGEST = "perennial.decision_digest"
 CHAMPION_AT_DECISION = "perennial.champion_at_decision"
 """The version the decision was made against; NO_CHAMPION: there was none yet."""
+SPLITS = "perennial.splits"
+"""Which rows it may have learned from; a candidate that splits otherwise can't be compared with it."""
 STATUS = "perennial.status"
 
 NO_CHAMPION = "none"
+UNJUDGED = "could not be judged"
 
 REGISTERED = "registered"
 """There, but the run has not finished: killed, or still on its way."""

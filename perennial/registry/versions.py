@@ -60,11 +60,14 @@ def package(home: Home, model: str, version: str | None = None) -> Champion:
 
 
 def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
-    """The version that the pipeline run under `run_key` made, if that run came to its end; else None."""
+    """The version that the pipeline run under `run_key` made, if that run came to its end; else None.
+
+    A candidate that was held or rejected beside a champion that serves no more has to be judged again: None, too.
+    """
     with tracking.session(home) as client:
         for version in _by_run_key(client, model, run_key):
             status = version.tags.get(tags.STATUS)
-            if status in tags.FINISHED:
+            if status == tags.PROMOTED or (status in tags.FINISHED and _judged_against(client, home, version)):
                 return FinishedVersion(registered=_record(version), status=status)
             if aliases.CHAMPION in client.get_model_version(model, version.version).aliases:
                 # Killed between moving the alias and saying so.
@@ -102,7 +105,10 @@ def register(
     )
     with tracking.session(home) as client:
         for version in _by_run_key(client, spec.name, run_key):
-            if _unfinished(version) and version.tags.get(tags.PACKAGE_DIGEST) == package.digest:
+            if (
+                version.tags.get(tags.STATUS) != tags.PROMOTED
+                and version.tags.get(tags.PACKAGE_DIGEST) == package.digest
+            ):
                 return _taken_up(client, home, spec, version, findings)
         run = run_log.open_run(client, home, spec.name, run_key)
         try:
@@ -184,7 +190,7 @@ def _new_version(
         source=model.artifact_location if in_database else f"models:/{model.model_id}",
         run_id=model.source_run_id,
         model_id=model.model_id,
-        tags={**run_log.tags_of(findings), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
+        tags={**run_log.tags_of(spec, findings), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
         description=_description(spec, findings),
     )
     link = json.dumps([{"name": spec.name, "version": version.version}])
@@ -198,7 +204,7 @@ def _taken_up(
     # The package is the same; the decision may be another one, against another champion.
     run_log.write(client, home, version.run_id, spec, findings)
     client.update_model_version(version.name, version.version, _description(spec, findings))
-    for name, value in run_log.tags_of(findings).items():
+    for name, value in run_log.tags_of(spec, findings).items():
         client.set_model_version_tag(version.name, version.version, name, value)
     client.set_terminated(version.run_id)
     return _record(client.get_model_version(version.name, version.version))
@@ -238,8 +244,11 @@ def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion"
     )
 
 
-def _unfinished(version: "ModelVersion") -> bool:
-    return version.tags.get(tags.STATUS) not in tags.FINISHED
+def _judged_against(client: "MlflowClient", home: Home, version: "ModelVersion") -> bool:
+    """Whether the champion that `version` was judged beside is the one there is now."""
+    champion = aliases.version_of_champion(client, home, version.name)
+    serving = str(champion.version) if champion else tags.NO_CHAMPION
+    return bool(version.tags.get(tags.CHAMPION_AT_DECISION) == serving)
 
 
 def _record(version: "ModelVersion") -> RegisteredVersion:

@@ -32,7 +32,7 @@ class BaseModel:
     name: str
     folder: Path
     revision: str
-    """sha256 over its weight files: what it really is, whatever it is called."""
+    """sha256 over its weights, configuration and tokenizer: what it really is, whatever it is called."""
 
     @property
     def longest(self) -> int | None:
@@ -158,4 +158,6 @@ def _read(name: str, folder: Path) -> BaseModel:
             remedy="Give a complete transformers model with safetensors weights; pickled weights (.bin, .pt) are never "
             "loaded, convert them with save_pretrained(safe_serialization=True).",
         )
-    return BaseModel(name, folder, digest.of_values(weights=[digest.of_file(path) for path in weights]))
+    files = sorted({path for pattern in NEEDED for path in folder.glob(pattern) if path.is_file()})
+    digests = {path.relative_to(folder).as_posix(): digest.of_file(path) for path in files}
+    return BaseModel(name, folder, digest.of_values(files=digests))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from perennial.training.trainer import Judge, PerennialTrainer
 
 STEP = "finetune"
+# Part of the key: raise it when the code of this step trains another model from the same rows and settings.
+RECIPE = 1
 REFERENCE_WIDTH = 384
 REFERENCE_RATE = 2e-4
 TOKENIZER = "tokenizer.json"
@@ -59,6 +61,7 @@ def training_key(spec: PipelineSpec, data: EncodedData, base: BaseModel, compute
         model=spec.model.model_dump(exclude={"base", "revision"}),
         training=spec.training.model_dump(exclude={"checkpoint_seconds", "precision"}),
         precision=computed_in,
+        recipe=RECIPE,
         versions={name: importlib.metadata.version(name) for name in ("torch", "transformers")},
     )
 
@@ -121,12 +124,11 @@ def _trainer(
     set_seed(spec.training.seed)
     network = model.build(spec, base, kind.outputs(spec.data.labels))
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
-    width = json.loads((base.folder / "config.json").read_bytes()).get("hidden_size", REFERENCE_WIDTH)
     settings = spec.training
     arguments = TrainingArguments(
         output_dir=str(kept.folder),
         num_train_epochs=settings.epochs,
-        learning_rate=encoder_rate(spec, width),
+        learning_rate=encoder_rate(spec, model.width(network)),
         warmup_steps=settings.warmup,
         lr_scheduler_type="linear",
         max_grad_norm=settings.max_gradient_norm,

@@ -86,7 +86,9 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
         if isinstance(getattr(config, name, None), float):
             setattr(config, name, spec.training.encoder_dropout)
     if pooling(spec, base) == "mean":
-        encoder = AutoModel.from_pretrained(base.folder, config=config, local_files_only=True, dtype=torch.float32)
+        encoder = AutoModel.from_pretrained(
+            base.folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
         return MeanPooled(without_pooler(encoder), config.hidden_size, outputs, spec.training.dropout)
     return OwnHead(_own_head(base, config, outputs))
 
@@ -96,6 +98,12 @@ def without_pooler(encoder: Any) -> nn.Module:
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     return cast(nn.Module, encoder)
+
+
+def width(model: nn.Module) -> int:
+    """The encoder's hidden width, under whatever name its architecture keeps it."""
+    inner = model.encoder if isinstance(model, MeanPooled) else model.classifier
+    return int(cast(Any, inner).config.hidden_size)
 
 
 def save(model: nn.Module, folder: Path) -> None:
@@ -159,6 +167,11 @@ def _own_head(base: BaseModel, config: Any, outputs: int) -> nn.Module:
 
     config.num_labels = outputs
     model = AutoModelForSequenceClassification.from_pretrained(
-        base.folder, config=config, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True
+        base.folder,
+        config=config,
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,
     )
     return cast(nn.Module, model)

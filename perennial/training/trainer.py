@@ -119,7 +119,10 @@ class PerennialTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics of the validation split; keeps the model if it is the best so far."""
-        metrics = self.judge(self.validation_logits())
+        logits = self.validation_logits()
+        if not np.isfinite(logits).all():
+            raise _diverged("the model's outputs are no finite numbers", self.state, self.args)
+        metrics = self.judge(logits)
         score = metrics[self.kind.selection_metric]
         best = self.kept.best()
         if best is None or score > best.score:
@@ -196,14 +199,18 @@ class _Pace(TrainerCallback):
         if loss is None:
             return
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"Training diverged: the loss was {loss} at step {state.global_step} of {state.max_steps}.",
-                remedy="Lower training.learning_rate (it was "
-                f"{args.learning_rate:.1e}), or set training.precision to fp32, and run again; the champion stays.",
-            )
+            raise _diverged(f"the loss was {loss}", state, args)
         self.detail = f"epoch {state.epoch:.1f}, loss {loss:.3f}"
 
     def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         best = self.trainer.kept.best()
         if best is not None and (state.epoch or 0) - best.epoch >= self.training.early_stopping:
             control.should_training_stop = True
+
+
+def _diverged(seen: str, state: TrainerState, args: Any) -> TrainingError:
+    return TrainingError(
+        f"Training diverged: {seen} at step {state.global_step} of {state.max_steps}.",
+        remedy=f"Lower training.learning_rate (it was {args.learning_rate:.1e}), or set training.precision to fp32, "
+        "and run again; the champion stays.",
+    )
