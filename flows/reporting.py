@@ -7,13 +7,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from perennial.errors import PerennialError
 
-NOTHING = {"version": None, "run_id": None, "metrics": {}, "checks": [], "package": None, "seconds": {}}
+NOTHING: dict[str, Any] = {"version": None, "run_id": None, "metrics": {}, "checks": [], "package": None, "seconds": {}}
 """What a run that failed has of the things a run that ended has."""
 AGAIN = "Run the same command again: finished steps are kept, and a training resumes."
 

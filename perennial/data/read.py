@@ -17,13 +17,14 @@ BATCH_ROWS = 20_000
 
 def read_split(data: ValidatedData, store: Store, split: str, columns: Sequence[str], every: int = 1) -> pa.Table:
     """Each `every`-th row of `split`, in the order of the parts; only `columns` are read."""
+    import numpy as np
     import pyarrow as pa
 
     tables: list[pa.Table] = []
     rows = 0
     for part in data.parts:
         for table in _tables(part, store, split, columns):
-            tables.append(table.take(range(-rows % every, table.num_rows, every)) if every > 1 else table)
+            tables.append(table.take(np.arange(-rows % every, table.num_rows, every)) if every > 1 else table)
             rows += table.num_rows
     return pa.concat_tables(tables)
 

@@ -53,7 +53,9 @@ def tfidf_logistic_regression(train: pa.Table, test: pa.Table, labels: Sequence[
 
 def _thinned(train: pa.Table) -> tuple[list[str], list[str]]:
     # Every n-th row: deterministic, and spread over the whole history.
-    thinned = train.take(range(0, train.num_rows, -(-train.num_rows // MAX_TRAIN_ROWS) or 1))
+    import numpy as np
+
+    thinned = train.take(np.arange(0, train.num_rows, max(1, -(-train.num_rows // MAX_TRAIN_ROWS))))
     return thinned["text"].to_pylist(), thinned["label"].to_pylist()
 
 

@@ -17,6 +17,8 @@ from perennial.training.base_model import BaseModel
 
 WEIGHTS = "model.safetensors"
 HEAD = "head.json"
+# From this machine, never from a pickle beside the weights, in full precision.
+FROM_SAFETENSORS: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
 
 
 class MeanPooled(nn.Module):
@@ -86,9 +88,7 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
         if isinstance(getattr(config, name, None), float):
             setattr(config, name, spec.training.encoder_dropout)
     if pooling(spec, base) == "mean":
-        encoder = AutoModel.from_pretrained(
-            base.folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        encoder = AutoModel.from_pretrained(base.folder, config=config, **FROM_SAFETENSORS)
         return MeanPooled(without_pooler(encoder), config.hidden_size, outputs, spec.training.dropout)
     return OwnHead(_own_head(base, config, outputs))
 
@@ -169,9 +169,7 @@ def _own_head(base: BaseModel, config: Any, outputs: int) -> nn.Module:
     model = AutoModelForSequenceClassification.from_pretrained(
         base.folder,
         config=config,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
+        **FROM_SAFETENSORS,
         ignore_mismatched_sizes=True,
     )
     return cast(nn.Module, model)

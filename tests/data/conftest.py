@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from perennial.artifacts import Snapshot
-from perennial.data.snapshot import ingest
+from perennial.data.snapshot import accept, ingest
 from perennial.home import Home
 from perennial.progress import heard_by
 from perennial.spec import PipelineSpec
@@ -58,6 +58,7 @@ class Pipeline:
         listener = Notes()
         with heard_by(listener):
             snapshot = ingest(self.spec, self.home, reread=reread)
+        accept(self.spec, snapshot, self.home)
         self.notes = listener.messages
         return snapshot
 

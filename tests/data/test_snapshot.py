@@ -25,6 +25,18 @@ def counts(snapshot):
     return snapshot.rows, snapshot.new_rows, snapshot.repeated_rows, snapshot.late_rows
 
 
+def test_rows_that_were_not_accepted_are_read_again_as_they_are_then(pipeline) -> None:
+    made = pipeline(time="at")
+    path = made.write("data.csv", HEADER + DAY1)
+    refused = ingest(made.spec, made.home)
+    assert refused.new_rows == 2
+    path.write_text(path.read_text().replace("good", "bad"))
+    mended = made.ingest()
+    assert (mended.rows, mended.new_rows) == (2, 2)
+    assert mended.digest != refused.digest
+    assert made.ingest().new_rows == 0
+
+
 def test_first_run_and_nothing_new(pipeline) -> None:
     made = pipeline(time="at")
     made.write("data.csv", HEADER + DAY1)
