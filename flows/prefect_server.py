@@ -16,6 +16,7 @@ from perennial.errors import PerennialError
 from perennial.home import Home
 
 API_URL = "PREFECT_API_URL"
+SECONDS_TO_START = 180
 SECONDS_TO_END = 5
 
 
@@ -53,8 +54,11 @@ def _end(server: subprocess.Popen[str]) -> None:
 
 
 def _address(server: subprocess.Popen[str], home: Home) -> str:
-    # An empty line, or none, comes when the server has ended.
+    # An empty line, or none, comes when the server has ended: by itself, or because it was too slow.
+    deadline = threading.Timer(SECONDS_TO_START, server.kill)
+    deadline.start()
     line = server.stdout.readline().strip() if server.stdout else ""
+    deadline.cancel()
     if not line:
         raise PrefectError(
             f"Prefect's embedded server ended before it had started (exit code {server.wait()}). The champion is as "

@@ -94,6 +94,22 @@ def _number(place: Path) -> int:
     return int(place.name.rpartition("-")[2])
 
 
+def damage(folder: Path) -> str | None:
+    """Why nothing can be resumed from the checkpoint in `folder`; None: it is readable.
+
+    Looks at the headers, which name every tensor's place, so a file cut short is found without reading it all.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for name in (MODEL, OPTIMIZER, RANDOM):
+        try:
+            with safe_open(folder / name, framework="pt") as file:
+                file.keys()
+        except (OSError, SafetensorError) as error:
+            return f"{name}: {type(error).__name__}"
+    return None
+
+
 def save_optimizer(path: Path, state: Mapping[str, Any]) -> None:
     """Write an optimizer's `state_dict`: its tensors, with the parameter groups' numbers as metadata."""
     tensors = {

@@ -97,7 +97,13 @@ def _train(
 
 
 def _learn(spec: PipelineSpec, trainer: PerennialTrainer, kept: Checkpoints) -> Best:
+    from perennial.training import checkpoints
+
     latest = kept.latest()
+    if latest is not None and checkpoints.damage(latest):
+        progress.note(f"The checkpoint {latest} is damaged ({checkpoints.damage(latest)}); training starts anew.")
+        kept.remove()
+        latest = None
     if latest is not None:
         progress.note(f"Resuming the training that was cut short at step {latest.name.rpartition('-')[2]}.")
     trainer.train(resume_from_checkpoint=str(latest) if latest else None)

@@ -41,14 +41,26 @@ NEW_FILES: dict[str, tuple[str, bytes, int | None, tuple[str, ...]]] = {
     "blank texts": ("b.jsonl", json_lines(BLANK), 1, ("blank", "max_quarantined", "b.jsonl:1")),
     "same text, two labels": ("b.jsonl", json_lines(GOOD + SAME_TEXT), 1, ("label", "b.jsonl")),
     "a 10 MB text": ("b.jsonl", json_lines(GOOD + LONG), None, ("1 set aside",)),
-    "NUL bytes": ("b.jsonl", json_lines([*GOOD, {**GOOD[0], "text": "profit \x00 rose record"}]), None, ()),
+    "NUL characters": (
+        "b.jsonl",
+        json_lines([*GOOD, {**GOOD[0], "text": "profit \x00 rose record"}]),
+        None,
+        ("1 set aside",),
+    ),
+    "a NUL byte": (
+        "b.csv",
+        b"text,label,published_at,sector\na \x00 b,positive,2026-03-01,banks\n",
+        1,
+        ("NUL", "b.csv"),
+    ),
+    "a null text": ("b.jsonl", json_lines([*GOOD, {**GOOD[0], "text": None}]), None, ("1 set aside",)),
     "byte-order mark and CRLF": (
         "b.jsonl",
         b"\xef\xbb\xbf" + json_lines(GOOD).replace(b"\n", b"\r\n"),
         None,
         ("60 of them new",),
     ),
-    "an empty file": ("b.jsonl", b"", 0, ("skipped",)),
+    "an empty file": ("b.jsonl", b"", None, (" 0 of them new",)),
 }
 
 
@@ -58,12 +70,23 @@ def test_a_new_file(case: str, seasoned: Place) -> None:
     (seasoned.data / name).write_bytes(content)
     # A candidate that can't win: what is asked here is what happens to the data.
     stopped = seasoned.run("--set", "gates=[{metric: log_loss, max: 0.0}]", "--set", "training.epochs=1")
-    assert_explained(stopped, 4 if code is None else code, *words) if code != 0 else assert_explained(stopped, 4)
+    assert_explained(stopped, 4 if code is None else code, *words)
     assert "profit profit" not in stopped.text
     assert seasoned.champion() == "1"
     for entry in seasoned.home.store.entries():
         assert seasoned.home.store.damage(entry) == []
     (seasoned.data / name).unlink()
+
+
+def test_rows_that_stopped_a_run_are_read_again_when_mended(seasoned: Place) -> None:
+    fresh = tiny_pipeline.rows(60, 4000)
+    file = seasoned.data / "b.jsonl"
+    file.write_bytes(json_lines([{**row, "label": "postive"} for row in fresh]))
+    gate = ("--set", "gates=[{metric: log_loss, max: 0.0}]", "--set", "training.epochs=1")
+    assert_explained(seasoned.run(*gate), 1, "postive", "max_quarantined")
+    file.write_bytes(json_lines(fresh))
+    assert_explained(seasoned.run(*gate), 4, "60 of them new")
+    file.unlink()
 
 
 FIRST_DATA: dict[str, tuple[Rows, tuple[str, ...]]] = {
