@@ -78,6 +78,8 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    # It would list the head's weights as missing from the base: they are what is trained.
+    logging.set_verbosity_error()
     # On a CPU, torch's fused attention takes half as long again to train as the plain one.
     attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
     config = AutoConfig.from_pretrained(base.folder, local_files_only=True, **attention)

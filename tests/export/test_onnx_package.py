@@ -183,7 +183,7 @@ def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
         return done
 
     monkeypatch.setattr(quantization, "lower", sabotaged)
-    packed = make("int8", 0.01)
+    packed = make("int8", 1.0)
     assert (packed.precision, packed.fallback) == ("int8", None)
     info = package.read(root / packed.path)
     assert info.graph["recipe"] == quantization.BLOCKWISE

@@ -172,7 +172,7 @@ def test_frozen_weights_stay_and_others_move(work, tiny_base: Path) -> None:
 
 OPTIONS: list[dict[str, Any]] = [
     {"class_weights": "balanced"},
-    {"label_smoothing": 0.1},
+    {"label_smoothing": 0.3},
     {"accumulation": 3},
     {"precision": "bf16"},
     {"max_gradient_norm": 0.01, "weight_decay": 0.0, "dropout": 0.0, "warmup": 0.0},
@@ -210,7 +210,8 @@ def test_the_architectures_own_head_trains_and_comes_back_with_equal_logits(work
     assert (first.argmax(1) == rows.targets).mean() == pytest.approx(trained.validation["accuracy"])
     copy = model.build(made.spec, base_model.find(made.spec), 3).eval()
     copy.load_state_dict(weights(made, trained))
-    assert np.array_equal(torch_logits(copy, ids, 0), first)
+    # Trained with plain attention, loaded with the fused one.
+    assert np.allclose(torch_logits(copy, ids, 0), first, atol=1e-5)
 
 
 def test_auto_pooling_follows_the_base(work, tiny_base: Path, tmp_path: Path) -> None:
