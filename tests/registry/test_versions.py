@@ -37,6 +37,7 @@ def test_a_registered_version_carries_its_evidence(place: str, run: Run) -> None
         tags.DECISION_DIGEST: "2" * 64,
         tags.PRECISION: "int8",
         tags.CHAMPION_AT_DECISION: tags.NO_CHAMPION,
+        tags.SPLITS: "validation=0.1 test=0.15",
         tags.STATUS: tags.REGISTERED,
     }
     assert version.description == (
@@ -164,6 +165,19 @@ def test_only_a_finished_run_is_done_already(place: str, run: Run) -> None:
     assert versions.already(run.home, run.spec.name, "f" * 64) is None
     found = versions.already(run.home, run.spec.name, "a" * 64)
     assert found == versions.FinishedVersion(registered=registered, status=tags.HELD)
+
+
+@pytest.mark.parametrize("status", [tags.HELD, tags.REJECTED])
+def test_a_candidate_judged_beside_another_champion_is_judged_again(run: Run, status: str) -> None:
+    registered = run.register()
+    versions.finish(run.home, registered, status)
+    other = make_run(run.home, run.spec, "b" * 64, bias=1.0).register()
+    assert versions.already(run.home, run.spec.name, "a" * 64) is not None
+    with tracking.session(run.home) as client:
+        client.set_registered_model_alias(run.spec.name, aliases.CHAMPION, other.version)
+    assert versions.already(run.home, run.spec.name, "a" * 64) is None
+    # Its package is registered already: the new decision goes to the same version.
+    assert run.register().version == registered.version
 
 
 def test_killed_between_the_alias_and_its_note_is_promoted(run: Run) -> None:
