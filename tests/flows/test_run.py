@@ -72,6 +72,16 @@ def test_too_few_rows_to_judge_hold(seasoned: Place) -> None:
     assert seasoned.champion() == "1"
 
 
+def test_a_champion_that_learned_from_other_rows_is_no_rival(seasoned: Place) -> None:
+    splits = ("--set", "data.splits.test=0.3")
+    ended = seasoned.run("--json", *splits)
+    assert ended.code == 3, ended.text
+    assert any("other data.splits" in reason for reason in ended.json["reasons"])
+    assert seasoned.champion() == "1"
+    # Nothing could be compared, so it is tried again, not taken for done.
+    assert seasoned.run(*splits).code == 3
+
+
 def test_an_invalid_pipeline_is_answered_with_file_and_line(make_place) -> None:
     made = make_place()
     path = made.folder / "pipelines" / "tiny" / "pipeline.yaml"
