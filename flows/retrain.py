@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows import results
 from perennial import progress, run_key, spec_file
-from perennial.artifacts import RunResult, Status
+from perennial.artifacts import Evidence, RunResult
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, validate
@@ -26,15 +27,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
-            return RunResult(
-                status=Status.SKIPPED,
-                model=spec.name,
-                version=finished.registered.version,
-                run_id=finished.registered.run_id,
-                reasons=(f"Already trained: version {finished.registered.version} ({finished.status}).",),
-                snapshot=snapshot,
-                seconds=seconds,
-            )
+            return results.skipped(finished, snapshot, seconds)
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
         champion = find_champion(spec, home)
@@ -42,10 +35,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         package = export(spec, trained, validated, home)
         evaluation = evaluate(spec, package, validated, champion, home)
         decision = decide(spec, evaluation)
-        version = register(
-            spec,
-            home,
-            run_key=key,
+        evidence = Evidence(
             snapshot=snapshot,
             validated=validated,
             trained=trained,
@@ -54,18 +44,6 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
             decision=decision,
             seconds=seconds,
         )
+        version = register(spec, key, evidence, home)
         status = conclude(version, decision, home)
-    return RunResult(
-        status=status,
-        model=spec.name,
-        version=version.version,
-        run_id=version.run_id,
-        reasons=decision.reasons,
-        snapshot=snapshot,
-        validated=validated,
-        trained=trained,
-        package=package,
-        evaluation=evaluation,
-        decision=decision,
-        seconds=seconds,
-    )
+        return results.concluded(status, version, evidence, seconds)

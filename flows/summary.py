@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial import kinds
-from perennial.artifacts import Evaluation, Metrics, RunResult, Status, Verdict
+from perennial.artifacts import Decision, Evaluation, Metrics, RunResult, Status, Verdict
 from perennial.home import Home
 from perennial.spec import PipelineSpec
 
@@ -20,16 +20,17 @@ SHOWN_CHECKS = 12
 
 def as_json(result: RunResult, home: Home) -> dict[str, Any]:
     """The run as one JSON-ready object, the same keys whatever it came to."""
-    package, evaluation = result.package, result.evaluation
+    found = result.evidence
+    package = found.package if found else None
     return {
         "status": result.status.value,
         "model": result.model,
         "version": result.version,
         "run_id": result.run_id,
         "reasons": list(result.reasons),
-        "decision": result.decision.outcome.value if result.decision else None,
-        "metrics": _all_metrics(evaluation) if evaluation else {},
-        "checks": [check.model_dump(mode="json") for check in result.decision.checks] if result.decision else [],
+        "decision": found.decision.outcome.value if found else None,
+        "metrics": _all_metrics(found.evaluation) if found else {},
+        "checks": [check.model_dump(mode="json") for check in found.decision.checks] if found else [],
         "package": {
             **package.model_dump(mode="json"),
             "path": str(home.store.root / package.path),
@@ -42,8 +43,8 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "new_rows": result.snapshot.new_rows,
             "repeated_rows": result.snapshot.repeated_rows,
             "late_rows": result.snapshot.late_rows,
-            "quarantined": result.validated.quarantined if result.validated else None,
-            "warnings": list(result.validated.warnings) if result.validated else [],
+            "quarantined": found.validated.quarantined if found else None,
+            "warnings": list(found.validated.warnings) if found else [],
         },
         "seconds": result.seconds,
     }
@@ -52,8 +53,8 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
 def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
     """The decision and why, the figures beside champion and baselines, and where to look."""
     parts: list[Any] = [Text("\n".join(result.reasons))]
-    if result.evaluation and result.decision:
-        parts += ["", _figures(result.evaluation, spec), "", _checks(result)]
+    if result.evidence:
+        parts += ["", _figures(result.evidence.evaluation, spec), "", _checks(result.evidence.decision)]
     parts += ["", Text("\n".join(_facts(result, home)))]
     title = f"{result.model}: {result.status.value}" + (f", version {result.version}" if result.version else "")
     console.print(Panel(Group(*parts), title=title, border_style=COLOURS[result.status], expand=False, padding=(1, 2)))
@@ -86,9 +87,9 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
     return table
 
 
-def _checks(result: RunResult) -> Table:
+def _checks(decision: Decision) -> Table:
     table = Table(box=None, pad_edge=False, title="gates", title_justify="left", show_header=False)
-    checks = sorted(result.decision.checks, key=lambda check: check.verdict is Verdict.PASS) if result.decision else []
+    checks = sorted(decision.checks, key=lambda check: check.verdict is Verdict.PASS)
     for check in checks[:SHOWN_CHECKS]:
         table.add_row(MARKS[check.verdict], Text(check.gate), _number(check.value), f"[dim]n = {check.n:,}")
     if len(checks) > SHOWN_CHECKS:
@@ -97,20 +98,19 @@ def _checks(result: RunResult) -> Table:
 
 
 def _facts(result: RunResult, home: Home) -> Iterator[str]:
+    found = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
-    if result.validated and result.validated.quarantined:
-        data += f", {result.validated.quarantined:,} set aside"
+    if found and found.validated.quarantined:
+        data += f", {found.validated.quarantined:,} set aside"
     yield f"data      {data}"
-    if result.validated:
-        yield from (f"warning   {warning}" for warning in result.validated.warnings)
-        yield f"report    {home.store.root / result.validated.report_path / 'index.html'}"
-    if result.trained:
-        model = f"{result.trained.base}, {result.trained.epochs:g} epochs in {result.trained.precision}"
-        yield f"model     {model}, best after {result.trained.best_epoch:g}"
-    if result.package:
-        yield f"package   {result.package.precision}, {result.package.size_bytes / 1e6:.1f} MB"
-        if result.package.fallback:
-            yield f"          {result.package.fallback}"
+    if found:
+        yield from (f"warning   {warning}" for warning in found.validated.warnings)
+        yield f"report    {home.store.root / found.validated.report_path / 'index.html'}"
+        model = f"{found.trained.base}, {found.trained.epochs:g} epochs in {found.trained.precision}"
+        yield f"model     {model}, best after {found.trained.best_epoch:g}"
+        yield f"package   {found.package.precision}, {found.package.size_bytes / 1e6:.1f} MB"
+        if found.package.fallback:
+            yield f"          {found.package.fallback}"
     yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(
         f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5
     )

@@ -209,6 +209,19 @@ class Decision(Record):
     """The champion the candidate was judged against; None: there was none yet."""
 
 
+class Evidence(Record):
+    """All that a run found, and its decision rests on; what is registered with the package."""
+
+    snapshot: Snapshot
+    validated: ValidatedData
+    trained: TrainedModel
+    package: OnnxPackage
+    evaluation: Evaluation
+    decision: Decision
+    seconds: dict[str, float]
+    """Wall-clock time of each step so far."""
+
+
 class RegisteredVersion(Record):
     """A model version in MLflow's registry."""
 
@@ -239,10 +252,7 @@ class RunResult(Record):
     """MLflow's."""
     reasons: tuple[str, ...]
     snapshot: Snapshot
-    validated: ValidatedData | None = None
-    trained: TrainedModel | None = None
-    package: OnnxPackage | None = None
-    evaluation: Evaluation | None = None
-    decision: Decision | None = None
+    evidence: Evidence | None = None
+    """None: skipped, there was nothing to do."""
     seconds: dict[str, float]
-    """Of each step."""
+    """Wall-clock time of each step."""

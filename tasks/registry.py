@@ -6,18 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
-from perennial.artifacts import (
-    Champion,
-    Decision,
-    Evaluation,
-    OnnxPackage,
-    Outcome,
-    RegisteredVersion,
-    Snapshot,
-    Status,
-    TrainedModel,
-    ValidatedData,
-)
+from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
 from perennial.home import Home
 from perennial.registry import aliases, versions
 from perennial.registry.versions import FinishedVersion
@@ -46,33 +35,10 @@ def find_champion(spec: PipelineSpec, home: Home) -> Champion | None:
 
 
 @task(name="register", **RETRIED)
-def register(
-    spec: PipelineSpec,
-    home: Home,
-    *,
-    run_key: str,
-    snapshot: Snapshot,
-    validated: ValidatedData,
-    trained: TrainedModel,
-    package: OnnxPackage,
-    evaluation: Evaluation,
-    decision: Decision,
-    seconds: dict[str, float],
-) -> RegisteredVersion:
+def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -> RegisteredVersion:
     """Log the run and register the package with its evidence."""
     with progress.step("register"):
-        return versions.register(
-            spec,
-            home,
-            run_key=run_key,
-            snapshot=snapshot,
-            validated=validated,
-            trained=trained,
-            package=package,
-            evaluation=evaluation,
-            decision=decision,
-            seconds=seconds,
-        )
+        return versions.register(spec, run_key, evidence, home)
 
 
 @task(name="conclude", **RETRIED)

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from perennial import digest
 from perennial.artifacts import (
-    Decision,
-    Evaluation,
+    Evidence,
     Metrics,
-    OnnxPackage,
-    Record,
     Snapshot,
     TrainedModel,
-    ValidatedData,
 )
 from perennial.data.splits import fingerprint
 from perennial.errors import RegistryError
@@ -34,19 +30,6 @@ DATASET_DIGEST_LENGTH = 36
 """MLflow's limit; the whole digest is in the tag perennial.data_digest."""
 
 
-class Findings(Record):
-    """What a pipeline run came to, as far as its log is concerned."""
-
-    snapshot: Snapshot
-    validated: ValidatedData
-    trained: TrainedModel
-    package: OnnxPackage
-    evaluation: Evaluation
-    decision: Decision
-    seconds: dict[str, float]
-    """Wall-clock time of each step."""
-
-
 def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Run":
     """The unfinished MLflow run of this pipeline run, or a new one, in the experiment called `name`."""
     from mlflow.entities import RunStatus
@@ -59,21 +42,21 @@ def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Ru
     return client.create_run(experiment, tags={tags.RUN_KEY: run_key}, run_name=f"{name}-{run_key[:8]}")
 
 
-def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, findings: Findings) -> None:
+def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence) -> None:
     """Log everything about the run but its model. Written twice, MLflow shows the later figures and reports."""
     from mlflow.entities import Metric, Param, RunTag
 
-    params = [Param(name, value) for name, value in parameters(spec, findings.trained).items()]
+    params = [Param(name, value) for name, value in parameters(spec, evidence.trained).items()]
     for start in range(0, len(params), PARAMS_AT_ONCE):
         client.log_batch(run_id, params=params[start : start + PARAMS_AT_ONCE])
     moment = int(time.time() * 1000)
-    figures = [Metric(name, value, moment, 0) for name, value in figures_of(findings).items()]
-    run_tags = [RunTag(name, value) for name, value in tags_of(spec, findings).items()]
+    figures = [Metric(name, value, moment, 0) for name, value in figures_of(evidence).items()]
+    run_tags = [RunTag(name, value) for name, value in tags_of(spec, evidence).items()]
     client.log_batch(run_id, metrics=figures, tags=run_tags)
-    client.log_inputs(run_id, datasets=[_dataset(home, spec, findings.snapshot)])
-    client.log_artifacts(run_id, str(home.store.root / findings.validated.report_path), "validation")
-    client.log_text(run_id, findings.decision.model_dump_json(indent=1), "decision.json")
-    client.log_text(run_id, findings.evaluation.model_dump_json(indent=1), "evaluation.json")
+    client.log_inputs(run_id, datasets=[_dataset(home, spec, evidence.snapshot)])
+    client.log_artifacts(run_id, str(home.store.root / evidence.validated.report_path), "validation")
+    client.log_text(run_id, evidence.decision.model_dump_json(indent=1), "decision.json")
+    client.log_text(run_id, evidence.evaluation.model_dump_json(indent=1), "evaluation.json")
 
 
 def parameters(spec: PipelineSpec, trained: TrainedModel) -> dict[str, str]:
@@ -86,32 +69,32 @@ def parameters(spec: PipelineSpec, trained: TrainedModel) -> dict[str, str]:
     }
 
 
-def figures_of(findings: Findings) -> dict[str, float]:
+def figures_of(evidence: Evidence) -> dict[str, float]:
     """Every number of the run under a name that MLflow accepts, such as recall.positive or champion.accuracy."""
-    evaluation = findings.evaluation
+    evaluation = evidence.evaluation
     figures = _figures(evaluation.candidate)
     if evaluation.champion:
         figures |= _prefixed("champion", _figures(evaluation.champion))
     for name, metrics in evaluation.baselines.items():
         figures |= _prefixed(f"baseline.{_safe(name)}", _figures(metrics))
-    figures |= _prefixed("validation", findings.trained.validation)
-    figures |= _prefixed("parity", findings.package.parity)
-    figures |= _prefixed("seconds", findings.seconds)
-    figures |= _prefixed("rows", {**findings.validated.rows, "quarantined": findings.validated.quarantined})
-    figures |= {"package_bytes": findings.package.size_bytes, "best_epoch": findings.trained.best_epoch}
+    figures |= _prefixed("validation", evidence.trained.validation)
+    figures |= _prefixed("parity", evidence.package.parity)
+    figures |= _prefixed("seconds", evidence.seconds)
+    figures |= _prefixed("rows", {**evidence.validated.rows, "quarantined": evidence.validated.quarantined})
+    figures |= {"package_bytes": evidence.package.size_bytes, "best_epoch": evidence.trained.best_epoch}
     return {_safe(name): float(value) for name, value in figures.items()}
 
 
-def tags_of(spec: PipelineSpec, findings: Findings) -> dict[str, str]:
+def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
     """The tags that a run and its version share."""
-    champion = findings.decision.champion_version or tags.NO_CHAMPION
+    champion = evidence.decision.champion_version or tags.NO_CHAMPION
     return {
-        tags.DATA_DIGEST: findings.snapshot.digest,
-        tags.PACKAGE_DIGEST: findings.package.digest,
-        tags.PRECISION: findings.package.precision,
-        tags.DECISION: findings.decision.outcome.value,
-        tags.DECISION_DIGEST: findings.decision.digest,
-        tags.CHAMPION_AT_DECISION: tags.UNJUDGED if findings.evaluation.champion_problem else champion,
+        tags.DATA_DIGEST: evidence.snapshot.digest,
+        tags.PACKAGE_DIGEST: evidence.package.digest,
+        tags.PRECISION: evidence.package.precision,
+        tags.DECISION: evidence.decision.outcome.value,
+        tags.DECISION_DIGEST: evidence.decision.digest,
+        tags.CHAMPION_AT_DECISION: tags.UNJUDGED if evidence.evaluation.champion_problem else champion,
         tags.SPLITS: fingerprint(spec.data.splits),
     }
 

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Any
 from perennial import kinds, progress
 from perennial.artifacts import (
     Champion,
-    Decision,
-    Evaluation,
+    Evidence,
     Metrics,
-    OnnxPackage,
     Record,
     RegisteredVersion,
-    Snapshot,
-    TrainedModel,
-    ValidatedData,
 )
 from perennial.errors import RegistryError, listing
 from perennial.home import Home
 from perennial.registry import aliases, packages, pyfunc, run_log, tags, tracking
-from perennial.registry.run_log import Findings
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -76,43 +70,22 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
     return None
 
 
-def register(
-    spec: PipelineSpec,
-    home: Home,
-    *,
-    run_key: str,
-    snapshot: Snapshot,
-    validated: ValidatedData,
-    trained: TrainedModel,
-    package: OnnxPackage,
-    evaluation: Evaluation,
-    decision: Decision,
-    seconds: dict[str, float],
-) -> RegisteredVersion:
+def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -> RegisteredVersion:
     """Log the pipeline run under `run_key` in MLflow, and its package as a new version of the model `spec.name`.
 
-    `seconds`: wall-clock time of each step. A version that a killed run left behind is finished, not made twice. No
-    alias moves. Raises RegistryError when MLflow can't be reached or the package is not whole.
+    A version that a killed run left behind is finished, not made twice. No alias moves. Raises RegistryError when
+    MLflow can't be reached or the package is not whole.
     """
-    findings = Findings(
-        snapshot=snapshot,
-        validated=validated,
-        trained=trained,
-        package=package,
-        evaluation=evaluation,
-        decision=decision,
-        seconds=seconds,
-    )
     with tracking.session(home) as client:
         for version in _by_run_key(client, spec.name, run_key):
             if (
                 version.tags.get(tags.STATUS) != tags.PROMOTED
-                and version.tags.get(tags.PACKAGE_DIGEST) == package.digest
+                and version.tags.get(tags.PACKAGE_DIGEST) == evidence.package.digest
             ):
-                return _taken_up(client, home, spec, version, findings)
+                return _taken_up(client, home, spec, version, evidence)
         run = run_log.open_run(client, home, spec.name, run_key)
         try:
-            return _registered(client, home, spec, run, run_key, findings)
+            return _registered(client, home, spec, run, run_key, evidence)
         except Exception:
             with suppress(Exception):
                 client.set_terminated(run.info.run_id, "FAILED")
@@ -126,33 +99,33 @@ def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
 
 
 def _registered(
-    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", run_key: str, findings: Findings
+    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", run_key: str, evidence: Evidence
 ) -> RegisteredVersion:
     progress.advance(0, STEPS, unit="steps", detail="logging the run in MLflow")
-    run_log.write(client, home, run.info.run_id, spec, findings)
+    run_log.write(client, home, run.info.run_id, spec, evidence)
     progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
-    model = _logged_model(client, home, spec, run, findings)
+    model = _logged_model(client, home, spec, run, evidence)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
-    version = _new_version(client, home, spec, run_key, model, findings)
+    version = _new_version(client, home, spec, run_key, model, evidence)
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return _record(version)
 
 
 def _logged_model(
-    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", findings: Findings
+    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", evidence: Evidence
 ) -> "LoggedModel":
     from mlflow.entities import LoggedModelOutput
 
-    run_id, marks = run.info.run_id, {tags.PACKAGE_DIGEST: findings.package.digest}
-    found = _sent_before(client, run_id, findings.package.digest)
+    run_id, marks = run.info.run_id, {tags.PACKAGE_DIGEST: evidence.package.digest}
+    found = _sent_before(client, run_id, evidence.package.digest)
     if found:
         return found
     logged = client.create_logged_model(run.info.experiment_id, name=spec.name, source_run_id=run_id, tags=marks)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with TemporaryDirectory(prefix="perennial-") as scratch:
         folder = Path(scratch) / "model"
-        pyfunc.save(folder, home.store.root / findings.package.path, findings.package.digest, logged)
+        pyfunc.save(folder, home.store.root / evidence.package.path, evidence.package.digest, logged)
         progress.advance(2, STEPS, unit="steps", detail="sending the model to MLflow")
         client.log_model_artifacts(logged.model_id, str(folder))
     return client.finalize_logged_model(logged.model_id, "READY")
@@ -173,7 +146,7 @@ def _new_version(
     spec: PipelineSpec,
     run_key: str,
     model: "LoggedModel",
-    findings: Findings,
+    evidence: Evidence,
 ) -> "ModelVersion":
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
@@ -190,8 +163,8 @@ def _new_version(
         source=model.artifact_location if in_database else f"models:/{model.model_id}",
         run_id=model.source_run_id,
         model_id=model.model_id,
-        tags={**run_log.tags_of(spec, findings), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
-        description=_description(spec, findings),
+        tags={**run_log.tags_of(spec, evidence), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
+        description=_description(spec, evidence),
     )
     link = json.dumps([{"name": spec.name, "version": version.version}])
     client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})
@@ -199,27 +172,27 @@ def _new_version(
 
 
 def _taken_up(
-    client: "MlflowClient", home: Home, spec: PipelineSpec, version: "ModelVersion", findings: Findings
+    client: "MlflowClient", home: Home, spec: PipelineSpec, version: "ModelVersion", evidence: Evidence
 ) -> RegisteredVersion:
     # The package is the same; the decision may be another one, against another champion.
-    run_log.write(client, home, version.run_id, spec, findings)
-    client.update_model_version(version.name, version.version, _description(spec, findings))
-    for name, value in run_log.tags_of(spec, findings).items():
+    run_log.write(client, home, version.run_id, spec, evidence)
+    client.update_model_version(version.name, version.version, _description(spec, evidence))
+    for name, value in run_log.tags_of(spec, evidence).items():
         client.set_model_version_tag(version.name, version.version, name, value)
     client.set_terminated(version.run_id)
     return _record(client.get_model_version(version.name, version.version))
 
 
-def _description(spec: PipelineSpec, findings: Findings) -> str:
-    trained, package, evaluation = findings.trained, findings.package, findings.evaluation
+def _description(spec: PipelineSpec, evidence: Evidence) -> str:
+    trained, package, evaluation = evidence.trained, evidence.package, evidence.evaluation
     metric = kinds.get(spec.kind).headline_metric
     rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
     beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
     return (
-        f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {findings.snapshot.digest[:12]} and packed "
+        f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {evidence.snapshot.digest[:12]} and packed "
         f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
         f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
-        f"{f' ({listing(beside)})' if beside else ''}: {findings.decision.outcome.value}."
+        f"{f' ({listing(beside)})' if beside else ''}: {evidence.decision.outcome.value}."
     )
 
 

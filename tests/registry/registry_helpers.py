@@ -21,6 +21,7 @@ from perennial.artifacts import (
     CheckedPart,
     Decision,
     Evaluation,
+    Evidence,
     Metrics,
     OnnxPackage,
     Outcome,
@@ -56,7 +57,8 @@ class Run:
         return self.but(decision=decision.model_copy(update={"outcome": outcome, "champion_version": against}))
 
     def register(self) -> RegisteredVersion:
-        return versions.register(self.spec, self.home, **self.arguments)
+        found = dict(self.arguments)
+        return versions.register(self.spec, found.pop("run_key"), Evidence(**found), self.home)
 
 
 def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:

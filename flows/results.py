@@ -1,0 +1,32 @@
+"""What a run came to, as one record."""
+
+from perennial.artifacts import Evidence, RegisteredVersion, RunResult, Snapshot, Status
+from perennial.registry.versions import FinishedVersion
+
+
+def skipped(finished: FinishedVersion, snapshot: Snapshot, seconds: dict[str, float]) -> RunResult:
+    """A run that had nothing to do: an earlier one under the same key came to `finished`."""
+    version = finished.registered
+    return RunResult(
+        status=Status.SKIPPED,
+        model=version.model,
+        version=version.version,
+        run_id=version.run_id,
+        reasons=(f"Already trained: version {version.version} ({finished.status}).",),
+        snapshot=snapshot,
+        seconds=seconds,
+    )
+
+
+def concluded(status: Status, version: RegisteredVersion, evidence: Evidence, seconds: dict[str, float]) -> RunResult:
+    """A run that registered `version` on `evidence` and ended as `status`."""
+    return RunResult(
+        status=status,
+        model=version.model,
+        version=version.version,
+        run_id=version.run_id,
+        reasons=evidence.decision.reasons,
+        snapshot=evidence.snapshot,
+        evidence=evidence,
+        seconds=seconds,
+    )
