@@ -73,7 +73,10 @@ def _start(command: list[str], settings: dict[str, str]) -> subprocess.Popen[byt
     # By the environment, not the command line, which every user of the machine can read: a URL may hold a password.
     # From another folder: beside the repository's mlflow/ folder, `-m mlflow` must still mean the package.
     variables = {**os.environ, **settings}
-    return subprocess.Popen(command, cwd=Path(sys.prefix), env=variables, stdout=subprocess.DEVNULL)
+    # In a session of its own: Ctrl-C is for us, who then end it in order.
+    return subprocess.Popen(
+        command, cwd=Path(sys.prefix), env=variables, stdout=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 if __name__ == "__main__":
