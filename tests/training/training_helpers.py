@@ -57,6 +57,7 @@ def prepare(folder: Path) -> Work:
     """The pipeline in `folder`/tiny up to its encoded rows, in the home `folder`/home."""
     spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
+    snapshots.accept(spec, snapshot, home)
     validated = checked(snapshot)
     return Work(spec, home, snapshot, validated, encoding.encode(spec, validated, home))
 
