@@ -22,7 +22,7 @@ blockwise scales each block of weights, and the numbers they are multiplied with
 error of per channel, at two thirds of its speed and the same size.
 """
 BLOCKS = (128, 64, 32)
-"""Weights a block: the largest that divides each product's depth. A block filled up with nothing gave NaN now and then."""
+"""Weights a block: the largest that divides each product's depth, so that no block is partly empty."""
 
 
 def lower(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
