@@ -161,9 +161,9 @@ def _lowered(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: pa
             continue
         notes = [*exact.how["notes"], *(f"{refused.recipe}: {refused.reason}" for refused in refusals)]
         return dataclasses.replace(made, how=made.how | {"notes": notes})
-    first = refusals[0]
-    progress.note(f"The package is fp32: {first.reason}.")
-    return dataclasses.replace(exact, fallback=f"{first.reason}; fp32 is packed.", parity=first.measured)
+    reason = "; ".join(dict.fromkeys(refused.reason for refused in refusals))
+    progress.note(f"The package is fp32: {reason}.")
+    return dataclasses.replace(exact, fallback=f"{reason}; fp32 is packed.", parity=refusals[0].measured)
 
 
 class _RefusedError(Exception):
@@ -182,7 +182,7 @@ def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: pa
     try:
         nodes = quantization.lower(exact.path, path, precision, recipe)
         candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, ImportError):  # the machine's fault or the installation's, not the graph's
         raise
     except Exception as error:
         # onnxruntime's tools raise what they like on graphs they don't know.
