@@ -1,0 +1,137 @@
+"""The synthetic headlines with topics: made again byte for byte, as the README describes them, not solved by words."""
+
+import importlib.util
+import json
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from perennial import kinds
+from perennial.data.splits import keys_and_splits, normalise
+from perennial.spec import SPLITS, PipelineSpec
+
+FOLDER = Path(__file__).parents[2] / "pipelines" / "topics"
+FILES = sorted((FOLDER / "data").glob("*.jsonl"))
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def make_data() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("topics_make_data", FOLDER / "make_data.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> PipelineSpec:
+    return PipelineSpec.model_validate(yaml.safe_load((FOLDER / "pipeline.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Rows]:
+    return {file.stem: [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in FILES}
+
+
+@pytest.fixture(scope="module")
+def rows(parts: dict[str, Rows]) -> Rows:
+    return [row for part in parts.values() for row in part]
+
+
+@pytest.fixture(scope="module")
+def places(rows: Rows, pipeline: PipelineSpec) -> list[str]:
+    return keys_and_splits([[row["text"]] for row in rows], pipeline.data.splits)[1]
+
+
+def test_generator_makes_the_same_bytes(make_data: ModuleType, tmp_path: Path) -> None:
+    made = make_data.write(tmp_path)
+
+    assert [path.name for path in made] == [path.name for path in FILES]
+    for new, kept in zip(made, FILES, strict=True):
+        assert new.read_bytes() == kept.read_bytes(), f"{kept.name}: run pipelines/topics/make_data.py"
+
+
+def test_three_parts_dated_within_their_month_oldest_first(parts: dict[str, Rows]) -> None:
+    assert list(parts) == ["2026-07", "2026-08", "2026-09"]
+    for month, part in parts.items():
+        times = [datetime.fromisoformat(row["published_at"]) for row in part]
+        assert 700 <= len(part) <= 900
+        assert times == sorted(times)
+        assert all(time.strftime("%Y-%m") == month and time.utcoffset() is not None for time in times)
+        assert len({time.date() for time in times}) >= 20
+
+
+def test_no_text_is_there_twice_and_every_slot_is_filled(rows: Rows) -> None:
+    texts = Counter(normalise(row["text"]) for row in rows)
+
+    assert [text for text, count in texts.items() if count > 1] == []
+    assert [text for text in texts if any(mark in text for mark in "{}[]/")] == []
+    assert all(10 <= len(text) <= 300 for text in texts)
+
+
+def test_rows_have_up_to_three_topics_each_once_in_order(rows: Rows, pipeline: PipelineSpec) -> None:
+    order = pipeline.data.labels
+    sizes = Counter(len(row["topics"]) for row in rows)
+
+    assert all(list(row) == ["text", "topics", "published_at"] for row in rows)
+    assert all(row["topics"] == [topic for topic in order if topic in row["topics"]] for row in rows)
+    assert set(sizes) == {0, 1, 2, 3}
+    assert 0.06 < sizes[0] / len(rows) < 0.11
+    assert (sizes[2] + sizes[3]) / len(rows) > 0.2
+
+
+def test_shares_of_the_topics_differ(rows: Rows, pipeline: PipelineSpec) -> None:
+    counts = Counter(topic for row in rows for topic in row["topics"])
+    shares = {topic: counts[topic] / len(rows) for topic in pipeline.data.labels}
+
+    assert min(shares, key=lambda topic: shares[topic]) == "sustainability"
+    assert 0.04 < shares["sustainability"] < 0.08
+    assert max(shares.values()) > 0.18
+    assert set(counts) == set(pipeline.data.labels)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_split_has_every_topic_and_rows_without(
+    rows: Rows, places: list[str], pipeline: PipelineSpec, split: str
+) -> None:
+    there = [row["topics"] for row, place in zip(rows, places, strict=True) if place == split]
+    counts = Counter(topic for topics in there for topic in topics)
+
+    assert all(counts[topic] >= 10 for topic in pipeline.data.labels)
+    assert [] in there
+
+
+def test_words_alone_do_not_give_the_topics_away(rows: Rows, places: list[str], pipeline: PipelineSpec) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    texts = np.array([row["text"] for row in rows], dtype=object)
+    held = np.array([[topic in row["topics"] for topic in pipeline.data.labels] for row in rows], dtype=int)
+    test = np.array(places) == "test"
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        OneVsRestClassifier(LogisticRegression(C=100, max_iter=500)),
+    )
+    answers = model.fit(texts[~test], held[~test]).predict(texts[test])
+
+    assert 0.60 < f1_score(held[test], answers, average="micro") < 0.84
+
+
+def test_pipeline_is_valid_and_compares_with_champion_and_baseline(
+    pipeline: PipelineSpec, make_data: ModuleType
+) -> None:
+    assert kinds.get(pipeline.kind).spec_problems(pipeline) == []
+    assert pipeline.data.labels == tuple(make_data.TOPICS)
+    assert {gate.versus for gate in pipeline.gates} == {None, "champion", "baseline"}
