@@ -6,7 +6,6 @@ from benchmarks.command import perennial
 
 FILES = {
     "financial_phrasebank": "financial_phrasebank/train.jsonl",
-    "sst2": "sst2/train.jsonl",
 }
 
 

@@ -2,22 +2,26 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 from flows.console import Lines
 from perennial import progress, spec_file
-from perennial.data import texts as rows
+from perennial.data import texts
 from perennial.errors import SourceError, SpecError
 from perennial.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.registry import versions
 from perennial.store import written_atomically
 
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
+"""Of marked labels, in turn."""
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", ".gz")
 
 
@@ -48,17 +52,29 @@ def answer(
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)
     else:
-        _answer_rows(predictor, data, column, delimiter, _text_column(model), out)
+        _answer_rows(predictor, data, column, delimiter, _columns(model), out)
 
 
 def _answer_arguments(predictor: Predictor, given: list[str], out: Path | None, *, as_json: bool) -> None:
-    predictions = predictor.predict(given)
+    columns = _as_columns(predictor, given)
+    predictions = predictor.predict_columns(columns)
     if out is None and not as_json and sys.stdout.isatty():
-        _show(given, predictions)
+        _show(predictor, columns, predictions)
         return
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     with _output(out) as file:
-        for text, prediction in zip(given, predictions, strict=True):
-            _write(file, {"text": text, **prediction})
+        for row in texts.answered(rows, predictions):
+            _write(file, row)
+
+
+def _as_columns(predictor: Predictor, given: list[str]) -> dict[str, list[str]]:
+    roles = predictor.decoder.columns[-1]
+    if len(given) % len(roles):
+        raise SpecError(
+            f"This model reads {len(roles)} texts together ({', '.join(roles)}), and {len(given)} were given.",
+            remedy="Give them one after the other, each in quotes.",
+        )
+    return {role: given[place :: len(roles)] for place, role in enumerate(roles)}
 
 
 def _answer_rows(
@@ -66,23 +82,27 @@ def _answer_rows(
     data: Path | None,
     column: str | None,
     delimiter: str | None,
-    preferred: str | None,
+    preferred: Mapping[str, str],
     out: Path | None,
 ) -> None:
     stdin = sys.stdin.buffer if data is None else None
     with _output(out) as file, progress.heard_by(Lines(Console(stderr=True))):
-        for chunk in rows.rows_of(data, stdin=stdin, column=column, preferred=preferred, delimiter=delimiter):
-            predictions = predictor.predict(chunk.texts)
-            for row in rows.answered(chunk.rows, predictions):
+        read = predictor.decoder.columns
+        for chunk in texts.rows_of(
+            data, stdin=stdin, column=column, read=read, preferred=preferred, delimiter=delimiter
+        ):
+            predictions = predictor.predict_columns(chunk.columns)
+            for row in texts.answered(chunk.rows, predictions):
                 _write(file, row)
 
 
-def _text_column(model: str) -> str | None:
-    """The text column of the pipeline of the same name, if it is here."""
+def _columns(model: str) -> dict[str, str]:
+    """The columns of the pipeline of the same name, if it is here."""
     try:
-        return spec_file.read(spec_file.find(model)).data.columns.text
+        columns = spec_file.read(spec_file.find(model)).data.columns
     except SpecError:
-        return None
+        return {}
+    return {role: name for role, name in columns.model_dump().items() if isinstance(name, str)}
 
 
 @contextmanager
@@ -106,8 +126,19 @@ def _write(file: TextIO, row: Mapping[str, Any]) -> None:
     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _show(given: list[str], predictions: list[dict[str, Any]]) -> None:
-    console = Console()
-    for text, prediction in zip(given, predictions, strict=True):
-        console.print(f"{prediction['label']}  {prediction['score']:.3f}  ", style="bold", end="", highlight=False)
-        console.print(text, markup=False, highlight=False)
+def _show(predictor: Predictor, columns: Mapping[str, list[str]], predictions: list[dict[str, Any]]) -> None:
+    console, decoder = Console(), predictor.decoder
+    colours = dict(zip(predictor.package.labels, cycle(COLOURS)))
+    for cells, prediction in zip(zip(*columns.values(), strict=True), predictions, strict=True):
+        console.print(Text(decoder.in_words(prediction), style="bold"), end="  " * bool(decoder.in_words(prediction)))
+        console.print(_marked(" | ".join(cells), decoder.marked(prediction), colours))
+
+
+def _marked(text: str, marks: Sequence[tuple[int, int, str]], colours: Mapping[str, str]) -> Text:
+    shown, done = Text(), 0
+    for start, end, label in marks:
+        shown.append(text[done:start])
+        shown.append(text[start:end], style=f"bold {colours[label]}")
+        shown.append(f" {label}", style=f"dim {colours[label]}")
+        done = end
+    return shown.append(text[done:])

@@ -64,8 +64,21 @@ def run(
 def init(
     name: Annotated[str, typer.Argument(help="The new pipeline's name; also the model's name in the registry.")],
     data: Annotated[Path, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file, plain or gzipped.")],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="text-classification, text-pair, multi-label, token-classification or regression, if it is not the "
+            "one recognised."
+        ),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column that holds the label.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="The column that holds the other text of a pair.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The column that holds the label, the list of labels or the number.")
+    ] = None,
+    tokens: Annotated[str | None, typer.Option(help="The column that holds lists of tokens.")] = None,
+    tags: Annotated[str | None, typer.Option(help="The column that holds a tag for each token.")] = None,
+    spans: Annotated[str | None, typer.Option(help="The column that holds lists of start, end and label.")] = None,
     time: Annotated[str | None, typer.Option(help="The column that says when a row came to be.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="The column with a stable row id.")] = None,
     slices: Annotated[
@@ -83,7 +96,19 @@ def init(
 
         with _watching(as_json):
             guess = starting.plan(
-                name, data, text=text, label=label, time=time, id=id_column, slices=slices, delimiter=delimiter
+                name,
+                data,
+                kind=kind,
+                text=text,
+                text_pair=text_pair,
+                label=label,
+                tokens=tokens,
+                tags=tags,
+                spans=spans,
+                time=time,
+                id=id_column,
+                slices=slices,
+                delimiter=delimiter,
             )
             path = starting.write(guess, PIPELINES / name, force=force)
         if as_json:
@@ -116,6 +141,95 @@ def predict(
 
 
 @app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    version: Annotated[str, typer.Argument(help="The version's number.")],
+    as_json: Json = False,
+) -> None:
+    """Finish a run that was judged but could not be promoted, such as while MLflow was down. Nothing is trained again.
+
+    Only if its decision is PROMOTE, and the champion is still the one that it was judged against.
+    """
+    with reported(as_json, model):
+        from flows import registry_commands
+
+        with _watching(as_json):
+            ended = registry_commands.promote(model, version)
+        _answer(registry_commands.as_json(ended), registry_commands.in_words(ended), as_json)
+        raise typer.Exit(EXIT_CODES[ended.status.value])
+
+
+@app.command()
+def approve(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    version: Annotated[str | None, typer.Argument(help="The version's number; default: the challenger.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let a candidate that passed its gates serve, where `registry.approval` is `required`.
+
+    If the champion changed since, the candidate is judged again, against the new one.
+    """
+    with reported(as_json, model):
+        from flows import registry_commands
+
+        with _watching(as_json):
+            ended = registry_commands.approve(model, version, reason)
+        _answer(registry_commands.as_json(ended), registry_commands.in_words(ended), as_json)
+        raise typer.Exit(EXIT_CODES[ended.status.value])
+
+
+@app.command()
+def reject(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    version: Annotated[str | None, typer.Argument(help="The version's number; default: the challenger.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a candidate that awaits approval; it can't be approved any more."""
+    with reported(as_json, model):
+        from flows import registry_commands
+
+        with _watching(as_json):
+            ended = registry_commands.reject(model, version, reason)
+        _answer(registry_commands.as_json(ended), registry_commands.in_words(ended), as_json)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    to: Annotated[str | None, typer.Option(help="A version that was champion; default: the one before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a former champion serve again, now: it is fetched, checked, loaded and asked, then the alias moves."""
+    with reported(as_json, model):
+        from flows import registry_commands
+
+        with _watching(as_json):
+            done = registry_commands.rollback(model, to, reason)
+        _answer(registry_commands.rolled_back_as_json(done), registry_commands.rolled_back_in_words(done), as_json)
+
+
+@app.command()
+def history(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Say who was champion then: 2026-01-31T12:00Z; UTC by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was done to a model's champions, when, by whom and why."""
+    with reported(as_json, model):
+        from flows import registry_commands
+
+        if at is None:
+            registry_commands.show_history(model, as_json=as_json)
+        else:
+            registry_commands.show_champion_at(model, at, as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
     with reported(as_json):
@@ -145,6 +259,15 @@ def _watching(as_json: bool) -> Any:
     from flows import console
 
     return console.watched()
+
+
+def _answer(value: dict[str, Any], words: str, as_json: bool) -> None:
+    if as_json:
+        _print_json(value)
+    else:
+        from rich.console import Console
+
+        Console().print(words, markup=False, highlight=False)
 
 
 def _print_json(value: dict[str, Any]) -> None:

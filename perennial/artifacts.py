@@ -4,6 +4,7 @@ Every path is relative to the store's root, so a home can be moved or mounted el
 """
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -71,27 +72,25 @@ class ValidatedData(Record):
 
 
 class EncodedPart(Record):
-    """A checked part's train and validation rows, tokenized.
+    """A checked part's train rows, tokenized.
 
-    A folder with train.arrow and validation.arrow (Arrow IPC: input_ids, target). Test rows are not here: they are
-    judged through the package, which tokenizes them itself.
+    A folder with train.arrow (Arrow IPC: input_ids, target), one record for each segment of a row. Validation and test
+    rows are not here: they are judged as they would be served, from the text on.
     """
 
     path: str
     digest: str
-    rows: dict[str, int]
-    """Rows per split."""
+    rows: int
     truncated: int
     """Rows longer than model.max_length, which lost their ends."""
 
 
 class EncodedData(Record):
-    """Token ids of the rows to train on and to choose by, in memory-mappable Arrow files."""
+    """Token ids of the rows to train on, in memory-mappable Arrow files."""
 
     digest: str
     parts: tuple[EncodedPart, ...]
-    rows: dict[str, int]
-    """Rows per split."""
+    rows: int
     truncated: int
     tokenizer_path: str
     """The tokenizer.json that made the ids; the one that is packed and served."""
@@ -114,6 +113,8 @@ class TrainedModel(Record):
     train_rows: int
     validation: dict[str, float]
     """Metrics of the best checkpoint on the validation split, by the torch model."""
+    decoding: dict[str, Any] = {}
+    """What its outputs are read by beyond the labels, as the kind chose it on the validation split."""
     seconds: float
 
 
@@ -163,6 +164,13 @@ class Evaluation(Record):
     champion_version: str | None
     champion_problem: str | None
     """Why there is a champion that could not be judged; then nothing is promoted."""
+    shared: Metrics | None = None
+    """The candidate's figures on the labels that the champion knows too, on which the two are compared; None: they
+    know the same labels, or there is no champion."""
+    new_labels: tuple[str, ...] = ()
+    """Labels that the champion does not know."""
+    dropped_labels: tuple[str, ...] = ()
+    """Labels of the champion that the candidate does not know."""
     baselines: dict[str, Metrics]
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""

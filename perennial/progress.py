@@ -41,6 +41,7 @@ class Silent:
 
 _listener: ContextVar[Listener] = ContextVar("perennial_progress")
 _seconds: ContextVar[dict[str, float]] = ContextVar("perennial_seconds")
+_noted: ContextVar[set[str]] = ContextVar("perennial_noted")
 _SILENT = Silent()
 
 
@@ -50,8 +51,11 @@ def advance(done: float, total: float | None = None, *, unit: str = "", detail: 
 
 
 def note(message: str) -> None:
-    """Report something a person should know that does not stop the run."""
-    _listener.get(_SILENT).note(message)
+    """Report something a person should know that does not stop the run; once in a step."""
+    noted = _noted.get(set())
+    if message not in noted:
+        noted.add(message)
+        _listener.get(_SILENT).note(message)
 
 
 @contextmanager
@@ -70,6 +74,7 @@ def step(name: str) -> Iterator[None]:
     listener = _listener.get(_SILENT)
     listener.begin(name)
     started = time.monotonic()
+    token = _noted.set(set())
     done = False
     try:
         yield
@@ -77,6 +82,7 @@ def step(name: str) -> Iterator[None]:
     finally:
         seconds = time.monotonic() - started
         _seconds.get({})[name] = round(seconds, 3)
+        _noted.reset(token)
         listener.end(name, seconds, done)
 
 

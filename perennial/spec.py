@@ -82,8 +82,19 @@ class ColumnsSpec(Settings):
 
     text: str = "text"
     """The column with the text."""
+    text_pair: str = "text_pair"
+    """text-pair: the column with the other text."""
     label: str = "label"
-    """The column with the label."""
+    """The column with the label. multi-label: with a list of labels, also as JSON or parted by |, ; or a comma.
+    regression: with the number."""
+    tokens: str | None = None
+    """token-classification: the column with a list of words, also as JSON or parted by spaces; None: rows are a text
+    with spans."""
+    tags: str = "tags"
+    """token-classification, with tokens: the column with a tag for each token: BIO, IOBES, BMES or BIOLU."""
+    spans: str = "spans"
+    """token-classification, without tokens: the column with a list of {start, end, label}, in characters of the
+    text."""
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again."""
     id: str | None = None
@@ -160,10 +171,12 @@ class ModelSpec(Settings):
     revision: str | None = None
     """Commit or tag on the hub."""
     max_length: int = Field(default=128, ge=8, le=8192)
-    """Tokens; longer texts lose their ends."""
+    """Tokens; longer texts lose their ends. token-classification: tokens in one window; longer texts are read in
+    several that overlap, and lose nothing."""
     pooling: Literal["auto", "mean", "cls"] = "auto"
     """mean: a linear head on the mean of the token vectors. cls: the architecture's own head.
-    auto: mean for sentence-embedding models, whose own pooler was never trained; cls for others."""
+    auto: mean for sentence-embedding models, whose own pooler was never trained; cls for others.
+    token-classification answers each word and pools nothing."""
 
 
 class TrainingSpec(Settings):
@@ -193,7 +206,7 @@ class TrainingSpec(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of each target spread evenly over all labels: scores come out calibrated, and labels have errors."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: a label's weight in the loss is inverse to its frequency."""
+    """balanced: a label's weight in the loss is inverse to its frequency. regression has none."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
     """Longer gradients are cut to this length."""
     early_stopping: int = Field(default=2, ge=1)
@@ -248,6 +261,15 @@ class GateSpec(Settings):
         return self
 
 
+class RegistrySpec(Settings):
+    """What may happen in the registry."""
+
+    allow_dropped_labels: tuple[Label, ...] = ()
+    """Labels of the champion that a candidate need not know any more; any other that is gone holds the candidate."""
+    approval: Literal["none", "required"] = "none"
+    """required: a candidate that passes its gates does not serve before a person says `perennial approve`."""
+
+
 class ScheduleSpec(Settings):
     """When a scheduled run starts."""
 
@@ -274,6 +296,8 @@ class PipelineSpec(Settings):
     """What the registered package is."""
     gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
     """At least one: a pipeline without a gate would promote anything."""
+    registry: RegistrySpec = RegistrySpec()
+    """What may happen in the registry."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
     _folder: Path = PrivateAttr(default=Path())

@@ -25,10 +25,10 @@ PARITY_ROWS = 1024
 
 
 @task(name="finetune", cache_policy=NO_CACHE, persist_result=False)
-def finetune(spec: PipelineSpec, data: EncodedData, home: Home) -> TrainedModel:
+def finetune(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> TrainedModel:
     """Fine-tune the base model, or resume where a killed run stopped."""
     with progress.step("finetune"):
-        return training.finetune(spec, data, home)
+        return training.finetune(spec, data, validated, home)
 
 
 @task(name="export", cache_policy=NO_CACHE, persist_result=False)
@@ -36,12 +36,12 @@ def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: H
     """Make the package that is judged and served."""
     with progress.step("export"):
         kind = kinds.get(spec.kind)
-        columns = [kind.text_columns[0], kind.target_column]
+        columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
         # Spread over the whole history: the newest rows count as well as the oldest.
         every = max(1, data.rows["validation"] // PARITY_ROWS)
         rows = read_split(data, home.store, "validation", columns, every=every)
-        texts, targets = (rows[column].to_pylist() for column in columns)
-        return onnx_package.export(spec, model, texts, targets, home, data_digest=data.digest)
+        targets = rows[kind.target_column].to_pylist()
+        return onnx_package.export(spec, model, kind.inputs(rows), targets, home, data_digest=data.digest)
 
 
 @task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)

@@ -51,6 +51,20 @@ def test_reports_arrive_in_order() -> None:
     ]
 
 
+def test_a_note_is_heard_once_in_a_step_and_again_in_the_next() -> None:
+    log = Log()
+    with heard_by(log):
+        for name in ("ingest", "validate"):
+            with step(name):
+                note("tags in BIO1")
+                note("another")
+                note("tags in BIO1")
+        note("outside")
+        note("outside")
+    heard = [call[1] for call in log.calls if call[0] == "note"]
+    assert heard == ["tags in BIO1", "another"] * 2 + ["outside"] * 2
+
+
 @pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt])
 def test_a_step_that_fails_ends_undone_and_its_error_goes_on(fault: type[BaseException]) -> None:
     log = Log()

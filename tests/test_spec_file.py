@@ -336,6 +336,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("training.", spec.TrainingSpec),
     ("export.", spec.ExportSpec),
     ("gates.0.", spec.GateSpec),
+    ("registry.", spec.RegistrySpec),
     ("schedule.", spec.ScheduleSpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]

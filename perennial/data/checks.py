@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial import kinds
 from perennial.data.expected import Expected, built_in
 from perennial.data.findings import PartSummary
 from perennial.spec import SPLITS, PipelineSpec
@@ -40,7 +39,7 @@ def rows_per_split(parts: Sequence[PartSummary]) -> dict[str, int]:
 
 def rows_per_label(spec: PipelineSpec, parts: Sequence[PartSummary]) -> dict[str, dict[str, int]]:
     """Good rows of all parts in each split and label, data.labels first and all there; empty: no label column."""
-    if kinds.get(spec.kind).label_column is None:
+    if not spec.data.labels:
         return {}
     seen = {label for part in parts for rows in part.label_rows.values() for label in rows}
     labels = [*spec.data.labels, *sorted(seen - set(spec.data.labels))]

@@ -49,7 +49,7 @@ def built_in(kind: str, *, fault: str = "", severity: str = "warning", **argumen
 def of_rows(spec: PipelineSpec) -> tuple[Expected, ...]:
     """All that is expected of every part of this pipeline. Raises SpecError for a column that is not there."""
     kind = kinds.get(spec.kind)
-    needed = (ROW_ID, *kind.column_types(), *spec.data.columns.slices)
+    needed = (ROW_ID, *_flat_columns(spec), *spec.data.columns.slices)
     own = tuple(
         Expected(asked, f"data.expectations[{place}]", in_words(asked))
         for place, asked in enumerate(spec.data.expectations)
@@ -58,14 +58,22 @@ def of_rows(spec: PipelineSpec) -> tuple[Expected, ...]:
     return (
         *(built_in(EXISTS, column=column, severity="critical") for column in needed),
         *(expected for column in kind.text_columns for expected in _of_text(column, spec.data.max_text_length)),
-        *(Expected(asked, BUILT_IN, in_words(asked)) for asked in kind.expectations(spec.data)),
+        *kind.expectations(spec.data),
         *own,
     )
 
 
 def checkable_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """The canonical columns that an expectation can name."""
-    return (ROW_ID, *kinds.get(spec.kind).column_types(), TIME, *spec.data.columns.slices)
+    return (ROW_ID, *_flat_columns(spec), TIME, *spec.data.columns.slices)
+
+
+def _flat_columns(spec: PipelineSpec) -> tuple[str, ...]:
+    """The kind's columns less those that hold lists: no expectation of Great Expectations' looks into one."""
+    import pyarrow as pa
+
+    types = kinds.get(spec.kind).column_types()
+    return tuple(name for name, kind in types.items() if not pa.types.is_nested(kind))
 
 
 def columns_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:

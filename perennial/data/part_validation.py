@@ -74,8 +74,9 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
     there = set(pq.read_schema(source).names)
     columns = [column for column in checkable_columns(spec) if column in there]
     # An expectation on a column that is not there could only fail to run: the missing column is the finding.
-    possible = [one for one in expected if one.spec.type == EXISTS or there.issuperset(one.columns)]
-    outcomes = evaluator.outcomes(_frame(source, columns), possible, [ROW_ID], name)
+    frame = _frame(spec, source, columns)
+    possible = [one for one in expected if one.spec.type == EXISTS or set(frame.columns).issuperset(one.columns)]
+    outcomes = evaluator.outcomes(frame, possible, [ROW_ID], name)
     missing = [outcome.expected.spec.column for outcome in outcomes if _misses_column(outcome)]
     if missing:
         raise ValidationError(
@@ -90,10 +91,19 @@ def _misses_column(outcome: Outcome) -> bool:
     return outcome.expected.spec.type == EXISTS and outcome.expected.origin == BUILT_IN and not outcome.success
 
 
-def _frame(source: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _frame(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    frame: pd.DataFrame = pq.read_table(source, columns=list(columns)).to_pandas()
+    kind = kinds.get(spec.kind)
+    with pq.ParquetFile(source) as file:
+        present = set(file.schema_arrow.names)
+        rows = file.read(list(columns))
+        derived = {}
+        if kind.target_column in present:
+            derived = kind.derived(file.read([kind.target_column]), spec.data.labels)
+    for name, values in derived.items():
+        rows = rows.append_column(name, values)
+    frame: pd.DataFrame = rows.to_pandas()
     return frame
 
 
@@ -112,6 +122,8 @@ def _conflicts(
     # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
     import pyarrow.parquet as pq
 
+    if not kinds.get(spec.kind).contradicts:
+        return {}
     target = kinds.get(spec.kind).target_column
     needed = dict.fromkeys((ROW_ID, TEXT_KEY, target, FILE, LINE))
     good, _ = _parted(pq.read_table(source, columns=list(needed)), reasons)
@@ -192,23 +204,26 @@ def _summary(
 
 
 def _label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
-    column = kinds.get(spec.kind).label_column
-    if column is None:
-        return {}
-    counts = (
-        good.group_by([SPLIT, column])
-        .aggregate([([], "count_all")])
-        .sort_by([(SPLIT, "ascending"), (column, "ascending")])
-    )
+    import pyarrow.compute as pc
+
     rows: dict[str, dict[str, int]] = {}
-    for found in counts.to_pylist():
-        rows.setdefault(found[SPLIT], {})[str(found[column])] = found["count_all"]
+    for split in sorted(pc.unique(good[SPLIT]).to_pylist()):
+        counts = _counts(spec, good.filter(pc.equal(good[SPLIT], split)))
+        if counts is not None:
+            rows[split] = {str(label): counts[label] for label in sorted(counts)}
     return rows
 
 
 def _strange_labels(spec: PipelineSpec, bad: pa.Table) -> Counter[str]:
-    column = kinds.get(spec.kind).label_column
-    if column is None or not spec.data.labels:
-        return Counter()
-    known = set(spec.data.labels)
-    return Counter(str(label) for label in bad[column].to_pylist() if label is not None and str(label) not in known)
+    counts = _counts(spec, bad) or Counter()
+    return Counter({label: rows for label, rows in counts.items() if label not in spec.data.labels})
+
+
+def _counts(spec: PipelineSpec, rows: pa.Table) -> Counter[str] | None:
+    """Rows that have each label; None: the kind has none."""
+    kind = kinds.get(spec.kind)
+    labels = kind.labels_in(rows[kind.target_column].combine_chunks())
+    if labels is None:
+        return None
+    counted = labels.drop_null().value_counts()
+    return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))

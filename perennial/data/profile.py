@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from perennial.data import cells
 from perennial.data.rows import moment
 
 _NUMBER = re.compile(r"\s*[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
@@ -38,12 +39,21 @@ class Column:
     moments: float
     """Share that tells a time, numbers (seconds since 1970) included."""
     nested: float
+    """Share of lists and objects."""
+    json: float
+    """Share of text that is a list or an object in JSON, as CSV must write one, or a list as Python prints it."""
     strings: float
 
     @property
     def reads_like_text(self) -> bool:
         """Whether most cells are words rather than numbers, times or codes."""
-        return self.worded >= 0.5 and self.numbers < 0.5 and self.times < 0.5 and not self.nested
+        return self.worded >= 0.5 and self.numbers < 0.5 and self.times < 0.5 and not self.holds_lists
+
+    @property
+    def holds_lists(self) -> bool:
+        """Whether cells are lists or objects, of which a text can't be made."""
+        # A text may happen to be JSON, such as "[1]"; a list never happens to be a text.
+        return self.nested > 0 or self.json >= 0.5
 
     @property
     def named_like_text(self) -> bool:
@@ -75,6 +85,7 @@ def of(name: str, values: Sequence[object]) -> Column:
         times=sum(moment and not number for moment, number in zip(moments, numbers, strict=True)) / count,
         moments=sum(moments) / count,
         nested=sum(isinstance(value, list | dict | tuple) for value in filled) / count,
+        json=sum(isinstance(value, str) and _is_list(value) for value in filled) / count,
         strings=sum(isinstance(value, str) for value in filled) / count,
     )
 
@@ -87,6 +98,15 @@ def text_columns(columns: Mapping[str, Sequence[object]]) -> list[str]:
 
 def _is_filled(value: object) -> bool:
     return value is not None and value == value and not (isinstance(value, str) and not value.strip())
+
+
+def _is_list(text: str) -> bool:
+    return cells.nested(text) is not text or is_printed_list(text)
+
+
+def is_printed_list(text: str) -> bool:
+    """Whether `text` has the brackets of a list, as Python prints one: ['a', 'b'] is no JSON."""
+    return text.lstrip()[:1] == "[" and text.rstrip()[-1:] == "]"
 
 
 def _is_number(value: object) -> bool:

@@ -10,10 +10,9 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from perennial import kinds
-from perennial.data import splits
+from perennial.data import cells, splits
 from perennial.data.columns import schema
 from perennial.data.sources.base import Batch
 from perennial.errors import SourceError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A bare year and YYYYMMDD are not seconds: read as such they would all be in 1970.
 _NUMBER = re.compile(r"(?!(?:19|20)\d\d(?:\d{4})?$)-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?$")
-_TEXT = {str, type(None)}
 
 
 def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
@@ -37,9 +35,9 @@ def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     import pyarrow as pa
 
     kind, names = kinds.get(spec.kind), spec.data.columns
-    content = {role: _typed(batch, getattr(names, role), kind_type) for role, kind_type in kind.column_types().items()}
+    content = kind.canonical(batch, names)
     times = _times(batch, names.time)
-    slices = [_typed(batch, name, pa.string()) for name in names.slices]
+    slices = [cells.text_array(batch, name) for name in names.slices]
     texts = zip(*(content[role].to_pylist() for role in kind.text_columns), strict=True)
     keys, places = splits.keys_and_splits(texts, spec.data.splits)
     ids = _ids(batch, names.id) if names.id else _hashes([*content.values(), times.cast(pa.int64()), *slices])
@@ -51,99 +49,8 @@ def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     )
 
 
-def texts(batch: Batch, column: str) -> list[str | None]:
-    """The cells of `column` as text, None where there is nothing.
-
-    Raises SourceError, naming file and line, for a nested value and text that is no Unicode.
-    """
-    values = _texts(batch, column)
-    _encoded(batch, column, values)
-    return values
-
-
-def _typed(batch: Batch, column: str, kind: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    values = batch.columns[column]
-    if pa.types.is_string(kind):
-        return _encoded(batch, column, _texts(batch, column))
-    try:
-        return pa.array([json.loads(value) if isinstance(value, str) else value for value in values], kind)
-    except (pa.ArrowException, ValueError, TypeError):
-        raise _not_typed(batch, column, kind) from None
-
-
-def _not_typed(batch: Batch, column: str, kind: pa.DataType) -> SourceError:
-    import pyarrow as pa
-
-    row = 0
-    for row, value in enumerate(batch.columns[column]):  # noqa: B007
-        try:
-            pa.array([json.loads(value) if isinstance(value, str) else value], kind)
-        except (pa.ArrowException, ValueError, TypeError):
-            break
-    return SourceError(
-        f"{batch.place(row)}: column {column!r} does not hold {kind}, as this kind of task expects.",
-        remedy="Mend that row, or name another column under data.columns.",
-    )
-
-
-def _encoded(batch: Batch, column: str, texts: Sequence[str | None]) -> pa.Array:
-    import pyarrow as pa
-
-    try:
-        return pa.array(texts, pa.string())
-    except UnicodeEncodeError as error:
-        row = next(row for row, text in enumerate(texts) if text and not _is_unicode(text))
-        raise SourceError(
-            f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
-            "which is no Unicode text.",
-            remedy="Write the character itself, or both halves; in Python: "
-            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
-        ) from error
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _texts(batch: Batch, column: str) -> list[str | None]:
-    values = batch.columns[column]
-    if set(map(type, values)) <= _TEXT:
-        return values  # type: ignore[return-value]  # just checked, at C speed
-    return [value if isinstance(value, str) else _text(batch, row, column, value) for row, value in enumerate(values)]
-
-
-def _text(batch: Batch, row: int, column: str, value: object) -> str | None:
-    if value is None or value != value:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float | Decimal | UUID):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"{batch.place(row)}: column {column!r} holds bytes that are not UTF-8.",
-                remedy="Convert the column to text where it is written.",
-            ) from error
-    raise SourceError(
-        f"{batch.place(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
-        remedy="Name another column under data.columns, or write the value as text.",
-    )
-
-
 def _ids(batch: Batch, column: str) -> list[str]:
-    ids = _texts(batch, column)
-    _encoded(batch, column, ids)
+    ids = cells.texts(batch, column)
     for row, value in enumerate(ids):
         if not value:
             raise SourceError(

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
 from perennial import progress
-from perennial.data import profile, rows
+from perennial.data import cells, profile
 from perennial.data.sources import file, jsonl
 from perennial.data.sources.base import MAX_LINE_BYTES, Batch, require_columns
 from perennial.data.sources.lines import BLOCK_BYTES, Lines
@@ -21,6 +22,7 @@ from perennial.spec import FileSource
 
 CHUNK_ROWS = 1_000
 TEXT = "text"
+TOKENS = "tokens"
 STDIN = "standard input"
 
 Row = dict[str, Any]
@@ -28,11 +30,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows with all their columns, and the text of each."""
+    """Some rows with all their columns, and the cells that a model reads of them."""
 
     rows: list[Row]
-    texts: list[str]
-    """A row without a text has "" here."""
+    columns: dict[str, list[Any]]
+    """By canonical column. A row without a text has "" there."""
 
 
 def rows_of(
@@ -40,27 +42,28 @@ def rows_of(
     *,
     stdin: BinaryIO | None = None,
     column: str | None = None,
-    preferred: str | None = None,
+    read: Sequence[Sequence[str]] = ((TEXT,),),
+    preferred: Mapping[str, str] = MappingProxyType({}),
     delimiter: str | None = None,
 ) -> Iterator[Chunk]:
     """The rows of a CSV, TSV, JSONL, Parquet or plain text file (each also with .gz), or of `stdin` if `path` is None.
 
-    Plain text, and a `stdin` whose first line is no JSON object, is one text a line, blank lines left out. The text
-    column is `column`, else `preferred` (the pipeline's), else `text`, else the only one that reads like text. CSV
-    cells are texts; JSONL and Parquet values keep their types; a key some JSON lines lack is None there. Chunks have at
-    most 1,000 rows. Raises SourceError, naming file and line, for what can't be read.
+    `read`: the canonical columns a model reads, the first of these alternatives that is there; `preferred`: the
+    pipeline's names for them. Plain text, and a `stdin` whose first line is no JSON object, is one text a line, blank
+    lines left out. A text alone is in the column `column`, else the preferred one, else `text`, else the only one that
+    reads like text. CSV cells are texts; JSONL and Parquet values keep their types; a key some JSON lines lack is None
+    there. Chunks have at most 1,000 rows. Raises SourceError, naming file and line, for what can't be read.
     """
     textless = 0
-    name: str | None = None
+    names: dict[str, str] | None = None
     for batch in _batches(path, stdin, delimiter):
         if not batch.places:
             continue
-        name = name or _text_column(batch, column, preferred)
-        # Later JSON lines may all lack the key.
-        texts = rows.texts(batch, name) if name in batch.columns else [None] * len(batch.places)
-        textless += sum(text is None or not text.strip() for text in texts)
-        yield from _chunks(batch, texts)
-    if name is None:
+        names = names or _names(batch, column, read, preferred)
+        found = {role: _cells(batch, role, name) for role, name in names.items()}
+        textless += sum(not any(row) for row in zip(*found.values(), strict=True))
+        yield from _chunks(batch, found)
+    if names is None:
         progress.note(f"{path or STDIN} holds no rows: there is nothing to label.")
     if textless:
         progress.note(f"{textless:,} rows have no text; they were labelled all the same, as an empty one.")
@@ -174,13 +177,28 @@ def _lines(lines: Iterator[str] | Lines, name: str) -> Iterator[Batch]:
         yield Batch(name, "line", places, {TEXT: texts})
 
 
-def _text_column(batch: Batch, column: str | None, preferred: str | None) -> str:
+def _names(
+    batch: Batch, column: str | None, read: Sequence[Sequence[str]], preferred: Mapping[str, str]
+) -> dict[str, str]:
+    """The source's column for each canonical column of the first alternative that is there."""
     there = list(batch.columns)
     if column is not None:
-        return _there(batch, column)
-    for name in (preferred, TEXT):
-        if name in there:
-            return str(name)
+        preferred = {**preferred, TEXT: _there(batch, column)}
+        read = [roles for roles in read if TEXT in roles]
+    for roles in read:
+        names = {role: next((name for name in (preferred.get(role), role) if name in there), None) for role in roles}
+        if all(names.values()):
+            return {role: str(name) for role, name in names.items()}
+    if list(read[-1]) == [TEXT]:
+        return {TEXT: _text_column(batch)}
+    raise SourceError(
+        f"{batch.file} lacks what this model reads: {' or '.join(listing(map(repr, roles)) for roles in read)}. "
+        f"Its columns are: {listing((name[:30] for name in there), 20) or 'none'}.",
+        remedy="Name the columns so, or as data.columns of the pipeline does.",
+    )
+
+
+def _text_column(batch: Batch) -> str:
     likely = profile.text_columns(batch.columns)
     if len(likely) == 1:
         return likely[0]
@@ -189,8 +207,27 @@ def _text_column(batch: Batch, column: str | None, preferred: str | None) -> str
     )
     raise SourceError(
         f"Which column of {batch.file} holds the texts can't be told: {seen}. "
-        f"Its columns are: {listing((name[:30] for name in there), 20) or 'none'}.",
+        f"Its columns are: {listing((name[:30] for name in batch.columns), 20) or 'none'}.",
         remedy="Name it with --column.",
+    )
+
+
+def _cells(batch: Batch, role: str, name: str) -> list[Any]:
+    # Later JSON lines may all lack the key.
+    if name not in batch.columns:
+        return [None] * len(batch.places)
+    if role != TOKENS:
+        return [text if text and text.strip() else "" for text in cells.texts(batch, name)]
+    return [_tokens(batch, row, cells.nested(value)) for row, value in enumerate(batch.columns[name])]
+
+
+def _tokens(batch: Batch, row: int, value: object) -> list[str]:
+    tokens = value.split() if isinstance(value, str) else [] if value is None else value
+    if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        return tokens
+    raise SourceError(
+        f"{batch.place(row)}: a list of strings was expected as tokens, a {type(value).__name__} was seen.",
+        remedy='Write them as ["two", "words"], or give texts with --column.',
     )
 
 
@@ -202,14 +239,14 @@ def _there(batch: Batch, column: str) -> str:
     return column
 
 
-def _chunks(batch: Batch, texts: Sequence[str | None]) -> Iterator[Chunk]:
+def _chunks(batch: Batch, columns: Mapping[str, Sequence[Any]]) -> Iterator[Chunk]:
     names = list(batch.columns)
     whole = list(zip(*batch.columns.values(), strict=True))
     for start in range(0, len(whole), CHUNK_ROWS):
-        cells = whole[start : start + CHUNK_ROWS]
+        rows = whole[start : start + CHUNK_ROWS]
         yield Chunk(
-            rows=[dict(zip(names, row, strict=True)) for row in cells],
-            texts=[text or "" for text in texts[start : start + CHUNK_ROWS]],
+            rows=[dict(zip(names, row, strict=True)) for row in rows],
+            columns={role: list(values[start : start + CHUNK_ROWS]) for role, values in columns.items()},
         )
 
 

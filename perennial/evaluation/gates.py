@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from perennial import digest, kinds
 from perennial.artifacts import Check, Decision, Evaluation, Metrics, Outcome, Verdict
+from perennial.errors import listing
 from perennial.spec import GateSpec, PipelineSpec
 
 ROUNDING = 1e-9
@@ -32,7 +33,7 @@ def _outcome(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
     verdicts = {check.verdict for check in checks}
     if Verdict.FAIL in verdicts:
         return Outcome.REJECT
-    if Verdict.UNDECIDED in verdicts or not checks or evaluation.champion_problem is not None:
+    if Verdict.UNDECIDED in verdicts or not checks or any(_obstacles(spec, evaluation)):
         return Outcome.HOLD
     return Outcome.PROMOTE
 
@@ -40,25 +41,47 @@ def _outcome(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
 def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluation) -> Iterator[str]:
     for verdict in (Verdict.FAIL, Verdict.UNDECIDED):
         yield from (check.reason for check in checks if check.verdict is verdict)
-    if evaluation.champion_problem is not None:
-        yield f"The champion, version {evaluation.champion_version}, can't be judged: {evaluation.champion_problem}"
-    if not checks:
+    obstacles = tuple(_obstacles(spec, evaluation))
+    yield from obstacles
+    if not checks and evaluation.champion_version is None:
         yield "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min)."
-    if all(check.verdict is Verdict.PASS for check in checks) and checks and evaluation.champion_problem is None:
+    if all(check.verdict is Verdict.PASS for check in checks) and checks and not obstacles:
         yield f"All {len(checks)} checks passed on {evaluation.candidate.n:,} test rows."
     if evaluation.champion_version is None and checks:
         yield "There is no champion yet, so there was none to compare with."
+
+
+def _obstacles(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[str]:
+    """What keeps a candidate from being promoted whatever its figures are, in words."""
+    version = evaluation.champion_version
+    if evaluation.champion_problem is not None:
+        yield f"The champion, version {version}, can't be judged: {evaluation.champion_problem}"
+    if gone := [label for label in evaluation.dropped_labels if label not in spec.registry.allow_dropped_labels]:
+        yield (
+            f"The champion, version {version}, knows {listing(map(repr, gone))}, which data.labels lacks: whoever "
+            "waits for that would wait for ever. If it is meant, name it in registry.allow_dropped_labels."
+        )
+    floors = any(gate.per == "label" and gate.min is not None for gate in spec.gates)
+    if evaluation.new_labels and not floors:
+        yield (
+            f"{listing(map(repr, evaluation.new_labels))} is new: the champion has no figure to compare with, and no "
+            "gate sets a floor. Add one, such as {metric: recall, per: label, min: 0.7}."
+        )
 
 
 def _checks(spec: PipelineSpec, gate: GateSpec, evaluation: Evaluation) -> Iterator[Check]:
     if gate.versus == "champion" and evaluation.champion_version is None:
         return
     for label in spec.data.labels if gate.per == "label" else [None]:
+        if gate.versus == "champion" and label in evaluation.new_labels:
+            continue  # the champion has no such figure; floors judge it, and _obstacles sees to it that there is one
         yield _check(spec, gate, evaluation, label)
 
 
 def _check(spec: PipelineSpec, gate: GateSpec, evaluation: Evaluation, label: str | None) -> Check:
     candidate = evaluation.candidate
+    if gate.versus == "champion" and evaluation.shared is not None:
+        candidate = evaluation.shared
     value, n = _value(candidate, gate.metric, label), _rows(candidate, label)
     lower = gate.metric in kinds.get(spec.kind).lower_is_better
     limit, meaning = _limit(gate, evaluation, label, lower)

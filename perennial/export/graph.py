@@ -36,10 +36,11 @@ class Fusion:
     """Why there is none, in words."""
 
 
-def trace(model: nn.Module, path: Path, pad_id: int) -> None:
+def trace(model: nn.Module, path: Path, pad_id: int, *, per_token: bool = False) -> None:
     """Write `model` to `path` as an ONNX graph of OPSET, from `input_ids` and `attention_mask` to `logits`.
 
-    Both inputs are rows × tokens, int64, of any size. Raises ExportError if torch can't trace the model.
+    Both inputs are rows × tokens, int64, of any size; the output is rows × outputs, or, `per_token`, rows × tokens ×
+    outputs. Raises ExportError if torch can't trace the model.
     """
     import torch
 
@@ -48,6 +49,7 @@ def trace(model: nn.Module, path: Path, pad_id: int) -> None:
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
     sizes = {0: "rows", 1: "tokens"}
+    answered = sizes if per_token else {0: "rows"}
     try:
         with quiet(), torch.inference_mode():
             # torch's newer exporter (dynamo=True) takes five times as long and its graphs fuse no Attention.
@@ -57,7 +59,7 @@ def trace(model: nn.Module, path: Path, pad_id: int) -> None:
                 str(path),
                 input_names=list(INPUTS),
                 output_names=[OUTPUT],
-                dynamic_axes={INPUTS[0]: sizes, INPUTS[1]: sizes, OUTPUT: {0: "rows"}},
+                dynamic_axes={INPUTS[0]: sizes, INPUTS[1]: sizes, OUTPUT: answered},
                 opset_version=OPSET,
                 dynamo=False,
             )

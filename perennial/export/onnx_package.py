@@ -26,7 +26,7 @@ from perennial.spec import PipelineSpec
 STEP = "export"
 FOLDER = "package"
 # Part of the key: raise it when the code of this step gives another package for the same model.
-RECIPE = 2
+RECIPE = 3
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 STAGES = ("tracing", "asking the torch model", "fusing", "comparing with torch", "quantizing", "comparing with fp32")
 
@@ -45,7 +45,7 @@ class Made:
 def export(
     spec: PipelineSpec,
     model: TrainedModel,
-    texts: Sequence[str],
+    inputs: Sequence[decoders.Input],
     targets: Sequence[Any],
     home: Home,
     *,
@@ -53,11 +53,11 @@ def export(
 ) -> OnnxPackage:
     """The package of `model` in the precision that `spec` asks for, or in fp32 where that one would cost too much.
 
-    `texts` and `targets`: validation rows (256 to 1,024 of them, or all there are) on which each graph is compared
+    `inputs` and `targets`: validation rows (256 to 1,024 of them, or all there are) on which each graph is compared
     with the trained model. `data_digest`: of the data the model learned from, for the record. A package made before
     from the same is taken from the store. Raises ExportError if the ONNX graph does not agree with the model.
     """
-    if not texts:
+    if not inputs:
         raise ExportError(
             "There is no validation row to compare the exported model on.",
             remedy="Raise data.splits.validation, or add data.",
@@ -67,16 +67,17 @@ def export(
         base=[model.base, model.base_revision],
         kind=spec.kind,
         labels=spec.data.labels,
+        decoding=model.decoding,
         max_length=spec.model.max_length,
         export=spec.export,
-        rows=digest.of_values(texts=list(texts), targets=list(targets)),
+        rows=digest.of_values(inputs=list(inputs), targets=list(targets)),
         data=data_digest,
         versions=_versions(),
         recipe=RECIPE,
     )
 
     def make(folder: Path) -> OnnxPackage:
-        info = _make(spec, home.store.root / model.path, model, texts, targets, data_digest, folder)
+        info = _make(spec, home.store.root / model.path, model, inputs, targets, data_digest, folder)
         place = home.store.relative(home.store.folder(STEP, key) / FOLDER)
         return _record(info, place, package.size(folder / FOLDER))
 
@@ -87,15 +88,16 @@ def _make(
     spec: PipelineSpec,
     source: Path,
     model: TrainedModel,
-    texts: Sequence[str],
+    inputs: Sequence[decoders.Input],
     targets: Sequence[Any],
     data_digest: str,
     folder: Path,
 ) -> PackageInfo:
     tokenizer = Tokenizer(source / TOKENIZER, spec.model.max_length)
     draft = _draft(spec, model, tokenizer.pad_id, data_digest)
-    rows, _ = tokenizer.encode(texts)
-    sample = parity.Sample(rows, targets, kinds.get(spec.kind), draft, decoders.get(spec.kind))
+    decoder = decoders.get(spec.kind)
+    encoded = decoder.encode(inputs, tokenizer)
+    sample = parity.Sample(encoded, targets, kinds.get(spec.kind), draft, decoder)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         made = _lowered(spec, sample, *_exact(spec, sample, source, Path(work)))
         return _pack(made, draft, source, folder / FOLDER)
@@ -103,17 +105,18 @@ def _make(
 
 def _exact(spec: PipelineSpec, sample: parity.Sample, source: Path, work: Path) -> tuple[Made, parity.Answers]:
     """The fp32 graph that agrees with the trained model, and its answers: the fused one, or else the plain one."""
-    from perennial.training.model import load
+    from perennial.training.model import load, outputs_of
 
     model = load(source, attention="eager")
     plain = work / "plain.onnx"
     _stage(0)
-    graph.trace(model, plain, sample.draft.pad_id)
+    graph.trace(model, plain, sample.draft.pad_id, per_token=sample.decoder.per_token)
     _stage(1)
-    logits = parity.torch_logits(model, sample.rows, sample.draft.pad_id, partial(_within, 1))
+    budget = parity.TOKENS_PER_BATCH
+    outputs = outputs_of(model, sample.segments, sample.draft.pad_id, budget, on_progress=partial(_within, 1))
     del model
-    _check_width(spec, logits.shape[1])
-    expected = sample.answers(logits)
+    _check_width(spec, outputs[0].shape[-1])
+    expected = sample.answers(outputs)
     _stage(2)
     fusion = graph.fuse(plain, work / "fused.onnx", source / "config.json")
     _stage(3)
@@ -133,17 +136,17 @@ def _agreed(
     candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=False)
     try:
         parity.run_shapes(candidate, sample)
-        logits = candidate.logits(
-            sample.rows, tokens_per_batch=parity.TOKENS_PER_BATCH, on_progress=partial(_within, 3)
+        outputs = candidate.outputs_of(
+            sample.segments, tokens_per_batch=parity.TOKENS_PER_BATCH, on_progress=partial(_within, 3)
         )
     except PackageError as error:
         raise ExportError(
             f"The exported graph does not run: {error.problem}",
             remedy="Choose a shorter model.max_length or another base model.",
         ) from error
-    answers = sample.answers(logits)
+    answers = sample.answers(outputs)
     largest = parity.agree(sample, expected, answers)
-    measured = {"rows": len(sample.rows), "max_logit_difference": parity.figure(largest)}
+    measured = {"rows": len(answers.predictions), "max_logit_difference": parity.figure(largest)}
     return Made(path, "fp32", how, measured), answers
 
 
@@ -213,6 +216,7 @@ def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: st
     return PackageInfo(
         kind=spec.kind,
         labels=spec.data.labels,
+        decoding=model.decoding,
         max_length=spec.model.max_length,
         pad_id=pad_id,
         precision="fp32",

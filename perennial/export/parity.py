@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perennial.errors import ExportError, PackageError
-from perennial.inference.batching import pad, plan_batches
-from perennial.inference.decoders import Decoder
+from perennial.inference.decoders import Decoder, Encoded, Outputs
 from perennial.inference.package import PackageInfo
 from perennial.inference.runtime import Graph
 from perennial.kinds import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from perennial.artifacts import Metrics
 
 LARGEST_DIFFERENCE = 1e-3
@@ -31,17 +28,22 @@ ROUNDING = 1e-9
 class Sample:
     """Validation rows and what it takes to judge answers to them."""
 
-    rows: list[np.ndarray]
-    """Token ids."""
+    encoded: Encoded
+    """The rows as the model reads them."""
     targets: Sequence[Any]
     kind: Kind
     draft: PackageInfo
     """What is known of the package so far."""
-    decode: Decoder
+    decoder: Decoder
 
-    def answers(self, logits: np.ndarray) -> Answers:
-        """`logits` decoded."""
-        return Answers(logits, self.decode(logits, self.draft))
+    @property
+    def segments(self) -> list[np.ndarray]:
+        """Token ids of all rows."""
+        return self.encoded.segments
+
+    def answers(self, outputs: Outputs) -> Answers:
+        """`outputs` decoded."""
+        return Answers(outputs, self.decoder.decode(outputs, self.encoded, self.draft))
 
     def measure(self, answers: Answers) -> Metrics:
         """Every metric of `answers`."""
@@ -52,7 +54,7 @@ class Sample:
 class Answers:
     """What a model answers to the sample."""
 
-    logits: np.ndarray
+    outputs: Outputs
     predictions: list[dict[str, Any]]
 
 
@@ -66,49 +68,24 @@ class Comparison:
     """Why it must not be served, in words; None: nothing stands against it."""
 
 
-def torch_logits(
-    model: nn.Module,
-    rows: Sequence[np.ndarray],
-    pad_id: int,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """What the trained model itself gives for rows of token ids (rows × outputs, float32).
-
-    `on_progress` hears (rows done, rows in all) after each batch.
-    """
-    import torch
-
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
-    with torch.inference_mode():
-        for batch in plan_batches(np.array([len(row) for row in rows]), TOKENS_PER_BATCH):
-            ids, mask = pad([rows[place] for place in batch], pad_id)
-            parts.append((batch, model(torch.from_numpy(ids), torch.from_numpy(mask)).float().numpy()))
-            if on_progress:
-                on_progress(sum(len(done) for done, _ in parts), len(rows))
-    logits = np.empty((len(rows), parts[0][1].shape[1]), np.float32)
-    for batch, part in parts:
-        logits[batch] = part
-    return logits
-
-
 def agree(sample: Sample, expected: Answers, seen: Answers) -> float:
     """The largest difference between two models' logits.
 
     Raises ExportError if it is above LARGEST_DIFFERENCE, or an answer changed.
     """
-    difference = np.abs(expected.logits - seen.logits).max(axis=-1)
+    difference = _differences(expected, seen)
     row = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf)))
     largest = float(difference[row])
     if not largest <= LARGEST_DIFFERENCE:  # also true of NaN
         raise ExportError(
-            f"The ONNX graph does not agree with the trained model: logits differ by up to {largest:.3g} (row {row} of "
-            f"{len(sample.rows):,} validation rows), at most {LARGEST_DIFFERENCE:g} was expected.",
+            f"The ONNX graph does not agree with the trained model: logits differ by up to {largest:.3g} "
+            f"(text {row} of {len(sample.segments):,}), at most {LARGEST_DIFFERENCE:g} was expected.",
             remedy="Nothing was packed. Another base model, or other versions of torch and onnxruntime, may do.",
         )
     changed = _changed(sample.kind, expected, seen)
     if changed:
         raise ExportError(
-            f"The ONNX graph does not agree with the trained model: {len(changed):,} of {len(sample.rows):,} "
+            f"The ONNX graph does not agree with the trained model: {len(changed):,} of {len(expected.predictions):,} "
             f"validation rows get another answer, first row {changed[0]} (logits differ by at most {largest:.3g}).",
             remedy="Nothing was packed. The model can't tell these rows' labels apart: train it longer or on more.",
         )
@@ -121,17 +98,18 @@ def run_shapes(graph: Graph, sample: Sample) -> None:
     Raises PackageError if one fails, or gives outputs of another shape or no finite ones.
     """
     longest = sample.draft.max_length
-    tokens = np.concatenate([np.array([sample.draft.pad_id]), *sample.rows])[1:]
+    tokens = np.concatenate([np.array([sample.draft.pad_id]), *sample.segments])[1:]
     for rows, width in ((1, 1), (1, longest), (5, min(13, longest - 1 + longest % 2))):
         ids = np.resize(tokens, (rows, width)).astype(np.int64)
         mask = np.ones_like(ids)
         mask[1:, -1] = 0
-        logits = graph.run(ids, mask)
-        if logits.shape != (rows, graph.outputs) or not np.isfinite(logits).all():
+        expected = (rows, width, graph.outputs) if sample.decoder.per_token else (rows, graph.outputs)
+        outputs = graph.run(ids, mask)
+        if outputs.shape != expected or not np.isfinite(outputs).all():
             raise PackageError(
-                f"The graph's outputs for {rows} × {width} tokens have shape {logits.shape} "
-                f"{'and are finite' if np.isfinite(logits).all() else 'and are not all finite'}; "
-                f"expected finite numbers of shape {(rows, graph.outputs)}.",
+                f"The graph's outputs for {rows} × {width} tokens have shape {outputs.shape} "
+                f"{'and are finite' if np.isfinite(outputs).all() else 'and are not all finite'}; "
+                f"expected finite numbers of shape {expected}.",
                 remedy="Choose another base model or export.precision.",
             )
 
@@ -144,26 +122,28 @@ def compare(sample: Sample, exact: Answers, graph: Graph, precision: str, max_dr
     """
     try:
         run_shapes(graph, sample)
-        logits = graph.logits(sample.rows, tokens_per_batch=TOKENS_PER_BATCH)
+        outputs = graph.outputs_of(sample.segments, tokens_per_batch=TOKENS_PER_BATCH)
     except PackageError as error:
         return Comparison({}, f"{precision} does not run: {error.problem}")
-    broken = int((~np.isfinite(logits)).any(axis=-1).sum())
+    broken = sum(not np.isfinite(output).all() for output in outputs)
     if broken:
-        return Comparison({}, f"{precision} gave no finite numbers for {broken:,} of {len(sample.rows):,} rows")
-    answers = sample.answers(logits)
+        return Comparison({}, f"{precision} gave no finite numbers for {broken:,} of {len(outputs):,} texts")
+    answers = sample.answers(outputs)
     before, after = sample.measure(exact), sample.measure(answers)
     figures = _figures(sample, exact, answers, graph) | _changes(before, after)
     return Comparison(figures, _fault(sample, exact, answers, before, after, precision, max_drop))
 
 
 def _figures(sample: Sample, exact: Answers, answers: Answers, graph: Graph) -> dict[str, Any]:
-    alone = sample.answers(np.concatenate([graph.logits([row]) for row in sample.rows[:ROWS_ALONE]]))
-    batched = Answers(answers.logits[:ROWS_ALONE], answers.predictions[:ROWS_ALONE])
+    # The rows whose segments are among the first; a row's segments stand together.
+    alone = [graph.outputs_of([segment])[0] for segment in sample.segments[:ROWS_ALONE]]
+    apart = sample.answers([*alone, *answers.outputs[ROWS_ALONE:]])
+    rows = min(ROWS_ALONE, len(answers.predictions))
     return {
-        "agreement": 1 - len(_changed(sample.kind, exact, answers)) / len(sample.rows),
+        "agreement": 1 - len(_changed(sample.kind, exact, answers)) / len(answers.predictions),
         # int8 scales a batch's numbers by the largest among them, so a row's neighbours touch its scores.
-        "alone_agreement": 1 - len(_changed(sample.kind, batched, alone)) / len(alone.predictions),
-        "max_logit_difference": figure(np.abs(exact.logits - answers.logits).max()),
+        "alone_agreement": 1 - len(_changed(sample.kind, answers, apart)) / rows,
+        "max_logit_difference": figure(_differences(exact, answers).max()),
     }
 
 
@@ -189,15 +169,21 @@ def _fault(
     kind = sample.kind
     collapsed = kind.collapsed(answers.predictions)
     if collapsed and not kind.collapsed(exact.predictions):
-        return f"{precision} answers {collapsed} to all {len(sample.rows):,} validation rows, fp32 does not"
+        return f"{precision} answers {collapsed} to all {len(answers.predictions):,} validation rows, fp32 does not"
     name = kind.headline_metric
     drop = before.values[name] - after.values[name]
     if drop > max_drop + ROUNDING:
         return (
-            f"{precision} loses {drop:.4f} of {name} on {len(sample.rows):,} validation rows (fp32 "
+            f"{precision} loses {drop:.4f} of {name} on {len(answers.predictions):,} validation rows (fp32 "
             f"{before.values[name]:.4f}, {precision} {after.values[name]:.4f}), more than export.max_drop {max_drop:g}"
         )
     return None
+
+
+def _differences(one: Answers, other: Answers) -> np.ndarray:
+    """The largest difference of the outputs for each segment."""
+    pairs = zip(one.outputs, other.outputs, strict=True)
+    return np.array([np.abs(before - after).max() for before, after in pairs])
 
 
 def _changed(kind: Kind, one: Answers, other: Answers) -> list[int]:

@@ -30,6 +30,8 @@ class PackageInfo:
     kind: str
     labels: tuple[str, ...]
     """In the order of the model's outputs."""
+    decoding: Mapping[str, Any]
+    """What the decoder must know beyond the labels, for example a threshold for each."""
     max_length: int
     """Tokens; longer texts lose their ends."""
     pad_id: int

@@ -37,7 +37,7 @@ class Predictor:
                 f"The package in {folder} has the digest {self.package.digest[:12]}…, expected {str(digest)[:12]}….",
                 remedy="It is a whole package, but another one; fetch the right one from the registry.",
             )
-        self._decode = decoders.get(self.package.kind)
+        self._decoder = decoders.get(self.package.kind)
         self._tokenizer = Tokenizer(folder / packages.TOKENIZER, self.package.max_length)
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
         gpu = self.package.precision != "int8"
@@ -55,37 +55,54 @@ class Predictor:
 
     def predict(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[decoders.Input],
         *,
         tokens_per_batch: int | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[dict[str, Any]]:
-        """One JSON-ready answer for each text, in order; the kind decides what it holds.
+        """One JSON-ready answer for each input, in order. What an input is (a text, two texts, a list of tokens) and
+        what an answer holds, the kind's decoder decides.
 
-        Any string is answered: empty, very long (its end is not read), with NUL. `tokens_per_batch`, padding included,
-        bounds memory (None: what suits the provider); `on_progress` hears (rows done, rows in all). Raises
-        PackageError if the model fails or gives no finite number, TypeError if `texts` is one string or holds
-        something else.
+        Any string is answered: empty, very long (its end is not read, unless the kind reads windows), with NUL.
+        `tokens_per_batch`, padding included, bounds memory (None: what suits the provider); `on_progress` hears
+        (segments done, segments in all). Raises PackageError if the model fails or gives no finite number, TypeError if
+        `inputs` is one string or holds something else.
         """
-        return self._decode(self._finite_logits(texts, tokens_per_batch, on_progress), self.package)
+        encoded = self._encoded(inputs)
+        outputs = self._finite_outputs(encoded, tokens_per_batch, on_progress)
+        return self._decoder.decode(outputs, encoded, self.package)
 
-    def logits(self, texts: Sequence[str], *, tokens_per_batch: int | None = None) -> np.ndarray:
-        """The model's outputs (rows × outputs, float32), in the order of `texts`. Raises as `predict` does."""
-        return self._finite_logits(texts, tokens_per_batch, None)
+    def predict_columns(self, columns: decoders.Columns) -> list[dict[str, Any]]:
+        """`predict` of rows given by canonical column, for example `text`. Raises as `predict` does."""
+        return self.predict(self._decoder.inputs(columns))
 
-    def _finite_logits(
-        self, texts: Sequence[str], tokens_per_batch: int | None, on_progress: Callable[[int, int], None] | None
-    ) -> np.ndarray:
-        if isinstance(texts, str):
+    @property
+    def decoder(self) -> decoders.Decoder:
+        """What reads rows and outputs, for the package's kind of task."""
+        return self._decoder
+
+    def outputs(self, inputs: Sequence[decoders.Input], *, tokens_per_batch: int | None = None) -> list[np.ndarray]:
+        """What the model gives for each segment of `inputs`, in order, float32. Raises as `predict` does."""
+        return self._finite_outputs(self._encoded(inputs), tokens_per_batch, None)
+
+    def _encoded(self, inputs: Sequence[decoders.Input]) -> decoders.Encoded:
+        if isinstance(inputs, str):
             raise TypeError("expected a list of texts, got one string; put it in a list")
-        rows, _ = self._tokenizer.encode(texts)
+        return self._decoder.encode(inputs, self._tokenizer)
+
+    def _finite_outputs(
+        self,
+        encoded: decoders.Encoded,
+        tokens_per_batch: int | None,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> list[np.ndarray]:
         budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.provider, TOKENS_PER_BATCH_ELSEWHERE)
-        logits = self._graph.logits(rows, tokens_per_batch=budget, on_progress=on_progress)
-        broken = np.flatnonzero(~np.isfinite(logits).all(axis=-1))
-        if len(broken):
+        outputs = self._graph.outputs_of(encoded.segments, tokens_per_batch=budget, on_progress=on_progress)
+        broken = [place for place, output in enumerate(outputs) if not np.isfinite(output).all()]
+        if broken:
             raise PackageError(
                 f"The {self.package.precision} model gave outputs that are no finite numbers for {len(broken):,} of "
-                f"{len(rows):,} texts (positions {listing(broken.tolist())}).",
+                f"{len(outputs):,} texts (positions {listing(broken)}).",
                 remedy="Export the model as fp32 (export.precision) and promote that version.",
             )
-        return logits
+        return outputs

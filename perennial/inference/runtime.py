@@ -32,30 +32,34 @@ class Graph:
         self._pad_id = pad_id
         self.provider: str = self._session.get_providers()[0]
 
-    def logits(
+    def outputs_of(
         self,
-        rows: Sequence[np.ndarray],
+        segments: Sequence[np.ndarray],
         *,
         tokens_per_batch: int = 1024,
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> np.ndarray:
-        """Logits (rows × outputs, float32) of rows of token ids, in their order.
+    ) -> list[np.ndarray]:
+        """What the model gives for each segment of token ids, in their order: float32, (outputs,) or (tokens, outputs).
 
-        `on_progress` hears (rows done, rows in all) after each batch. Raises PackageError if a run fails.
+        `on_progress` hears (segments done, segments in all) after each batch. Raises PackageError if a run fails.
         """
-        if not rows:
-            return np.empty((0, self.outputs), np.float32)
-        logits = np.empty((len(rows), self.outputs), np.float32)
+        found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
         done = 0
-        for batch in plan_batches(np.array([len(row) for row in rows]), tokens_per_batch):
-            logits[batch] = self.run(*pad([rows[place] for place in batch], self._pad_id))
+        for batch in plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch):
+            answers = self.run(*pad([segments[place] for place in batch], self._pad_id))
+            for place, answer in zip(batch, answers, strict=True):
+                # What stands for padding is cut off; a copy, or a small answer would keep its whole batch alive.
+                found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer
             done += len(batch)
             if on_progress:
-                on_progress(done, len(rows))
-        return logits
+                on_progress(done, len(segments))
+        return found
 
     def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Logits of one batch; both arguments rows × tokens, int64. Raises PackageError if ONNX Runtime fails."""
+        """The outputs of one batch (rows × outputs, or rows × tokens × outputs); both arguments rows × tokens, int64.
+
+        Raises PackageError if ONNX Runtime fails.
+        """
         try:
             answer: np.ndarray = self._session.run(
                 [OUTPUT], dict(zip(INPUTS, (input_ids, attention_mask), strict=True))

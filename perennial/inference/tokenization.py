@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,24 @@ MARGIN_TOKENS = 64
 # that white space differently.) BERT's normalizer also puts a space around every ideograph.
 AT_SPACES = re.compile(r"(?<=\S) ")
 AT_SPACES_AND_IDEOGRAPHS = re.compile("(?<=\\S)[ \t\n\r\u4e00-\u9fff]")
+# Every tokenizer knows some of it.
+PROBE = "a A 0 . 中 и ا"
 SPLIT_AT_SPACES = {"BertPreTokenizer", "ByteLevel", "Metaspace", "Whitespace", "WhitespaceSplit"}
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a text as token ids."""
+
+    ids: np.ndarray
+    """int32."""
+    offsets: np.ndarray
+    """Tokens × 2, int64: first character of the text and the one after the last; -1 for special tokens."""
+    first: int
+    """Tokens of the text before this window's first one, special tokens left out."""
 
 
 class Tokenizer:
@@ -40,8 +59,12 @@ class Tokenizer:
             ) from error
         self._backend.no_padding()
         self._backend.enable_truncation(max_length)
+        self._windows = Backend.from_str(content)
+        self._windows.no_padding()
+        self._windows.enable_truncation(max_length, stride=stride(max_length))
         self.max_length = max_length
         self.pad_id = _pad_id(settings)
+        self.unknown_id = _unknown_id(settings)
         self._place_to_cut = _place_to_cut(settings)
         # A row whose rest fills this many rows more is known to go on at least MARGIN_TOKENS beyond the row's end.
         kept = max(1, max_length - self._backend.num_special_tokens_to_add(False))
@@ -54,23 +77,68 @@ class Tokenizer:
         of the whole text: tokenizing ten megabytes to keep 128 tokens would be waste. Any string will do: empty, with
         NUL, with half of a surrogate pair (read as U+FFFD).
         """
+        ids, cut = self._beginnings(texts, special=True)
+        return ids, sum(cut)
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[np.ndarray], int]:
+        """The token ids of both texts of each pair together (int32, at most max_length), and how many lost an end.
+
+        The longer text is cut first, down to the length of the shorter one, then both: what the tokenizers library
+        calls longest_first. Raises TypeError if a row is no pair of texts.
+        """
+        ids, cut = self._beginnings([text for pair in pairs for text in _pair(pair)], special=False)
+        # Joined here: the library would also join every rest of one text with every rest of the other.
+        head, middle, tail = self._around_pairs
+        room = max(0, self.max_length - len(head) - len(middle) - len(tail))
+        joined, truncated = [], 0
+        lengths = [len(text) + goes_on for text, goes_on in zip(ids, cut, strict=True)]
+        for place in range(0, len(ids), 2):
+            one, other = lengths[place : place + 2]
+            kept, kept_too = _longest_first(one, other, room)
+            joined.append(np.concatenate([head, ids[place][:kept], middle, ids[place + 1][:kept_too], tail]))
+            truncated += kept + kept_too < one + other
+        return joined, truncated
+
+    def _beginnings(self, texts: Sequence[str], *, special: bool) -> tuple[list[np.ndarray], list[bool]]:
+        """The first max_length token ids of each text, with or without `special` tokens, and whether it goes on."""
         readable = [_readable(text) for text in texts]
         limit = CHARACTERS_PER_TOKEN * (self.max_length + MARGIN_TOKENS)
         ids: list[np.ndarray] = [np.empty(0, np.int32)] * len(texts)
+        goes_on = [False] * len(texts)
         waiting = list(range(len(texts)))
-        truncated = 0
         while waiting:
             cuts = [self._cut(readable[row], limit) for row in waiting]
+            encodings = self._backend.encode_batch_fast(cuts, add_special_tokens=special)
             unsure = []
-            for row, cut, encoding in zip(waiting, cuts, self._backend.encode_batch_fast(cuts), strict=True):
+            for row, cut, encoding in zip(waiting, cuts, encodings, strict=True):
                 rests = len(encoding.overflowing) if len(encoding) >= self.max_length else 0
                 if len(cut) < len(readable[row]) and rests < self._sure_rests:
                     unsure.append(row)
                     continue
                 ids[row] = np.array(encoding.ids, dtype=np.int32)
-                truncated += rests > 0
+                goes_on[row] = rests > 0
             waiting, limit = unsure, limit * 8
-        return ids, truncated
+        return ids, goes_on
+
+    @cached_property
+    def _around_pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The special tokens before, between and behind the two texts of a pair."""
+        probe = self._backend.encode(PROBE, PROBE)
+        ids = np.array(probe.ids, np.int32)
+        texts = np.array([-1 if text is None else text for text in probe.sequence_ids])
+        second = int(np.argmax(texts == 1))
+        last = len(texts) - int(np.argmax(texts[::-1] >= 0))
+        first, end = int(np.argmax(texts == 0)), second - int(np.argmax(texts[:second][::-1] == 0))
+        return ids[:first], ids[end:second], ids[last:]
+
+    def windows(self, texts: Sequence[str]) -> list[list[Window]]:
+        """Each text as overlapping windows of at most max_length tokens, at least one, so that nothing is lost.
+
+        Neighbours share `stride(max_length)` tokens. Half a surrogate pair is read as U+FFFD, one character for one,
+        so that offsets are those of the text as it was given.
+        """
+        readable = [_SURROGATE.sub("\ufffd", _checked(text)) for text in texts]
+        return [_windows(encoding, stride(self.max_length)) for encoding in self._windows.encode_batch(readable)]
 
     def _cut(self, text: str, limit: int) -> str:
         """`text` up to the last place within `limit` characters where it may be cut; all of it if there is none."""
@@ -80,9 +148,49 @@ class Tokenizer:
         return next((text[:place] for place in range(limit, 0, -1) if fits(text, place)), text)
 
 
-def _readable(text: str) -> str:
+def _pair(row: object) -> tuple[str, str]:
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        seen = f"{len(row)} texts" if isinstance(row, tuple | list) else type(row).__name__
+        raise TypeError(f"expected pairs of texts (text, text_pair), got {seen}")
+    return row[0], row[1]
+
+
+def _longest_first(one: int, other: int, room: int) -> tuple[int, int]:
+    """How much of two texts of these lengths is kept where there is `room` for so many tokens."""
+    if one + other <= room:
+        return one, other
+    half = room // 2
+    if min(one, other) > half:
+        # The odd token goes to the longer text.
+        return (room - half, half) if one > other else (half, room - half)
+    return (one, room - one) if one < other else (room - other, other)
+
+
+def stride(max_length: int) -> int:
+    """Tokens that neighbouring windows share: a quarter, so that every token is seen with its neighbours somewhere."""
+    return max_length // 4
+
+
+def _windows(encoding: Any, shared: int) -> list[Window]:
+    windows: list[Window] = []
+    first = 0
+    for part in (encoding, *encoding.overflowing):
+        offsets = np.array(part.offsets, dtype=np.int64).reshape(-1, 2)
+        special = np.array(part.special_tokens_mask, dtype=bool)
+        offsets[special] = -1
+        windows.append(Window(np.array(part.ids, dtype=np.int32), offsets, first))
+        first += len(offsets) - int(special.sum()) - shared
+    return windows
+
+
+def _checked(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"expected texts of type str, got {type(text).__name__}")
+    return text
+
+
+def _readable(text: str) -> str:
+    _checked(text)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -96,6 +204,16 @@ def _pad_id(settings: dict[str, Any]) -> int:
         return int(settings["padding"]["pad_id"])
     added = {token["content"]: int(token["id"]) for token in settings.get("added_tokens", [])}
     return next((added[name] for name in ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>") if name in added), 0)
+
+
+def _unknown_id(settings: dict[str, Any]) -> int | None:
+    """The id of the token for what the vocabulary lacks; None if there is none."""
+    model = settings.get("model") or {}
+    if model.get("unk_id") is not None:
+        return int(model["unk_id"])
+    vocabulary = model.get("vocab")
+    found = vocabulary.get(model.get("unk_token")) if isinstance(vocabulary, dict) else None
+    return None if found is None else int(found)
 
 
 def _place_to_cut(settings: dict[str, Any]) -> re.Pattern[str] | None:

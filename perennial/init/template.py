@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from perennial import spec_file
+from perennial import kinds, spec_file
 from perennial.errors import SpecError, StoreError
 from perennial.init.guess import Guess
+from perennial.init.wording import WORDING
 from perennial.spec import DataSpec
 from perennial.store import write_atomically
 
@@ -57,7 +58,7 @@ def render(guess: Guess, folder: Path) -> str:
             _labels(guess),
             _rest_of_data(guess),
             _model(guess),
-            _TRAINING,
+            _training(guess),
             _gates(guess),
             _SCHEDULE,
         )
@@ -87,7 +88,7 @@ def _head(guess: Guess, folder: Path) -> str:
 #   perennial run {guess.name}
 # Any setting can be overridden for one run: perennial run {guess.name} --set training.epochs=1
 name: {guess.name}    # also the name of the registered model
-kind: text-classification    # exactly one label for each text
+kind: {guess.kind}    # {WORDING[guess.kind].answer}
 
 data:
   source:
@@ -97,7 +98,7 @@ data:
 
 
 def _columns(guess: Guess) -> str:
-    lines = [f"    text: {quoted(guess.text.column or '')}", f"    label: {quoted(guess.label.column or '')}"]
+    lines = [f"    {role}: {quoted(choice.column or '')}" for role, choice in guess.read.items()]
     if guess.time.column:
         lines.append(
             f"    time: {quoted(guess.time.column)}    # a run reads only rows newer than the newest it has seen"
@@ -113,8 +114,12 @@ def _columns(guess: Guess) -> str:
 
 
 def _labels(guess: Guess) -> str:
+    if not guess.labels:
+        return "  # There are no labels to name: what is learned is a number."
     names = [quoted(label) for label in guess.labels]
     comment = "  # All labels, in the order reports show them; rows with any other are set aside (quarantined)."
+    if "regression" in guess.kind_alternatives:
+        comment += "\n  # They are numbers: to learn how much, not which one, run init with --kind regression --force."
     line = f"  labels: [{', '.join(names)}]"
     if len(line) <= _LINE:
         return f"{comment}\n{line}"
@@ -124,7 +129,7 @@ def _labels(guess: Guess) -> str:
 def _rest_of_data(guess: Guess) -> str:
     usual = DataSpec.model_fields["min_rows_per_label"].default
     lines = []
-    if guess.min_rows_per_label < usual:
+    if guess.labels and guess.min_rows_per_label < usual:
         rare = min(guess.labels, key=lambda label: (_least(guess, label), guess.labels[label]))
         shown = re.sub(r"\s+", " ", rare)[:40]
         lines += [
@@ -138,6 +143,12 @@ def _rest_of_data(guess: Guess) -> str:
         "  # expectations:",
         "  #   - {type: expect_column_value_lengths_to_be_between, column: text, min_value: 3, severity: warning}",
     ]
+    if guess.numbers:
+        low, high = guess.numbers
+        lines.append(
+            f"  #   - {{type: expect_column_values_to_be_between, column: label, min_value: {low:g}, "
+            f"max_value: {high:g}, severity: warning}}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -150,39 +161,44 @@ def _model(guess: Guess) -> str:
 model:
   # A folder, or a hub id; this one is installed with Perennial and needs no network.
   base: sentence-transformers/all-MiniLM-L6-v2
-  max_length: {guess.max_length}    # tokens; 99 of 100 texts have {guess.tokens:,} or fewer, the rest lose their ends
+  max_length: {guess.max_length}    # tokens; 99 of 100 have {guess.max_tokens:,} or fewer, {WORDING[guess.kind].length}
 """
 
 
-_TRAINING = """\
+def _training(guess: Guess) -> str:
+    rare = "#   class_weights: none       # balanced: for labels that are rare and matter\n" if guess.labels else ""
+    return f"""\
 # The defaults of training are good; these are the first to try:
 # training:
 #   epochs: 3
 #   learning_rate: auto
 #   tokens_per_batch: 1024    # less: smaller steps, which short texts and few rows often like
-#   class_weights: none       # balanced: for labels that are rare and matter
-# export:
+{rare}# export:
 #   precision: int8           # a quarter of the size; fp32 is kept if int8 costs more than max_drop
 """
 
 
 def _gates(guess: Guess) -> str:
-    basis = (
-        f"always answering the commonest label is right for {guess.majority:.0%} of the rows"
-        if guess.floor_metric == "accuracy"
-        else f"{guess.majority:.0%} of the rows have one label, so accuracy would say little"
-    )
+    kind, wording = kinds.get(guess.kind), WORDING[guess.kind]
     return f"""\
 # All must hold before a new model serves. All judge the packed model, on test rows no model has trained on.
 gates:
-  # A floor under everything: {basis}. Raise it to what you need.
+  # A floor under everything, low enough for a first run; raise it to what you need.
+  # {guess.floor_basis[:1].upper()}{guess.floor_basis[1:]}.
   - {{metric: {guess.floor_metric}, min: {guess.floor:.2f}}}
-  # Not clearly worse than the better of the majority label and TF-IDF with logistic regression.
-  - {{metric: macro_f1, versus: baseline, margin: 0.02}}
-  # At most one point worse than the model serving now.
-  - {{metric: accuracy, versus: champion, margin: 0.01}}
-  # - {{metric: recall, per: label, min: 0.60}}    # no label is given up to please the others
+  # Not clearly worse than {wording.baseline}.
+  - {{metric: {kind.selection_metric}, versus: baseline, margin: 0.02}}
+  # At most one point (0.01) worse than the model serving now.
+  - {{metric: {kind.headline_metric}, versus: champion, margin: 0.01}}
+{_offered_gate(guess)}
 """
+
+
+def _offered_gate(guess: Guess) -> str:
+    per_label = WORDING[guess.kind].per_label
+    if per_label:
+        return f"  # - {{metric: {per_label}, per: label, min: 0.60}}    # no label is given up to please the others"
+    return "  # - {metric: rmse, max: 0.5}    # in the column's own unit; so is mae. Lower is better"
 
 
 _SCHEDULE = """\

@@ -7,7 +7,13 @@ from perennial.kinds.base import Kind, Prediction
 
 __all__ = ["Kind", "Prediction", "get", "names"]
 
-_MODULES = {"text-classification": "perennial.kinds.text_classification"}
+_MODULES = {
+    "text-classification": "perennial.kinds.text_classification",
+    "text-pair": "perennial.kinds.text_pair",
+    "multi-label": "perennial.kinds.multi_label",
+    "token-classification": "perennial.kinds.token_classification",
+    "regression": "perennial.kinds.regression",
+}
 
 
 def names() -> tuple[str, ...]:

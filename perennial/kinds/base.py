@@ -1,25 +1,32 @@
 """The seam between the pipeline and what it learns: all that a step needs to know of a kind of task.
 
-A kind is one module in this folder plus one decoder in `perennial.inference`; no other code asks which kind it is.
-Heavy libraries are imported inside the methods that need them, so that a spec can be checked without torch.
+A kind is one module in this folder plus one decoder in `perennial.inference.decoders`; no other code asks which kind it
+is. Heavy libraries are imported inside the methods that need them, so that a spec can be checked without torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial.artifacts import Metrics
+from perennial.inference.decoders.base import Encoded, Input, Outputs
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.spec import DataSpec, ExpectationSpec, PipelineSpec, TrainingSpec
+    from perennial.data.expected import Expected
+    from perennial.data.sources.base import Batch
+    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
 
 Prediction = Mapping[str, Any]
 """What the predictor answers for one row, ready for JSON, for example {"label": …, "score": …, "scores": {…}}."""
+
+Problem = tuple[tuple[str | int, ...], str]
+"""The path of a setting, and what is wrong with it and what to do."""
 
 
 class Kind(Protocol):
@@ -27,11 +34,13 @@ class Kind(Protocol):
 
     name: str
     text_columns: tuple[str, ...]
-    """Canonical columns that hold what the model reads; their normalised content decides a row's split."""
+    """Canonical columns of text; their normalised content decides a row's split."""
+    input_columns: tuple[str, ...]
+    """Canonical columns from which the decoder reads what the model answers to."""
     target_column: str
     """Canonical column that holds what the model learns."""
-    label_column: str | None
-    """Canonical column with one label a row, by which rows are counted; None: the kind has none."""
+    contradicts: bool
+    """Whether two rows with the same text and different targets can't both be right."""
     selection_metric: str
     """Chooses the best checkpoint; higher is better."""
     headline_metric: str
@@ -43,30 +52,51 @@ class Kind(Protocol):
     lower_is_better: frozenset[str]
 
     def column_types(self) -> dict[str, pa.DataType]:
-        """Canonical columns of this kind, each named as its setting in `data.columns`, with their Arrow types."""
+        """Canonical columns of this kind with their Arrow types; the text and target columns are among them."""
 
-    def spec_problems(self, spec: PipelineSpec) -> list[tuple[tuple[str | int, ...], str]]:
-        """What in `spec` does not fit this kind: (path of the setting, what is wrong and what to do)."""
+    def sources(self, columns: ColumnsSpec) -> tuple[str, ...]:
+        """Names of the source's columns that are read."""
 
-    def expectations(self, data: DataSpec) -> tuple[ExpectationSpec, ...]:
+    def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
+        """The canonical columns of `batch`. Raises SourceError, naming file and line, for what can't be a row."""
+
+    def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns that `expectations` look at and nobody keeps."""
+
+    def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
+        """What in `spec` does not fit this kind."""
+
+    def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         """Expectations every data set of this kind must meet."""
 
-    def encode_targets(self, targets: pa.Array, labels: Sequence[str]) -> pa.Array:
-        """The target column as numbers the model learns from, one per row."""
+    def labels_in(self, targets: pa.Array) -> pa.Array | None:
+        """The labels of these rows in one array, each once a row; None: this kind has no labels."""
 
-    def decode_targets(self, encoded: np.ndarray, labels: Sequence[str]) -> list[Any]:
-        """The targets that `encode_targets` made numbers of."""
+    def inputs(self, rows: pa.Table) -> list[Input]:
+        """What the model reads of each row, from the kind's input columns."""
+
+    def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
+        """What the model learns, as numbers, one for each segment of `encoded` (a list: one for each of its tokens)."""
 
     def outputs(self, labels: Sequence[str]) -> int:
         """Width of the model's output."""
 
-    def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, training: TrainingSpec
-    ) -> torch.Tensor:
-        """The scalar training loss of a batch. `weights`: per label, from `label_weights`; None: all alike."""
+    def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
+        """What the loss, or the reading of outputs, must know of all encoded train targets; float32 arrays."""
 
-    def label_weights(self, targets: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
-        """Weights of the labels, inverse to their frequency, for `training.class_weights: balanced`."""
+    def loss(
+        self,
+        outputs: torch.Tensor,
+        targets: torch.Tensor,
+        statistics: Mapping[str, torch.Tensor],
+        training: TrainingSpec,
+    ) -> torch.Tensor:
+        """The scalar training loss of a batch."""
+
+    def decoding(
+        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """What the decoder must know beyond the labels, chosen on validation rows; JSON-ready."""
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         """What a model that learned nothing answers to everything; None: these answers differ."""
@@ -77,5 +107,29 @@ class Kind(Protocol):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         """Every metric of `predictions`, row by row beside `targets` (values of the target column)."""
 
+    def shared(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[list[Any], list[Prediction]]:
+        """The part of `targets` and `predictions` that is about `labels`, some of all, for comparing two models."""
+
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         """Predictions for `test` of simple models trained on `train`, by name; both hold the canonical columns."""
+
+
+def metric_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
+    """Gates on metrics that `kind` does not have."""
+    for place, gate in enumerate(spec.gates):
+        known = kind.label_metrics if gate.per == "label" else kind.metrics
+        if gate.metric not in known:
+            near = difflib.get_close_matches(gate.metric, known, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            scope = " per label" if gate.per == "label" else ""
+            there = f"There are: {', '.join(known)}" if known else "There are none"
+            yield ("gates", place, "metric"), f"{gate.metric!r} is no metric{scope} of {kind.name}; {hint}{there}"
+
+
+def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Problem]:
+    """Fewer labels than `least`."""
+    if len(spec.data.labels) < least:
+        needed = {1: "a label or more", 2: "two labels or more"}[least]
+        yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"

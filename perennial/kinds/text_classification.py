@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perennial.artifacts import Metrics
-from perennial.kinds.base import Prediction
+from perennial.inference import decoders
+from perennial.inference.decoders import Encoded, Input, Outputs
+from perennial.kinds.base import Kind, Prediction, Problem, label_problems, metric_problems
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.spec import DataSpec, ExpectationSpec, PipelineSpec, TrainingSpec
+    from perennial.data.expected import Expected
+    from perennial.data.sources.base import Batch
+    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
 
 
-class TextClassification:
+class TextClassification(Kind):
     """Exactly one of `data.labels` for each text."""
 
     name = "text-classification"
-    text_columns = ("text",)
+    text_columns: tuple[str, ...] = ("text",)
+    input_columns: tuple[str, ...] = ("text",)
     target_column = "label"
-    label_column = "label"
+    contradicts = True
     selection_metric = "macro_f1"
     headline_metric = "accuracy"
-    metrics = (
+    metrics: tuple[str, ...] = (
         "accuracy",
         "macro_f1",
         "micro_f1",
@@ -36,67 +40,76 @@ class TextClassification:
         "log_loss",
         "calibration_error",
     )
-    label_metrics = ("precision", "recall", "f1")
+    label_metrics: tuple[str, ...] = ("precision", "recall", "f1")
     lower_is_better = frozenset({"log_loss", "calibration_error"})
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
 
-        return {"text": pa.string(), "label": pa.string()}
+        return dict.fromkeys((*self.text_columns, self.target_column), pa.string())
 
-    def spec_problems(self, spec: PipelineSpec) -> list[tuple[tuple[str | int, ...], str]]:
-        problems: list[tuple[tuple[str | int, ...], str]] = []
-        if len(spec.data.labels) < 2:
-            problems.append((("data", "labels"), "text-classification needs two labels or more; list them all"))
-        for place, gate in enumerate(spec.gates):
-            known = self.label_metrics if gate.per == "label" else self.metrics
-            if gate.metric not in known:
-                near = difflib.get_close_matches(gate.metric, known, 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                scope = " per label" if gate.per == "label" else ""
-                problem = f"{gate.metric!r} is no metric{scope} of {self.name}; {hint}There are: {', '.join(known)}"
-                problems.append((("gates", place, "metric"), problem))
-        return problems
+    def sources(self, columns: ColumnsSpec) -> tuple[str, ...]:
+        return tuple(getattr(columns, name) for name in (*self.text_columns, self.target_column))
 
-    def expectations(self, data: DataSpec) -> tuple[ExpectationSpec, ...]:
-        from perennial.spec import ExpectationSpec
+    def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
+        from perennial.data import cells
+
+        return {name: cells.text_array(batch, getattr(columns, name)) for name in self.column_types()}
+
+    def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
+        return {}
+
+    def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
+        return [*label_problems(self, spec, 2), *metric_problems(self, spec)]
+
+    def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
+        from perennial.data.expected import built_in
 
         return (
-            ExpectationSpec(type="expect_column_values_to_not_be_null", column="label", severity="warning"),
-            ExpectationSpec.model_validate(
-                {
-                    "type": "expect_column_values_to_be_in_set",
-                    "column": "label",
-                    "value_set": list(data.labels),
-                    "severity": "warning",
-                }
-            ),
+            built_in("expect_column_values_to_not_be_null", column=self.target_column),
+            built_in("expect_column_values_to_be_in_set", column=self.target_column, value_set=list(data.labels)),
         )
 
-    def encode_targets(self, targets: pa.Array, labels: Sequence[str]) -> pa.Array:
+    def labels_in(self, targets: pa.Array) -> pa.Array | None:
+        return targets
+
+    def inputs(self, rows: pa.Table) -> list[Input]:
+        columns = {name: rows[name].to_pylist() for name in self.input_columns}
+        return decoders.get(self.name).inputs(columns)
+
+    def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
         import pyarrow as pa
         import pyarrow.compute as pc
 
         return pc.index_in(targets, value_set=pa.array(labels, pa.string())).cast(pa.int64())
 
-    def decode_targets(self, encoded: np.ndarray, labels: Sequence[str]) -> list[Any]:
-        return [labels[place] for place in encoded]
-
     def outputs(self, labels: Sequence[str]) -> int:
         return len(labels)
 
+    def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        if training.class_weights == "none":
+            return {}
+        counts = np.bincount(targets, minlength=len(labels)).clip(min=1)
+        return {"weights": (len(targets) / (len(labels) * counts)).astype(np.float32)}
+
     def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, training: TrainingSpec
+        self,
+        outputs: torch.Tensor,
+        targets: torch.Tensor,
+        statistics: Mapping[str, torch.Tensor],
+        training: TrainingSpec,
     ) -> torch.Tensor:
         import torch.nn.functional as F
 
-        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=training.label_smoothing)
+        weights = statistics.get("weights")
+        return F.cross_entropy(outputs, targets, weight=weights, label_smoothing=training.label_smoothing)
 
-    def label_weights(self, targets: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
-        import numpy as np
-
-        counts = np.bincount(targets, minlength=len(labels)).clip(min=1)
-        return (len(targets) / (len(labels) * counts)).astype(np.float32)
+    def decoding(
+        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        return {}
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         answers = {prediction["label"] for prediction in predictions}
@@ -110,12 +123,19 @@ class TextClassification:
 
         return classification.measure(targets, predictions, labels)
 
+    def shared(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[list[Any], list[Prediction]]:
+        rows = [(target, answer) for target, answer in zip(targets, predictions, strict=True) if target in labels]
+        return [target for target, _ in rows], [answer for _, answer in rows]
+
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.evaluation import baselines
 
+        texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
         return {
-            "majority": baselines.majority_label(train, test, labels),
-            "tfidf": baselines.tfidf_logistic_regression(train, test, labels),
+            "majority": baselines.majority_label(texts, labels),
+            "tfidf": baselines.tfidf_logistic_regression(texts, labels),
         }
 
 

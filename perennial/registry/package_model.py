@@ -12,7 +12,8 @@ import pandas as pd
 
 
 class PackageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A package behind MLflow's `predict`: a data frame with the column `text` in, one row of answers a text out."""
+    """A package behind MLflow's `predict`: a data frame with the column `text` (for some kinds also `text_pair`) in,
+    one row of answers a row out."""
 
     def load_context(self, context: Any) -> None:
         """Load the package's ONNX graph and tokenizer; raises when its digests don't match."""
@@ -22,7 +23,8 @@ class PackageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """The columns of the predictor's answers, for example label, score and scores."""
-        return pd.DataFrame(self._predictor.predict(model_input["text"].tolist()))
+        columns = {str(name): model_input[name].tolist() for name in model_input.columns}
+        return pd.DataFrame(self._predictor.predict_columns(columns))
 
 
 mlflow.models.set_model(PackageModel())

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models import Model, ModelSignature
 
+    from perennial.inference.decoders import Columns
+
 SCRIPT = Path(__file__).with_name("package_model.py")
 EXAMPLE = ("The new timetable starts on Monday.", "Nobody liked the soup, but the bread was excellent.")
+FAR = 20.0
+"""An output that leaves no doubt."""
 CODE = ("errors.py", "telemetry.py", "inference")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 # The kept part must not hide the rest of the library where that is installed, be it in place (pip install -e).
@@ -48,7 +52,7 @@ def save(folder: Path, package: Path, package_digest: str, logged: "LoggedModel"
             artifacts={packages.FOLDER: str(staged)},
             code_paths=[str(code)],
             signature=_signature(staged),
-            input_example=_example(),
+            input_example=_example(staged),
             pip_requirements=[_pinned(name) for name in REQUIREMENTS],
         )
 
@@ -64,18 +68,47 @@ def _model(logged: "LoggedModel") -> "Model":
     )
 
 
-def _example() -> Any:
+def _example(package: Path) -> Any:
     import pandas as pd
 
-    return pd.DataFrame({"text": list(EXAMPLE)})
+    from perennial.inference import decoders
+    from perennial.inference.package import read
+
+    # The columns of texts, whatever the kind; lists would need a signature of their own.
+    columns = decoders.get(read(package).kind).columns[-1]
+    return pd.DataFrame({name: list(EXAMPLE) for name in columns})
 
 
 def _signature(package: Path) -> "ModelSignature":
     from mlflow.models import infer_signature
 
-    from perennial.inference.predictor import Predictor
+    example = _example(package)
+    return infer_signature(example, _possible_answers(package, example.to_dict("list")))
 
-    return infer_signature(_example(), Predictor(package).predict(list(EXAMPLE)))
+
+def _possible_answers(package: Path, columns: "Columns") -> list[dict[str, Any]]:
+    """What would be answered to `columns` if each of the model's outputs in turn were by far the largest.
+
+    The model's own answers may hold no label or no span, and of an empty list nobody can tell what it is a list of.
+    """
+    import numpy as np
+
+    from perennial.inference.package import TOKENIZER
+    from perennial.inference.predictor import Predictor
+    from perennial.inference.tokenization import Tokenizer
+
+    predictor = Predictor(package)
+    decoder, info = predictor.decoder, predictor.package
+    inputs = decoder.inputs(columns)
+    encoded = decoder.encode(inputs, Tokenizer(package / TOKENIZER, info.max_length))
+    outputs = predictor.outputs(inputs)
+    width = outputs[0].shape[-1]
+    largest = np.where(np.eye(width, dtype=bool), FAR, -FAR).astype(np.float32)
+    return [
+        answer
+        for row in largest
+        for answer in decoder.decode([np.broadcast_to(row, output.shape) for output in outputs], encoded, info)
+    ]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Tokenizing each checked part once, into Arrow files that training maps into memory."""
+"""Tokenizing the train rows of each checked part once, into Arrow files that training maps into memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from perennial import digest, kinds, progress
 from perennial.artifacts import CheckedPart, EncodedData, EncodedPart, ValidatedData
 from perennial.data.columns import SPLIT
 from perennial.home import Home
+from perennial.inference import decoders
 from perennial.inference.tokenization import Tokenizer
 from perennial.spec import PipelineSpec
 from perennial.training import base_model, tokenizer
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STEP = "encode"
-LEARNED_SPLITS = ("train", "validation")
+TRAIN = "train"
+ROWS = "train.arrow"
 BATCH_ROWS = 10_000
 
 
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
-    """Token ids and targets of every train and validation row; a part encoded before is not read again.
+    """Token ids and targets of every train row; a part encoded before is not read again.
 
     Raises BaseModelError if the base model or its tokenizer can't be used, or can't read model.max_length tokens.
     """
@@ -37,7 +39,7 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     return EncodedData(
         digest=digest.of_values(parts=[part.digest for part in parts]),
         parts=tuple(parts),
-        rows={split: sum(part.rows[split] for part in parts) for split in LEARNED_SPLITS},
+        rows=sum(part.rows for part in parts),
         truncated=sum(part.truncated for part in parts),
         tokenizer_path=stored.path,
     )
@@ -54,49 +56,41 @@ def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.Stored
 
     def make(folder: Path) -> EncodedPart:
         encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length)
-        rows, truncated = _write_splits(spec, home.store.root / part.path, encoder, folder)
-        files = {split: digest.of_file(folder / f"{split}.arrow") for split in LEARNED_SPLITS}
+        rows, truncated = _write(spec, home.store.root / part.path, encoder, folder / ROWS)
         place = home.store.relative(home.store.folder(STEP, key))
-        return EncodedPart(path=place, digest=digest.of_values(**files), rows=rows, truncated=truncated)
+        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)
 
     return home.store.get_or_make(STEP, key, EncodedPart, make)
 
 
-def _write_splits(spec: PipelineSpec, source: Path, encoder: Tokenizer, folder: Path) -> tuple[dict[str, int], int]:
+def _write(spec: PipelineSpec, source: Path, encoder: Tokenizer, target: Path) -> tuple[int, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     kind = kinds.get(spec.kind)
-    columns = [*kind.text_columns, kind.target_column, SPLIT]
-    target_type = kind.encode_targets(pa.array([], kind.column_types()[kind.target_column]), spec.data.labels).type
-    schema = pa.schema([("input_ids", pa.list_(pa.int32())), ("target", target_type)])
-    rows = dict.fromkeys(LEARNED_SPLITS, 0)
-    truncated = 0
-    writers = {split: pa.ipc.new_file(folder / f"{split}.arrow", schema) for split in LEARNED_SPLITS}
+    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column, SPLIT)))
+    rows = truncated = 0
     with pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-            for split, writer in writers.items():
-                chosen = batch.filter(pc.equal(batch.column(SPLIT), split))
-                encoded, cut = _encode_batch(spec, chosen, encoder, schema)
+        empty = file.schema_arrow.empty_table().select(columns)
+        with pa.ipc.new_file(target, _encode(spec, empty, encoder)[0].schema) as writer:
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                chosen = pa.Table.from_batches([batch.filter(pc.equal(batch.column(SPLIT), TRAIN))])
+                encoded, cut = _encode(spec, chosen, encoder)
                 writer.write_batch(encoded)
-                rows[split] += encoded.num_rows
+                rows += chosen.num_rows
                 truncated += cut
-    for writer in writers.values():
-        writer.close()
     return rows, truncated
 
 
-def _encode_batch(
-    spec: PipelineSpec, batch: pa.RecordBatch, encoder: Tokenizer, schema: pa.Schema
-) -> tuple[pa.RecordBatch, int]:
+def _encode(spec: PipelineSpec, rows: pa.Table, encoder: Tokenizer) -> tuple[pa.RecordBatch, int]:
     import numpy as np
     import pyarrow as pa
 
     kind = kinds.get(spec.kind)
-    ids, truncated = encoder.encode(batch.column(kind.text_columns[0]).to_pylist())
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int32)
-    flat = np.concatenate(ids).astype(np.int32) if ids else np.empty(0, np.int32)
-    column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
-    targets = kind.encode_targets(batch.column(kind.target_column), spec.data.labels)
-    return pa.RecordBatch.from_arrays([column, targets], schema=schema), truncated
+    encoded = decoders.get(spec.kind).encode(kind.inputs(rows), encoder)
+    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded.segments])]).astype(np.int32)
+    flat = np.concatenate([np.empty(0, np.int32), *encoded.segments])
+    ids = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    targets = kind.encode_targets(rows[kind.target_column].combine_chunks(), encoded, spec.data.labels)
+    return pa.RecordBatch.from_arrays([ids, targets], names=["input_ids", "target"]), encoded.truncated

@@ -6,15 +6,21 @@ import importlib.metadata
 import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial import digest, kinds, progress, telemetry
-from perennial.artifacts import EncodedData, TrainedModel
+from perennial.artifacts import EncodedData, TrainedModel, ValidatedData
+from perennial.data.read import read_split
 from perennial.errors import TrainingError
 from perennial.home import Home
 from perennial.inference import decoders
+from perennial.inference.decoders import Decoder, Encoded, Meaning, Outputs
 from perennial.inference.tokenization import Tokenizer
+from perennial.kinds import Kind, Prediction
 from perennial.spec import PipelineSpec
 from perennial.training import base_model, precision
 from perennial.training.base_model import BaseModel
@@ -24,37 +30,41 @@ if TYPE_CHECKING:
 
     from perennial.training.checkpoints import Best, Checkpoints
     from perennial.training.dataset import EncodedRows
-    from perennial.training.trainer import Judge, PerennialTrainer
+    from perennial.training.trainer import PerennialTrainer
 
 STEP = "finetune"
 # Part of the key: raise it when the code of this step trains another model from the same rows and settings.
-RECIPE = 1
+RECIPE = 2
 REFERENCE_WIDTH = 384
 REFERENCE_RATE = 2e-4
 TOKENIZER = "tokenizer.json"
 RECORD = "training.json"
 
 
-def finetune(spec: PipelineSpec, data: EncodedData, home: Home) -> TrainedModel:
-    """The base model fine-tuned on the train split, at its best checkpoint on the validation split.
+def finetune(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> TrainedModel:
+    """The base model fine-tuned on `data`, at its best checkpoint on the validation split of `validated`.
 
     A run that was killed resumes from its last checkpoint. Raises TrainingError if training diverges, or ends in a
     model that answers the same to everything.
     """
     base = base_model.find(spec)
     computed_in = precision.choose(spec.training.precision)
-    key = training_key(spec, data, base, computed_in)
+    key = training_key(spec, data, validated, base, computed_in)
 
     def make(folder: Path) -> TrainedModel:
-        return _train(spec, data, base, computed_in, home, key, folder)
+        judged = _judged(spec, data, validated, home)
+        return _train(spec, data, judged, base, computed_in, home, key, folder)
 
     return home.store.get_or_make(STEP, key, TrainedModel, make)
 
 
-def training_key(spec: PipelineSpec, data: EncodedData, base: BaseModel, computed_in: str) -> str:
+def training_key(
+    spec: PipelineSpec, data: EncodedData, validated: ValidatedData, base: BaseModel, computed_in: str
+) -> str:
     """The key of a trained model: its rows, base, settings, and the versions that compute it."""
     return digest.of_values(
         data=data.digest,
+        validated=validated.digest,
         base=base.revision,
         kind=spec.kind,
         labels=spec.data.labels,
@@ -73,30 +83,76 @@ def encoder_rate(spec: PipelineSpec, width: int) -> float:
     return min(REFERENCE_RATE * (REFERENCE_WIDTH / width) ** 2, 5e-4)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The validation rows, read as they would be served, and what their answers should be."""
+
+    kind: Kind
+    decoder: Decoder
+    encoded: Encoded
+    targets: list[Any]
+    labels: tuple[str, ...]
+
+    def decoding(self, outputs: Outputs, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """What the decoder must know beyond the labels to read such outputs."""
+        return self.kind.decoding(outputs, self.targets, self.labels, statistics)
+
+    def predictions(self, outputs: Outputs, decoding: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """`outputs` as answers."""
+        return self.decoder.decode(outputs, self.encoded, Meaning(self.labels, decoding))
+
+    def metrics(self, outputs: Outputs, statistics: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Every metric of `outputs`."""
+        predictions = self.predictions(outputs, self.decoding(outputs, statistics))
+        return self.kind.measure(self.targets, predictions, self.labels).values
+
+
+def _judged(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> Judged:
+    kind, decoder = kinds.get(spec.kind), decoders.get(spec.kind)
+    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
+    rows = read_split(validated, home.store, "validation", columns)
+    encoded = decoder.encode(kind.inputs(rows), Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length))
+    return Judged(kind, decoder, encoded, rows[kind.target_column].to_pylist(), spec.data.labels)
+
+
 def _train(
-    spec: PipelineSpec, data: EncodedData, base: BaseModel, computed_in: str, home: Home, key: str, folder: Path
+    spec: PipelineSpec,
+    data: EncodedData,
+    judged: Judged,
+    base: BaseModel,
+    computed_in: str,
+    home: Home,
+    key: str,
+    folder: Path,
 ) -> TrainedModel:
     telemetry.off()
     from perennial.training import model
     from perennial.training.checkpoints import Checkpoints
+    from perennial.training.dataset import EncodedRows
 
     started = time.monotonic()
     kept = Checkpoints(home.checkpoints(key))
-    trainer = _trainer(spec, data, base, computed_in, home, kept)
+    rows = EncodedRows(data, home.store.root)
+    statistics = judged.kind.statistics(rows.targets, spec.data.labels, spec.training)
+    trainer = _trainer(spec, data, rows, judged, statistics, base, computed_in, home, kept)
     try:
-        best = _learn(spec, trainer, kept)
+        best = _learn(trainer, kept)
+        outputs = trainer.validation_outputs()
+        decoding = judged.decoding(outputs, statistics)
+        _refuse_collapsed(judged, judged.predictions(outputs, decoding))
     except TrainingError:
         # To resume it would only end the same way.
         kept.remove()
         raise
     model.save(trainer.model, folder)
     shutil.copyfile(home.store.root / data.tokenizer_path, folder / TOKENIZER)
-    trained = _record(spec, data, base, computed_in, home, key, folder, trainer, best, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    trained = _record(spec, data, base, computed_in, home, key, folder, trainer, best, decoding, seconds)
     kept.remove()
     return trained
 
 
-def _learn(spec: PipelineSpec, trainer: PerennialTrainer, kept: Checkpoints) -> Best:
+def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
     from perennial.training import checkpoints
 
     latest = kept.latest()
@@ -111,24 +167,27 @@ def _learn(spec: PipelineSpec, trainer: PerennialTrainer, kept: Checkpoints) -> 
     if best is None:
         raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
     kept.load_best(trainer.model)
-    _refuse_collapsed(spec, trainer)
     return best
 
 
 def _trainer(
-    spec: PipelineSpec, data: EncodedData, base: BaseModel, computed_in: str, home: Home, kept: Checkpoints
+    spec: PipelineSpec,
+    data: EncodedData,
+    rows: EncodedRows,
+    judged: Judged,
+    statistics: Mapping[str, np.ndarray],
+    base: BaseModel,
+    computed_in: str,
+    home: Home,
+    kept: Checkpoints,
 ) -> PerennialTrainer:
     from transformers import TrainingArguments, set_seed
 
     from perennial.training import model
-    from perennial.training.dataset import EncodedRows
     from perennial.training.trainer import PerennialTrainer
 
-    kind = kinds.get(spec.kind)
-    rows = EncodedRows(data, home.store.root, "train")
-    validation = EncodedRows(data, home.store.root, "validation")
     set_seed(spec.training.seed)
-    network = model.build(spec, base, kind.outputs(spec.data.labels))
+    network = model.build(spec, base, judged.kind.outputs(spec.data.labels))
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
     settings = spec.training
     arguments = TrainingArguments(
@@ -152,35 +211,19 @@ def _trainer(
     return PerennialTrainer(
         network,
         arguments,
-        kind=kind,
+        kind=judged.kind,
         training=settings,
         rows=rows,
-        validation=validation,
-        judge=_judge(spec, validation),
+        validation=judged.encoded.segments,
+        judge=partial(judged.metrics, statistics=statistics),
         padding=Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id,
-        label_weights=(
-            kind.label_weights(rows.targets, spec.data.labels) if settings.class_weights == "balanced" else None
-        ),
+        statistics=statistics,
         kept=kept,
     )
 
 
-def _judge(spec: PipelineSpec, validation: EncodedRows) -> Judge:
-    kind = kinds.get(spec.kind)
-    decode, reading = decoders.get(spec.kind), decoders.OutputLabels(spec.data.labels)
-    targets = kind.decode_targets(validation.targets, spec.data.labels)
-
-    def judge(logits: np.ndarray) -> dict[str, float]:
-        predictions = decode(logits, reading)
-        return kind.measure(targets, predictions, spec.data.labels).values
-
-    return judge
-
-
-def _refuse_collapsed(spec: PipelineSpec, trainer: PerennialTrainer) -> None:
-    decode, reading = decoders.get(spec.kind), decoders.OutputLabels(spec.data.labels)
-    predictions = decode(trainer.validation_logits(), reading)
-    answer = kinds.get(spec.kind).collapsed(predictions)
+def _refuse_collapsed(judged: Judged, predictions: Sequence[Prediction]) -> None:
+    answer = judged.kind.collapsed(predictions)
     if answer is not None:
         raise TrainingError(
             f"Training collapsed: the best checkpoint answers {answer} to all {len(predictions):,} validation rows.",
@@ -199,6 +242,7 @@ def _record(
     folder: Path,
     trainer: PerennialTrainer,
     best: Best,
+    decoding: dict[str, Any],
     seconds: float,
 ) -> TrainedModel:
     from perennial.training import model
@@ -225,8 +269,9 @@ def _record(
         precision=computed_in,
         epochs=round(float(trainer.state.epoch or 0), 2),
         best_epoch=round(best.epoch, 2),
-        train_rows=data.rows["train"],
+        train_rows=data.rows,
         validation=best.metrics,
+        decoding=decoding,
         seconds=round(seconds, 2),
     )
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from perennial import telemetry
 from perennial.errors import BaseModelError
+from perennial.inference import decoders
+from perennial.inference.batching import pad, plan_batches
 from perennial.spec import PipelineSpec
 from perennial.training.base_model import BaseModel
 
@@ -38,6 +42,25 @@ class MeanPooled(nn.Module):
         return cast(torch.Tensor, self.head(self.dropout(mean)))
 
 
+class PerToken(nn.Module):
+    """A linear head on each token vector."""
+
+    def __init__(self, encoder: nn.Module, width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits (rows × tokens × outputs) of token ids and their mask (both rows × tokens)."""
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return cast(torch.Tensor, self.head(self.dropout(states)))
+
+
+HEADS = {"mean": MeanPooled, "token": PerToken}
+"""Linear heads of our own, by what `head.json` calls them."""
+
+
 class OwnHead(nn.Module):
     """The architecture's own sequence-classification model, its logits taken out of the output record."""
 
@@ -51,7 +74,9 @@ class OwnHead(nn.Module):
 
 
 def pooling(spec: PipelineSpec, base: BaseModel) -> str:
-    """`model.pooling`, or for auto: mean for a sentence-embedding base, cls otherwise."""
+    """`model.pooling`; auto: mean for a sentence-embedding base, cls otherwise; token where each token is answered."""
+    if decoders.get(spec.kind).per_token:
+        return "token"
     if spec.model.pooling != "auto":
         return spec.model.pooling
     return "mean" if base.embeds_sentences else "cls"
@@ -89,9 +114,10 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
         if isinstance(getattr(config, name, None), float):
             setattr(config, name, spec.training.encoder_dropout)
-    if pooling(spec, base) == "mean":
+    head = HEADS.get(pooling(spec, base))
+    if head is not None:
         encoder = AutoModel.from_pretrained(base.folder, config=config, **FROM_SAFETENSORS)
-        return MeanPooled(without_pooler(encoder), config.hidden_size, outputs, spec.training.dropout)
+        return head(without_pooler(encoder), config.hidden_size, outputs, spec.training.dropout)
     return OwnHead(_own_head(base, config, outputs))
 
 
@@ -104,7 +130,7 @@ def without_pooler(encoder: Any) -> nn.Module:
 
 def width(model: nn.Module) -> int:
     """The encoder's hidden width, under whatever name its architecture keeps it."""
-    inner = model.encoder if isinstance(model, MeanPooled) else model.classifier
+    inner = model.classifier if isinstance(model, OwnHead) else model.encoder
     return int(cast(Any, inner).config.hidden_size)
 
 
@@ -112,11 +138,12 @@ def save(model: nn.Module, folder: Path) -> None:
     """Write `model.safetensors`, the encoder's `config.json` and `head.json` to `folder`."""
     from safetensors.torch import save_file
 
-    inner = model.encoder if isinstance(model, MeanPooled) else model.classifier
+    inner = model.classifier if isinstance(model, OwnHead) else model.encoder
     cast(Any, inner).config.save_pretrained(folder)
     head: dict[str, object] = {"pooling": "cls"}
-    if isinstance(model, MeanPooled):
-        head = {"pooling": "mean", "width": model.head.in_features, "outputs": model.head.out_features}
+    if isinstance(model, MeanPooled | PerToken):
+        name = next(name for name, kind in HEADS.items() if isinstance(model, kind))
+        head = {"pooling": name, "width": model.head.in_features, "outputs": model.head.out_features}
     (folder / HEAD).write_text(json.dumps(head) + "\n", encoding="utf-8")
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
 
@@ -131,9 +158,9 @@ def load(folder: Path, attention: str | None = None) -> nn.Module:
     head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
     chosen = {"attn_implementation": attention} if attention else {}
     model: nn.Module
-    if head["pooling"] == "mean":
+    if head["pooling"] in HEADS:
         encoder = without_pooler(AutoModel.from_config(config, dtype=torch.float32, **chosen))
-        model = MeanPooled(encoder, head["width"], head["outputs"], dropout=0.0)
+        model = HEADS[head["pooling"]](encoder, head["width"], head["outputs"], dropout=0.0)
     else:
         model = OwnHead(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **chosen))
     model.load_state_dict(load_file(folder / WEIGHTS))
@@ -147,6 +174,33 @@ def freeze(model: nn.Module, *, embeddings: bool, layers: int) -> None:
             parameter.requires_grad_(False)
         if (layer := layer_number(name)) is not None and layer < layers:
             parameter.requires_grad_(False)
+
+
+@torch.inference_mode()
+def outputs_of(
+    model: nn.Module,
+    segments: Sequence[np.ndarray],
+    pad_id: int,
+    tokens_per_batch: int,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[np.ndarray]:
+    """What `model` gives for each segment of token ids, in their order: float32, (outputs,) or (tokens, outputs).
+
+    `on_progress` hears (segments done, segments in all) after each batch.
+    """
+    found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
+    device = next(model.parameters()).device
+    done = 0
+    for batch in plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch):
+        inputs = (torch.from_numpy(array).to(device) for array in pad([segments[place] for place in batch], pad_id))
+        answers = model(*inputs).float().cpu().numpy()
+        for place, answer in zip(batch, answers, strict=True):
+            found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer
+        done += len(batch)
+        if on_progress:
+            on_progress(done, len(segments))
+    return found
 
 
 def layer_number(name: str) -> int | None:

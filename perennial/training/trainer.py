@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,17 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from perennial import progress
 from perennial.errors import TrainingError
-from perennial.inference.batching import plan_batches
+from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
 from perennial.spec import TrainingSpec
 from perennial.training import checkpoints
 from perennial.training.batching import TokenBudgetSampler
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.dataset import EncodedRows, collate
-from perennial.training.model import is_head
+from perennial.training.model import is_head, outputs_of
 
-Judge = Callable[[np.ndarray], dict[str, float]]
-"""Metrics of the logits of all validation rows (rows × outputs), in their order."""
+Judge = Callable[[Outputs], dict[str, float]]
+"""Metrics of the outputs for all validation segments, in their order."""
 
 EVALUATION_TOKENS = 8192
 TRAINER_STATE = "trainer_state.json"
@@ -49,18 +49,20 @@ class PerennialTrainer(Trainer):
         kind: Kind,
         training: TrainingSpec,
         rows: EncodedRows,
-        validation: EncodedRows,
+        validation: Sequence[np.ndarray],
         judge: Judge,
         padding: int,
-        label_weights: np.ndarray | None,
+        statistics: Mapping[str, np.ndarray],
         kept: Checkpoints,
     ) -> None:
-        super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=validation)
+        """`validation`: token ids of each segment of the validation rows."""
+        # transformers wants an eval_dataset; what is judged, and how, is ours (`evaluate`).
+        super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
         self.judge, self.padding, self.kept = judge, padding, kept
         self.optimizer: Any
         self.control: TrainerControl
-        self.label_weights = None if label_weights is None else torch.from_numpy(label_weights).to(arguments.device)
+        self.statistics = {name: torch.from_numpy(values).to(arguments.device) for name, values in statistics.items()}
         self.loss_is_scaled_for_ga = False
         self.sampler = TokenBudgetSampler(
             rows.lengths,
@@ -113,16 +115,16 @@ class PerennialTrainer(Trainer):
     ) -> Any:
         """The kind's loss of one batch."""
         targets = inputs.pop("targets")
-        logits = model(**inputs)
-        loss = self.kind.loss(logits.float(), targets, self.label_weights, self.training)
-        return (loss, logits) if return_outputs else loss
+        outputs = model(**inputs)
+        loss = self.kind.loss(outputs.float(), targets, self.statistics, self.training)
+        return (loss, outputs) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics of the validation split; keeps the model if it is the best so far."""
-        logits = self.validation_logits()
-        if not np.isfinite(logits).all():
+        outputs = self.validation_outputs()
+        if not all(np.isfinite(output).all() for output in outputs):
             raise _diverged("the model's outputs are no finite numbers", self.state, self.args)
-        metrics = self.judge(logits)
+        metrics = self.judge(outputs)
         score = metrics[self.kind.selection_metric]
         best = self.kept.best()
         if best is None or score > best.score:
@@ -132,20 +134,10 @@ class PerennialTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, prefixed)
         return prefixed
 
-    @torch.inference_mode()
-    def validation_logits(self) -> np.ndarray:
-        """Logits (rows × outputs, float32) of the validation split, in its order."""
+    def validation_outputs(self) -> list[np.ndarray]:
+        """What the model gives for each validation segment, float32, in their order."""
         self.model.eval()
-        parts: list[tuple[np.ndarray, np.ndarray]] = []
-        for batch in plan_batches(self.validation.lengths, EVALUATION_TOKENS):
-            inputs = collate([self.validation[int(row)] for row in batch], self.padding)
-            inputs.pop("targets")
-            logits = self.model(**{name: value.to(self.args.device) for name, value in inputs.items()})
-            parts.append((batch, logits.float().cpu().numpy()))
-        gathered = np.empty((len(self.validation), *parts[0][1].shape[1:]), np.float32)
-        for batch, logits in parts:
-            gathered[batch] = logits
-        return gathered
+        return outputs_of(self.model, self.validation, self.padding, EVALUATION_TOKENS)
 
     # From here on: transformers' checkpoint hooks, over files without pickle.
 

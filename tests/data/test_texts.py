@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 def read(path: Path | None, **options: Any) -> tuple[list[Row], list[str]]:
     chunks = list(rows_of(path, **options))
-    return [row for chunk in chunks for row in chunk.rows], [text for chunk in chunks for text in chunk.texts]
+    return [row for chunk in chunks for row in chunk.rows], [text for chunk in chunks for text in chunk.columns["text"]]
 
 
 def piped(content: str | bytes, **options: Any) -> tuple[list[Row], list[str]]:
@@ -80,7 +80,7 @@ def test_chunks_are_bounded_and_lazy(tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write("broken\n")
     chunks = rows_of(path)
-    assert next(chunks).texts[0] == "row 0"
+    assert next(chunks).columns["text"][0] == "row 0"
     with pytest.raises(SourceError, match=r"line 12,346 is not JSON"):
         list(chunks)
 
@@ -90,8 +90,8 @@ def test_chunks_are_bounded_and_lazy(tmp_path: Path) -> None:
     [
         ("text,body", {}, "text"),
         ("text,body", {"column": "body"}, "body"),
-        ("text,body", {"preferred": "body"}, "body"),
-        ("text,body", {"preferred": "headline"}, "text"),
+        ("text,body", {"preferred": {"text": "body"}}, "body"),
+        ("text,body", {"preferred": {"text": "headline"}}, "text"),
         ("title,n", {}, "title"),
         ("title,n", {"delimiter": ","}, "title"),
     ],

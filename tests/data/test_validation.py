@@ -288,7 +288,9 @@ def test_a_part_validated_before_is_not_read_again(home, monkeypatch):
     first = validate(spec, snapshot(spec, home, old), home)
     read = []
     frame = part_validation._frame
-    monkeypatch.setattr(part_validation, "_frame", lambda path, columns: read.append(path.name) or frame(path, columns))
+    monkeypatch.setattr(
+        part_validation, "_frame", lambda spec, path, columns: read.append(path.name) or frame(spec, path, columns)
+    )
     second = validate(spec, snapshot(spec, home, old, new), home)
     assert set(read) == {"1.parquet"}
     assert second.parts[0] == first.parts[0]

@@ -15,13 +15,14 @@ Gate = dict[str, Any]
 NAN = math.nan
 
 
-def spec(*gates: Gate) -> PipelineSpec:
+def spec(*gates: Gate, allow_dropped: tuple[str, ...] = ()) -> PipelineSpec:
     return PipelineSpec.model_validate(
         {
             "name": "news",
             "kind": "text-classification",
             "data": {"source": {"type": "file", "path": "a.csv"}, "labels": ["a", "b"]},
             "gates": list(gates),
+            "registry": {"allow_dropped_labels": allow_dropped},
         }
     )
 
@@ -41,6 +42,9 @@ def evaluation(
     champion: Metrics | None = None,
     problem: str | None = None,
     baselines: dict[str, Metrics] | None = None,
+    shared: Metrics | None = None,
+    new: tuple[str, ...] = (),
+    dropped: tuple[str, ...] = (),
 ) -> Evaluation:
     return Evaluation(
         digest="e" * 64,
@@ -48,6 +52,9 @@ def evaluation(
         champion=champion,
         champion_version="7" if champion is not None or problem is not None else None,
         champion_problem=problem,
+        shared=shared,
+        new_labels=new,
+        dropped_labels=dropped,
         baselines=baselines or {},
         predictions_path="evaluate/x/predictions.parquet",
     )
@@ -174,6 +181,65 @@ def test_a_label_the_champion_never_knew_is_undecided() -> None:
     assert found.reasons == ("recall of 'b' has nothing to be compared with: champion version 7 gave no such figure.",)
 
 
+def test_a_label_that_is_new_since_the_champion_is_judged_by_its_floor() -> None:
+    versus = {"metric": "recall", "per": "label", "versus": "champion"}
+    rivals = {"champion": figures(a=0.8), "shared": figures(a=0.85), "new": ("b",)}
+    good = decide(spec(versus, PER_LABEL), evaluation(figures(a=0.9, b=0.75), **rivals))
+    assert good.outcome is Outcome.PROMOTE
+    assert [(check.label, check.limit) for check in good.checks] == [("a", 0.8), ("a", 0.7), ("b", 0.7)]
+    assert decide(spec(versus, PER_LABEL), evaluation(figures(a=0.9, b=0.6), **rivals)).outcome is Outcome.REJECT
+
+
+@pytest.mark.parametrize("gate", [FLOOR, CHAMPION, {"metric": "recall", "per": "label", "versus": "champion"}])
+def test_a_new_label_without_a_floor_holds(gate: Gate) -> None:
+    found = judged(gate, candidate=figures(0.9, a=0.9, b=0.9), champion=figures(a=0.8), new=("b",))
+    assert found.outcome is Outcome.HOLD
+    assert found.reasons == (
+        "'b' is new: the champion has no figure to compare with, and no gate sets a floor. "
+        "Add one, such as {metric: recall, per: label, min: 0.7}.",
+    )
+
+
+def test_labels_all_new_and_nothing_compared_is_not_called_a_missing_champion() -> None:
+    gate = {"metric": "recall", "per": "label", "versus": "champion"}
+    found = judged(gate, candidate=figures(a=0.9, b=0.9), champion=figures(), new=("a", "b"))
+    assert (found.outcome, found.checks) == (Outcome.HOLD, ())
+    assert not any("no champion" in reason or "there is none yet" in reason for reason in found.reasons)
+    assert "'a', 'b' is new" in found.reasons[0]
+
+
+@pytest.mark.parametrize(("shared", "outcome"), [(0.80, Outcome.PROMOTE), (0.79, Outcome.REJECT)])
+def test_models_of_different_labels_are_compared_on_the_shared_ones(shared: float, outcome: Outcome) -> None:
+    # On all labels the candidate has 0.95, but the champion was never measured on the new one.
+    found = decide(
+        spec(CHAMPION, FLOOR, PER_LABEL),
+        evaluation(figures(0.95, a=0.9, b=0.9), champion=figures(0.80), shared=figures(shared, n=60), new=("b",)),
+    )
+    assert found.outcome is outcome
+    assert [(check.value, check.n) for check in found.checks[:2]] == [(shared, 60), (0.95, 100)]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "allowed", "outcome"),
+    [
+        ((), (), Outcome.PROMOTE),
+        (("c",), (), Outcome.HOLD),
+        (("c",), ("c",), Outcome.PROMOTE),
+        (("c", "d"), ("c",), Outcome.HOLD),
+    ],
+)
+def test_a_label_that_is_gone_holds_unless_it_is_allowed_to_go(
+    dropped: tuple[str, ...], allowed: tuple[str, ...], outcome: Outcome
+) -> None:
+    seen = evaluation(figures(0.9), champion=figures(0.8), dropped=dropped)
+    found = decide(spec(CHAMPION, allow_dropped=allowed), seen)
+    assert found.outcome is outcome
+    if outcome is Outcome.HOLD:
+        gone = repr(dropped[-1])
+        assert f"The champion, version 7, knows {gone}, which data.labels lacks" in found.reasons[0]
+        assert "registry.allow_dropped_labels" in found.reasons[0]
+
+
 @pytest.mark.parametrize(
     ("gate", "n", "outcome"),
     [
@@ -266,6 +332,7 @@ METRICS = st.builds(
     log_loss=NUMBERS,
     n=st.sampled_from([0, 1, 100]),
     a=st.sampled_from([0.0, 0.8, NAN]),
+    b=st.sampled_from([0.8, NAN]),
 )
 EVALUATIONS = st.builds(
     evaluation,
@@ -273,6 +340,9 @@ EVALUATIONS = st.builds(
     champion=st.none() | METRICS,
     problem=st.none() | st.just("damaged"),
     baselines=st.dictionaries(st.sampled_from(["majority", "tfidf"]), METRICS),
+    shared=st.none() | METRICS,
+    new=st.sampled_from([(), ("b",), ("a", "b")]),
+    dropped=st.sampled_from([(), ("c",)]),
 )
 GATES = st.lists(
     st.sampled_from([FLOOR, CEILING, CHAMPION, CHAMPION_LOSS, BASELINE, BASELINE_LOSS, PER_LABEL])
@@ -292,8 +362,9 @@ def test_a_failing_gate_more_never_promotes(gates: list[Gate], seen: Evaluation)
 @given(gates=GATES, more=GATES, seen=EVALUATIONS)
 def test_gates_only_ever_narrow(gates: list[Gate], more: list[Gate], seen: Evaluation) -> None:
     before, after = decide(spec(*gates), seen), decide(spec(*gates, *more), seen)
-    # Gates that did not apply (no champion) become decidable by a floor; what was decided never gets better.
-    if before.checks:
+    # Gates that did not apply (no champion), and labels that are new, become decidable by a floor; what was decided
+    # never gets better.
+    if before.checks and (PER_LABEL in gates or not seen.new_labels):
         order = [Outcome.REJECT, Outcome.HOLD, Outcome.PROMOTE]
         assert order.index(after.outcome) <= order.index(before.outcome)
 
@@ -303,6 +374,8 @@ def test_promotion_needs_a_passed_check_and_nothing_else(gates: list[Gate], seen
     found = decide(spec(*gates), seen)
     assert found.reasons, "every decision says why"
     verdicts = {check.verdict for check in found.checks}
-    assert (found.outcome is Outcome.PROMOTE) == (verdicts == {Verdict.PASS} and seen.champion_problem is None)
+    labels_are_fine = not seen.dropped_labels and (not seen.new_labels or PER_LABEL in gates)
+    nothing_else = seen.champion_problem is None and labels_are_fine
+    assert (found.outcome is Outcome.PROMOTE) == (verdicts == {Verdict.PASS} and nothing_else)
     if found.outcome is Outcome.PROMOTE:
         assert all(check.n > 0 and check.value is not None and math.isfinite(check.value) for check in found.checks)

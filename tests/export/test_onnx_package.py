@@ -20,7 +20,7 @@ from perennial.home import Home
 from perennial.inference import package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
-from perennial.training.model import load
+from perennial.training import model as training_model
 
 TEXTS = tiny_texts(300)
 DATA = "d" * 64
@@ -46,7 +46,8 @@ def targets(_tiny_home: tuple[Home, TrainedModel]) -> list[str]:
     home, model = _tiny_home
     folder = home.store.root / model.path
     rows, _ = Tokenizer(folder / "tokenizer.json", TINY_MAX_LENGTH).encode(TEXTS)
-    return [TINY_LABELS[best] for best in parity.torch_logits(load(folder), rows, 0).argmax(axis=1)]
+    outputs = training_model.outputs_of(training_model.load(folder), rows, 0, parity.TOKENS_PER_BATCH)
+    return [TINY_LABELS[best] for best in np.stack(outputs).argmax(axis=1)]
 
 
 Make = Callable[..., OnnxPackage]
@@ -119,7 +120,7 @@ def test_fp16_halves_the_weights_and_keeps_fp32_outside(make: Make, root: Path) 
     packed = make("fp16")
     assert (packed.precision, packed.fallback) == ("fp16", None)
     assert package.read(root / packed.path).graph["lowered"]["float16 weights"] > 0
-    assert Predictor(root / packed.path).logits(["profit"]).dtype == np.float32
+    assert Predictor(root / packed.path).outputs(["profit"])[0].dtype == np.float32
 
 
 def test_package_json_is_complete_and_the_same_each_time(
@@ -142,7 +143,7 @@ def test_package_json_is_complete_and_the_same_each_time(
 
 def test_the_same_export_is_not_made_twice(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make("fp32")
-    monkeypatch.setattr(graph, "trace", lambda *_: pytest.fail("traced again"))
+    monkeypatch.setattr(graph, "trace", lambda *_, **__: pytest.fail("traced again"))
     assert make("fp32") == first
 
 
@@ -268,15 +269,15 @@ def test_a_full_disk_is_no_reason_to_fall_back(make: Make, root: Path, monkeypat
 
 
 def test_a_graph_that_disagrees_is_refused_with_the_difference(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference = parity.torch_logits
+    reference = training_model.outputs_of
 
-    def off_by_a_little(*arguments: Any) -> np.ndarray:
-        logits = reference(*arguments)
-        logits[41, 1] += 0.25
-        return logits
+    def off_by_a_little(*arguments: Any, **options: Any) -> list[np.ndarray]:
+        outputs = reference(*arguments, **options)
+        outputs[41][1] += 0.25
+        return outputs
 
-    monkeypatch.setattr(parity, "torch_logits", off_by_a_little)
-    with pytest.raises(ExportError, match=r"differ by up to 0\.25 \(row 41 of 300 validation rows\), at most 0\.001"):
+    monkeypatch.setattr(training_model, "outputs_of", off_by_a_little)
+    with pytest.raises(ExportError, match=r"differ by up to 0\.25 \(text 41 of 300\), at most 0\.001"):
         make("fp32")
 
 

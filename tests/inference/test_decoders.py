@@ -10,11 +10,12 @@ from tiny_model import TINY_LABELS
 
 from perennial.errors import PackageError
 from perennial.inference import decoders, package
+from perennial.inference.decoders.base import Encoded, softmax
 
 
 def test_softmax_survives_huge_logits() -> None:
     logits = np.array([[1e4, -1e4, 0], [1e4, 1e4, 1e4], [0, 0, 1e-3]], np.float32)
-    probabilities = decoders.softmax(logits)
+    probabilities = softmax(logits)
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert probabilities[0].tolist() == [1, 0, 0]
@@ -22,7 +23,8 @@ def test_softmax_survives_huge_logits() -> None:
 
 def test_the_label_is_the_likeliest(tiny_package: Path) -> None:
     info = package.read(tiny_package)
-    answers = decoders.get(info.kind)(np.array([[0, 1, 3], [2, 1, 0]], np.float32), info)
+    outputs = list(np.array([[0, 1, 3], [2, 1, 0]], np.float32))
+    answers = decoders.get(info.kind).decode(outputs, Encoded([], 0), info)
     assert [answer["label"] for answer in answers] == [TINY_LABELS[2], TINY_LABELS[0]]
     for answer in answers:
         assert answer["score"] == answer["scores"][answer["label"]] == max(answer["scores"].values())

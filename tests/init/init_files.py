@@ -62,5 +62,9 @@ def _csv(rows: Sequence[Row], delimiter: str) -> str:
     target = io.StringIO(newline="")
     writer = csv.DictWriter(target, list(rows[0]), delimiter=delimiter)
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
     return target.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value

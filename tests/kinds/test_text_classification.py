@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from perennial import kinds
+from perennial.inference.decoders import Encoded
 from perennial.kinds.text_classification import KIND
 from perennial.spec import DataSpec, PipelineSpec, TrainingSpec
 
@@ -72,37 +73,46 @@ def test_fewer_than_two_labels_are_a_problem(labels: tuple[str, ...]) -> None:
 def test_its_expectations_quarantine_unknown_labels() -> None:
     data = DataSpec.model_validate({"source": {"type": "file", "path": "a.csv"}, "labels": LABELS})
     known, in_set = KIND.expectations(data)
-    assert (known.column, in_set.column) == ("label", "label")
-    assert in_set.arguments == {"value_set": list(LABELS)}
-    assert {known.severity, in_set.severity} == {"warning"}
+    assert (known.spec.column, in_set.spec.column) == ("label", "label")
+    assert (known.spec.type, in_set.spec.type) == (
+        "expect_column_values_to_not_be_null",
+        "expect_column_values_to_be_in_set",
+    )
+    assert in_set.spec.arguments == {"value_set": list(LABELS)}
+    assert {known.spec.severity, in_set.spec.severity} == {"warning"}
 
 
 def test_targets_there_and_back() -> None:
-    encoded = KIND.encode_targets(pa.array(["flat", "down", "up", "down"]), LABELS)
+    targets = ["flat", "down", "up", "down"]
+    encoded = KIND.encode_targets(pa.array(targets), Encoded([], 0), LABELS)
     assert encoded.type == pa.int64()
     assert encoded.to_pylist() == [2, 0, 1, 0]
-    assert KIND.decode_targets(encoded.to_numpy(), LABELS) == ["flat", "down", "up", "down"]
-    assert KIND.encode_targets(pa.array([], pa.string()), LABELS).to_pylist() == []
+    assert [LABELS[place] for place in encoded.to_pylist()] == targets
+    assert KIND.encode_targets(pa.array([], pa.string()), Encoded([], 0), LABELS).to_pylist() == []
     assert KIND.outputs(LABELS) == 3
 
 
 def test_balanced_weights_are_inverse_to_frequency_and_mean_one_over_the_rows() -> None:
     targets = np.array([0] * 6 + [1] * 3 + [2])
-    weights = KIND.label_weights(targets, LABELS)
+    balanced = TrainingSpec(class_weights="balanced")
+    weights = KIND.statistics(targets, LABELS, balanced)["weights"]
+    assert weights.dtype == np.float32
     assert weights == pytest.approx([10 / 18, 10 / 9, 10 / 3])
     assert weights[targets].mean() == pytest.approx(1)
-    assert np.isfinite(KIND.label_weights(np.array([0, 0]), LABELS)).all(), "a label without rows has a finite weight"
+    absent = KIND.statistics(np.array([0, 0]), LABELS, balanced)["weights"]
+    assert np.isfinite(absent).all(), "a label without rows has a finite weight"
+    assert KIND.statistics(targets, LABELS, TrainingSpec()) == {}
 
 
 def test_the_loss_by_hand() -> None:
     import torch
 
     logits, targets = torch.tensor([[math.log(3), 0.0], [0.0, 0.0]]), torch.tensor([0, 1])
-    plain = KIND.loss(logits, targets, None, TrainingSpec(label_smoothing=0))
+    plain = KIND.loss(logits, targets, {}, TrainingSpec(label_smoothing=0))
     assert plain.item() == pytest.approx(-(math.log(3 / 4) + math.log(1 / 2)) / 2)
-    weighted = KIND.loss(logits, targets, torch.tensor([3.0, 1.0]), TrainingSpec(label_smoothing=0))
+    weighted = KIND.loss(logits, targets, {"weights": torch.tensor([3.0, 1.0])}, TrainingSpec(label_smoothing=0))
     assert weighted.item() == pytest.approx(-(3 * math.log(3 / 4) + math.log(1 / 2)) / 4)
-    smoothed = KIND.loss(logits, targets, None, TrainingSpec(label_smoothing=0.2))
+    smoothed = KIND.loss(logits, targets, {}, TrainingSpec(label_smoothing=0.2))
     assert smoothed.item() == pytest.approx(-(0.9 * math.log(3 / 4) + 0.1 * math.log(1 / 4) + math.log(1 / 2)) / 2)
 
 

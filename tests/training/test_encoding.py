@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from perennial.artifacts import EncodedData, EncodedPart
 from perennial.errors import BaseModelError
 from perennial.inference.tokenization import Tokenizer
 from perennial.training.dataset import EncodedRows, collate
+from perennial.training.finetune import _judged
 
 
 def entries(work: Work) -> dict[str, int]:
@@ -24,38 +26,49 @@ def entries(work: Work) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (work.root / "encode").glob("*")}
 
 
+def rows_of(work: Work, split: str) -> list[dict[str, Any]]:
+    """The rows of `split`, from the snapshot."""
+    rows = [row for part in work.snapshot.parts for row in pq.read_table(work.root / part.path).to_pylist()]
+    return [row for row in rows if row["split"] == split]
+
+
 def test_training_sees_the_tokenizers_ids_and_the_labels_places(work) -> None:
     made = work()
     backend = Tokenizer(made.root / made.encoded.tokenizer_path, made.spec.model.max_length)
-    for split in ("train", "validation"):
-        rows = [
-            row
-            for part in made.snapshot.parts
-            for row in pq.read_table(made.root / part.path).to_pylist()
-            if row["split"] == split
-        ]
-        ids, _ = backend.encode([row["text"] for row in rows])
-        seen = EncodedRows(made.encoded, made.root, split)
-        assert len(seen) == len(rows) == made.encoded.rows[split] > 20
-        for place, row in enumerate(rows):
-            encoded, target = seen[place]
-            assert encoded.tolist() == list(ids[place])
-            assert LABELS[int(target)] == row["label"]
+    rows = rows_of(made, "train")
+    ids, _ = backend.encode([row["text"] for row in rows])
+    seen = EncodedRows(made.encoded, made.root)
+    assert len(seen) == len(rows) == made.encoded.rows > 20
+    for place, row in enumerate(rows):
+        encoded, target = seen[place]
+        assert encoded.tolist() == list(ids[place])
+        assert LABELS[int(target)] == row["label"]
 
 
-def test_test_rows_are_not_encoded(work) -> None:
+def test_the_rows_to_choose_by_are_read_as_they_are_served(work) -> None:
     made = work()
-    assert set(made.encoded.rows) == {"train", "validation"}
-    assert sum(made.encoded.rows.values()) < made.snapshot.rows
+    backend = Tokenizer(made.root / made.encoded.tokenizer_path, made.spec.model.max_length)
+    rows = rows_of(made, "validation")
+    ids, _ = backend.encode([row["text"] for row in rows])
+    judged = _judged(made.spec, made.encoded, made.validated, made.home)
+    assert len(judged.targets) == len(rows) > 20
+    assert [segment.tolist() for segment in judged.encoded.segments] == [list(row) for row in ids]
+    assert judged.targets == [row["label"] for row in rows]
+
+
+def test_only_train_rows_are_encoded(work) -> None:
+    made = work()
+    assert made.encoded.rows == sum(part.rows for part in made.encoded.parts) == len(rows_of(made, "train"))
+    assert made.encoded.rows < made.snapshot.rows
     files = {path.name for path in (made.root / made.encoded.parts[0].path).glob("*.arrow")}
-    assert files == {"train.arrow", "validation.arrow"}
+    assert files == {"train.arrow"}
 
 
 def test_truncated_rows_are_counted(work) -> None:
     assert work("long", model__max_length=24).encoded.truncated == 0
     short = work("short", model__max_length=8)
     assert short.encoded.truncated > 0
-    assert EncodedRows(short.encoded, short.root, "train").lengths.max() == 8
+    assert EncodedRows(short.encoded, short.root).lengths.max() == 8
 
 
 def test_a_length_the_base_can_not_read_is_refused(work) -> None:
@@ -87,7 +100,7 @@ def test_only_a_new_part_is_encoded(work, tmp_path: Path) -> None:
 def test_rows_are_mapped_into_memory_not_copied(work) -> None:
     made = work()
     before = pa.total_allocated_bytes()
-    rows = EncodedRows(made.encoded, made.root, "train")
+    rows = EncodedRows(made.encoded, made.root)
     assert pa.total_allocated_bytes() == before
     ids, _ = rows[0]
     assert not ids.flags.owndata
@@ -111,10 +124,10 @@ def test_rows_over_several_parts_and_batches_are_the_rows_written(
     root = tmp_path_factory.mktemp("parts")
     data = EncodedData(
         digest="", parts=tuple(_write(root, number, part) for number, part in enumerate(parts)),
-        rows={}, truncated=0, tokenizer_path="",
+        rows=0, truncated=0, tokenizer_path="",
     )  # fmt: skip
     written = [row for part in parts for batch in part for row in batch]
-    rows = EncodedRows(data, root, "train")
+    rows = EncodedRows(data, root)
     assert [(ids.tolist(), int(target)) for ids, target in (rows[place] for place in range(len(rows)))] == written
     assert rows.lengths.tolist() == [len(ids) for ids, _ in written]
     assert rows.targets.tolist() == [target for _, target in written]
@@ -130,7 +143,7 @@ def _write(root: Path, number: int, part: list[Rows]) -> EncodedPart:
                 pa.array([t for _, t in batch], pa.int64()),
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    return EncodedPart(path=str(number), digest="", rows={}, truncated=0)
+    return EncodedPart(path=str(number), digest="", rows=0, truncated=0)
 
 
 def test_collate_pads_and_masks() -> None:

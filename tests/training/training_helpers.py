@@ -6,10 +6,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from perennial import digest, progress, spec_file
 from perennial.artifacts import CheckedPart, EncodedData, Snapshot, TrainedModel, ValidatedData
 from perennial.data import snapshot as snapshots
+from perennial.data.read import read_split
 from perennial.home import Home
+from perennial.inference.tokenization import Tokenizer
 from perennial.spec import PipelineSpec
 from perennial.training import encoding
 from perennial.training.finetune import finetune
@@ -48,9 +52,16 @@ class Work:
     def root(self) -> Path:
         return self.home.store.root
 
+    def rows(self, split: str) -> tuple[list[np.ndarray], list[str]]:
+        """Token ids and labels of the rows of `split`, read as they would be served."""
+        table = read_split(self.validated, self.home.store, split, ["text", "label"])
+        tokenizer = Tokenizer(self.root / self.encoded.tokenizer_path, self.spec.model.max_length)
+        ids, _ = tokenizer.encode(table["text"].to_pylist())
+        return ids, table["label"].to_pylist()
+
     def train(self) -> TrainedModel:
         with progress.heard_by(self.notes):
-            return finetune(self.spec, self.encoded, self.home)
+            return finetune(self.spec, self.encoded, self.validated, self.home)
 
 
 def prepare(folder: Path) -> Work:

@@ -1,0 +1,70 @@
+"""A dictionary of the spans that were seen: the baseline of the CoNLL-2003 shared task (Tjong Kim Sang 2003)."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perennial.inference.spans import Span
+from perennial.inference.words import words_in
+
+MAX_ROWS = 200_000
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The spans that were seen."""
+
+    labels: Mapping[Words, str]
+    """The words of each span, and its commonest label."""
+    sizes: Mapping[str, Sequence[int]]
+    """By first word: how many words spans have, the longest first."""
+
+
+def learn(texts: Sequence[str], targets: Sequence[Sequence[Span]]) -> Lexicon:
+    """Every span of `targets` (in characters of `texts`), with the label it has most often."""
+    step = max(1, -(-len(texts) // MAX_ROWS))
+    spans = [
+        (text[start:end], label)
+        for text, found in zip(texts[::step], targets[::step], strict=True)
+        for start, end, label in found
+    ]
+    seen: defaultdict[Words, Counter[str]] = defaultdict(Counter)
+    for (words, _), (_, label) in zip(_words([text for text, _ in spans]), spans, strict=True):
+        seen[words][label] += 1
+    sizes: defaultdict[str, set[int]] = defaultdict(set)
+    for words in filter(None, seen):
+        sizes[words[0]].add(len(words))
+    return Lexicon(
+        {words: labels.most_common(1)[0][0] for words, labels in seen.items()},
+        {word: sorted(there, reverse=True) for word, there in sizes.items()},
+    )
+
+
+def find(known: Lexicon, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The spans of each text that are in `known`, from the left, the longest first; predictions without a score."""
+    return [_find(known, words, places) for words, places in _words(texts)]
+
+
+def _find(known: Lexicon, words: Words, places: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    found, place = [], 0
+    while place < len(words):
+        sizes = known.sizes.get(words[place], ())
+        size = next((size for size in sizes if words[place : place + size] in known.labels), 0)
+        if size:
+            label = known.labels[words[place : place + size]]
+            found.append({"start": places[place][0], "end": places[place + size - 1][1], "label": label})
+        place += size or 1
+    return found
+
+
+def _words(texts: Sequence[str]) -> Iterator[tuple[Words, Sequence[Sequence[int]]]]:
+    """The words of each text, and where they lie in it."""
+    places, first = words_in(texts)
+    behind = np.searchsorted(places[:, 0], [*first[1:], np.inf])
+    for text, begun, here in zip(texts, first, np.split(places, behind[:-1]), strict=True):
+        lie = (here - begun).tolist()
+        yield tuple(text[start:end] for start, end in lie), lie

@@ -1,0 +1,24 @@
+"""One number for a text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from perennial.inference.decoders.base import Encoded, Outputs, Reading
+from perennial.inference.decoders.text_classification import TextClassification
+
+DECIMALS = 5
+"""Of a standard deviation: those behind change with a row's neighbours in the batch, by float32's rounding."""
+
+
+class Regression(TextClassification):
+    """A text in, {"value"} out. The model answers in standard deviations from the mean of what it learned from."""
+
+    def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
+        mean, scale = reading.decoding.get("mean", 0.0), reading.decoding.get("scale", 1.0)
+        return [{"value": round(float(output[0]), DECIMALS) * scale + mean} for output in outputs]
+
+    def in_words(self, answer: Mapping[str, Any]) -> str:
+        return f"{answer['value']:.4g}"
+
+
+DECODER = Regression()

@@ -1,0 +1,106 @@
+"""Which kind of task a file is for, and which columns it reads: from the data, or as a user says."""
+
+import difflib
+from collections.abc import Callable
+
+from perennial import kinds
+from perennial.errors import SpecError
+from perennial.init import columns as roles
+from perennial.init import numbers, pairs, several, tagged
+from perennial.init.choice import Choice, distinct_roles, option
+from perennial.init.seen import Found, Given, Seen
+
+ROLES = {
+    "text-classification": ("text", "label"),
+    "text-pair": ("text", "text_pair", "label"),
+    "multi-label": ("text", "label"),
+    "token-classification": ("text", "tokens", "tags", "spans"),
+    "regression": ("text", "label"),
+}
+_FIND: dict[str, Callable[..., Found | None]] = {
+    "token-classification": tagged.find,
+    "text-pair": pairs.find,
+    "multi-label": several.find,
+    "regression": numbers.find,
+}
+"""The most telling first; what none of them finds is text-classification."""
+
+
+def recognise(seen: Seen, given: Given, kind: str | None) -> Found:
+    """The kind of task (`kind`, if it is given) and its columns, each with the reason.
+
+    Raises SpecError when columns or options don't fit the kind, and when no kind fits the columns.
+    """
+    distinct_roles({role: Choice(column=name, reason="") for role, name in given.named.items()})
+    asked, why = _asked(given, kind)
+    found = _find(seen, given, asked)
+    if why:
+        found = found.model_copy(update={"reason": why, "alternatives": ()})
+    distinct_roles(found.columns)
+    return found
+
+
+def _asked(given: Given, kind: str | None) -> tuple[str | None, str]:
+    """The kind that is asked for, by name or by a role that only it has, and how."""
+    if kind is not None and kind not in kinds.names():
+        near = difflib.get_close_matches(kind, kinds.names(), 1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise SpecError(f"There is no kind {kind!r}.", remedy=f"{hint}There are: {', '.join(kinds.names())}.")
+    possible = [name for name in ([kind] if kind else ROLES) if set(given.named) <= set(ROLES[name])]
+    told = " and ".join(option(role) for role in given.named)
+    if not possible:
+        what = f"--kind {kind}" if kind else "any kind"
+        raise SpecError(
+            f"{told} {'do' if len(given.named) > 1 else 'does'} not go with {what}.",
+            remedy="; ".join(f"{name}: {', '.join(map(option, read))}" for name, read in ROLES.items()) + ".",
+        )
+    if problem := tagged.reads(list(given.named)):
+        raise SpecError(problem, remedy="Leave some of them out.")
+    if kind:
+        return kind, "you named it"
+    return (possible[0], f"you named {told}") if len(possible) == 1 else (None, "")
+
+
+def _find(seen: Seen, given: Given, asked: str | None) -> Found:
+    if asked in _FIND:
+        found = _FIND[asked](seen, given, forced=True)
+        if found is None:
+            raise SpecError(f"The columns don't fit --kind {asked}.", remedy="Name them, or leave --kind out.")
+        return found
+    if asked is None:
+        for find in _FIND.values():
+            if found := find(seen, given):
+                return found
+    try:
+        return _single(seen, given)
+    except SpecError as error:
+        odd = None if asked or given.named else _oddity(seen)
+        if odd is None:
+            raise
+        raise SpecError(odd, remedy=f"Write the column so, or name others. {error.problem}") from error
+
+
+def _single(seen: Seen, given: Given) -> Found:
+    text = roles.text(seen.columns, given.text)
+    label = roles.label(seen.columns, (text.column or "",), given.label)
+    column = seen.column(label.column or "")
+    others = []
+    if text.alternatives:
+        others.append(pairs.KIND)
+    if column.numbers == 1 and column.distinct > 2:
+        others.append(numbers.KIND)
+    return Found(
+        kind="text-classification",
+        reason=f"each text has one of {column.distinct:,} labels",
+        columns={"text": text, "label": label},
+        alternatives=tuple(others),
+    )
+
+
+def _oddity(seen: Seen) -> str | None:
+    if odd := tagged.oddity(seen):
+        return odd
+    one_hot = next((name for name in seen.lists if several.is_one_hot(seen, name)), None)
+    if one_hot is None:
+        return None
+    return f"Column {one_hot!r} holds lists of 0 and 1; expected are lists of the labels' names, such as ['a']."

@@ -1,0 +1,64 @@
+"""What a person should know of the data before the first run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from perennial.errors import listing
+from perennial.init.census import Census
+from perennial.init.floors import LOPSIDED
+from perennial.init.lengths import LENGTHS
+from perennial.init.wording import WORDING
+from perennial.kinds import Kind
+from perennial.spec import DataSpec
+
+NOTICEABLE = 0.05
+LOST = {"train": "can't be learned", "validation": "can't be chosen by", "test": "can't be judged"}
+
+
+def warnings(
+    kind: Kind, census: Census, label_rows: Mapping[str, Mapping[str, int]], tokens: int, majority: float | None
+) -> Iterator[str]:
+    """One sentence or two for each thing that a run would set aside or could not learn, the most basic first."""
+    yield from _set_aside(kind, census)
+    if census.unlabelled and kind.name == "multi-label":
+        yield (
+            f"{census.unlabelled:,} rows have no label: the model learns that none fits them. If nobody has labelled "
+            "them yet, leave them out."
+        )
+    for split, labels in label_rows.items():
+        empty = [label for label, rows in labels.items() if not rows]
+        if empty:
+            yield f"No {split} row has the label {listing(map(repr, empty))}: it {LOST[split]}. Add rows with it."
+    if tokens > LENGTHS[-1] and kind.name != "token-classification":
+        yield f"Some texts have about {tokens:,} tokens; the model reads the first {LENGTHS[-1]} of a text."
+    if majority is not None and majority > LOPSIDED:
+        yield f"{majority:.0%} of the rows have one label, so accuracy says little: the floor is on macro F1."
+
+
+def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
+    blank = (census.blank_texts + census.blank_labels) / max(census.rows, 1)
+    if blank:
+        yield (
+            f"{census.blank_texts:,} rows have no text and {census.blank_labels:,} {WORDING[kind.name].missing}; a run "
+            "sets them aside (quarantine)."
+        )
+    for fault, count in census.faults.most_common():
+        yield f"In {count:,} rows, {fault}; a run sets them aside (quarantine)."
+    if census.repeated:
+        yield f"{census.repeated:,} rows repeat an earlier one; a run reads them once."
+    if census.contradicted > NOTICEABLE:
+        yield (
+            f"{census.contradicted:.1%} of the rows have a text that another row labels otherwise; a run sets them "
+            "aside. Look at how the labels were given."
+        )
+    lost, most = blank + census.faults.total() / max(census.rows, 1) + census.contradicted, _default("max_quarantined")
+    if lost > most:
+        yield (
+            f"About {lost:.1%} of the rows would be set aside: a run stops at more than {most:.0%}. Mend the rows, or "
+            "raise data.max_quarantined."
+        )
+
+
+def _default(setting: str) -> float:
+    return float(DataSpec.model_fields[setting].default)

@@ -1,0 +1,191 @@
+"""Any number of labels for a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from perennial.artifacts import Metrics
+from perennial.inference.decoders import Encoded, Outputs
+from perennial.inference.decoders.base import sigmoid
+from perennial.kinds.base import Prediction, Problem, label_problems, metric_problems
+from perennial.kinds.text_classification import TextClassification
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from perennial.data.expected import Expected
+    from perennial.data.sources.base import Batch
+    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+
+SEPARATORS = ("|", ";", ",")
+"""Between labels in a cell of plain text; the first that is in the cell."""
+ROUNDING = 1e-4
+"""Scores that differ by less may lie on either side of a threshold by the rounding of float32 alone."""
+NO_LIST = "unreadable_labels"
+UNKNOWN = "unknown_label"
+
+
+class MultiLabel(TextClassification):
+    """Each of `data.labels` holds for a text or does not; there may be none."""
+
+    name = "multi-label"
+    selection_metric = "micro_f1"
+    headline_metric = "micro_f1"
+    metrics = ("micro_f1", "macro_f1", "exact_match", "micro_precision", "micro_recall", "log_loss")
+    lower_is_better = frozenset({"log_loss"})
+
+    def column_types(self) -> dict[str, pa.DataType]:
+        import pyarrow as pa
+
+        return {"text": pa.string(), "label": pa.list_(pa.string())}
+
+    def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        from perennial.data import cells
+
+        labels = [_labels(cells.nested(value)) for value in batch.columns[columns.label]]
+        return {"text": cells.text_array(batch, columns.text), "label": pa.array(labels, pa.list_(pa.string()))}
+
+    def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        known = set(labels)
+        unknown = [next((label for label in row or () if label not in known), None) for row in _lists(rows["label"])]
+        unreadable = [None if row is not None else "unreadable" for row in _lists(rows["label"])]
+        return {UNKNOWN: pa.array(unknown, pa.string()), NO_LIST: pa.array(unreadable, pa.string())}
+
+    def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
+        return [*label_problems(self, spec, 1), *metric_problems(self, spec)]
+
+    def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
+        from perennial.data.expected import built_in
+        from perennial.errors import listing
+
+        none = "expect_column_values_to_be_null"
+        return (
+            built_in(none, column=NO_LIST, fault="label holds neither a list of labels nor text"),
+            built_in(none, column=UNKNOWN, fault=f"a label is not one of: {listing(data.labels, 10)}"),
+        )
+
+    def labels_in(self, targets: pa.Array) -> pa.Array | None:
+        import pyarrow.compute as pc
+
+        return pc.list_flatten(targets)
+
+    def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
+        import numpy as np
+        import pyarrow as pa
+
+        places = {label: place for place, label in enumerate(labels)}
+        held = np.zeros((len(targets), len(labels)), np.float32)
+        for row, names in enumerate(targets.to_pylist()):
+            held[row, [places[name] for name in names]] = 1
+        return pa.FixedSizeListArray.from_arrays(pa.array(held.ravel()), len(labels))
+
+    def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        if training.class_weights == "none":
+            return {}
+        holding = targets.sum(axis=0).clip(min=1)
+        return {"weights": ((len(targets) - holding) / holding).clip(min=1).astype(np.float32)}
+
+    def loss(
+        self,
+        outputs: torch.Tensor,
+        targets: torch.Tensor,
+        statistics: Mapping[str, torch.Tensor],
+        training: TrainingSpec,
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        # Label smoothing spreads a share over both answers, as it does over all labels of a single-label kind.
+        soft = targets * (1 - training.label_smoothing) + training.label_smoothing / 2
+        # Summed over labels: the mean would make a step smaller the more labels there are.
+        losses = F.binary_cross_entropy_with_logits(
+            outputs, soft, pos_weight=statistics.get("weights"), reduction="none"
+        )
+        return losses.sum(dim=1).mean()
+
+    def decoding(
+        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        import numpy as np
+
+        from perennial.evaluation import multi_label
+
+        return {"thresholds": multi_label.thresholds(sigmoid(np.stack(outputs)), targets, labels)}
+
+    def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
+        answers = {tuple(sorted(prediction["labels"])) for prediction in predictions}
+        if len(answers) != 1:
+            return None
+        only = answers.pop()
+        return f"labels {', '.join(map(repr, only))}" if only else "no label"
+
+    def same_answer(self, one: Prediction, other: Prediction) -> bool:
+        changed = set(one["labels"]) ^ set(other["labels"])
+        # A threshold that lies between two scores as close as these tells nothing about the models.
+        return all(abs(one["scores"][label] - other["scores"][label]) < ROUNDING for label in changed)
+
+    def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
+        from perennial.evaluation import multi_label
+
+        return multi_label.measure(targets, predictions, labels)
+
+    def shared(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[list[Any], list[Prediction]]:
+        kept = set(labels)
+        answers: list[Prediction] = [
+            {
+                "labels": [label for label in answer["labels"] if label in kept],
+                "scores": {label: score for label, score in answer["scores"].items() if label in kept},
+            }
+            for answer in predictions
+        ]
+        return [[label for label in target if label in kept] for target in targets], answers
+
+    def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
+        from perennial.evaluation import baselines
+
+        texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
+        return {
+            "commonest": baselines.commonest_labels(texts, labels),
+            "tfidf": baselines.tfidf_one_versus_rest(texts, labels),
+        }
+
+
+def _labels(value: object) -> list[str] | None:
+    """A cell's labels, each once, in alphabetical order; none for an empty cell; None if it holds something else.
+
+    In order, because two people who name the same labels do not contradict each other.
+    """
+    if value is None or (isinstance(value, float) and value != value):
+        return []
+    if isinstance(value, str):
+        separator = next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
+        # What begins as a JSON list and can't be read as one is no list of names either.
+        value = None if value.lstrip().startswith(("[", "{")) else value.split(separator)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(map(_is_name, value)):
+        return None
+    names = (str(name).strip() for name in value)
+    return sorted({name for name in names if name})
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _lists(column: pa.ChunkedArray) -> list[list[str] | None]:
+    rows: list[list[str] | None] = column.to_pylist()
+    return rows
+
+
+KIND = MultiLabel()

@@ -1,0 +1,129 @@
+"""One number for a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from perennial.artifacts import Metrics
+from perennial.errors import TrainingError
+from perennial.inference.decoders import Encoded, Outputs
+from perennial.kinds.base import Prediction, Problem, metric_problems
+from perennial.kinds.text_classification import TextClassification
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from perennial.data.expected import Expected
+    from perennial.data.sources.base import Batch
+    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+
+SMALLEST_SPREAD = 1e-12
+"""Standard deviation, as a share of the largest number, below which numbers differ by rounding alone."""
+
+
+class Regression(TextClassification):
+    """A number for each text, in whatever unit `data.columns.label` has."""
+
+    name = "regression"
+    # Two people who give the same text 3 and 4 stars do not contradict each other; the mean is what is learned.
+    contradicts = False
+    selection_metric = "r2"
+    headline_metric = "r2"
+    metrics = ("rmse", "mae", "spearman", "r2")
+    label_metrics = ()
+    lower_is_better = frozenset({"rmse", "mae"})
+
+    def column_types(self) -> dict[str, pa.DataType]:
+        import pyarrow as pa
+
+        return {"text": pa.string(), "label": pa.float64()}
+
+    def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        from perennial.data import cells
+
+        numbers = [cells.number(value) for value in batch.columns[columns.label]]
+        return {"text": cells.text_array(batch, columns.text), "label": pa.array(numbers, pa.float64())}
+
+    def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
+        problems = list(metric_problems(self, spec))
+        if spec.data.labels:
+            problems.append((("data", "labels"), "regression has no labels, it answers a number; leave them out"))
+        return problems
+
+    def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
+        from perennial.data.expected import built_in
+
+        return (built_in("expect_column_values_to_not_be_null", column="label", fault="label holds no number"),)
+
+    def labels_in(self, targets: pa.Array) -> pa.Array | None:
+        return None
+
+    def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
+        import pyarrow as pa
+
+        return targets.cast(pa.float64())
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        return 1
+
+    def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        scale = float(targets.std())
+        if scale <= SMALLEST_SPREAD * float(np.abs(targets).max()):
+            raise TrainingError(
+                f"All {len(targets):,} train rows have the number {targets[0]:g}: there is nothing to learn.",
+                remedy="Check that data.columns.label names the right column, or add data; the champion stays.",
+            )
+        return {"mean": np.array(targets.mean()), "scale": np.array(scale)}
+
+    def loss(
+        self,
+        outputs: torch.Tensor,
+        targets: torch.Tensor,
+        statistics: Mapping[str, torch.Tensor],
+        training: TrainingSpec,
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        # In standard deviations, so that one learning rate fits stars as well as prices.
+        standard = (targets - statistics["mean"]) / statistics["scale"]
+        return F.mse_loss(outputs.squeeze(1), standard.to(outputs.dtype))
+
+    def decoding(
+        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        return {name: float(value) for name, value in statistics.items()}
+
+    def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
+        # The decoder leaves out what is rounding alone, so answers that mean the same are equal, in whatever unit.
+        values = {prediction["value"] for prediction in predictions}
+        return f"{values.pop():.4g}" if len(values) == 1 and len(predictions) > 1 else None
+
+    def same_answer(self, one: Prediction, other: Prediction) -> bool:
+        # Numbers differ by degrees; what a lower precision costs, the metrics tell.
+        return True
+
+    def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
+        from perennial.evaluation import regression
+
+        return regression.measure(targets, predictions)
+
+    def shared(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[list[Any], list[Prediction]]:
+        return list(targets), list(predictions)
+
+    def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
+        from perennial.evaluation import baselines
+
+        texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
+        return {"mean": baselines.mean_value(texts), "tfidf": baselines.tfidf_ridge(texts)}
+
+
+KIND = Regression()
