@@ -1,5 +1,6 @@
 """A dictionary of the spans that were seen: the baseline of the CoNLL-2003 shared task (Tjong Kim Sang 2003)."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def find(known: Lexicon, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
 def _find(known: Lexicon, words: Words, places: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
     found, place = [], 0
     while place < len(words):
-        sizes = known.sizes.get(words[place], ())
+        sizes = (size for size in known.sizes.get(words[place], ()) if size <= len(words) - place)
         size = next((size for size in sizes if words[place : place + size] in known.labels), 0)
         if size:
             label = known.labels[words[place : place + size]]
@@ -64,7 +65,7 @@ def _find(known: Lexicon, words: Words, places: Sequence[Sequence[int]]) -> list
 def _words(texts: Sequence[str]) -> Iterator[tuple[Words, Sequence[Sequence[int]]]]:
     """The words of each text, and where they lie in it."""
     places, first = words_in(texts)
-    behind = np.searchsorted(places[:, 0], [*first[1:], np.inf])
-    for text, begun, here in zip(texts, first, np.split(places, behind[:-1]), strict=True):
-        lie = (here - begun).tolist()
-        yield tuple(text[start:end] for start, end in lie), lie
+    bounds = np.append(np.searchsorted(places[:, 0], first), len(places)).tolist()
+    for text, begun, (start, end) in zip(texts, first, itertools.pairwise(bounds), strict=True):
+        here = (places[start:end] - begun).tolist()
+        yield tuple(text[one:other] for one, other in here), here

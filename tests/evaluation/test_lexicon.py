@@ -25,6 +25,12 @@ def test_the_commonest_label_is_given() -> None:
     assert spans("York", YORK, other, other) == [("York", "ORG")]
 
 
+def test_a_longer_span_need_not_fit_in_the_rest() -> None:
+    assert spans("New York", NEW_YORK, TIMES, ("New York Times Group Ltd", "New York Times Group Ltd", "ORG")) == [
+        ("New York", "LOC")
+    ]
+
+
 def test_words_are_whole_and_as_they_were_written() -> None:
     assert spans("Yorks york Yorkshire New-York", NEW_YORK, YORK) == [("York", "LOC")]
 
