@@ -20,7 +20,7 @@ NOBODY = Encoded([], 0)
 
 
 def answer(*labels: str, **scores: float) -> dict[str, Any]:
-    return {"labels": list(labels), "scores": {label: 0.0 for label in LABELS} | scores}
+    return {"labels": list(labels), "scores": dict.fromkeys(LABELS, 0.0) | scores}
 
 
 @pytest.mark.parametrize(
