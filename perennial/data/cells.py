@@ -12,6 +12,7 @@ from uuid import UUID
 
 from perennial.data.sources.base import Batch
 from perennial.errors import SourceError
+from perennial.inference.words import is_unicode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,27 +56,24 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def no_unicode(batch: Batch, row: int, column: str) -> SourceError:
+    """What is said of a cell that holds half a surrogate pair."""
+    return SourceError(
+        f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
+        "which is no Unicode text.",
+        remedy="Write the character itself, or both halves; in Python: "
+        "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
+    )
+
+
 def _encoded(batch: Batch, column: str, texts: Sequence[str | None]) -> pa.Array:
     import pyarrow as pa
 
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError as error:
-        row = next(row for row, text in enumerate(texts) if text and not _is_unicode(text))
-        raise SourceError(
-            f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
-            "which is no Unicode text.",
-            remedy="Write the character itself, or both halves; in Python: "
-            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
-        ) from error
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        row = next(row for row, text in enumerate(texts) if text and not is_unicode(text))
+        raise no_unicode(batch, row, column) from error
 
 
 def _texts(batch: Batch, column: str) -> list[str | None]:

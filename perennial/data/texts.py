@@ -18,6 +18,7 @@ from perennial.data.sources import file, jsonl
 from perennial.data.sources.base import MAX_LINE_BYTES, Batch, require_columns
 from perennial.data.sources.lines import BLOCK_BYTES, Lines
 from perennial.errors import SourceError, listing
+from perennial.inference.words import is_unicode
 from perennial.spec import FileSource
 
 CHUNK_ROWS = 1_000
@@ -218,12 +219,14 @@ def _cells(batch: Batch, role: str, name: str) -> list[Any]:
         return [None] * len(batch.places)
     if role != TOKENS:
         return [text if text and text.strip() else "" for text in cells.texts(batch, name)]
-    return [_tokens(batch, row, cells.nested(value)) for row, value in enumerate(batch.columns[name])]
+    return [_tokens(batch, row, name, cells.nested(value)) for row, value in enumerate(batch.columns[name])]
 
 
-def _tokens(batch: Batch, row: int, value: object) -> list[str]:
+def _tokens(batch: Batch, row: int, name: str, value: object) -> list[str]:
     tokens = value.split() if isinstance(value, str) else [] if value is None else value
     if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        if not is_unicode("".join(tokens)):
+            raise cells.no_unicode(batch, row, name)
         return tokens
     raise SourceError(
         f"{batch.place(row)}: a list of strings was expected as tokens, a {type(value).__name__} was seen.",

@@ -62,6 +62,15 @@ def stretches(first: np.ndarray, behind: np.ndarray) -> np.ndarray:
     return found
 
 
+def is_unicode(text: str) -> bool:
+    """Whether `text` holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _kinds(text: str) -> np.ndarray:
     """How each character of `text` makes words."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -10,7 +10,7 @@ from perennial import progress
 from perennial.artifacts import Metrics
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.inference.words import joined, stretches, touched
+from perennial.inference.words import is_unicode, joined, stretches, touched
 from perennial.kinds.base import Prediction, Problem, label_problems, metric_problems
 from perennial.kinds.text_classification import TextClassification
 
@@ -255,7 +255,7 @@ def _tagged(tokens: object, tags: object, schemes: set[str]) -> Row:
         raise _FaultError(NO_STRINGS)
     if not tokens:
         raise _FaultError(NO_TOKENS)
-    if not _is_unicode("".join((*tokens, *tags))):
+    if not is_unicode("".join((*tokens, *tags))):
         raise _FaultError(NO_UNICODE)
     if len(tokens) != len(tags):
         raise _FaultError(DIFFERENT_NUMBERS)
@@ -298,19 +298,11 @@ def _is_span(value: object) -> bool:
     if not isinstance(value, Mapping) or any(type(value.get(name)) is not int for name in ("start", "end")):
         return False
     label = value.get("label")
-    return isinstance(label, str) and bool(label) and _is_unicode(label)
+    return isinstance(label, str) and bool(label) and is_unicode(label)
 
 
 def _split(value: object) -> object:
     return value.split() if isinstance(value, str) else value
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_strings(value: object) -> TypeGuard[Sequence[str]]:

@@ -114,6 +114,12 @@ def test_the_text_column(tmp_path: Path, header: str, options: Row, column: str)
         ("d.txt", b"caf\xe9\n", {}, r"line 1: byte 4 is 0xE9, which is not UTF-8"),
         ("d.jsonl", '{"text": ["a"]}\n', {}, r"line 1: column 'text' holds a list; text was expected"),
         ("d.jsonl", '{"text": "\\ud800"}\n', {}, r"line 1: column 'text' holds half a surrogate pair"),
+        (
+            "d.jsonl",
+            '{"tokens": ["a", "\\ud800"]}\n',
+            {"read": (("tokens",),)},
+            r"line 1: column 'tokens' holds half a surrogate pair",
+        ),
         ("d.pdf", "x", {}, r"ending.*\.txt.*pipe it in"),
     ],
 )
