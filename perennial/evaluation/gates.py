@@ -64,8 +64,8 @@ def _obstacles(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[str]:
     floors = any(gate.per == "label" and gate.min is not None for gate in spec.gates)
     if evaluation.new_labels and not floors:
         yield (
-            f"{listing(map(repr, evaluation.new_labels))} is new: the champion has no figure to compare with, and no "
-            "gate sets a floor. Add one, such as {metric: recall, per: label, min: 0.7}."
+            f"New in data.labels: {listing(map(repr, evaluation.new_labels))}. The champion has no figure to compare "
+            "with, and no gate sets a floor. Add one, such as {metric: recall, per: label, min: 0.7}."
         )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LARGEST_DIFFERENCE = 1e-3
 TOKENS_PER_BATCH = 1024
 ROWS_ALONE = 256
+"""Segments run alone, too."""
 # 0.87 - 0.86 is a little more than 0.01 in floating point.
 ROUNDING = 1e-9
 
@@ -135,10 +136,10 @@ def compare(sample: Sample, exact: Answers, graph: Graph, precision: str, max_dr
 
 
 def _figures(sample: Sample, exact: Answers, answers: Answers, graph: Graph) -> dict[str, Any]:
-    # The rows whose segments are among the first; a row's segments stand together.
     alone = [graph.outputs_of([segment])[0] for segment in sample.segments[:ROWS_ALONE]]
     apart = sample.answers([*alone, *answers.outputs[ROWS_ALONE:]])
-    rows = min(ROWS_ALONE, len(answers.predictions))
+    # Where rows have several segments, fewer rows were run alone.
+    rows = max(1, round(len(answers.predictions) * min(1, ROWS_ALONE / len(sample.segments))))
     return {
         "agreement": 1 - len(_changed(sample.kind, exact, answers)) / len(answers.predictions),
         # int8 scales a batch's numbers by the largest among them, so a row's neighbours touch its scores.

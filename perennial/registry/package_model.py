@@ -22,8 +22,13 @@ class PackageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self._predictor = Predictor(Path(context.artifacts["package"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """The columns of the predictor's answers, for example label, score and scores."""
+        """The columns of the predictor's answers, for example label, score and scores.
+
+        Raises TypeError for an empty cell: in a file that may happen, in a request it is a mistake.
+        """
         columns = {str(name): model_input[name].tolist() for name in model_input.columns}
+        if missing := [name for name, cells in columns.items() if any(cell is None for cell in cells)]:
+            raise TypeError(f"expected something in each row, got null in: {', '.join(missing)}")
         return pd.DataFrame(self._predictor.predict_columns(columns))
 
 

@@ -125,7 +125,13 @@ class PerennialTrainer(Trainer):
         if not all(np.isfinite(output).all() for output in outputs):
             raise _diverged("the model's outputs are no finite numbers", self.state, self.args)
         metrics = self.judge(outputs)
-        score = metrics[self.kind.selection_metric]
+        score = metrics.get(self.kind.selection_metric)
+        if score is None:
+            raise TrainingError(
+                f"The validation rows give no {self.kind.selection_metric}, by which the best checkpoint is chosen: none "
+                "of them holds what is looked for.",
+                remedy="Raise data.splits.validation, or add rows.",
+            )
         best = self.kept.best()
         if best is None or score > best.score:
             self.kept.keep_best(self.model, Best(score, float(self.state.epoch or 0), metrics))

@@ -144,7 +144,9 @@ def test_a_new_label_without_a_floor_holds(kind: str) -> None:
     assert found.outcome is Outcome.HOLD
     assert {check.verdict for check in found.checks} == {Verdict.PASS}
     [reason] = found.reasons
-    assert reason.startswith("'new' is new: the champion has no figure to compare with, and no gate sets a floor.")
+    assert reason.startswith(
+        "New in data.labels: 'new'. The champion has no figure to compare with, and no gate sets a floor."
+    )
     assert "{metric: recall, per: label, min: 0.7}" in reason
 
 

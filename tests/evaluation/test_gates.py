@@ -195,7 +195,7 @@ def test_a_new_label_without_a_floor_holds(gate: Gate) -> None:
     found = judged(gate, candidate=figures(0.9, a=0.9, b=0.9), champion=figures(a=0.8), new=("b",))
     assert found.outcome is Outcome.HOLD
     assert found.reasons == (
-        "'b' is new: the champion has no figure to compare with, and no gate sets a floor. "
+        "New in data.labels: 'b'. The champion has no figure to compare with, and no gate sets a floor. "
         "Add one, such as {metric: recall, per: label, min: 0.7}.",
     )
 
@@ -205,7 +205,7 @@ def test_labels_all_new_and_nothing_compared_is_not_called_a_missing_champion() 
     found = judged(gate, candidate=figures(a=0.9, b=0.9), champion=figures(), new=("a", "b"))
     assert (found.outcome, found.checks) == (Outcome.HOLD, ())
     assert not any("no champion" in reason or "there is none yet" in reason for reason in found.reasons)
-    assert "'a', 'b' is new" in found.reasons[0]
+    assert "New in data.labels: 'a', 'b'." in found.reasons[0]
 
 
 @pytest.mark.parametrize(("shared", "outcome"), [(0.80, Outcome.PROMOTE), (0.79, Outcome.REJECT)])

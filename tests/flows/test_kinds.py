@@ -278,7 +278,9 @@ def test_labels_come_and_go(seasoned: Place) -> None:
     added = ("--set", "data.labels=[negative, neutral, positive, local]")
     held = seasoned.run("--json", *added, "--set", "gates=[{metric: accuracy, min: 0.5}]")
     assert held.code == 3, held.text
-    assert any(reason.startswith("'local' is new: the champion has no figure") for reason in held.json["reasons"])
+    assert any(
+        reason.startswith("New in data.labels: 'local'. The champion has no figure") for reason in held.json["reasons"]
+    )
     assert seasoned.champion() == "1"
     # The pipeline's own gates have a floor for each label, and one beside the champion on the labels both know.
     promoted = seasoned.run("--json", *added)

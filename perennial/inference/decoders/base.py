@@ -76,7 +76,7 @@ class Decoder(Protocol):
 
 def answer_to(cells: Sequence[str | None]) -> list[str]:
     """`cells` with "" for what is missing: it is answered all the same."""
-    return [cell or "" for cell in cells]
+    return ["" if cell is None else cell for cell in cells]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
