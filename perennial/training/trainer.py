@@ -128,8 +128,8 @@ class PerennialTrainer(Trainer):
         score = metrics.get(self.kind.selection_metric)
         if score is None:
             raise TrainingError(
-                f"The validation rows give no {self.kind.selection_metric}, by which the best checkpoint is chosen: none "
-                "of them holds what is looked for.",
+                f"The validation rows give no {self.kind.selection_metric}, by which the best checkpoint is chosen: "
+                "none of them holds what is looked for.",
                 remedy="Raise data.splits.validation, or add rows.",
             )
         best = self.kept.best()
