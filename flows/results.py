@@ -1,6 +1,7 @@
 """What a run came to, as one record."""
 
 from perennial.artifacts import Evidence, RegisteredVersion, RunResult, Snapshot, Status
+from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 
 
@@ -18,14 +19,16 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, seconds: dict[str, fl
     )
 
 
-def concluded(status: Status, version: RegisteredVersion, evidence: Evidence, seconds: dict[str, float]) -> RunResult:
-    """A run that registered `version` on `evidence` and ended as `status`."""
+def concluded(
+    conclusion: Conclusion, version: RegisteredVersion, evidence: Evidence, seconds: dict[str, float]
+) -> RunResult:
+    """A run that registered `version` on `evidence` and ended in `conclusion`."""
     return RunResult(
-        status=status,
+        status=conclusion.status,
         model=version.model,
         version=version.version,
         run_id=version.run_id,
-        reasons=evidence.decision.reasons,
+        reasons=(*evidence.decision.reasons, *conclusion.reasons),
         snapshot=evidence.snapshot,
         evidence=evidence,
         seconds=seconds,

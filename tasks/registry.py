@@ -6,9 +6,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
-from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
+from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion
 from perennial.home import Home
-from perennial.registry import aliases, versions
+from perennial.registry import aliases, guard, promotion, versions
+from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 from perennial.spec import PipelineSpec
 
@@ -22,8 +23,9 @@ RETRIED: dict[str, Any] = {
 
 @task(name="find finished run", **RETRIED)
 def find_finished(spec: PipelineSpec, run_key: str, home: Home) -> FinishedVersion | None:
-    """The version that an earlier run under the same key came to."""
+    """The version that an earlier run under the same key came to; what a killed promotion left is mended first."""
     with progress.step("look up"):
+        guard.settle(home, spec.name)
         return versions.already(home, spec.name, run_key)
 
 
@@ -42,17 +44,7 @@ def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -
 
 
 @task(name="conclude", **RETRIED)
-def conclude(version: RegisteredVersion, decision: Decision, home: Home) -> Status:
-    """Move the alias `champion` on PROMOTE, and only if the champion is still the one judged against."""
+def conclude(spec: PipelineSpec, version: RegisteredVersion, decision: Decision, home: Home) -> Conclusion:
+    """Promote, park, hold or reject; the alias `champion` moves only if it is still the one judged against."""
     with progress.step("conclude"):
-        status = _OUTCOMES[decision.outcome]
-        if status is Status.PROMOTED and aliases.promote(home, version):
-            return status
-        if status is Status.PROMOTED:
-            progress.note("The champion changed while this run was judged against the one before; held.")
-            status = Status.HELD
-        versions.finish(home, version, status)
-        return status
-
-
-_OUTCOMES = {Outcome.PROMOTE: Status.PROMOTED, Outcome.HOLD: Status.HELD, Outcome.REJECT: Status.REJECTED}
+        return promotion.conclude(home, version, decision, needs_approval=spec.registry.approval == "required")

@@ -13,7 +13,7 @@ from perennial.artifacts import OnnxPackage, TrainedModel
 from perennial.home import Home
 
 pytest.register_assert_rewrite("place")
-pytest_plugins = ["place_fixtures"]
+pytest_plugins = ["place_fixtures", "postgres_fixtures"]
 
 # Set before torch is imported: a tiny model gains nothing from threads, and tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -22,7 +22,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No registry but the one in the home."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PERENNIAL_HOME"):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PERENNIAL_DATABASE_URL", "PERENNIAL_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from perennial import progress
-from perennial.doctor import installation, place, services
+from perennial.doctor import history, installation, place, services
 from perennial.doctor.finding import Finding, Health
 from perennial.home import Home
 
@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "processor": installation.processor,
     "store": place.store,
     "MLflow": services.mlflow,
+    "ledger": history.ledger,
     "pipelines": services.pipelines,
     "imports": installation.imports,
 }

@@ -1,7 +1,10 @@
 """Packages on their way to and from the registry: whole, or not at all."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from perennial import progress
@@ -31,13 +34,7 @@ def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champi
 
     Raises RegistryError when the version is not Perennial's, or when its package is missing, incomplete or changed.
     """
-    expected = version.tags.get(tags.PACKAGE_DIGEST)
-    if not expected:
-        raise RegistryError(
-            f"Version {version.version} of {version.name} has no tag {tags.PACKAGE_DIGEST}: it was not registered by "
-            "Perennial, or the tag was removed, so its package can't be verified.",
-            remedy=f"Point the alias or --version at a version that `perennial run {version.name}` registered.",
-        )
+    expected = _digest_of(version)
 
     def make(folder: Path) -> StoredPackage:
         progress.note(f"Downloading the package of version {version.version} of {version.name}.")
@@ -53,6 +50,20 @@ def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champi
     )
 
 
+@contextmanager
+def fetched_anew(client: "MlflowClient", home: Home, version: "ModelVersion") -> Iterator[Path]:
+    """The package of a registered version for the block, from the registry whatever the store has of it.
+
+    What other machines will get. Raises RegistryError as `fetch` does.
+    """
+    _digest_of(version)
+    with TemporaryDirectory(prefix="perennial-") as scratch:
+        folder = Path(scratch) / FOLDER
+        progress.advance(0, None, detail=f"verifying the package of version {version.version}")
+        _download(client, home, version, folder)
+        yield folder
+
+
 def copy(package: Path, place: Path, expected: str) -> Path:
     """Copy the files of `package`, and nothing that lies beside them, to `place`. Raises RegistryError if not whole."""
     info = _whole(package, expected, f"The package in {package}")
@@ -60,6 +71,17 @@ def copy(package: Path, place: Path, expected: str) -> Path:
     for name in (sealed.DESCRIPTION, *info.files):
         shutil.copy(package / name, place / name)
     return place
+
+
+def _digest_of(version: "ModelVersion") -> str:
+    expected = version.tags.get(tags.PACKAGE_DIGEST)
+    if not expected:
+        raise RegistryError(
+            f"Version {version.version} of {version.name} has no tag {tags.PACKAGE_DIGEST}: it was not registered by "
+            "Perennial, or the tag was removed, so its package can't be verified.",
+            remedy=f"Point the alias or --version at a version that `perennial run {version.name}` registered.",
+        )
+    return str(expected)
 
 
 def _download(client: "MlflowClient", home: Home, version: "ModelVersion", folder: Path) -> None:

@@ -12,6 +12,8 @@ CHAMPION_AT_DECISION = "perennial.champion_at_decision"
 SPLITS = "perennial.splits"
 """Which rows it may have learned from; a candidate that splits otherwise can't be compared with it."""
 STATUS = "perennial.status"
+APPROVAL = "perennial.approval"
+"""Whether a person has to approve it: registry.approval of the run that made it."""
 
 NO_CHAMPION = "none"
 UNJUDGED = "could not be judged"
@@ -21,4 +23,5 @@ REGISTERED = "registered"
 PROMOTED = "promoted"
 HELD = "held"
 REJECTED = "rejected"
-FINISHED = (PROMOTED, HELD, REJECTED)
+PARKED = "awaiting approval"
+FINISHED = (PROMOTED, HELD, REJECTED, PARKED)

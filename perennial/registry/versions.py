@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 STEPS = 4
+EVIDENCE = "evidence.json"
+"""All that the decision rests on, beside the run: from it a candidate can be judged again later."""
 
 
 class FinishedVersion(Record):
@@ -33,6 +35,59 @@ class FinishedVersion(Record):
     registered: RegisteredVersion
     status: str
     """promoted, held or rejected."""
+
+
+class Candidate(Record):
+    """A version as a decision about it finds it, hours later and on another machine."""
+
+    registered: RegisteredVersion
+    run_key: str
+    status: str | None
+    decision: str | None
+    """PROMOTE, HOLD or REJECT; None: not known."""
+    decision_digest: str | None
+    needs_approval: bool
+
+
+class StoredEvidence(Record):
+    """What EVIDENCE holds."""
+
+    spec: PipelineSpec
+    evidence: Evidence
+
+
+def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
+    """What is known of `version`. Raises RegistryError when there is no such version."""
+    found = _version(client, model, version)
+    return Candidate(
+        registered=_record(found),
+        run_key=found.tags.get(tags.RUN_KEY, ""),
+        status=found.tags.get(tags.STATUS),
+        decision=found.tags.get(tags.DECISION),
+        decision_digest=found.tags.get(tags.DECISION_DIGEST),
+        needs_approval=found.tags.get(tags.APPROVAL) == "required",
+    )
+
+
+def evidence_of(client: "MlflowClient", home: Home, known: Candidate) -> StoredEvidence:
+    """What the decision on a version rested on. Raises RegistryError when it is not there or can't be read."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+    from pydantic import ValidationError
+
+    run = known.registered
+    try:
+        with TemporaryDirectory(prefix="perennial-") as scratch:
+            uri = f"runs:/{run.run_id}/{EVIDENCE}"
+            file = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=tracking.uri(home))
+            return StoredEvidence.model_validate_json(Path(file).read_bytes())
+    except (MlflowException, OSError, ValidationError) as error:
+        why = "this Perennial can't read it" if isinstance(error, ValidationError) else tracking.reason(error)
+        raise RegistryError(
+            f"The evidence for version {run.version} of {run.model} can't be had from MLflow: {why}. "
+            f"{tracking.UNTOUCHED}",
+            remedy=f"`perennial run {run.model}` judges a candidate anew.",
+        ) from error
 
 
 def package(home: Home, model: str, version: str | None = None) -> Champion:
@@ -102,7 +157,7 @@ def _registered(
     client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", run_key: str, evidence: Evidence
 ) -> RegisteredVersion:
     progress.advance(0, STEPS, unit="steps", detail="logging the run in MLflow")
-    run_log.write(client, home, run.info.run_id, spec, evidence)
+    _log(client, home, run.info.run_id, spec, evidence)
     progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
     model = _logged_model(client, home, spec, run, evidence)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
@@ -110,6 +165,16 @@ def _registered(
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return _record(version)
+
+
+def _log(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence) -> None:
+    run_log.write(client, home, run_id, spec, evidence)
+    stored = StoredEvidence(spec=spec, evidence=evidence)
+    client.log_text(run_id, stored.model_dump_json(indent=1), EVIDENCE)
+
+
+def _tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
+    return {**run_log.tags_of(spec, evidence), tags.APPROVAL: spec.registry.approval}
 
 
 def _logged_model(
@@ -163,7 +228,7 @@ def _new_version(
         source=model.artifact_location if in_database else f"models:/{model.model_id}",
         run_id=model.source_run_id,
         model_id=model.model_id,
-        tags={**run_log.tags_of(spec, evidence), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
+        tags={**_tags_of(spec, evidence), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
         description=_description(spec, evidence),
     )
     link = json.dumps([{"name": spec.name, "version": version.version}])
@@ -175,9 +240,9 @@ def _taken_up(
     client: "MlflowClient", home: Home, spec: PipelineSpec, version: "ModelVersion", evidence: Evidence
 ) -> RegisteredVersion:
     # The package is the same; the decision may be another one, against another champion.
-    run_log.write(client, home, version.run_id, spec, evidence)
+    _log(client, home, version.run_id, spec, evidence)
     client.update_model_version(version.name, version.version, _description(spec, evidence))
-    for name, value in run_log.tags_of(spec, evidence).items():
+    for name, value in _tags_of(spec, evidence).items():
         client.set_model_version_tag(version.name, version.version, name, value)
     client.set_terminated(version.run_id)
     return _record(client.get_model_version(version.name, version.version))

@@ -17,8 +17,8 @@ HEAVY = {
     *("datasets", "duckdb", "great_expectations", "mlflow", "onnx", "onnxruntime", "pandas"),
     *("prefect", "pyarrow", "sklearn", "sqlalchemy", "torch", "transformers"),
 }
-# A script that MLflow runs: it sets up a model when it is run, and is never imported.
-SCRIPTS = {"perennial.registry.package_model", "flows.__main__"}
+# Scripts that MLflow and Alembic run: they do something when they are run, and are never imported.
+SCRIPTS = {"perennial.registry.package_model", "perennial.registry.migrations.env", "flows.__main__"}
 # Modules of training that subclass torch's and transformers' classes can't be without them.
 SET_BY_TORCH = {"TORCHINDUCTOR_CACHE_DIR"}
 

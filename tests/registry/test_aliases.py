@@ -7,12 +7,12 @@ from perennial.artifacts import Outcome
 from perennial.errors import RegistryError
 from perennial.home import Home
 from perennial.inference.predictor import Predictor
-from perennial.registry import aliases, tags, tracking, versions
+from perennial.registry import aliases, promotion, tags, tracking
 
 
 def promoted(run: Run) -> str:
     version = run.register()
-    assert aliases.promote(run.home, version)
+    assert promotion.promote(run.home, version)
     return version.version
 
 
@@ -124,49 +124,6 @@ def test_any_other_answer_is_never_no_champion(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         with pytest.raises(RegistryError):
             aliases.champion(run.spec.name, run.home)
-
-
-def test_promotion_moves_the_alias_and_says_so(place: str, run: Run) -> None:
-    first = promoted(run)
-    later = second(run, first).register()
-    assert later.champion_version == first
-    assert aliases.promote(run.home, later)
-    assert aliases.promote(run.home, later), "promoting the champion again changes nothing"
-    champion = aliases.champion(run.spec.name, run.home)
-    assert champion is not None
-    assert champion.version == later.version
-    finished = versions.already(run.home, run.spec.name, "b" * 64)
-    assert finished is not None
-    assert finished.status == tags.PROMOTED
-
-
-@pytest.mark.parametrize("against", [None, "7"])
-def test_nothing_is_promoted_when_the_champion_changed_meanwhile(run: Run, against: str | None) -> None:
-    first = promoted(run)
-    later = second(run, against).register()
-    assert not aliases.promote(run.home, later)
-    champion = aliases.champion(run.spec.name, run.home)
-    assert champion is not None
-    assert champion.version == first
-    assert versions.already(run.home, run.spec.name, "b" * 64) is None
-
-
-def test_nothing_is_promoted_when_the_champion_is_gone(run: Run) -> None:
-    first = promoted(run)
-    later = second(run, first).register()
-    with tracking.session(run.home) as client:
-        client.delete_registered_model_alias(run.spec.name, aliases.CHAMPION)
-    assert not aliases.promote(run.home, later)
-    assert aliases.champion(run.spec.name, run.home) is None
-
-
-def test_a_failed_promotion_does_not_claim_that_the_champion_stayed(run: Run) -> None:
-    version = run.register()
-    (run.home.mlflow / "mlflow.db").write_bytes(b"garbage " * 1000)
-    with pytest.raises(RegistryError) as caught:
-        aliases.promote(run.home, version)
-    assert "may have moved" in str(caught.value)
-    assert "untouched" not in str(caught.value)
 
 
 def test_a_home_that_moved_still_has_its_champion(run: Run, tmp_path: Path) -> None:

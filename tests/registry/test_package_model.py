@@ -11,7 +11,7 @@ import pytest
 from registry_helpers import LABELS, Run, free_port, start, stop
 
 from perennial.inference.predictor import Predictor
-from perennial.registry import aliases, tracking
+from perennial.registry import promotion, tracking
 
 TEXTS = ["nobody liked soup", "excellent bread", ""]
 
@@ -45,7 +45,7 @@ import perennial.spec
 
 @pytest.fixture
 def promoted(run: Run) -> Run:
-    assert aliases.promote(run.home, run.register())
+    assert promotion.promote(run.home, run.register())
     return run
 
 

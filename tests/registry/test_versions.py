@@ -9,7 +9,7 @@ from perennial import progress
 from perennial.artifacts import Metrics, Outcome
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, run_log, tags, tracking, versions
+from perennial.registry import aliases, promotion, run_log, tags, tracking, versions
 
 
 def everything(run: Run) -> tuple[list[Any], list[Any], list[Any]]:
@@ -39,6 +39,7 @@ def test_a_registered_version_carries_its_evidence(place: str, run: Run) -> None
         tags.CHAMPION_AT_DECISION: tags.NO_CHAMPION,
         tags.SPLITS: "validation=0.1 test=0.15",
         tags.STATUS: tags.REGISTERED,
+        tags.APPROVAL: "none",
     }
     assert version.description == (
         "sentence-transformers/all-MiniLM-L6-v2, fine-tuned on 2,200 rows of data cccccccccccc and packed as int8 "
@@ -68,7 +69,7 @@ def test_the_run_holds_parameters_metrics_data_and_reports(place: str, run: Run)
     assert {tag.key: tag.value for tag in given.tags}[tags.DATA_DIGEST] == "c" * 64
     with tracking.session(run.home) as client:
         reports = [item.path for item in client.list_artifacts(logged.info.run_id)]
-    assert reports == ["decision.json", "evaluation.json", "validation"]
+    assert reports == ["decision.json", "evaluation.json", "evidence.json", "validation"]
 
 
 def test_nothing_is_pickled_and_no_text_is_logged(run: Run) -> None:
@@ -194,7 +195,7 @@ def test_a_version_is_fetched_by_its_number(place: str, run: Run) -> None:
     registered = run.register()
     found = versions.package(run.home, run.spec.name, registered.version)
     assert (run.home.store.root / found.path / "package.json").is_file()
-    assert aliases.promote(run.home, registered)
+    assert promotion.promote(run.home, registered)
     assert versions.package(run.home, run.spec.name) == found
 
 

@@ -133,9 +133,9 @@ def write_package(home: Home, place: str, bias: float) -> OnnxPackage:
     _write_tokenizer(folder / sealed.TOKENIZER)
     files = {name: sealed.sha256(folder / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
     info = sealed.PackageInfo(
-        kind="text-classification", labels=LABELS, max_length=32, pad_id=0, precision="fp32", fallback=None, opset=17,
-        inputs=("input_ids", "attention_mask"), base="tiny", base_revision="0" * 64, data_digest="c" * 64,
-        cpu_features=(), graph={}, parity={}, created_with={}, files=files,
+        kind="text-classification", labels=LABELS, decoding={}, max_length=32, pad_id=0, precision="fp32",
+        fallback=None, opset=17, inputs=("input_ids", "attention_mask"), base="tiny", base_revision="0" * 64,
+        data_digest="c" * 64, cpu_features=(), graph={}, parity={}, created_with={}, files=files,
     )  # fmt: skip
     content = sealed.render(info)
     (folder / sealed.DESCRIPTION).write_bytes(content)

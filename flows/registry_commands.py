@@ -1,0 +1,191 @@
+"""What `perennial promote`, `approve`, `reject`, `rollback` and `history` do and answer."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from perennial import progress
+from perennial.artifacts import Status
+from perennial.errors import RegistryError, SpecError, listing
+from perennial.home import Home
+from perennial.registry import aliases, approval, promotion, tracking
+from perennial.registry import history as past
+from perennial.registry import rollback as rolling
+from perennial.registry.history import Event, Reign
+from perennial.registry.ledger import Entry, Ledger, State
+from perennial.registry.promotion import Conclusion
+from perennial.registry.rollback import RolledBack
+
+SHOWN = 50
+STATES = {State.INTENT: "unfinished", State.ABANDONED: "abandoned"}
+
+
+def promote(model: str, version: str) -> Conclusion:
+    """Finish the run that made `version`."""
+    with progress.step("promote"):
+        return promotion.finish(Home.from_environment(), model, version)
+
+
+def approve(model: str, version: str | None, reason: str) -> Conclusion:
+    """Let the challenger, or `version`, serve."""
+    with progress.step("approve"):
+        return approval.approve(Home.from_environment(), model, version, reason)
+
+
+def reject(model: str, version: str | None, reason: str) -> Conclusion:
+    """Refuse the challenger, or `version`."""
+    _check_reason(reason)
+    with progress.step("reject"):
+        return approval.reject(Home.from_environment(), model, version, reason)
+
+
+def rollback(model: str, to: str | None, reason: str) -> RolledBack:
+    """Let a former champion serve again."""
+    _check_reason(reason)
+    with progress.step("rollback"):
+        return rolling.rollback(Home.from_environment(), model, to, reason)
+
+
+def as_json(ended: Conclusion) -> dict[str, Any]:
+    """How it ended, as one JSON-ready object."""
+    return ended.model_dump(mode="json")
+
+
+def in_words(ended: Conclusion) -> str:
+    """How it ended, in sentences."""
+    head = f"{ended.model}: {ended.status.value}, version {ended.version}."
+    serving = "" if ended.status is Status.PROMOTED else f"Champion is {past.named(ended.champion)}."
+    return " ".join(part for part in (head, *ended.reasons, serving) if part)
+
+
+def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
+    """Which version serves now, as one JSON-ready object."""
+    status = "rolled back" if done.moved else "unchanged"
+    return {"status": status, "model": done.model, "version": done.version, "before": done.before}
+
+
+def rolled_back_in_words(done: RolledBack) -> str:
+    """Which version serves now, in a sentence."""
+    if not done.moved:
+        return f"{done.model}: version {done.version} is champion already; nothing was done."
+    return f"{done.model}: rolled back, version {done.version} serves now; before it was {past.named(done.before)}."
+
+
+def show_history(model: str, *, as_json: bool) -> None:
+    """What was done, and whether the registry agrees with it."""
+    ledger, entries = _entries(model)
+    placed, problem = _aliases(Home.from_environment(), model)
+    if placed is not None:
+        problem = past.disagreement(entries, placed[aliases.CHAMPION])
+    found = past.events(entries)
+    if as_json:
+        events = [event.model_dump(mode="json") for event in found]
+        _print_json(
+            {
+                "status": "done", "model": model, "registry": ledger.registry, "aliases": placed,
+                "agrees": None if placed is None else problem is None, "problem": problem, "events": events,
+            }
+        )  # fmt: skip
+    else:
+        _show(model, found, placed, problem)
+
+
+def show_champion_at(model: str, at: str, *, as_json: bool) -> None:
+    """Which version was champion at a moment."""
+    moment = _moment(at)
+    reign = past.at(_entries(model)[1], moment)
+    if as_json:
+        said = reign.model_dump(mode="json")
+        _print_json({"status": "done", "model": model, "at": moment.isoformat(), **said})
+    else:
+        _print_plainly(_reign_in_words(model, moment, reign))
+
+
+def _entries(model: str) -> tuple[Ledger, list[Entry]]:
+    ledger = Ledger.open(Home.from_environment())
+    entries = ledger.entries(model)
+    if not entries:
+        known = ledger.models()
+        raise RegistryError(
+            f"The ledger at {ledger.database.place} has nothing about {model!r}"
+            + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
+            remedy=f"`perennial run {model}` begins its history.",
+        )
+    return ledger, entries
+
+
+def _aliases(home: Home, model: str) -> tuple[dict[str, str | None] | None, str | None]:
+    """Where the aliases point; None, and why, if the registry can't be asked: the ledger can be read without it."""
+    try:
+        with tracking.session(home, patience=tracking.QUICK) as client:
+            names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
+            found = {name: aliases.version_of(client, home, model, name) for name in names}
+            return {name: str(at.version) if at else None for name, at in found.items()}, None
+    except RegistryError as error:
+        return None, f"Whether the registry agrees is not known: {error.problem}"
+
+
+def _show(model: str, found: Sequence[Event], placed: dict[str, str | None] | None, problem: str | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("when (UTC)", "what", "from", "to", "by", "why"):
+        table.add_column(heading, no_wrap=heading != "why")
+    for event in found[-SHOWN:]:
+        state = STATES.get(event.state)
+        what = event.action.value + (f" ({state})" if state else "")
+        when = f"{event.moment:%Y-%m-%d %H:%M:%S}"
+        cells = (when, what, event.from_version or "—", event.to_version or "—", event.who, event.reason)
+        table.add_row(*map(Text, cells), style="" if event.state is State.DONE else "dim")
+    console = Console()
+    if len(found) > SHOWN:
+        console.print(f"{len(found) - SHOWN:,} older ones are left out; --json shows all.\n", highlight=False)
+    console.print(table)
+    if placed is not None:
+        set_now = [f"{name} {version}" for name, version in placed.items() if version]
+        console.print(f"\nNow: {', '.join(set_now) or 'no alias is set'}.", highlight=False)
+    if problem:
+        console.print(Text(f"! {problem}", style="yellow"))
+
+
+def _reign_in_words(model: str, moment: datetime, reign: Reign) -> str:
+    when = f"{moment:%Y-%m-%d %H:%M:%SZ}"
+    if reign.version is None:
+        known = f"{model} had no champion at {when}" + ("." if reign.since else ", as far as the ledger knows.")
+        return f"{known} {reign.doubt}".strip()
+    since = f", since {reign.since:%Y-%m-%d %H:%M:%SZ} ({reign.by.value})" if reign.since and reign.by else ""
+    return f"At {when} version {reign.version} of {model} was champion{since}. {reign.doubt}".strip()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise SpecError(
+            f"--at {text!r} is no time.", remedy="Write it like 2026-01-31T12:00Z, or 2026-01-31 for its first moment."
+        ) from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment > datetime.now(UTC):
+        raise SpecError(
+            f"--at {text} lies in the future.", remedy="Give a time that has passed; UTC is meant by default."
+        )
+    return moment
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise SpecError("--reason is empty.", remedy="Say in a few words why; it is kept in the history.")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def _print_plainly(text: str) -> None:
+    from rich.console import Console
+
+    Console().print(text, markup=False, highlight=False)

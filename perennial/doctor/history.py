@@ -1,0 +1,58 @@
+"""The ledger: whether it can be read, whether a promotion was cut short, and whether the registry agrees with it."""
+
+from collections.abc import Iterator
+
+from perennial import progress
+from perennial.doctor.finding import Finding
+from perennial.errors import PerennialError, listing
+from perennial.home import Home
+from perennial.lock import BusyError
+from perennial.registry import aliases, database, guard, tracking
+from perennial.registry import history as past
+from perennial.registry.ledger import Ledger
+
+NAME = "ledger"
+
+
+def ledger(home: Home) -> Iterator[Finding]:
+    """The ledger agrees with the registry; what a killed promotion left is mended."""
+    if not database.is_there(home):
+        yield Finding.ok(NAME, "none yet; the first run makes it")
+        return
+    try:
+        book = Ledger.open(home)
+        models = book.models()
+        mended = [finding for model in models if book.open_intents(model) for finding in _mended(home, model)]
+        faults = dict(_disagreements(home, book, models))
+    except PerennialError as error:
+        yield Finding.problem(NAME, error.problem, error.remedy)
+        return
+    yield from mended
+    for model, fault in faults.items():
+        remedy = (
+            f"If that is meant, leave it: it is written down with the next change. If not: perennial rollback {model}."
+        )
+        yield Finding.warning(NAME, f"{model}: {fault}", remedy)
+    if not mended and not faults:
+        about = f"about {listing(models)}, as the registry has it" if models else "empty"
+        yield Finding.ok(NAME, f"{book.database.place}: {about}")
+
+
+def _mended(home: Home, model: str) -> Iterator[Finding]:
+    try:
+        with guard.at_desk(home, model, wait=0):
+            progress.note(f"What was cut short on {model} is mended.")
+    except BusyError:
+        yield Finding.ok(NAME, f"{model}: somebody is promoting or rolling back right now, or was killed a moment ago")
+    else:
+        yield Finding.ok(NAME, f"{model}: a promotion or rollback that was cut short is mended; see perennial history")
+
+
+def _disagreements(home: Home, book: Ledger, models: list[str]) -> Iterator[tuple[str, str]]:
+    if not models:
+        return  # asking would make MLflow's database where there is none
+    with tracking.session(home, patience=tracking.QUICK) as client:
+        for model in models:
+            found = aliases.version_of_champion(client, home, model)
+            if fault := past.disagreement(book.entries(model), str(found.version) if found else None):
+                yield model, fault

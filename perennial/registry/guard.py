@@ -1,0 +1,237 @@
+"""The one way to a model's aliases: under its lease, after what a dead predecessor left was mended.
+
+The order of a move is: intent to the ledger, lease confirmed, alias moved, read back, the old champion noted as
+`previous`, conclusion to the ledger, status on the version. A process can die between any two. The next that comes
+here finds the intent without a conclusion, looks where the alias points, and concludes it either way.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perennial import progress
+from perennial.errors import RegistryError
+from perennial.home import Home
+from perennial.registry import aliases, history, lease, packages, tags, tracking
+from perennial.registry.ledger import Action, Entry, Ledger, State
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOVING = (
+    "The alias `champion` may have moved or not: the next command on this model, or `perennial doctor`, settles it."
+)
+MOVED = "The alias `champion` has moved; what is left is to write that down, which the next command does."
+
+
+@dataclass(frozen=True)
+class Move:
+    """A version that is to be champion."""
+
+    action: Action
+    to_version: str
+    expected: str | None
+    """The champion it was judged against; None: none. Nothing moves if there is another one by now."""
+    reason: str
+    decision_digest: str | None = None
+    verified: bool = False
+    """Its package was fetched from the registry just now, and is whole."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that is needed to move the aliases of one model, for as long as the lease is held."""
+
+    home: Home
+    client: "MlflowClient"
+    ledger: Ledger
+    lease: lease.Lease
+    model: str
+
+    def champion(self) -> str | None:
+        """The version serving now, as the registry says."""
+        return self.at(aliases.CHAMPION)
+
+    def at(self, alias: str) -> str | None:
+        """The version that `alias` points to; None: there is no such alias."""
+        found = aliases.version_of(self.client, self.home, self.model, alias)
+        return str(found.version) if found else None
+
+    def note(
+        self, action: Action, version: str | None, reason: str, *, before: str | None = None, digest: str | None = None
+    ) -> None:
+        """Write down what is no move."""
+        self.ledger.append(
+            self.lease,
+            action,
+            State.DONE,
+            from_version=before,
+            to_version=version,
+            reason=reason,
+            decision_digest=digest,
+        )
+
+    def mark(self, version: str, status: str) -> None:
+        """Put `status` on a version."""
+        self.client.set_model_version_tag(self.model, version, tags.STATUS, status)
+
+    def point(self, alias: str, version: str) -> None:
+        """Let `alias` point to `version`."""
+        self.client.set_registered_model_alias(self.model, alias, version)
+
+    def release(self, alias: str, version: str) -> None:
+        """Take `alias` away from `version`, if it points there."""
+        if self.at(alias) == version:
+            self.client.delete_registered_model_alias(self.model, alias)
+
+
+@contextmanager
+def at_desk(home: Home, model: str, *, wait: float | None = None) -> Iterator[Desk]:
+    """The aliases of `model` for the block, nobody else's meanwhile, in a state that the ledger agrees with.
+
+    Raises RegistryError when MLflow or the ledger can't be used, BusyError when somebody else holds the lease for
+    longer than `wait` seconds.
+    """
+    ledger = Ledger.open(home)
+    with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
+        desk = Desk(home, client, ledger, held, model)
+        mend(desk)
+        yield desk
+
+
+def settle(home: Home, model: str) -> None:
+    """Mend what a killed promotion or rollback of `model` left, if there is anything."""
+    if Ledger.open(home).open_intents(model):
+        with at_desk(home, model):
+            pass
+
+
+def move(desk: Desk, plan: Move) -> bool:
+    """Make the version of `plan` champion; False: the champion is not the expected one any more, and nothing moved.
+
+    Raises RegistryError when that can't be told, or the package in the registry is not what was registered.
+    """
+    if desk.champion() == plan.to_version:
+        return True
+    if not is_expected(desk, plan):
+        return False
+    if not plan.verified:
+        verify(desk, plan)
+    # Reading a large package takes a while: once more, right before it counts.
+    if not is_expected(desk, plan):
+        return False
+    intent = intend(desk, plan)
+    desk.lease.confirm()
+    with _doubtful(desk):
+        point(desk, plan)
+        read_back(desk, plan)
+        keep_previous(desk, intent)
+    conclude(desk, intent)
+    tidy(desk, plan.to_version)
+    return True
+
+
+def is_expected(desk: Desk, plan: Move) -> bool:
+    """Whether the champion is the one that the version was judged against."""
+    return desk.champion() == plan.expected
+
+
+def verify(desk: Desk, plan: Move) -> None:
+    """Fetch the package from the registry itself, whatever this machine has of it, and compare its digests."""
+    version = desk.client.get_model_version(desk.model, plan.to_version)
+    with packages.fetched_anew(desk.client, desk.home, version):
+        pass
+
+
+def intend(desk: Desk, plan: Move) -> Entry:
+    """Write to the ledger what is about to happen."""
+    return desk.ledger.append(
+        desk.lease,
+        plan.action,
+        State.INTENT,
+        from_version=plan.expected,
+        to_version=plan.to_version,
+        reason=plan.reason,
+        decision_digest=plan.decision_digest,
+    )
+
+
+def point(desk: Desk, plan: Move) -> None:
+    """Move the alias."""
+    desk.point(aliases.CHAMPION, plan.to_version)
+
+
+def read_back(desk: Desk, plan: Move) -> None:
+    """Raises RegistryError if the alias is not where it was put."""
+    now = desk.champion()
+    if now != plan.to_version:
+        raise RegistryError(
+            f"The alias `champion` of {desk.model} was set to version {plan.to_version}, but points to "
+            f"{history.named(now)}: someone else moved it at the same moment, outside of Perennial.",
+            remedy=f"See `perennial history {desk.model}`, and run the same command again.",
+        )
+
+
+def keep_previous(desk: Desk, intent: Entry) -> None:
+    """Let `previous` point to the champion before."""
+    if intent.from_version is not None:
+        desk.point(aliases.PREVIOUS, intent.from_version)
+
+
+def conclude(desk: Desk, intent: Entry, reason: str = "") -> None:
+    """Write to the ledger that it has happened."""
+    desk.ledger.conclude(desk.lease, intent, State.DONE, reason=reason, standing=MOVED)
+
+
+def tidy(desk: Desk, version: str) -> None:
+    """Note on the version that it was promoted; it is nobody's challenger any more."""
+    with tracking.session(desk.home, standing=MOVED):
+        desk.mark(version, tags.PROMOTED)
+        desk.release(aliases.CHALLENGER, version)
+
+
+def mend(desk: Desk) -> None:
+    """Make ledger and aliases agree: conclude what was cut short, and write down what others did to the alias."""
+    champion = aliases.version_of_champion(desk.client, desk.home, desk.model)
+    now = str(champion.version) if champion else None
+    for intent in desk.ledger.open_intents(desk.model):
+        _conclude_for(desk, intent, now)
+    if champion and champion.tags.get(tags.STATUS) != tags.PROMOTED:
+        tidy(desk, str(champion.version))
+    known = desk.ledger.last_move(desk.model)
+    version = known.to_version if known else None
+    if version != now:
+        reason = "It was moved outside of Perennial." if known else "It was champion when the ledger began."
+        desk.note(Action.FOUND, now, reason, before=version)
+        if known:
+            progress.note(f"Champion is {history.named(now)}, not {version} as the ledger had it. {reason}")
+
+
+def _conclude_for(desk: Desk, intent: Entry, now: str | None) -> None:
+    what = f"{intent.action.value} of version {intent.to_version}, which {intent.who} began and did not finish"
+    if now == intent.to_version:
+        keep_previous(desk, intent)
+        conclude(desk, intent, f"{intent.reason} (Cut short after the alias had moved; completed later.)".strip())
+        progress.note(f"Completed the {what}: it is champion.")
+        return
+    seen = "had not moved" if now == intent.from_version else f"points to {history.named(now)}"
+    reason = f"{intent.reason} (Cut short; the alias {seen}.)".strip()
+    desk.ledger.conclude(desk.lease, intent, State.ABANDONED, reason=reason)
+    progress.note(f"Wrote off the {what}: the alias {seen}.")
+
+
+@contextmanager
+def _doubtful(desk: Desk) -> Iterator[None]:
+    """A block after whose failure nobody can say whether the alias has moved."""
+    try:
+        with tracking.session(desk.home, standing=MOVING):
+            yield
+    except BaseException as error:
+        # A server that does not answer in time may still do what it was asked to. No one else begins before the lease
+        # has lapsed; a database, in contrast, is done with it when the call is.
+        if not tracking.is_database(tracking.registry_uri(desk.home)):
+            desk.lease.left_to_lapse = True
+        if isinstance(error, KeyboardInterrupt):
+            raise RegistryError(f"Interrupted while the alias was being moved. {MOVING}") from error
+        raise

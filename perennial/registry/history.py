@@ -1,0 +1,111 @@
+"""What the ledger says: the moves of a champion, which version served when, and whether the registry agrees."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from perennial.artifacts import Record
+from perennial.registry.ledger import MOVES, Action, Entry, State
+
+
+class Event(Record):
+    """One thing that was done, its intent and its conclusion as one."""
+
+    id: int
+    moment: datetime
+    """When it was begun."""
+    action: Action
+    state: State
+    """intent: begun, and not known how it came out."""
+    from_version: str | None
+    to_version: str | None
+    who: str
+    reason: str
+    decision_digest: str | None
+
+
+class Reign(Record):
+    """Which version was champion at a moment."""
+
+    version: str | None
+    """None: there was no champion, or the ledger does not know."""
+    since: datetime | None
+    by: Action | None
+    """What made it champion; None: nothing that the ledger knows of."""
+    doubt: str = ""
+    """Why it may have been another version."""
+
+
+def events(entries: Sequence[Entry]) -> list[Event]:
+    """What was done, oldest first."""
+    ends = {entry.intent: entry for entry in entries if entry.intent is not None}
+    return [_event(entry, ends.get(entry.id, entry)) for entry in entries if entry.intent is None]
+
+
+def moves(entries: Sequence[Entry]) -> list[Event]:
+    """The events that made another version champion, oldest first."""
+    return [event for event in events(entries) if event.action in MOVES and event.state is State.DONE]
+
+
+def champions(entries: Sequence[Entry]) -> list[str]:
+    """Every version that was ever champion, the latest first."""
+    seen = [version for move in moves(entries) for version in (move.from_version, move.to_version) if version]
+    return list(dict.fromkeys(reversed(seen)))
+
+
+def at(entries: Sequence[Entry], moment: datetime) -> Reign:
+    """Which version was champion at `moment` (aware)."""
+    known = moves(entries)
+    before = [move for move in known if move.moment <= moment]
+    after = [move for move in known if move.moment > moment]
+    if before:
+        last = before[-1]
+        return Reign(version=last.to_version, since=last.moment, by=last.action, doubt=_moved(last, after))
+    if after and after[0].to_version and after[0].action is Action.FOUND:
+        found = after[0]
+        doubt = f"The ledger does not go back so far: version {found.to_version} was found serving at {_time(found)}."
+        return Reign(version=found.to_version, since=None, by=None, doubt=doubt)
+    return Reign(version=None, since=None, by=None)
+
+
+def disagreement(entries: Sequence[Entry], alias: str | None) -> str | None:
+    """How the ledger and the alias `champion` (its version) differ, in a sentence; None: they agree."""
+    known, unfinished = moves(entries), [event for event in events(entries) if event.state is State.INTENT]
+    version = known[-1].to_version if known else None
+    if unfinished:
+        last = unfinished[-1]
+        return (
+            f"The {last.action.value} of version {last.to_version} that {last.who} began at {_time(last)} is still on "
+            "its way, or was cut short."
+        )
+    if version == alias:
+        return None
+    if not known:
+        return f"The alias `champion` points to {named(alias)}, which the ledger knows nothing about."
+    return (
+        f"The alias `champion` points to {named(alias)}, but the ledger has {named(version)} as champion since "
+        f"{_time(known[-1])}: it was moved outside of Perennial."
+    )
+
+
+def named(version: str | None) -> str:
+    """The version in words."""
+    return f"version {version}" if version else "no version"
+
+
+def _event(begun: Entry, ended: Entry) -> Event:
+    kept = ("id", "moment", "action", "from_version", "to_version", "who", "decision_digest")
+    return Event(**{name: getattr(begun, name) for name in kept}, state=ended.state, reason=ended.reason)
+
+
+def _moved(last: Event, after: Sequence[Event]) -> str:
+    if not after or after[0].action is not Action.FOUND:
+        return ""
+    found = after[0]
+    return (
+        f"Some time between {_time(last)} and {_time(found)} it was moved outside of Perennial, to "
+        f"{named(found.to_version)}."
+    )
+
+
+def _time(event: Event) -> str:
+    return f"{event.moment:%Y-%m-%d %H:%M:%SZ}"

@@ -1,0 +1,156 @@
+"""The lease of a model: who may move its aliases now. It lapses when its holder dies.
+
+One row a model. The token grows with each holder, and the ledger takes an entry only from the holder of the present
+one, so that a process that was stopped for minutes can't write over what was done meanwhile (a fencing token: Martin
+Kleppmann, "How to do distributed locking", 2016). Time is the database's.
+
+The lease is of the model's name alone, whatever the registry: one server may be called by two names.
+"""
+
+import getpass
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from perennial import progress
+from perennial.errors import RegistryError
+from perennial.lock import BusyError
+from perennial.registry.database import LEASES, UNTOUCHED, Database
+
+SECONDS = 60.0
+"""After which a dead holder's lease lapses."""
+WAIT_SECONDS = 120.0
+"""How long to wait for another holder; longer than a dead one's lease."""
+BEATS = 4
+"""Renewals in the life of a lease: some may be missed."""
+POLLS = (0.05, 0.5)
+"""Seconds between two tries, at first and at last."""
+
+
+class LeaseLostError(RegistryError):
+    """The lease lapsed, and somebody else may have it."""
+
+
+@dataclass
+class Lease:
+    """A lease that is held."""
+
+    database: Database
+    model: str
+    holder: str
+    token: int
+    seconds: float
+    left_to_lapse: bool = False
+    """Not given back at the end: what was asked of MLflow may still happen, and nobody should begin before."""
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def confirm(self, standing: str = UNTOUCHED) -> None:
+        """Renew it now. Raises LeaseLostError when it is not ours any more."""
+        with self.database.transaction(standing) as connection:
+            self.fence(connection, standing)
+
+    def fence(self, connection: sa.Connection, standing: str = UNTOUCHED) -> None:
+        """Renew it in a transaction that stands or falls with it. Raises LeaseLostError."""
+        expires = self.database.now() + self.seconds
+        renewed = connection.execute(sa.update(LEASES).where(*self._ours()).values(expires=expires))
+        if renewed.rowcount != 1:
+            raise LeaseLostError(
+                f"This process was held up for so long that its lease of {self.model} lapsed and went to another one. "
+                f"{standing}",
+                remedy=f"See what happened with `perennial history {self.model}`, and run the same command again.",
+            )
+
+    def _ours(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return LEASES.c.model == self.model, LEASES.c.token == self.token
+
+    def beat(self) -> None:
+        """Renew it until it ends; for a thread of its own."""
+        while not self._ended.wait(self.seconds / BEATS):
+            # A database that is away for a moment is tried again; what must be sure of the lease asks itself.
+            with suppress(RegistryError):
+                self.confirm()
+
+    def end(self) -> None:
+        """Stop renewing it, and give it back unless it is left to lapse. Never raises."""
+        self._ended.set()
+        if self.left_to_lapse:
+            return
+        with suppress(RegistryError), self.database.transaction() as connection:
+            connection.execute(sa.update(LEASES).where(*self._ours()).values(expires=0))
+
+
+@contextmanager
+def held(database: Database, model: str, *, wait: float | None = None) -> Iterator[Lease]:
+    """The lease of `model` for the block, kept alive meanwhile.
+
+    Waits at most `wait` seconds (None: two minutes) for another holder, and says so. Raises BusyError then.
+    """
+    lease = _acquired(database, model, WAIT_SECONDS if wait is None else wait)
+    thread = threading.Thread(target=lease.beat, name=f"lease of {model}", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        lease.end()
+        thread.join(timeout=5)
+
+
+def whoami() -> str:
+    """user@host, as entries name who did something."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _acquired(database: Database, model: str, wait: float) -> Lease:
+    holder, started, pause, told = f"{whoami()}, process {os.getpid()}", time.monotonic(), POLLS[0], False
+    while (token := _try(database, model, holder)) is None:
+        waited = time.monotonic() - started
+        other, left = _holder(database, model)
+        if waited >= wait:
+            raise BusyError(
+                f"{other} is promoting or rolling back {model} and has not ended in {waited:.0f} s. {UNTOUCHED}",
+                remedy=f"Wait until it has ended; if it was killed, its lease lapses in {left:.0f} s.",
+            )
+        if waited > 1 and not told:
+            progress.note(f"Waiting for {other}, which holds the lease of {model} ({left:.0f} s, unless renewed).")
+            told = True
+        progress.advance(waited, wait, unit="s", detail=f"waiting for {other}")
+        time.sleep(min(pause * random.uniform(0.5, 1), max(0.0, wait - waited)))  # noqa: S311 - not for secrets
+        pause = min(pause * 1.5, POLLS[1])
+    return Lease(database, model, holder, token, SECONDS)
+
+
+def _try(database: Database, model: str, holder: str) -> int | None:
+    """The token of the lease, taken in one statement; None: somebody has it."""
+    insert: Any = sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert
+    new = {"holder": holder, "expires": database.now() + SECONDS}
+    statement = insert(LEASES).values(model=model, token=1, **new)
+    taken = statement.on_conflict_do_update(
+        index_elements=[LEASES.c.model],
+        set_={**new, "token": LEASES.c.token + 1},
+        where=LEASES.c.expires <= database.now(),
+    )
+    with database.transaction() as connection:
+        token = connection.scalar(taken.returning(LEASES.c.token))
+    return None if token is None else int(token)
+
+
+def _holder(database: Database, model: str) -> tuple[str, float]:
+    """Who has the lease, and how many seconds more."""
+    left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
+    with database.transaction() as connection:
+        holder, seconds = connection.execute(left).one()
+    return str(holder), max(0.0, float(seconds))

@@ -1,0 +1,175 @@
+"""The ledger: an append-only history of what was done to the champions, by whom and why.
+
+A move of the alias `champion` is two entries: the intent, written before, and its conclusion, written after. An intent
+without a conclusion is what a killed process leaves; `guard` finds it and says how it came out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit, urlunsplit
+
+import sqlalchemy as sa
+
+from perennial.artifacts import Record
+from perennial.home import Home
+from perennial.registry import database, tracking
+from perennial.registry.database import ENTRIES, UNTOUCHED, Database
+from perennial.registry.lease import Lease, whoami
+
+EMBEDDED = "embedded"
+"""The registry in the home of the ledger; it has no better name, because a home may be moved."""
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    PROMOTE = "promote"
+    """A run's candidate passed its gates."""
+    APPROVE = "approve"
+    """A person let a candidate that passed its gates serve."""
+    ROLLBACK = "rollback"
+    """A former champion serves again."""
+    FOUND = "found"
+    """The alias was found somewhere else than the ledger has it: moved outside of Perennial."""
+    PARK = "park"
+    """A candidate passed its gates and awaits a person's approval."""
+    HOLD = "hold"
+    """A candidate could not be judged, or was judged against a champion that serves no more."""
+    REJECT = "reject"
+    """Gates, or a person, refused a candidate."""
+
+
+MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND})
+"""What changes which version is champion."""
+
+
+class State(StrEnum):
+    """How far it got."""
+
+    INTENT = "intent"
+    DONE = "done"
+    ABANDONED = "abandoned"
+    """An intent that came to nothing: the alias never moved."""
+
+
+class Entry(Record):
+    """One line of the ledger."""
+
+    id: int
+    moment: datetime
+    """In UTC, by the database's clock."""
+    registry: str
+    model: str
+    action: Action
+    state: State
+    intent: int | None
+    """The entry that this one concludes."""
+    from_version: str | None
+    """The champion before; None: there was none."""
+    to_version: str | None
+    """The version that it is about: the champion after, for moves."""
+    who: str
+    reason: str
+    decision_digest: str | None
+    token: int | None
+    """The lease's, under which it was written."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger, as far as it is about one registry."""
+
+    database: Database
+    registry: str
+    """MLflow's address without password, as entries name it."""
+
+    @classmethod
+    def open(cls, home: Home) -> "Ledger":
+        """The ledger of the registry in use; made or migrated if need be. Raises RegistryError."""
+        return cls(database.open_database(home), _registry(home))
+
+    def entries(self, model: str) -> list[Entry]:
+        """All about `model`, oldest first."""
+        return self._select(self._about(model))
+
+    def last_move(self, model: str) -> Entry | None:
+        """The conclusion of the last move of the champion of `model`; None: the ledger knows of none."""
+        moved = (ENTRIES.c.action.in_(sorted(MOVES)), ENTRIES.c.state == State.DONE.value)
+        newest = sa.select(sa.func.max(ENTRIES.c.id)).where(self._about(model), *moved)
+        found = self._select(ENTRIES.c.id == newest.scalar_subquery())
+        return found[0] if found else None
+
+    def open_intents(self, model: str | None = None) -> list[Entry]:
+        """Intents without a conclusion, oldest first; of all models if `model` is None."""
+        concluded = sa.select(ENTRIES.c.intent).where(ENTRIES.c.intent.is_not(None))
+        conditions = [ENTRIES.c.state == State.INTENT.value, ENTRIES.c.id.not_in(concluded)]
+        return self._select(self._about(model), *conditions)
+
+    def models(self) -> list[str]:
+        """Every model that it knows."""
+        names = sa.select(ENTRIES.c.model).where(self._about(None)).distinct()
+        with self.database.transaction() as connection:
+            return sorted(connection.scalars(names.order_by(ENTRIES.c.model)))
+
+    def append(
+        self,
+        lease: Lease,
+        action: Action,
+        state: State,
+        *,
+        from_version: str | None,
+        to_version: str | None,
+        reason: str,
+        decision_digest: str | None = None,
+    ) -> Entry:
+        """Add an entry under `lease`. Raises LeaseLostError if it is not held any more, and then adds none."""
+        values = {
+            "action": action.value,
+            "state": state.value,
+            "from_version": from_version,
+            "to_version": to_version,
+            "reason": reason,
+            "decision_digest": decision_digest,
+        }
+        return self._add(lease, values, UNTOUCHED)
+
+    def conclude(
+        self, lease: Lease, intent: Entry, state: State, *, reason: str = "", standing: str = UNTOUCHED
+    ) -> Entry:
+        """Say how `intent` came out; `reason`: if it is another one than the intent's. Raises as `append` does."""
+        kept = ("action", "from_version", "to_version", "decision_digest")
+        values = {name: getattr(intent, name) for name in kept}
+        values |= {"state": state.value, "intent": intent.id, "reason": reason or intent.reason}
+        return self._add(lease, values, standing)
+
+    def _add(self, lease: Lease, values: Mapping[str, object], standing: str) -> Entry:
+        context = {"registry": self.registry, "model": lease.model, "who": whoami(), "token": lease.token}
+        with self.database.transaction(standing) as connection:
+            lease.fence(connection, standing)
+            added = connection.execute(sa.insert(ENTRIES).values(**context, **values).returning(*ENTRIES.c))
+            return _entry(added.one())
+
+    def _about(self, model: str | None) -> sa.ColumnElement[bool]:
+        ours = ENTRIES.c.registry == self.registry
+        return ours if model is None else sa.and_(ours, ENTRIES.c.model == model)
+
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
+        chosen = sa.select(ENTRIES).where(*conditions).order_by(ENTRIES.c.id)
+        with self.database.transaction() as connection:
+            return [_entry(row) for row in connection.execute(chosen)]
+
+
+def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
+    return Entry.model_validate(row._asdict())
+
+
+def _registry(home: Home) -> str:
+    address = tracking.registry_uri(home)
+    in_home = address == f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
+    if in_home and database.is_embedded():
+        return EMBEDDED
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))

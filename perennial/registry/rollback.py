@@ -1,0 +1,100 @@
+"""Rollback: a former champion serves again, after it was fetched, loaded and asked. No training, no judging."""
+
+from pathlib import Path
+
+from perennial import progress
+from perennial.artifacts import Record
+from perennial.errors import PackageError, RegistryError, listing
+from perennial.home import Home
+from perennial.registry import aliases, history, packages, tags, tracking, versions
+from perennial.registry.guard import Desk, Move, at_desk, move
+from perennial.registry.history import Event
+from perennial.registry.ledger import Action
+
+SMOKE = ("The new timetable starts on Monday.", "Nobody liked the soup, but the bread was excellent.", "")
+"""What the target must answer before it serves; what it answers does not matter."""
+
+
+class RolledBack(Record):
+    """Which version serves now, and which did before."""
+
+    model: str
+    version: str
+    before: str | None
+    moved: bool
+    """False: it was champion already."""
+
+
+def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
+    """Make `to` (None: the alias `previous`) champion again.
+
+    Only a version that was champion before can be rolled back to: its gates were passed. Raises RegistryError when
+    there is no such version, its package in the registry is not what was registered, or it gives no answers.
+    """
+    with at_desk(home, model) as desk:
+        known, before = history.moves(desk.ledger.entries(model)), desk.champion()
+        target = to or _previous(desk, known)
+        if target == before:
+            return RolledBack(model=model, version=target, before=before, moved=False)
+        _check_served(desk, target)
+        _check_answers(desk, target)
+        if not move(desk, Move(Action.ROLLBACK, target, before, reason, verified=True)):
+            raise RegistryError(
+                f"The champion of {model} changed while version {target} was tried: it is "
+                f"{history.named(desk.champion())} now, and was {history.named(before)}. It was left so.",
+                remedy=f"See `perennial history {model}`, and name the version with --to if it is still needed.",
+            )
+        return RolledBack(model=model, version=target, before=before, moved=True)
+
+
+def _previous(desk: Desk, known: list[Event]) -> str:
+    previous = desk.at(aliases.PREVIOUS)
+    others = [version for version in history.champions(desk.ledger.entries(desk.model)) if version != desk.champion()]
+    served = f"Champions so far, the latest first: {listing(others, 10)}." if others else "No other was ever champion."
+    if previous is None:
+        raise RegistryError(
+            f"{desk.model} has no alias `previous`, so there is nothing to roll back to. {served}",
+            remedy=f"Name a version: `perennial rollback {desk.model} --to N --reason …`." if others else "",
+        )
+    # Twice in a row would lead back to what was bad enough to be left the first time.
+    if known and known[-1].action is Action.ROLLBACK and known[-1].from_version == previous:
+        raise RegistryError(
+            f"The last thing done to {desk.model} was a rollback from version {previous} ({known[-1].reason}). Whether "
+            f"to return to it or to go back further must be said. {served}",
+            remedy=f"Name a version: `perennial rollback {desk.model} --to N --reason …`.",
+        )
+    return previous
+
+
+def _check_served(desk: Desk, target: str) -> None:
+    found = versions.candidate(desk.client, desk.model, target)
+    served = history.champions(desk.ledger.entries(desk.model))
+    if target in served or found.status == tags.PROMOTED:
+        return
+    raise RegistryError(
+        f"Version {target} of {desk.model} was never champion; it is {found.status or 'of unknown status'}. A rollback "
+        f"returns to a version that was: {listing(served, 10) or 'there is none yet'}.",
+        remedy=f"A new version comes in through its gates: `perennial promote {desk.model} {target}`.",
+    )
+
+
+def _check_answers(desk: Desk, target: str) -> None:
+    version = desk.client.get_model_version(desk.model, target)
+    with packages.fetched_anew(desk.client, desk.home, version) as folder:
+        progress.advance(0, None, detail=f"asking version {target}")
+        try:
+            _ask(folder, version.tags[tags.PACKAGE_DIGEST])
+        except PackageError as error:
+            raise RegistryError(
+                f"Version {target} of {desk.model} can't serve: {error.problem} {tracking.UNTOUCHED}",
+                remedy="Name another version with --to.",
+            ) from error
+
+
+def _ask(folder: Path, package_digest: str) -> None:
+    from perennial.inference.predictor import Predictor
+
+    predictor = Predictor(folder, digest=package_digest)
+    answers = predictor.predict_columns({name: list(SMOKE) for name in predictor.decoder.columns[-1]})
+    if len(answers) != len(SMOKE):
+        raise PackageError(f"It gave {len(answers)} answers to {len(SMOKE)} texts.")

@@ -1,0 +1,374 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_helpers import Run, answering, free_port, make_run, start, stop
+
+from perennial.artifacts import Decision, Outcome, Status
+from perennial.doctor import Health
+from perennial.doctor import history as doctor
+from perennial.errors import RegistryError
+from perennial.home import Home
+from perennial.registry import aliases, guard, history, lease, promotion, tags, tracking, versions
+from perennial.registry.guard import at_desk
+from perennial.registry.ledger import Action, Entry, Ledger, State
+
+
+def promoted(run: Run) -> str:
+    version = run.register()
+    assert promotion.promote(run.home, version)
+    return version.version
+
+
+def second(run: Run, against: str | None) -> Run:
+    return make_run(run.home, run.spec, "b" * 64, bias=1.0).judged(Outcome.PROMOTE, against)
+
+
+def placed(run: Run, alias: str = aliases.CHAMPION) -> str | None:
+    with tracking.session(run.home) as client:
+        found = aliases.version_of(client, run.home, run.spec.name, alias)
+    return str(found.version) if found else None
+
+
+def status_of(run: Run, version: str) -> str:
+    with tracking.session(run.home) as client:
+        return str(client.get_model_version(run.spec.name, version).tags[tags.STATUS])
+
+
+def entries(run: Run) -> list[Entry]:
+    return Ledger.open(run.home).entries(run.spec.name)
+
+
+def by_hand(run: Run, version: str | None) -> None:
+    """Somebody moves the alias on MLflow's page."""
+    with tracking.session(run.home) as client:
+        if version is None:
+            client.delete_registered_model_alias(run.spec.name, aliases.CHAMPION)
+        else:
+            client.set_registered_model_alias(run.spec.name, aliases.CHAMPION, version)
+
+
+def decided(run: Run) -> Decision:
+    made: Decision = run.arguments["decision"]
+    return made
+
+
+def test_promotion_moves_the_aliases_and_writes_it_down(place: str, run: Run) -> None:
+    first = promoted(run)
+    assert (placed(run), placed(run, aliases.PREVIOUS)) == (first, None)
+    later = second(run, first).register()
+    assert later.champion_version == first
+    assert promotion.promote(run.home, later, "better")
+    assert promotion.promote(run.home, later), "promoting the champion again changes nothing"
+    assert (placed(run), placed(run, aliases.PREVIOUS)) == (later.version, first)
+    moves = history.moves(entries(run))
+    assert [(move.from_version, move.to_version, move.reason) for move in moves] == [
+        (None, first, ""),
+        (first, later.version, "better"),
+    ]
+    finished = versions.already(run.home, run.spec.name, "b" * 64)
+    assert finished is not None
+    assert finished.status == tags.PROMOTED
+
+
+@pytest.mark.parametrize("against", [None, "7"])
+def test_nothing_is_promoted_when_the_champion_changed_meanwhile(run: Run, against: str | None) -> None:
+    first = promoted(run)
+    stale = second(run, against)
+    later = stale.register()
+    assert not promotion.promote(run.home, later)
+    ended = promotion.conclude(run.home, later, decided(stale), needs_approval=False)
+    assert (ended.status, ended.champion) == (Status.HELD, first)
+    assert "The champion changed meanwhile: it is version 1 now" in ended.reasons[0]
+    assert placed(run) == first
+    assert entries(run)[-1].action is Action.HOLD
+    assert versions.already(run.home, run.spec.name, "b" * 64) is None, "it is to be judged again"
+
+
+def test_nothing_is_promoted_when_the_champion_is_gone(run: Run) -> None:
+    first = promoted(run)
+    later = second(run, first).register()
+    by_hand(run, None)
+    assert not promotion.promote(run.home, later)
+    assert placed(run) is None
+
+
+def test_a_champion_that_changes_while_the_package_is_verified_is_noticed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = promoted(run)
+    later = second(run, first).register()
+    real = guard.verify
+
+    def slow(*given: Any) -> None:
+        real(*given)
+        by_hand(run, None)
+
+    monkeypatch.setattr(guard, "verify", slow)
+    assert not promotion.promote(run.home, later)
+
+
+@pytest.mark.parametrize(("outcome", "action"), [(Outcome.HOLD, Action.HOLD), (Outcome.REJECT, Action.REJECT)])
+def test_what_did_not_pass_is_written_down_and_moves_nothing(
+    place: str, run: Run, outcome: Outcome, action: Action
+) -> None:
+    judged = run.judged(outcome, None)
+    version = judged.register()
+    ended = promotion.conclude(run.home, version, decided(judged), needs_approval=False)
+    assert ended.status.value == status_of(run, version.version) == {"HOLD": "held", "REJECT": "rejected"}[outcome]
+    (entry,) = entries(run)
+    assert (entry.action, entry.to_version, entry.decision_digest) == (action, version.version, "2" * 64)
+    assert placed(run) is None
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "package.json"])
+def test_one_flipped_bit_in_the_registrys_storage_is_refused(run: Run, name: str) -> None:
+    version = run.register()
+    # This machine has the package whole, and so would not notice what others are going to get.
+    versions.package(run.home, run.spec.name, version.version)
+    (file,) = (run.home.mlflow / "artifacts").rglob(f"package/{name}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(RegistryError, match=rf"version {version.version} .*can't be used.*untouched"):
+        promotion.promote(run.home, version)
+    assert placed(run) is None
+    assert entries(run) == []
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool) -> pytest.MonkeyPatch:
+    real = getattr(guard, step)
+
+    def fails(*given: Any) -> None:
+        if after:
+            real(*given)
+        raise OSError("Connection refused")
+
+    monkeypatch.setattr(guard, step, fails)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: bool) -> None:
+    version = run.register()
+    with pytest.MonkeyPatch.context() as patch:
+        broken(patch, "point", after=after)
+        with pytest.raises(RegistryError) as caught:
+            promotion.promote(run.home, version)
+    assert "may have moved" in str(caught.value)
+    assert "untouched" not in str(caught.value)
+    assert [entry.state for entry in entries(run)] == [State.INTENT]
+    said = history.disagreement(entries(run), placed(run))
+    assert said is not None
+    assert "cut short" in said
+    (found,) = doctor.ledger(run.home)
+    assert (found.status, "mended" in found.seen) == (Health.OK, True)
+    assert [entry.state for entry in entries(run)] == [State.INTENT, State.DONE if after else State.ABANDONED]
+    assert placed(run) == (version.version if after else None)
+    assert status_of(run, version.version) == (tags.PROMOTED if after else tags.REGISTERED)
+    assert promotion.promote(run.home, version)
+    assert history.disagreement(entries(run), placed(run)) is None
+
+
+def test_an_interrupt_at_the_move_does_not_claim_that_the_champion_stayed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(guard, "point", interrupted)
+    with pytest.raises(RegistryError, match=r"Interrupted.*may have moved"):
+        promotion.promote(run.home, run.register())
+
+
+def test_a_server_in_doubt_keeps_the_lease(server: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    version = run.register()
+    with pytest.MonkeyPatch.context() as patch:
+        broken(patch, "point", after=False)
+        with pytest.raises(RegistryError):
+            promotion.promote(run.home, version)
+    monkeypatch.setattr(lease, "WAIT_SECONDS", 0.2)
+    with pytest.raises(lease.BusyError, match="lapses in"):
+        promotion.promote(run.home, version)
+
+
+def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = promoted(run)
+    later = second(run, first).register()
+    third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
+    real = guard.intend
+
+    def stopped_for_long(desk: guard.Desk, plan: guard.Move) -> Entry:
+        intent = real(desk, plan)
+        monkeypatch.setattr(guard, "intend", real)
+        with desk.ledger.database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
+        assert promotion.promote(run.home, third)
+        return intent
+
+    monkeypatch.setattr(guard, "intend", stopped_for_long)
+    with pytest.raises(lease.LeaseLostError, match="champion is untouched"):
+        promotion.promote(run.home, later)
+    assert placed(run) == third.version
+    assert Ledger.open(run.home).open_intents() == []
+    assert [move.to_version for move in history.moves(entries(run))] == [first, third.version]
+
+
+def test_a_move_by_hand_is_told_written_down_and_makes_candidates_stale(run: Run) -> None:
+    first = promoted(run)
+    other = make_run(run.home, run.spec, "e" * 64, bias=2.0).register().version
+    later = second(run, first).register()
+    by_hand(run, other)
+    said = history.disagreement(entries(run), placed(run))
+    assert said is not None
+    assert "points to version 2, but the ledger has version 1" in said
+    (found,) = doctor.ledger(run.home)
+    assert (found.status, "outside of Perennial" in found.seen) == (Health.WARNING, True)
+    assert not promotion.promote(run.home, later)
+    last = entries(run)[-1]
+    assert (last.action, last.from_version, last.to_version) == (Action.FOUND, first, other)
+    assert history.disagreement(entries(run), placed(run)) is None
+
+
+def test_a_champion_from_before_the_ledger_is_found(run: Run) -> None:
+    version = run.register().version
+    by_hand(run, version)
+    later = second(run, version).register()
+    assert promotion.promote(run.home, later)
+    assert [move.action for move in history.moves(entries(run))] == [Action.FOUND, Action.PROMOTE]
+
+
+def test_a_run_that_could_not_be_finished_is_finished_later(
+    place: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = run.register().version
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "WORKING", tracking.Patience(seconds=1, retries=0))
+        patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+        with pytest.raises(RegistryError, match=r"connection refused.*untouched"):
+            promotion.finish(run.home, run.spec.name, version)
+    ended = promotion.finish(run.home, run.spec.name, version)
+    assert (ended.status, ended.champion, placed(run)) == (Status.PROMOTED, version, version)
+    again = promotion.finish(run.home, run.spec.name, version)
+    assert (again.status, "already" in again.reasons[0]) == (Status.PROMOTED, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "delay"), [(500, b"oops", 0.0), (200, b"{}", 4.0), (503, b"", 0.0)], ids=["500", "slow", "503"]
+)
+def test_mlflow_that_fails_or_hangs_promotes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, delay: float
+) -> None:
+    version = run.register()
+    monkeypatch.setattr(tracking, "WORKING", tracking.Patience(seconds=1, retries=1))
+    with answering(status, body, "application/json", delay=delay) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(RegistryError, match=r"can't be used.*untouched"):
+            promotion.promote(run.home, version)
+    assert placed(run) is None
+    assert promotion.promote(run.home, version)
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_any_phase_is_survived(
+    empty_database: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real server, killed before each of the steps that speak to it, and started again."""
+    port = free_port()
+    (tmp_path / "server.db").write_bytes(empty_database.read_bytes())
+    place = [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path / 'server.db'}",
+        "--artifacts-destination",
+        str(tmp_path / "f"),
+    ]
+
+    def up() -> Any:
+        return start(["server", *place, "--workers", "1"], port, tmp_path / "log")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(tracking, "WORKING", tracking.Patience(seconds=5, retries=0))
+    monkeypatch.setattr(lease, "SECONDS", 1.0)
+    server = up()
+    try:
+        version = run.register()
+        for step in ("verify", "point", "read_back", "tidy"):
+            real = getattr(guard, step)
+
+            def dies(*given: Any, real: Callable[..., None] = real, server: Any = server) -> None:
+                stop(server)
+                real(*given)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(guard, step, dies)
+                with pytest.raises(RegistryError, match=r"MLflow|can't be used"):
+                    promotion.promote(run.home, version)
+            server = up()
+            ended = promotion.finish(run.home, run.spec.name, version.version)
+            assert ended.status is Status.PROMOTED
+            assert placed(run) == version.version
+            assert history.disagreement(entries(run), version.version) is None
+            assert status_of(run, version.version) == tags.PROMOTED
+            with at_desk(run.home, run.spec.name) as desk:
+                desk.release(aliases.CHAMPION, version.version)
+                desk.mark(version.version, tags.REGISTERED)
+    finally:
+        stop(server)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "words"),
+    [
+        (Outcome.REJECT, tags.REJECTED, "it was rejected"),
+        (Outcome.HOLD, tags.HELD, "its run came to HOLD"),
+        (Outcome.PROMOTE, tags.REJECTED, "it was rejected"),
+        (Outcome.PROMOTE, tags.PARKED, "perennial approve"),
+        (Outcome.PROMOTE, tags.PROMOTED, "perennial rollback"),
+    ],
+)
+def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, status: str, words: str) -> None:
+    version = run.judged(outcome, None).register()
+    versions.finish(run.home, version, status)
+    with pytest.raises(RegistryError, match=words):
+        promotion.finish(run.home, run.spec.name, version.version)
+    assert placed(run) is None
+
+
+def test_what_was_judged_against_another_champion_is_held(run: Run) -> None:
+    first = promoted(run)
+    later = second(run, None).register()
+    ended = promotion.finish(run.home, run.spec.name, later.version)
+    assert (ended.status, ended.champion) == (Status.HELD, first)
+
+
+def test_an_unreachable_ledger_promotes_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = run.register()
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"postgresql+psycopg://ann:hunter2@127.0.0.1:{free_port()}/x")
+    with pytest.raises(RegistryError, match=r"ledger.*connection refused.*untouched") as caught:
+        promotion.promote(run.home, version)
+    assert "hunter2" not in str(caught.value)
+    assert placed(run) is None
+
+
+def test_a_ledger_lost_after_the_move_is_no_claim_either(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    version, real = run.register(), guard.keep_previous
+
+    def lost(desk: guard.Desk, intent: Entry) -> None:
+        real(desk, intent)
+        (Path(desk.ledger.database.engine.url.database or "")).write_bytes(b"garbage " * 1000)
+
+    monkeypatch.setattr(guard, "keep_previous", lost)
+    with pytest.raises(RegistryError, match=r"ledger.*has moved"):
+        promotion.promote(run.home, version)
+    assert placed(run) == version.version
+
+
+def test_doctor_says_that_all_is_well(run: Run) -> None:
+    (found,) = doctor.ledger(Home(run.home.root / "empty"))
+    assert found.seen.startswith("none yet")
+    promoted(run)
+    (found,) = doctor.ledger(run.home)
+    assert found.status is Health.OK
+    assert run.spec.name in found.seen
