@@ -63,10 +63,10 @@ def candidates(run: Run, count: int) -> list[str]:
     first = run.register().version
     with tracking.session(run.home) as client:
         known = client.get_model_version(MODEL, first)
+        # A server names the model only in the source.
+        model_id = known.model_id or known.source.removeprefix("models:/")
         made = [
-            client.create_model_version(
-                MODEL, known.source, run_id=known.run_id, tags=known.tags, model_id=known.model_id
-            )
+            client.create_model_version(MODEL, known.source, run_id=known.run_id, tags=known.tags, model_id=model_id)
             for _ in range(count - 1)
         ]
     return [first, *(str(version.version) for version in made)]
