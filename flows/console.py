@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -57,17 +58,17 @@ class Bars:
 
     def __init__(self, live: Progress) -> None:
         self.live = live
-        self.task = TaskID(0)
+        self.task: TaskID | None = None
 
     def begin(self, step: str) -> None:
         """A new line."""
         self.task = self.live.add_task(step, total=None, detail="")
 
     def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
-        """The newest state of the step's line."""
+        """The newest state of the step's line; what is no step gets a line without a name."""
         # The bar is full when the step ends, not before: what follows the last unit is work too.
         total = None if total is None else max(total, done + 1e-9)
-        self.live.update(self.task, completed=done, total=total, detail=_detail(done, total, unit, detail))
+        self.live.update(self._line(), completed=done, total=total, detail=_detail(done, total, unit, detail))
 
     def note(self, message: str) -> None:
         """The message, above the lines."""
@@ -76,9 +77,14 @@ class Bars:
     def end(self, step: str, seconds: float, done: bool) -> None:
         """The line stands still."""
         if done:
-            self.live.update(self.task, total=1, completed=1)
+            self.live.update(self._line(), total=1, completed=1)
         else:
-            self.live.stop_task(self.task)
+            self.live.stop_task(self._line())
+
+    def _line(self) -> TaskID:
+        if self.task is None:
+            self.begin("")
+        return cast(TaskID, self.task)
 
 
 def _detail(done: float, total: float | None, unit: str, detail: str) -> str:
