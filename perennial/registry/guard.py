@@ -127,7 +127,11 @@ def move(desk: Desk, plan: Move) -> bool:
         point(desk, plan)
         read_back(desk, plan)
         keep_previous(desk, intent)
-    conclude(desk, intent)
+    try:
+        conclude(desk, intent)
+    except lease.LeaseLostError:
+        put_back(desk, intent)
+        raise
     tidy(desk, plan.to_version)
     return True
 
@@ -182,6 +186,21 @@ def keep_previous(desk: Desk, intent: Entry) -> None:
 def conclude(desk: Desk, intent: Entry, reason: str = "") -> None:
     """Write to the ledger that it has happened."""
     desk.ledger.conclude(desk.lease, intent, State.DONE, reason=reason, standing=MOVED)
+
+
+def put_back(desk: Desk, intent: Entry) -> None:
+    """Undo a move that came too late: this process slept through its lease, and others went on without it."""
+    with _doubtful(desk), lease.held(desk.ledger.database, desk.model):
+        known = desk.ledger.last_move(desk.model)
+        right = known.to_version if known else None
+        if desk.champion() != intent.to_version or right == intent.to_version:
+            return
+        if right is None:
+            desk.release(aliases.CHAMPION, str(intent.to_version))
+        else:
+            desk.point(aliases.CHAMPION, right)
+        if known and known.from_version:
+            desk.point(aliases.PREVIOUS, known.from_version)
 
 
 def tidy(desk: Desk, version: str) -> None:

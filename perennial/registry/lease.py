@@ -56,16 +56,16 @@ class Lease:
     def confirm(self, standing: str = UNTOUCHED) -> None:
         """Renew it now. Raises LeaseLostError when it is not ours any more."""
         with self.database.transaction(standing) as connection:
-            self.fence(connection, standing)
+            self.fence(connection)
 
-    def fence(self, connection: sa.Connection, standing: str = UNTOUCHED) -> None:
+    def fence(self, connection: sa.Connection) -> None:
         """Renew it in a transaction that stands or falls with it. Raises LeaseLostError."""
         expires = self.database.now() + self.seconds
         renewed = connection.execute(sa.update(LEASES).where(*self._ours()).values(expires=expires))
         if renewed.rowcount != 1:
             raise LeaseLostError(
-                f"This process was held up for so long that its lease of {self.model} lapsed and went to another one. "
-                f"{standing}",
+                f"This process was held up for so long that its lease of {self.model} lapsed and went to another one, "
+                "whose outcome stands.",
                 remedy=f"See what happened with `perennial history {self.model}`, and run the same command again.",
             )
 

@@ -147,7 +147,7 @@ class Ledger:
     def _add(self, lease: Lease, values: Mapping[str, object], standing: str) -> Entry:
         context = {"registry": self.registry, "model": lease.model, "who": whoami(), "token": lease.token}
         with self.database.transaction(standing) as connection:
-            lease.fence(connection, standing)
+            lease.fence(connection)
             added = connection.execute(sa.insert(ENTRIES).values(**context, **values).returning(*ENTRIES.c))
             return _entry(added.one())
 

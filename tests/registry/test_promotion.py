@@ -209,11 +209,32 @@ def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypa
         return intent
 
     monkeypatch.setattr(guard, "intend", stopped_for_long)
-    with pytest.raises(lease.LeaseLostError, match="champion is untouched"):
+    with pytest.raises(lease.LeaseLostError, match="outcome stands"):
         promotion.promote(run.home, later)
     assert placed(run) == third.version
     assert Ledger.open(run.home).open_intents() == []
     assert [move.to_version for move in history.moves(entries(run))] == [first, third.version]
+
+
+def test_a_move_that_comes_too_late_is_taken_back(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped right before the alias moves, for longer than the lease lasts: nothing in MLflow could refuse it."""
+    first = promoted(run)
+    later = second(run, first).register()
+    third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
+    real = guard.point
+
+    def stopped_for_long(desk: guard.Desk, plan: guard.Move) -> None:
+        monkeypatch.setattr(guard, "point", real)
+        with desk.ledger.database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
+        assert promotion.promote(run.home, third)
+        real(desk, plan)
+
+    monkeypatch.setattr(guard, "point", stopped_for_long)
+    with pytest.raises(lease.LeaseLostError, match="outcome stands"):
+        promotion.promote(run.home, later)
+    assert (placed(run), placed(run, aliases.PREVIOUS)) == (third.version, first)
+    assert history.disagreement(entries(run), placed(run)) is None
 
 
 def test_a_move_by_hand_is_told_written_down_and_makes_candidates_stale(run: Run) -> None:
