@@ -166,6 +166,9 @@ model:
 
 
 def _training(guess: Guess) -> str:
+    own = WORDING[guess.kind].training
+    if own:
+        return f"training:\n{own}"
     rare = "#   class_weights: none       # balanced: for labels that are rare and matter\n" if guess.labels else ""
     return f"""\
 # The defaults of training are good; these are the first to try:
