@@ -69,24 +69,19 @@ def test_an_intent_is_open_until_it_is_concluded_once(book: Ledger) -> None:
     assert book.last_move("other") is None
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE perennial_ledger SET reason = 'another'",
-        "DELETE FROM perennial_ledger",
-        "INSERT OR REPLACE INTO perennial_ledger SELECT * FROM perennial_ledger",
-        "TRUNCATE perennial_ledger",
-        "TRUNCATE perennial_ledger CASCADE",
-    ],
-)
-def test_the_database_itself_refuses_to_change_what_was_written(book: Ledger, statement: str) -> None:
+FORBIDDEN = {
+    "sqlite": ("INSERT OR REPLACE INTO perennial_ledger SELECT * FROM perennial_ledger",),
+    "postgresql": ("TRUNCATE perennial_ledger", "TRUNCATE perennial_ledger CASCADE"),
+}
+
+
+def test_the_database_itself_refuses_to_change_what_was_written(book: Ledger) -> None:
     made = added(book)
-    foreign = ("TRUNCATE",) if book.database.engine.dialect.name == "sqlite" else ("INSERT OR",)
-    if statement.startswith(foreign):
-        pytest.skip("not of this database")
-    with pytest.raises(RegistryError, match=r"append-only|foreign key"), book.database.transaction() as connection:
-        connection.exec_driver_sql(statement)
-    assert book.entries("news") == [made]
+    own = FORBIDDEN[book.database.engine.dialect.name]
+    for statement in ("UPDATE perennial_ledger SET reason = 'another'", "DELETE FROM perennial_ledger", *own):
+        with pytest.raises(RegistryError, match=r"append-only|foreign key"), book.database.transaction() as connection:
+            connection.exec_driver_sql(statement)
+        assert book.entries("news") == [made]
 
 
 def test_only_the_holder_of_the_lease_writes(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
