@@ -33,8 +33,9 @@ pipeline: setup ## Run the main job: PIPELINE=sentiment from its data to a judge
 predict: setup ## Ask the champion: make predict TEXT="Profit warning sends shares down 12%"
 	@$(BIN)/perennial predict $(PIPELINE) "$(or $(TEXT),Profit warning sends shares down 12%)"
 
+# Two workers, each with whole files: more would want more memory than a small machine has.
 test: setup ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
