@@ -11,7 +11,6 @@ SPLIT = "split"
 TIME = "time"
 FILE = "file"
 LINE = "line"
-RESERVED = (ROW_ID, TEXT_KEY, SPLIT, TIME, FILE, LINE)
 
 
 def schema(spec: PipelineSpec) -> pa.Schema:

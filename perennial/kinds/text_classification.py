@@ -87,12 +87,7 @@ class TextClassification(Kind):
         return len(labels)
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
-        import numpy as np
-
-        if training.class_weights == "none":
-            return {}
-        counts = np.bincount(targets, minlength=len(labels)).clip(min=1)
-        return {"weights": (len(targets) / (len(labels) * counts)).astype(np.float32)}
+        return balance(targets, self.outputs(labels), training)
 
     def loss(
         self,
@@ -137,6 +132,16 @@ class TextClassification(Kind):
             "majority": baselines.majority_label(texts, labels),
             "tfidf": baselines.tfidf_logistic_regression(texts, labels),
         }
+
+
+def balance(targets: np.ndarray, outputs: int, training: TrainingSpec) -> dict[str, np.ndarray]:
+    """Weights of the outputs, inverse to how often each is the target, for `training.class_weights: balanced`."""
+    import numpy as np
+
+    if training.class_weights == "none":
+        return {}
+    counts = np.bincount(targets, minlength=outputs).clip(min=1)
+    return {"weights": (len(targets) / (outputs * counts)).astype(np.float32)}
 
 
 KIND = TextClassification()

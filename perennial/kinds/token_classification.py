@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from perennial import progress
 from perennial.artifacts import Metrics
 from perennial.inference import spans
-from perennial.inference.decoders import Encoded, Input, Outputs
+from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
 from perennial.kinds.base import Prediction, Problem, label_problems, metric_problems
-from perennial.kinds.text_classification import TextClassification
+from perennial.kinds.text_classification import TextClassification, balance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,10 +132,6 @@ class TokenClassification(TextClassification):
         rows = targets.to_pylist()
         return pa.array([label for row in rows for label in {span["label"] for span in row or ()}], pa.string())
 
-    def inputs(self, rows: pa.Table) -> list[Input]:
-        pairs = zip(rows["tokens"].to_pylist(), rows["text"].to_pylist(), strict=True)
-        return [text or "" if tokens is None else tokens for tokens, text in pairs]
-
     def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
         import numpy as np
         import pyarrow as pa
@@ -151,8 +147,7 @@ class TokenClassification(TextClassification):
         return spans.outputs(labels)
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
-        learned = targets[targets != NOT_LEARNED]
-        return super().statistics(learned, range(self.outputs(labels)), training)  # type: ignore[arg-type]
+        return balance(targets[targets != NOT_LEARNED], self.outputs(labels), training)
 
     def loss(
         self,

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from perennial.errors import RegistryError
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -69,5 +71,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Never: a ledger is not thrown away by a program."""
-    raise NotImplementedError
+    """Never: raises RegistryError, for a program does not throw a ledger away."""
+    raise RegistryError(
+        "The ledger has no version before this one to go back to; going back would delete it.",
+        remedy="If it really is to go, remove its tables (perennial_…) in the database by hand.",
+    )
