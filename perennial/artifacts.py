@@ -144,6 +144,13 @@ class Champion(Record):
     """Fingerprint of the splits it was trained with; None: not known."""
 
 
+class Interval(Record):
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
 class Metrics(Record):
     """Figures of one model on one set of rows. `values` and `per_label` hold every metric a gate can name."""
 
@@ -153,6 +160,110 @@ class Metrics(Record):
     support: dict[str, int] = {}
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows by true label (down) and predicted label (across), in the order of `support`."""
+    intervals: dict[str, Interval] = {}
+    """Of `values`, where resampling the rows can give one."""
+    label_intervals: dict[str, dict[str, Interval]] = {}
+    """Of `per_label`, by label and metric."""
+
+
+class Difference(Record):
+    """Candidate minus champion in one metric on the same rows."""
+
+    value: float
+    interval: Interval
+    standard_error: float
+    worse_p: float
+    """One-sided p-value of "the candidate is not worse by more than nothing": small where it is shown to be worse."""
+
+
+class Comparison(Record):
+    """Candidate and champion on the same rows, both scored now."""
+
+    n: int
+    values: dict[str, Difference]
+    per_label: dict[str, dict[str, Difference]] = {}
+    mcnemar_p: float | None = None
+    """Exact, two-sided (McNemar 1947); None: this kind's answers are not right or wrong."""
+    negative_flips: int | None = None
+    """Rows the champion gets right and the candidate wrong (Yan et al. 2021)."""
+    positive_flips: int | None = None
+    """Rows the champion gets wrong and the candidate right."""
+    worst: tuple[str, ...] = ()
+    """Row ids of the negative flips the candidate is surest of; twenty at most."""
+
+
+class SliceFigures(Record):
+    """Candidate and champion on some of the test rows."""
+
+    name: str
+    """For example sector=banks, length: shortest quarter, time: oldest quarter."""
+    by: str
+    """What these rows were told apart by: a column, length, time, label, or expression."""
+    candidate: Metrics
+    champion: Metrics | None = None
+    comparison: Comparison | None = None
+
+
+class BehaviourFigures(Record):
+    """One behavioural test (after CheckList, Ribeiro et al. 2020)."""
+
+    name: str
+    capability: str
+    """What is tested, for example negation."""
+    type: str
+    """minimum, invariance or direction."""
+    n: int
+    passed: int
+    min_pass_rate: float
+    failing: tuple[str, ...] = ()
+    """Ids of failing cases; some."""
+
+
+class GroupFigures(Record):
+    """What swapping the terms of one group (names, genders, …) for others does to the answers."""
+
+    group: str
+    n: int
+    """Swapped rows."""
+    flips: int
+    """Swapped rows whose answer changed."""
+    mean_shift: float
+    """Mean absolute change of the score of the answer to the row as it was."""
+
+
+class ServingFigures(Record):
+    """What a package costs to ask on this machine, measured in the same minute as its rival."""
+
+    batch_flips: int
+    """Rows answered otherwise alone than in a batch."""
+    padding_flips: int
+    """Rows answered otherwise with more padding."""
+    n: int
+    """Rows these were counted on."""
+    latency_p50: float
+    """Milliseconds for one text."""
+    latency_p95: float
+    throughput: float
+    """Rows a second, in batches."""
+    peak_memory: float
+    """MB, of a process that only answers."""
+    size: float
+    """MB, of the package."""
+
+
+class Contest(Record):
+    """What was asked of candidate and champion beside the test rows, and how the champion stood."""
+
+    champion_version: str | None = None
+    """None: there was no champion yet."""
+    champion_labels: tuple[str, ...] | None = None
+    """Those it knows; None: there is none, or it could not be loaded."""
+    champion_problem: str | None = None
+    """Why the champion could not be judged; None: it was, or there is none."""
+    behaviours: tuple[BehaviourFigures, ...] = ()
+    fairness: tuple[GroupFigures, ...] = ()
+    serving: ServingFigures | None = None
+    champion_serving: ServingFigures | None = None
 
 
 class Evaluation(Record):
@@ -172,6 +283,13 @@ class Evaluation(Record):
     dropped_labels: tuple[str, ...] = ()
     """Labels of the champion that the candidate does not know."""
     baselines: dict[str, Metrics]
+    comparison: Comparison | None = None
+    """Candidate against champion; None: there is none, or it could not be judged."""
+    slices: tuple[SliceFigures, ...] = ()
+    behaviours: tuple[BehaviourFigures, ...] = ()
+    fairness: tuple[GroupFigures, ...] = ()
+    serving: ServingFigures | None = None
+    champion_serving: ServingFigures | None = None
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""
 

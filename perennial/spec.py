@@ -232,6 +232,28 @@ class ExportSpec(Settings):
     """Validation accuracy (or the kind's main metric) int8 or fp16 may lose against fp32; past it fp32 is packed."""
 
 
+class SliceSpec(Settings):
+    """Test rows that are judged by themselves, too."""
+
+    name: str = Field(min_length=1)
+    """What reports and gates call it."""
+    where: str = Field(min_length=1)
+    """An SQL expression over text, label, time, text_length (in characters) and data.columns.slices, for example
+    "text LIKE '%profit%' AND text_length < 80"."""
+
+
+class EvaluationSpec(Settings):
+    """How the candidate is measured beside the champion."""
+
+    slices: tuple[SliceSpec, ...] = ()
+    """On top of those by data.columns.slices, text length, time and label."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Of every interval, two-sided: at 0.95, at most one in forty candidates that are worse by the whole margin is
+    promoted."""
+    resamples: int = Field(default=10_000, ge=1000)
+    """Of the paired bootstrap."""
+
+
 class GateSpec(Settings):
     """One condition on a metric of the test rows. Exactly one of min, max and versus."""
 
@@ -294,6 +316,8 @@ class PipelineSpec(Settings):
     """How the model is fine-tuned."""
     export: ExportSpec = ExportSpec()
     """What the registered package is."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """How the candidate is measured beside the champion."""
     gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
     """At least one: a pipeline without a gate would promote anything."""
     registry: RegistrySpec = RegistrySpec()

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from perennial import digest, kinds, progress
-from perennial.artifacts import Champion, Evaluation, Metrics, OnnxPackage, ValidatedData
+from perennial.artifacts import Champion, Contest, Evaluation, OnnxPackage, ValidatedData
 from perennial.data import splits
-from perennial.data.columns import ROW_ID
+from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
+from perennial.evaluation import answers as stored
+from perennial.evaluation import measuring, slices
 from perennial.home import Home
 from perennial.inference.decoders import Input
 from perennial.inference.predictor import Predictor
-from perennial.kinds import Kind, Prediction
+from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 STEP = "evaluate"
-PREDICTIONS = "predictions.parquet"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 2
+RECIPE = 3
 LIBRARIES = ("scikit-learn", "tokenizers")
 
 
@@ -46,6 +42,8 @@ def evaluate(
         version=champion.version if champion else None,
         kind=spec.kind,
         labels=spec.data.labels,
+        slices=spec.data.columns.slices,
+        evaluation=spec.evaluation,
         recipe=RECIPE,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
@@ -71,56 +69,35 @@ def _evaluate(
 ) -> Evaluation:
     kind = kinds.get(spec.kind)
     columns = list(kind.column_types())
-    test = read_split(data, home.store, "test", [ROW_ID, *columns])
+    kept = [ROW_ID, TIME, *columns, *spec.data.columns.slices]
+    test = read_split(data, home.store, "test", list(dict.fromkeys(kept)))
     if test.num_rows == 0:
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
-    targets, inputs = test[kind.target_column].to_pylist(), kind.inputs(test)
+    inputs = kind.inputs(test)
     candidate = _answers(_predictor(home, package.path, package.digest), inputs, "candidate")
-    rival = _rival(spec, champion, inputs, home) if champion else None
+    rival = _rival(spec, champion, inputs, home) if champion else _Rival(None, None, None)
     progress.advance(0, None, unit="row", detail="baselines")
-    train = read_split(data, home.store, "train", columns)
-    baselines = kind.baselines(train, test, spec.data.labels)
-    answers = {"candidate": candidate} | ({"champion": rival.answers} if rival and rival.answers else {}) | baselines
-    _write(folder / PREDICTIONS, test, kind.target_column, answers)
-    judged = _Judged(kind, spec.data.labels, targets)
-    return Evaluation(
-        digest=key,
-        candidate=judged.measure(candidate),
-        champion=judged.measure_shared(rival.answers, rival.labels) if rival and rival.answers else None,
-        champion_version=champion.version if champion else None,
-        champion_problem=rival.problem if rival else None,
-        shared=judged.measure_shared(candidate, rival.labels) if rival and judged.new(rival.labels) else None,
-        new_labels=judged.new(rival.labels) if rival else (),
-        dropped_labels=judged.dropped(rival.labels) if rival else (),
-        baselines={name: judged.measure(predictions) for name, predictions in baselines.items()},
-        predictions_path=home.store.relative(home.store.folder(STEP, key) / PREDICTIONS),
+    baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
+    stored.write(
+        folder,
+        stored.Answers(
+            row_ids=test[ROW_ID].to_pylist(),
+            targets=test[kind.target_column],
+            candidate=candidate,
+            champion=rival.answers,
+            baselines=baselines,
+            slices=slices.memberships(spec, test),
+        ),
+        kind,
     )
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Test rows' targets, and the measures of answers to them."""
-
-    kind: Kind
-    labels: tuple[str, ...]
-    targets: list[Any]
-
-    def measure(self, answers: Sequence[Prediction]) -> Metrics:
-        return self.kind.measure(self.targets, answers, self.labels)
-
-    def measure_shared(self, answers: Sequence[Prediction], others: Sequence[str] | None) -> Metrics:
-        """Every metric on the labels that are among `others`, too; None: the same labels."""
-        if others is None or set(others) == set(self.labels):
-            return self.measure(answers)
-        labels = [label for label in self.labels if label in others]
-        targets, shared = self.kind.shared(self.targets, answers, labels)
-        return self.kind.measure(targets, shared, labels)
-
-    def new(self, others: Sequence[str] | None) -> tuple[str, ...]:
-        return () if others is None else tuple(label for label in self.labels if label not in others)
-
-    def dropped(self, others: Sequence[str] | None) -> tuple[str, ...]:
-        return tuple(label for label in others or () if label not in self.labels)
+    contest = Contest(
+        champion_version=champion.version if champion else None,
+        champion_labels=rival.labels,
+        champion_problem=rival.problem,
+    )
+    stored.write_contest(folder, contest)
+    place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
+    return measuring.measure(spec, stored.read(folder), contest, digest=key, place=place)
 
 
 @dataclass(frozen=True)
@@ -157,13 +134,3 @@ def _answers(predictor: Predictor, inputs: Sequence[Input], who: str) -> list[Pr
         progress.advance(done, total, unit="row", detail=who)
 
     return list(predictor.predict(inputs, on_progress=heard))
-
-
-def _write(path: Path, test: pa.Table, target: str, answers: dict[str, Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, Any] = {ROW_ID: test[ROW_ID], "target": test[target]}
-    for name, predictions in answers.items():
-        columns[name] = pa.array([json.dumps(prediction) for prediction in predictions], pa.string())
-    pq.write_table(pa.table(columns), path, compression="zstd")

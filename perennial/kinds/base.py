@@ -107,6 +107,15 @@ class Kind(Protocol):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         """Every metric of `predictions`, row by row beside `targets` (values of the target column)."""
 
+    def right(self, target: Any, prediction: Prediction) -> bool | None:
+        """Whether `prediction` is what `target` (a value of the target column) asks for; None: a matter of degree."""
+
+    def sureness(self, prediction: Prediction) -> float:
+        """How sure the model was of its answer, 0 to 1, to list the worst mistakes first."""
+
+    def without_text(self, prediction: Prediction) -> Prediction:
+        """`prediction` without any of the row's own text, as it may be stored beside a run."""
+
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:

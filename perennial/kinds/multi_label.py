@@ -137,6 +137,13 @@ class MultiLabel(TextClassification):
 
         return multi_label.measure(targets, predictions, labels)
 
+    def right(self, target: Any, prediction: Prediction) -> bool | None:
+        return set(target) == set(prediction["labels"])
+
+    def sureness(self, prediction: Prediction) -> float:
+        scores = prediction["scores"].values()
+        return float(sum(max(score, 1 - score) for score in scores) / len(scores))
+
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:

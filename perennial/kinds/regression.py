@@ -114,6 +114,12 @@ class Regression(TextClassification):
 
         return regression.measure(targets, predictions)
 
+    def right(self, target: Any, prediction: Prediction) -> bool | None:
+        return None
+
+    def sureness(self, prediction: Prediction) -> float:
+        return 0.0
+
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:

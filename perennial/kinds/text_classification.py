@@ -118,6 +118,15 @@ class TextClassification(Kind):
 
         return classification.measure(targets, predictions, labels)
 
+    def right(self, target: Any, prediction: Prediction) -> bool | None:
+        return bool(prediction["label"] == target)
+
+    def sureness(self, prediction: Prediction) -> float:
+        return float(prediction["score"])
+
+    def without_text(self, prediction: Prediction) -> Prediction:
+        return prediction
+
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:

@@ -190,6 +190,16 @@ class TokenClassification(TextClassification):
         found = [_tuples(prediction["spans"]) for prediction in predictions]
         return entities.measure([_tuples(target) for target in targets], found, labels)
 
+    def right(self, target: Any, prediction: Prediction) -> bool | None:
+        return _tuples(target) == _tuples(prediction["spans"])
+
+    def sureness(self, prediction: Prediction) -> float:
+        # No span is the surest answer there is.
+        return min((float(span["score"]) for span in prediction["spans"]), default=1.0)
+
+    def without_text(self, prediction: Prediction) -> Prediction:
+        return {"spans": [{name: span[name] for name in span if name != "text"} for span in prediction["spans"]]}
+
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:
