@@ -230,6 +230,38 @@ def history(
 
 
 @app.command()
+def gc(
+    pipelines: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Only the old versions of these, and what only they were made from; none: of all, and what killed "
+            "runs left."
+        ),
+    ] = None,
+    keep: Annotated[int, typer.Option(min=1, help="The newest versions of each model to keep.")] = 5,
+    keep_days: Annotated[float, typer.Option(min=0, help="Versions to keep because they are younger, in days.")] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go, and why.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Free disk: remove old versions' packages from MLflow, and from the store what nothing needs any more.
+
+    Kept, whatever its age: champion, previous, challenger and what awaits approval, with all that made them; every
+    version that --keep or --keep-days names; all rows read so far, so that the next run stays incremental; and all that
+    is younger than a day. A removed version keeps its number, its figures and its place in the history, but can't serve
+    any more. If MLflow or any record can't be read, or a run is at work, nothing is removed.
+    """
+    with reported(as_json):
+        from flows import retention_commands
+
+        with _watching(as_json):
+            cleared = retention_commands.clear_out(pipelines or (), keep, keep_days, dry_run=dry_run)
+        if as_json:
+            _print_json(retention_commands.as_json(cleared))
+        else:
+            retention_commands.show(cleared)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
     with reported(as_json):

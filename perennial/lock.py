@@ -1,10 +1,16 @@
-"""One run of a pipeline at a time on one home: two would write over each other's checkpoints."""
+"""One run of a pipeline at a time on one home, and none while its store is cleared out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from perennial.errors import PerennialError
 from perennial.home import Home
+
+LOCK = "run.lock"
+REMOVAL_LOCK = "gc.lock"
+REMOVAL_SECONDS = 600
+"""How long a run waits for `perennial gc`, which takes seconds to minutes."""
 
 
 class BusyError(PerennialError):
@@ -17,18 +23,59 @@ def one_at_a_time(pipeline: str, home: Home) -> Iterator[None]:
 
     Raises BusyError when another process holds it.
     """
-    from filelock import FileLock, Timeout
-
     folder = home.state(pipeline)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "run.lock", timeout=0)
+    busy = BusyError(
+        f"Another run of {pipeline} is at work on {home.root}.",
+        remedy="Wait until it has ended; or set PERENNIAL_HOME to another folder to run beside it.",
+    )
+    with _held(folder / LOCK, busy):
+        # In this order: gc takes its own lock first and then finds ours, or we find its.
+        with nothing_removed(home):
+            pass
+        yield
+
+
+@contextmanager
+def nothing_removed(home: Home) -> Iterator[None]:
+    """A block in which nothing is removed from the store. Raises BusyError when `perennial gc` takes too long."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    busy = BusyError(
+        f"`perennial gc` is clearing out {home.root}, and has not ended in {REMOVAL_SECONDS} s.",
+        remedy="Wait until it has ended, and run the same command again.",
+    )
+    with _held(home.root / REMOVAL_LOCK, busy, REMOVAL_SECONDS):
+        yield
+
+
+@contextmanager
+def nothing_running(home: Home) -> Iterator[None]:
+    """A block in which no pipeline runs on `home`; a run that starts waits. Raises BusyError when one is at work."""
+    other = BusyError(
+        f"Another `perennial gc`, or a run that is just starting, is at work on {home.root}. Nothing was removed.",
+        remedy="Run the same command again when it has ended.",
+    )
+    with ExitStack() as locks:
+        locks.enter_context(_held(home.root / REMOVAL_LOCK, other))
+        for folder in sorted(home.state("").glob("*/")):
+            busy = BusyError(
+                f"A run of {folder.name} is at work on {home.root}, and what it needs is not known yet. Nothing was "
+                "removed.",
+                remedy="Run the same command again when it has ended.",
+            )
+            locks.enter_context(_held(folder / LOCK, busy))
+        yield
+
+
+@contextmanager
+def _held(path: Path, busy: BusyError, wait: float = 0) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=wait)
     try:
         lock.acquire()
     except Timeout:
-        raise BusyError(
-            f"Another run of {pipeline} is at work on {home.root}.",
-            remedy="Wait until it has ended; or set PERENNIAL_HOME to another folder to run beside it.",
-        ) from None
+        raise busy from None
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
+from uuid import uuid4
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as RecordMismatch
@@ -27,6 +28,8 @@ R = TypeVar("R", bound=Record)
 
 RECORD = "record.json"
 MANIFEST = "manifest.json"
+DISCARDED = ".removed-"
+"""How the name starts of what is on its way out."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
@@ -103,8 +106,9 @@ class Store:
         return None
 
     def forget(self, step: str, key: str) -> None:
-        """Remove the entry under `key`, so that it is made again."""
-        shutil.rmtree(self.folder(step, key), ignore_errors=True)
+        """Remove the entry under `key`, so that it is made again; killed on the way, it is whole or not there."""
+        with clear_disk_errors(self.root, step):
+            discard(self.folder(step, key))
 
     def damage(self, folder: Path) -> list[str]:
         """What is wrong with the entry at `folder`, file by file; empty if it is whole."""
@@ -222,6 +226,19 @@ def _concerns(error: OSError, root: Path) -> bool:
     """Whether `error` is about something under `root`, or about a folder on the way to it."""
     place = Path(str(error.filename))
     return place.is_relative_to(root) or root.is_relative_to(place)
+
+
+def discard(place: Path) -> None:
+    """Remove a folder or file: renamed first, so that nobody ever finds half of it. Raises OSError."""
+    aside = place.with_name(f"{DISCARDED}{place.name[:12]}-{uuid4().hex[:8]}")
+    try:
+        place.rename(aside)
+    except FileNotFoundError:
+        return
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink()
 
 
 def sync(folder: Path) -> None:

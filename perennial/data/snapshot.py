@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
+READ = ".read.json"
 
 
 class PieceState(Record):
@@ -85,6 +86,16 @@ def latest(spec: PipelineSpec, home: Home) -> Snapshot | None:
     """
     head = _head(spec, home)
     return head.snapshot if head else None
+
+
+def every_head(home: Home) -> list[Snapshot]:
+    """The newest snapshot of every pipeline on `home`, under each of the settings it was read with.
+
+    Raises StoreError when the record of one is damaged.
+    """
+    found = sorted(path for path in home.state("").glob("*/snapshot-*.json") if not path.name.endswith(READ))
+    heads = (_read_head(path, path.parent.name) for path in found)
+    return [head.snapshot for head in heads if head]
 
 
 class _Reading:
@@ -207,11 +218,14 @@ def _head_path(spec: PipelineSpec, home: Home) -> Path:
 
 def _read_path(spec: PipelineSpec, home: Home) -> Path:
     """Where what was read waits until it is accepted."""
-    return _head_path(spec, home).with_suffix(".read.json")
+    return _head_path(spec, home).with_suffix(READ)
 
 
 def _head(spec: PipelineSpec, home: Home) -> Head | None:
-    path = _head_path(spec, home)
+    return _read_head(_head_path(spec, home), spec.name)
+
+
+def _read_head(path: Path, pipeline: str) -> Head | None:
     try:
         return Head.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -224,5 +238,5 @@ def _head(spec: PipelineSpec, home: Home) -> Head | None:
     except RecordMismatch as error:
         raise StoreError(
             f"The record of what was read so far, {path}, is damaged. The champion is untouched.",
-            remedy=parts.remedy(spec.name),
+            remedy=parts.remedy(pipeline),
         ) from error

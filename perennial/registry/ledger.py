@@ -39,6 +39,8 @@ class Action(StrEnum):
     """A candidate could not be judged, or was judged against a champion that serves no more."""
     REJECT = "reject"
     """Gates, or a person, refused a candidate."""
+    REMOVE = "remove"
+    """The package of an old version was removed; it can't serve any more."""
 
 
 MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND})

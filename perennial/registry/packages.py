@@ -74,6 +74,13 @@ def copy(package: Path, place: Path, expected: str) -> Path:
 
 
 def _digest_of(version: "ModelVersion") -> str:
+    if removed := version.tags.get(tags.REMOVED):
+        when = "" if removed == tags.REMOVING else f" on {removed[:10]}"
+        raise RegistryError(
+            f"The package of version {version.version} of {version.name} was removed by `perennial gc`{when}: it can't "
+            f"serve, be promoted or be rolled back to any more. {tracking.UNTOUCHED}",
+            remedy=f"Name another version; `perennial history {version.name}` says which were champion.",
+        )
     expected = version.tags.get(tags.PACKAGE_DIGEST)
     if not expected:
         raise RegistryError(

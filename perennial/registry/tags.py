@@ -14,9 +14,12 @@ SPLITS = "perennial.splits"
 STATUS = "perennial.status"
 APPROVAL = "perennial.approval"
 """Whether a person has to approve it: registry.approval of the run that made it."""
+REMOVED = "perennial.removed"
+"""When `perennial gc` removed its package, ISO 8601 in UTC; REMOVING: it has begun to, and was cut short."""
 
 NO_CHAMPION = "none"
 UNJUDGED = "could not be judged"
+REMOVING = "begun"
 
 REGISTERED = "registered"
 """There, but the run has not finished: killed, or still on its way."""

@@ -58,7 +58,11 @@ class StoredEvidence(Record):
 
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
     """What is known of `version`. Raises RegistryError when there is no such version."""
-    found = _version(client, model, version)
+    return known(_version(client, model, version))
+
+
+def known(found: "ModelVersion") -> Candidate:
+    """What a version's tags say."""
     return Candidate(
         registered=_record(found),
         run_key=found.tags.get(tags.RUN_KEY, ""),
@@ -267,7 +271,9 @@ def _shown(metrics: Metrics, name: str) -> str:
 
 def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[ModelVersion]":
     found = client.search_model_versions(f"name = '{model}' and tags.`{tags.RUN_KEY}` = '{run_key}'")
-    return sorted(found, key=lambda version: int(version.version), reverse=True)
+    # What was removed is no outcome to rest on: the run is made again.
+    there = [version for version in found if tags.REMOVED not in version.tags]
+    return sorted(there, key=lambda version: int(version.version), reverse=True)
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":

@@ -45,14 +45,19 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     )
 
 
-def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer, home: Home) -> EncodedPart:
-    key = digest.of_values(
+def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer) -> str:
+    """The key of a part's train rows as token ids."""
+    return digest.of_values(
         part=part.sha256,
         tokenizer=stored.sha256,
         kind=spec.kind,
         labels=spec.data.labels,
         max_length=spec.model.max_length,
     )
+
+
+def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer, home: Home) -> EncodedPart:
+    key = part_key(spec, part, stored)
 
     def make(folder: Path) -> EncodedPart:
         encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length)
