@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from perennial.artifacts import Metrics
+from perennial.evaluation import calibration
 from perennial.kinds.base import Prediction
 
-if TYPE_CHECKING:
-    import numpy as np
-
-CALIBRATION_BINS = 15
 SMALLEST_PROBABILITY = 1e-15
 
 
@@ -65,17 +61,5 @@ def _log_loss(targets: Sequence[str], predictions: Sequence[Prediction]) -> floa
 
 
 def _calibration_error(targets: Sequence[str], predictions: Sequence[Prediction]) -> float:
-    """Expected calibration error over equal-width bins of the score (Guo et al. 2017, section 2)."""
-    import numpy as np
-
-    scores = np.array([prediction["score"] for prediction in predictions], dtype=np.float64)
-    right = np.array([p["label"] == target for p, target in zip(predictions, targets, strict=True)], dtype=np.float64)
-    bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = _sums(bins, right) - _sums(bins, scores)
-    return float(np.abs(gaps).sum() / len(targets))
-
-
-def _sums(bins: np.ndarray, values: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    return np.bincount(bins, weights=values, minlength=CALIBRATION_BINS)
+    right = [prediction["label"] == target for prediction, target in zip(predictions, targets, strict=True)]
+    return calibration.error([prediction["score"] for prediction in predictions], right)

@@ -25,9 +25,9 @@ def measure(targets: Sequence[Sequence[str]], predictions: Sequence[Prediction],
 
     if not targets or not labels:
         return Metrics(n=0, values={})
-    true, answered = _held(targets, labels), _held([answer["labels"] for answer in predictions], labels)
+    true, answered = held(targets, labels), held([answer["labels"] for answer in predictions], labels)
     # Counted here: of a single label scikit-learn would make two, the label and its absence.
-    right, given, there = (held.sum(axis=0) for held in (true & answered, answered, true))
+    right, given, there = (each.sum(axis=0) for each in (true & answered, answered, true))
     scores = np.array([[answer["scores"].get(label, 0.0) for label in labels] for answer in predictions])
     micro = _figures(right.sum(), given.sum(), there.sum())
     values = {f"micro_{name}": value for name, value in micro.items()}
@@ -54,8 +54,8 @@ def thresholds(scores: np.ndarray, targets: Sequence[Sequence[str]], labels: Seq
     0.5 for a label that fewer than FEWEST_POSITIVES rows have. Of thresholds that do as well, the one nearest to 0.5
     (Lipton et al. 2014 on why 0.5 itself is not the best).
     """
-    held = _held(targets, labels)
-    return {label: _threshold(scores[:, i], held[:, i]) for i, label in enumerate(labels)}
+    there = held(targets, labels)
+    return {label: _threshold(scores[:, i], there[:, i]) for i, label in enumerate(labels)}
 
 
 def _threshold(scores: np.ndarray, held: np.ndarray) -> float:
@@ -78,14 +78,15 @@ def _threshold(scores: np.ndarray, held: np.ndarray) -> float:
     return short if below[chosen] < short <= ranked[chosen] else float(middles[chosen])
 
 
-def _held(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarray:
+def held(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarray:
+    """Whether each label holds (rows × labels, int8), for `rows` of the labels that do; others are left out."""
     import numpy as np
 
-    held = np.zeros((len(rows), len(labels)), dtype=np.int8)
+    found = np.zeros((len(rows), len(labels)), dtype=np.int8)
     places = {label: place for place, label in enumerate(labels)}
     for row, names in enumerate(rows):
-        held[row, [places[name] for name in names if name in places]] = 1
-    return held
+        found[row, [places[name] for name in names if name in places]] = 1
+    return found
 
 
 def _log_loss(true: np.ndarray, scores: np.ndarray) -> float:

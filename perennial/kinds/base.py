@@ -94,9 +94,18 @@ class Kind(Protocol):
         """The scalar training loss of a batch."""
 
     def decoding(
-        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+        self,
+        outputs: Outputs,
+        encoded: Encoded,
+        targets: Sequence[Any],
+        labels: Sequence[str],
+        statistics: Mapping[str, np.ndarray],
     ) -> dict[str, Any]:
-        """What the decoder must know beyond the labels, chosen on validation rows; JSON-ready."""
+        """What the decoder must know beyond the labels, chosen on validation rows; JSON-ready.
+
+        `outputs`: what the model gives for each segment of `encoded`; `targets`: values of the target column. A kind
+        whose answers have scores gives their `temperature` here.
+        """
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         """What a model that learned nothing answers to everything; None: these answers differ."""
@@ -112,6 +121,9 @@ class Kind(Protocol):
 
     def sureness(self, prediction: Prediction) -> float:
         """How sure the model was of its answer, 0 to 1, to list the worst mistakes first."""
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        """Each score that `predictions` tell, and whether what it is the score of is so; empty: this kind has none."""
 
     def without_text(self, prediction: Prediction) -> Prediction:
         """`prediction` without any of the row's own text, as it may be stored beside a run."""

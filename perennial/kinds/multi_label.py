@@ -112,13 +112,20 @@ class MultiLabel(TextClassification):
         return losses.sum(dim=1).mean()
 
     def decoding(
-        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+        self,
+        outputs: Outputs,
+        encoded: Encoded,
+        targets: Sequence[Any],
+        labels: Sequence[str],
+        statistics: Mapping[str, np.ndarray],
     ) -> dict[str, Any]:
         import numpy as np
 
-        from perennial.evaluation import multi_label
+        from perennial.evaluation import multi_label, temperature
 
-        return {"thresholds": multi_label.thresholds(sigmoid(np.stack(outputs)), targets, labels)}
+        logits = np.stack(outputs)
+        fitted = temperature.of_each(logits, multi_label.held(targets, labels) == 1)
+        return {"thresholds": multi_label.thresholds(sigmoid(logits), targets, labels)} | fitted.decoding()
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         answers = {tuple(sorted(prediction["labels"])) for prediction in predictions}
@@ -143,6 +150,14 @@ class MultiLabel(TextClassification):
     def sureness(self, prediction: Prediction) -> float:
         scores = prediction["scores"].values()
         return float(sum(max(score, 1 - score) for score in scores) / len(scores))
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        pairs = [
+            (float(score), label in target)
+            for target, prediction in zip(map(set, targets), predictions, strict=True)
+            for label, score in prediction["scores"].items()
+        ]
+        return [score for score, _ in pairs], [held for _, held in pairs]
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

@@ -96,7 +96,12 @@ class Regression(TextClassification):
         return F.mse_loss(outputs.squeeze(1), standard.to(outputs.dtype))
 
     def decoding(
-        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+        self,
+        outputs: Outputs,
+        encoded: Encoded,
+        targets: Sequence[Any],
+        labels: Sequence[str],
+        statistics: Mapping[str, np.ndarray],
     ) -> dict[str, Any]:
         return {name: float(value) for name, value in statistics.items()}
 
@@ -119,6 +124,9 @@ class Regression(TextClassification):
 
     def sureness(self, prediction: Prediction) -> float:
         return 0.0
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        return [], []
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

@@ -102,9 +102,21 @@ class TextClassification(Kind):
         return F.cross_entropy(outputs, targets, weight=weights, label_smoothing=training.label_smoothing)
 
     def decoding(
-        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+        self,
+        outputs: Outputs,
+        encoded: Encoded,
+        targets: Sequence[Any],
+        labels: Sequence[str],
+        statistics: Mapping[str, np.ndarray],
     ) -> dict[str, Any]:
-        return {}
+        import numpy as np
+
+        from perennial.evaluation import temperature
+
+        places = {label: place for place, label in enumerate(labels)}
+        right = np.array([places[target] for target in targets], dtype=np.int64)
+        logits = np.stack(outputs) if len(outputs) else np.empty((0, len(labels)))
+        return temperature.of_one(logits, right).decoding()
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         answers = {prediction["label"] for prediction in predictions}
@@ -123,6 +135,10 @@ class TextClassification(Kind):
 
     def sureness(self, prediction: Prediction) -> float:
         return float(prediction["score"])
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        scores = [float(prediction["score"]) for prediction in predictions]
+        return scores, [prediction["label"] == target for target, prediction in zip(targets, predictions, strict=True)]
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return prediction

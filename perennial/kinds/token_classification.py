@@ -174,9 +174,22 @@ class TokenClassification(TextClassification):
         return total / counted.sum().clamp(min=1e-12)
 
     def decoding(
-        self, outputs: Outputs, targets: Sequence[Any], labels: Sequence[str], statistics: Mapping[str, np.ndarray]
+        self,
+        outputs: Outputs,
+        encoded: Encoded,
+        targets: Sequence[Any],
+        labels: Sequence[str],
+        statistics: Mapping[str, np.ndarray],
     ) -> dict[str, Any]:
-        return {}
+        import numpy as np
+        import pyarrow as pa
+
+        from perennial.evaluation import temperature
+
+        right = _answers(pa.array(targets, self.column_types()[self.target_column]), encoded.layout, labels)
+        source = encoded.layout.sight.best
+        logits = np.concatenate([np.empty((0, self.outputs(labels))), *outputs])
+        return temperature.of_one(logits[source[source >= 0]], right[source >= 0]).decoding()
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         return "no span" if predictions and not any(prediction["spans"] for prediction in predictions) else None
@@ -196,6 +209,14 @@ class TokenClassification(TextClassification):
     def sureness(self, prediction: Prediction) -> float:
         # No span is the surest answer there is.
         return min((float(span["score"]) for span in prediction["spans"]), default=1.0)
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        pairs = [
+            (float(span["score"]), place in target)
+            for target, prediction in zip(map(set, map(_tuples, targets)), predictions, strict=True)
+            for span, place in zip(prediction["spans"], _tuples(prediction["spans"]), strict=True)
+        ]
+        return [score for score, _ in pairs], [found for _, found in pairs]
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return {"spans": [{name: span[name] for name in span if name != "text"} for span in prediction["spans"]]}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STEP = "finetune"
 # Part of the key: raise it when the code of this step trains another model from the same rows and settings.
-RECIPE = 2
+RECIPE = 3
 REFERENCE_WIDTH = 384
 REFERENCE_RATE = 2e-4
 TOKENIZER = "tokenizer.json"
@@ -95,7 +95,7 @@ class Judged:
 
     def decoding(self, outputs: Outputs, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """What the decoder must know beyond the labels to read such outputs."""
-        return self.kind.decoding(outputs, self.targets, self.labels, statistics)
+        return self.kind.decoding(outputs, self.encoded, self.targets, self.labels, statistics)
 
     def predictions(self, outputs: Outputs, decoding: Mapping[str, Any]) -> list[dict[str, Any]]:
         """`outputs` as answers."""

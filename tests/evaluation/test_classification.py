@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.evaluation.classification import CALIBRATION_BINS, measure
+from perennial.evaluation.calibration import BINS
+from perennial.evaluation.classification import measure
 from perennial.kinds import Prediction
 
 LABELS = ("a", "b", "c")
@@ -52,7 +53,7 @@ def test_log_loss_of_the_impossible_is_large_but_finite() -> None:
 def test_calibration_error_by_hand() -> None:
     # Bins are 1/15 wide: 0.90 and 0.92 share one (mean 0.91, half right), 0.50 has its own (right).
     predictions = [scored("a", a=0.90), scored("a", a=0.92), scored("b", b=0.50)]
-    assert int(0.90 * CALIBRATION_BINS) == int(0.92 * CALIBRATION_BINS) != int(0.50 * CALIBRATION_BINS)
+    assert int(0.90 * BINS) == int(0.92 * BINS) != int(0.50 * BINS)
     found = measure(["a", "b", "b"], predictions, LABELS)
     assert found.values["calibration_error"] == pytest.approx(2 / 3 * abs(0.5 - 0.91) + 1 / 3 * abs(1 - 0.5))
 

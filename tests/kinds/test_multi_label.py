@@ -159,7 +159,7 @@ def outputs(*scores: float) -> list[np.ndarray]:
 def test_chosen_thresholds_are_applied_by_the_decoder() -> None:
     seen = outputs(0.1, 0.2, 0.3, 0.35, 0.4, 0.05)
     targets = [[], ["a"], ["a"], ["a"], ["a"], []]
-    decoding = KIND.decoding(seen, targets, ("a",), {})
+    decoding = KIND.decoding(seen, NOBODY, targets, ("a",), {})
     assert decoding["thresholds"]["a"] == pytest.approx(0.15)
     assert json.loads(json.dumps(decoding)) == decoding
     decoder = get("multi-label")

@@ -91,7 +91,7 @@ def test_the_unit_does_not_touch_what_is_learned(factor: float, shift: float) ->
 @pytest.mark.parametrize(("factor", "shift"), UNITS)
 def test_decoding_gives_back_the_unit(factor: float, shift: float) -> None:
     given_ = NUMBERS * factor + shift
-    decoding = KIND.decoding([], [], (), KIND.statistics(given_, (), TrainingSpec()))
+    decoding = KIND.decoding([], NOBODY, [], (), KIND.statistics(given_, (), TrainingSpec()))
     assert all(type(value) is float for value in decoding.values()), "written as JSON"
     standard = (given_ - given_.mean()) / given_.std()
     outputs = [np.array([value], np.float32) for value in standard]

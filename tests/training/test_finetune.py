@@ -64,6 +64,15 @@ def test_it_learns_and_leaves_a_folder_without_pickles(reference: tuple[Work, Tr
     assert not any(made.home.root.glob("checkpoints/*"))
 
 
+def test_its_temperature_is_fitted_on_the_validation_rows(reference: tuple[Work, TrainedModel]) -> None:
+    _, trained = reference
+    facts = trained.decoding["calibration"]
+    assert facts["rows"] > 10
+    assert facts["log_loss_after"] <= facts["log_loss_before"]
+    assert trained.validation["log_loss"] == pytest.approx(facts["log_loss_after"], abs=1e-4)
+    assert (trained.decoding["temperature"] == 1) == (facts["problem"] is not None)
+
+
 def test_the_same_inputs_give_the_same_model(work, reference: tuple[Work, TrainedModel]) -> None:
     again = work().train()
     assert again.digest == reference[1].digest

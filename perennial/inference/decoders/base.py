@@ -27,7 +27,7 @@ class Reading(Protocol):
 
     @property
     def decoding(self) -> Mapping[str, Any]:
-        """What the kind chose on validation rows, for example a threshold for each label; JSON-ready."""
+        """What the kind chose on validation rows: a temperature, a threshold for each label; JSON-ready."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,14 @@ class Decoder(Protocol):
 def answer_to(cells: Sequence[str | None]) -> list[str]:
     """`cells` with "" for what is missing: it is answered all the same."""
     return ["" if cell is None else cell for cell in cells]
+
+
+def tempered(logits: np.ndarray, reading: Reading) -> np.ndarray:
+    """`logits` (float64) divided by the temperature that makes their scores as sure as they are right; an older package
+    has none. (Guo et al. 2017.) Which answer is likeliest stays the same.
+    """
+    divided: np.ndarray = logits.astype(np.float64) / reading.decoding.get("temperature", 1.0)
+    return divided
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.inference.decoders.base import Encoded, Outputs, Reading, sigmoid
+from perennial.inference.decoders.base import Encoded, Outputs, Reading, sigmoid, tempered
 from perennial.inference.decoders.text_classification import TextClassification
 
 THRESHOLD = 0.5
@@ -16,13 +16,18 @@ class MultiLabel(TextClassification):
     """A text in, {"labels" (those that hold, the likeliest first), "scores" (each label's probability)} out."""
 
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
+        if not len(outputs):
+            return []
+        logits = np.stack(outputs)
         chosen = reading.decoding.get("thresholds", {})
-        thresholds = {label: chosen.get(label, THRESHOLD) for label in reading.labels}
+        thresholds = np.array([chosen.get(label, THRESHOLD) for label in reading.labels])
+        # Thresholds are of the scores before any temperature, so that it can't change what holds.
+        holding = sigmoid(logits) >= thresholds
         answers = []
-        for scores in sigmoid(np.stack(outputs)).tolist() if len(outputs) else []:
-            named = dict(zip(reading.labels, scores, strict=True))
-            holding = [label for label, score in named.items() if score >= thresholds[label]]
-            answers.append({"labels": sorted(holding, key=lambda name: -named[name]), "scores": named})
+        for row, scores in enumerate(sigmoid(tempered(logits, reading)).tolist()):
+            likeliest_first = np.argsort(-logits[row], kind="stable")
+            labels = [reading.labels[place] for place in likeliest_first if holding[row, place]]
+            answers.append({"labels": labels, "scores": dict(zip(reading.labels, scores, strict=True))})
         return answers
 
     def in_words(self, answer: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.inference.decoders.base import Columns, Encoded, Input, Outputs, Reading, answer_to, softmax
+from perennial.inference.decoders.base import Columns, Encoded, Input, Outputs, Reading, answer_to, softmax, tempered
 from perennial.inference.tokenization import Tokenizer
 
 
@@ -22,9 +22,14 @@ class TextClassification:
         return Encoded(*tokenizer.encode(inputs))
 
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
+        if not len(outputs):
+            return []
+        logits = np.stack(outputs)
         answers = []
-        for scores in softmax(np.stack(outputs)).tolist() if len(outputs) else []:
-            best = max(range(len(scores)), key=scores.__getitem__)
+        # By the outputs themselves: two of them may be too close to have different scores.
+        for best, scores in zip(
+            logits.argmax(axis=1).tolist(), softmax(tempered(logits, reading)).tolist(), strict=True
+        ):
             named = dict(zip(reading.labels, scores, strict=True))
             answers.append({"label": reading.labels[best], "score": scores[best], "scores": named})
         return answers

@@ -79,7 +79,8 @@ class TokenClassification:
         scores = _log_probabilities(outputs, layout.source[free], spans.outputs(reading.labels))
         tags = spans.likeliest(scores, np.diff(np.append(0, np.cumsum(free))[layout.bounds]))
         answers: list[dict[str, Any]] = [{"spans": []} for _ in layout.texts]
-        for row, span in _spans(tags, scores, layout, reading.labels):
+        sure = _tempered(scores, reading.decoding.get("temperature", 1.0))
+        for row, span in _spans(tags, sure, layout, reading.labels):
             answers[row]["spans"].append(span)
         for row, told in _tags(tags, layout, reading.labels):
             answers[row] |= {"text": layout.texts[row], "tags": told}
@@ -136,6 +137,15 @@ def _log_probabilities(outputs: Outputs, source: np.ndarray, width: int) -> np.n
         logits -= logits.max(axis=1, keepdims=True)
         scores[there] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return scores
+
+
+def _tempered(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Log probabilities as they are where the outputs are divided by `temperature`: the likeliest stays the same."""
+    if temperature == 1:
+        return scores
+    scaled = scores / temperature
+    found: np.ndarray = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return found
 
 
 def _spans(
