@@ -144,17 +144,32 @@ def predict(
 def promote(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     version: Annotated[str, typer.Argument(help="The version's number.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help="Copy it to this MLflow, such as production's, and promote it there: https://mlflow.example, or the "
+            "name of an environment variable that holds the address.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Copy it to the model of this name, promote it there."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Finish a run that was judged but could not be promoted, such as while MLflow was down. Nothing is trained again.
 
     Only if its decision is PROMOTE, and the champion is still the one that it was judged against.
+    With --to or --as, another registry's or model's champion is meant: the version is copied there with its evidence,
+    judged again if another champion serves there than it was judged against, and promoted if it passes.
     """
     with reported(as_json, model):
         from flows import registry_commands
 
         with _watching(as_json):
-            ended = registry_commands.promote(model, version)
+            ended = registry_commands.promote(model, version, to, name)
         _answer(registry_commands.as_json(ended), registry_commands.in_words(ended), as_json)
         raise typer.Exit(EXIT_CODES[ended.status.value])
 

@@ -10,22 +10,26 @@ from perennial import progress
 from perennial.artifacts import Status
 from perennial.errors import RegistryError, SpecError, listing
 from perennial.home import Home
-from perennial.registry import aliases, approval, promotion, tracking
+from perennial.registry import aliases, approval, promotion, tracking, transfer
 from perennial.registry import history as past
 from perennial.registry import rollback as rolling
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
 from perennial.registry.promotion import Conclusion
 from perennial.registry.rollback import RolledBack
+from perennial.registry.transfer import Transferred
 
 SHOWN = 50
 STATES = {State.INTENT: "unfinished", State.ABANDONED: "abandoned"}
 
 
-def promote(model: str, version: str) -> Conclusion:
-    """Finish the run that made `version`."""
+def promote(model: str, version: str, to: str | None, name: str | None) -> Conclusion:
+    """Finish the run that made `version`, or promote it in another MLflow, or under another name."""
+    home = Home.from_environment()
     with progress.step("promote"):
-        return promotion.finish(Home.from_environment(), model, version)
+        if to is None and name is None:
+            return promotion.finish(home, model, version)
+        return transfer.transfer(home, model, version, to=to, name=name)
 
 
 def approve(model: str, version: str | None, reason: str) -> Conclusion:
@@ -57,7 +61,8 @@ def in_words(ended: Conclusion) -> str:
     """How it ended, in sentences."""
     head = f"{ended.model}: {ended.status.value}, version {ended.version}."
     serving = "" if ended.status is Status.PROMOTED else f"Champion is {past.named(ended.champion)}."
-    return " ".join(part for part in (head, *ended.reasons, serving) if part)
+    copied = f"At {ended.target}; it was {ended.origin}." if isinstance(ended, Transferred) else ""
+    return " ".join(part for part in (head, *ended.reasons, serving, copied) if part)
 
 
 def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Where Perennial keeps what it makes: `.perennial/` in the working folder, or PERENNIAL_HOME."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perennial.store import Store
@@ -12,11 +12,17 @@ class Home:
     """The folder that holds the store, the pipelines' state and the embedded MLflow and Prefect stores."""
 
     root: Path
+    mlflow_address: str | None = field(default=None, repr=False)
+    """Where MLflow is; None: where the environment says. It may hold a password."""
 
     @classmethod
     def from_environment(cls) -> "Home":
         """PERENNIAL_HOME, or `.perennial` in the working folder. Makes nothing."""
         return cls(Path(os.environ.get("PERENNIAL_HOME", ".perennial")).expanduser().resolve())
+
+    def with_mlflow_at(self, address: str) -> "Home":
+        """The same folder beside another MLflow, as if MLFLOW_TRACKING_URI were `address`."""
+        return replace(self, mlflow_address=address)
 
     @property
     def store(self) -> Store:

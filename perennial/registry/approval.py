@@ -1,10 +1,10 @@
 """What a person says about a parked candidate: it may serve, or not."""
 
 from perennial import progress
-from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
+from perennial.artifacts import Champion, Decision, Outcome, RegisteredVersion, Status
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, history, packages, tags, tracking, versions
+from perennial.registry import aliases, history, judging, packages, tags, tracking, versions
 from perennial.registry.guard import Desk, at_desk
 from perennial.registry.ledger import Action
 from perennial.registry.promotion import Conclusion, end, promoted_or_held
@@ -79,12 +79,10 @@ def _material(desk: Desk, parked: Candidate) -> tuple[StoredEvidence, Champion |
     )
     stored = versions.evidence_of(desk.client, desk.home, parked)
     found = stored.evidence
-    places = [part.path for part in found.validated.parts] + [found.validated.report_path]
-    if gone := [place for place in places if not (desk.home.store.root / place).exists()]:
+    if lacking := judging.missing(found, desk.home):
         raise RegistryError(
             f"Version {parked.registered.version} of {desk.model} has to be judged again, because the champion changed "
-            f"since, but its data is not in the store of {desk.home.root} ({len(gone):,} of {len(places):,} places "
-            f"missing). {tracking.UNTOUCHED}",
+            f"since, but {lacking}. {tracking.UNTOUCHED}",
             remedy=f"Approve it where it was made, or run `perennial run {desk.model}`, which judges it again.",
         )
     number = parked.registered.version
@@ -99,11 +97,5 @@ def _material(desk: Desk, parked: Candidate) -> tuple[StoredEvidence, Champion |
 def _judged_again(
     home: Home, parked: Candidate, stored: StoredEvidence, rival: Champion | None
 ) -> tuple[RegisteredVersion, Decision]:
-    from perennial.evaluation.evaluate import evaluate
-    from perennial.evaluation.gates import decide
-
-    found = stored.evidence
-    evaluation = evaluate(stored.spec, found.package, found.validated, rival, home)
-    decision = decide(stored.spec, evaluation)
-    evidence = Evidence.model_validate(dict(found) | {"evaluation": evaluation, "decision": decision})
-    return versions.register(stored.spec, parked.run_key, evidence, home), decision
+    evidence = judging.again(stored, rival, home)
+    return versions.register(stored.spec, parked.run_key, evidence, home), evidence.decision

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
@@ -172,6 +171,4 @@ def _registry(home: Home) -> str:
     in_home = address == f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
     if in_home and database.is_embedded():
         return EMBEDDED
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2].lower()
-    return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
+    return tracking.plain(address)

@@ -1,7 +1,7 @@
 """Packages on their way to and from the registry: whole, or not at all."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,11 +34,25 @@ def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champi
 
     Raises RegistryError when the version is not Perennial's, or when its package is missing, incomplete or changed.
     """
+
+    def write(folder: Path) -> None:
+        progress.note(f"Downloading the package of version {version.version} of {version.name}.")
+        _download(client, home, version, folder)
+
+    return _kept(home, version, write)
+
+
+def fetch_anew(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champion:
+    """As `fetch`, but what the registry holds is downloaded and compared even if the store has it whole."""
+    with fetched_anew(client, home, version) as whole:
+        return _kept(home, version, lambda folder: shutil.copytree(whole, folder))
+
+
+def _kept(home: Home, version: "ModelVersion", write: Callable[[Path], object]) -> Champion:
     expected = _digest_of(version)
 
     def make(folder: Path) -> StoredPackage:
-        progress.note(f"Downloading the package of version {version.version} of {version.name}.")
-        _download(client, home, version, folder / FOLDER)
+        write(folder / FOLDER)
         return StoredPackage(digest=expected)
 
     home.store.get_or_make(STEP, expected, StoredPackage, make)

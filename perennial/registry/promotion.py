@@ -37,7 +37,7 @@ def end(desk: Desk, registered: RegisteredVersion, decision: Decision, *, needs_
         action, status = (Action.REJECT, Status.REJECTED) if rejected else (Action.HOLD, Status.HELD)
         return _without_moving(desk, registered, decision, action, status)
     if needs_approval:
-        return _parked(desk, registered, decision.digest)
+        return park(desk, registered, decision.digest)
     return promoted_or_held(desk, registered, Action.PROMOTE, "Its gates passed.", decision.digest)
 
 
@@ -63,24 +63,35 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
         if candidate.needs_approval:
-            return _parked(desk, candidate.registered, candidate.decision_digest)
+            return park(desk, candidate.registered, candidate.decision_digest)
         return promoted_or_held(
             desk, candidate.registered, Action.PROMOTE, "Its gates passed; finished later.", candidate.decision_digest
         )
 
 
 def promoted_or_held(
-    desk: Desk, registered: RegisteredVersion, action: Action, reason: str, decision_digest: str | None
+    desk: Desk,
+    registered: RegisteredVersion,
+    action: Action,
+    reason: str,
+    decision_digest: str | None,
+    *,
+    verified: bool = False,
 ) -> Conclusion:
-    """Move the alias, or hold the version because another champion serves than it was judged against."""
+    """Move the alias, or hold the version because another champion serves than it was judged against.
+
+    `verified`: its package was fetched from the registry just now, and is whole.
+    """
     version = registered.version
-    if move(desk, _plan(registered, action, reason, decision_digest)):
+    if move(desk, _plan(registered, action, reason, decision_digest, verified=verified)):
         return Conclusion(status=Status.PROMOTED, model=desk.model, version=version, champion=version)
     return _stale(desk, registered, decision_digest)
 
 
-def _plan(registered: RegisteredVersion, action: Action, reason: str, decision_digest: str | None) -> Move:
-    return Move(action, registered.version, registered.champion_version, reason, decision_digest)
+def _plan(
+    registered: RegisteredVersion, action: Action, reason: str, decision_digest: str | None, *, verified: bool = False
+) -> Move:
+    return Move(action, registered.version, registered.champion_version, reason, decision_digest, verified)
 
 
 def _stale(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
@@ -97,7 +108,8 @@ def _stale(desk: Desk, registered: RegisteredVersion, decision_digest: str | Non
     )
 
 
-def _parked(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
+def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
+    """Let the version await a person's approval; held, if another champion serves than it was judged against."""
     version, serving = registered.version, desk.champion()
     if serving != registered.champion_version:
         return _stale(desk, registered, decision_digest)

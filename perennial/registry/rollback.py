@@ -1,18 +1,12 @@
 """Rollback: a former champion serves again, after it was fetched, loaded and asked. No training, no judging."""
 
-from pathlib import Path
-
-from perennial import progress
 from perennial.artifacts import Record
-from perennial.errors import PackageError, RegistryError, listing
+from perennial.errors import RegistryError, listing
 from perennial.home import Home
-from perennial.registry import aliases, history, packages, tags, tracking, versions
+from perennial.registry import aliases, history, smoke, tags, versions
 from perennial.registry.guard import Desk, Move, at_desk, move
 from perennial.registry.history import Event
 from perennial.registry.ledger import Action
-
-SMOKE = ("The new timetable starts on Monday.", "Nobody liked the soup, but the bread was excellent.", "")
-"""What the target must answer before it serves; what it answers does not matter."""
 
 
 class RolledBack(Record):
@@ -37,7 +31,7 @@ def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
         if target == before:
             return RolledBack(model=model, version=target, before=before, moved=False)
         _check_served(desk, target)
-        _check_answers(desk, target)
+        smoke.check(desk, target, remedy="Name another version with --to.")
         if not move(desk, Move(Action.ROLLBACK, target, before, reason, verified=True)):
             raise RegistryError(
                 f"The champion of {model} changed while version {target} was tried: it is "
@@ -76,25 +70,3 @@ def _check_served(desk: Desk, target: str) -> None:
         f"returns to a version that was: {listing(served, 10) or 'there is none yet'}.",
         remedy=f"A new version comes in through its gates: `perennial promote {desk.model} {target}`.",
     )
-
-
-def _check_answers(desk: Desk, target: str) -> None:
-    version = desk.client.get_model_version(desk.model, target)
-    with packages.fetched_anew(desk.client, desk.home, version) as folder:
-        progress.advance(0, None, detail=f"asking version {target}")
-        try:
-            _ask(folder, version.tags[tags.PACKAGE_DIGEST])
-        except PackageError as error:
-            raise RegistryError(
-                f"Version {target} of {desk.model} can't serve: {error.problem} {tracking.UNTOUCHED}",
-                remedy="Name another version with --to.",
-            ) from error
-
-
-def _ask(folder: Path, package_digest: str) -> None:
-    from perennial.inference.predictor import Predictor
-
-    predictor = Predictor(folder, digest=package_digest)
-    answers = predictor.predict_columns({name: list(SMOKE) for name in predictor.decoder.columns[-1]})
-    if len(answers) != len(SMOKE):
-        raise PackageError(f"It gave {len(answers)} answers to {len(SMOKE)} texts.")

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial import digest
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
+REPORT = "validation"
+"""The validation report, beside the run."""
 PARAM_LENGTH = 500
 PARAMS_AT_ONCE = 100
 DATASET_DIGEST_LENGTH = 36
@@ -42,8 +45,13 @@ def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Ru
     return client.create_run(experiment, tags={tags.RUN_KEY: run_key}, run_name=f"{name}-{run_key[:8]}")
 
 
-def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence) -> None:
-    """Log everything about the run but its model. Written twice, MLflow shows the later figures and reports."""
+def write(
+    client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence, report: Path
+) -> None:
+    """Log everything about the run but its model; `report`: the folder with its validation report.
+
+    Written twice, MLflow shows the later figures and reports.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     params = [Param(name, value) for name, value in parameters(spec, evidence.trained).items()]
@@ -54,7 +62,7 @@ def write(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, e
     run_tags = [RunTag(name, value) for name, value in tags_of(spec, evidence).items()]
     client.log_batch(run_id, metrics=figures, tags=run_tags)
     client.log_inputs(run_id, datasets=[_dataset(home, spec, evidence.snapshot)])
-    client.log_artifacts(run_id, str(home.store.root / evidence.validated.report_path), "validation")
+    client.log_artifacts(run_id, str(report), REPORT)
     client.log_text(run_id, evidence.decision.model_dump_json(indent=1), "decision.json")
     client.log_text(run_id, evidence.evaluation.model_dump_json(indent=1), "evaluation.json")
 
@@ -122,7 +130,7 @@ def _check_experiment(found: "Experiment", home: Home) -> None:
             remedy=f"Bring it back with `mlflow experiments restore --experiment-id {found.experiment_id}`.",
         )
     # MLflow notes absolute places. After a move it would write to the old one, perhaps outside of any mounted disk.
-    if not os.environ.get("MLFLOW_TRACKING_URI") and found.artifact_location != tracking.artifacts(home, found.name):
+    if tracking.is_built_in(home) and found.artifact_location != tracking.artifacts(home, found.name):
         raise RegistryError(
             f"MLflow keeps the artifacts of {found.name} in {found.artifact_location}, but its database now lies in "
             f"{home.mlflow}: the folder was moved or mounted elsewhere. {tracking.UNTOUCHED}",

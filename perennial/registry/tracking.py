@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from perennial import progress, telemetry
 from perennial.errors import RegistryError
@@ -39,13 +40,22 @@ WORKING = Patience(seconds=30, retries=2)
 
 
 def uri(home: Home) -> str:
-    """Where runs are tracked: MLFLOW_TRACKING_URI, or the database in `home`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
+    """Where runs are tracked: what `home` names, MLFLOW_TRACKING_URI, or the database in `home`."""
+    return _given(home) or f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
 
 
 def registry_uri(home: Home) -> str:
-    """Where versions are registered: MLFLOW_REGISTRY_URI, or where runs are tracked."""
-    return os.environ.get("MLFLOW_REGISTRY_URI") or uri(home)
+    """Where versions are registered: what `home` names, MLFLOW_REGISTRY_URI, or where runs are tracked."""
+    return home.mlflow_address or os.environ.get("MLFLOW_REGISTRY_URI") or uri(home)
+
+
+def is_built_in(home: Home) -> bool:
+    """Whether runs are tracked in the database in `home`, because nobody named another place."""
+    return _given(home) is None
+
+
+def _given(home: Home) -> str | None:
+    return home.mlflow_address or os.environ.get("MLFLOW_TRACKING_URI") or None
 
 
 def artifacts(home: Home, model: str) -> str | None:
@@ -61,6 +71,15 @@ def is_database(address: str) -> bool:
 def masked(text: str) -> str:
     """`text` without the user names and passwords of the addresses in it."""
     return re.sub(r"://[^/\s@]+@", "://***@", text)
+
+
+def plain(address: str) -> str:
+    """`address` without user name, password and what follows a question mark, for what is written down."""
+    if address.startswith("sqlite"):
+        return address.partition("?")[0]  # a path, which may hold what means something else in an address
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
 def check(home: Home) -> None:
@@ -97,7 +116,7 @@ def session(home: Home, *, patience: Patience | None = None, standing: str = UNT
                 _open(address, patience)
             yield MlflowClient(*addresses.values())
         except expected as error:
-            raise _explained(error, addresses, standing) from error
+            raise _explained(error, home, addresses, standing) from error
 
 
 def _open(address: str, patience: Patience) -> None:
@@ -183,10 +202,10 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _explained(error: Exception, addresses: Mapping[str, str], standing: str) -> RegistryError:
+def _explained(error: Exception, home: Home, addresses: Mapping[str, str], standing: str) -> RegistryError:
     places = " and ".join(sorted({masked(address) for address in addresses.values()}))
     problem = f"MLflow at {places} can't be used: {reason(error)}. {standing}"
-    return RegistryError(problem, remedy=_remedy(addresses))
+    return RegistryError(problem, remedy=_remedy(home, addresses))
 
 
 def reason(error: Exception) -> str:
@@ -204,7 +223,9 @@ def reason(error: Exception) -> str:
     return line[:REASON_LENGTH].rstrip(".")
 
 
-def _remedy(addresses: Mapping[str, str]) -> str:
+def _remedy(home: Home, addresses: Mapping[str, str]) -> str:
+    if home.mlflow_address:
+        return "Start that server or correct --to, and run the same command again: it goes on where this one ended."
     named = [name for name in addresses if os.environ.get(name)]
     if not named:
         return (

@@ -1,7 +1,9 @@
 """Versions of a model: registered with their evidence, found again, and fetched."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,39 @@ class StoredEvidence(Record):
     evidence: Evidence
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What a version has from the registry that it was made in."""
+
+    origin: str
+    """Which version it was there, and where."""
+    description: str
+    report: Path
+    """Folder with its validation report."""
+
+
+@dataclass(frozen=True)
+class _Filing:
+    """What is registered as one version."""
+
+    spec: PipelineSpec
+    run_key: str
+    evidence: Evidence
+    brought: Brought | None
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        known = {**run_log.tags_of(self.spec, self.evidence), tags.APPROVAL: self.spec.registry.approval}
+        return known | ({tags.ORIGIN: self.brought.origin} if self.brought else {})
+
+    @property
+    def description(self) -> str:
+        return self.brought.description if self.brought else _description(self.spec, self.evidence)
+
+    def report(self, home: Home) -> Path:
+        return self.brought.report if self.brought else home.store.root / self.evidence.validated.report_path
+
+
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
     """What is known of `version`. Raises RegistryError when there is no such version."""
     return known(_version(client, model, version))
@@ -75,23 +110,37 @@ def known(found: "ModelVersion") -> Candidate:
 
 def evidence_of(client: "MlflowClient", home: Home, known: Candidate) -> StoredEvidence:
     """What the decision on a version rested on. Raises RegistryError when it is not there or can't be read."""
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
     from pydantic import ValidationError
 
-    run = known.registered
+    with TemporaryDirectory(prefix="perennial-") as scratch:
+        content = artifact(home, known, EVIDENCE, Path(scratch)).read_bytes()
     try:
-        with TemporaryDirectory(prefix="perennial-") as scratch:
-            uri = f"runs:/{run.run_id}/{EVIDENCE}"
-            file = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=tracking.uri(home))
-            return StoredEvidence.model_validate_json(Path(file).read_bytes())
-    except (MlflowException, OSError, ValidationError) as error:
-        why = "this Perennial can't read it" if isinstance(error, ValidationError) else tracking.reason(error)
-        raise RegistryError(
-            f"The evidence for version {run.version} of {run.model} can't be had from MLflow: {why}. "
-            f"{tracking.UNTOUCHED}",
-            remedy=f"`perennial run {run.model}` judges a candidate anew.",
-        ) from error
+        return StoredEvidence.model_validate_json(content)
+    except ValidationError as error:
+        raise _no_evidence(known, "this Perennial can't read it") from error
+
+
+def artifact(home: Home, known: Candidate, name: str, folder: Path) -> Path:
+    """The file or folder `name` of the run that made a version, downloaded into `folder`.
+
+    Raises RegistryError when it can't be had.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    uri = f"runs:/{known.registered.run_id}/{name}"
+    try:
+        return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking.uri(home)))
+    except (MlflowException, OSError) as error:
+        raise _no_evidence(known, tracking.reason(error)) from error
+
+
+def _no_evidence(known: Candidate, why: str) -> RegistryError:
+    run = known.registered
+    return RegistryError(
+        f"The evidence for version {run.version} of {run.model} can't be had from MLflow: {why}. {tracking.UNTOUCHED}",
+        remedy=f"`perennial run {run.model}` judges a candidate anew.",
+    )
 
 
 def package(home: Home, model: str, version: str | None = None) -> Champion:
@@ -129,26 +178,32 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
     return None
 
 
-def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -> RegisteredVersion:
+def register(
+    spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home, brought: Brought | None = None
+) -> RegisteredVersion:
     """Log the pipeline run under `run_key` in MLflow, and its package as a new version of the model `spec.name`.
 
-    A version that a killed run left behind is finished, not made twice. No alias moves. Raises RegistryError when
-    MLflow can't be reached or the package is not whole.
+    A version that a killed run left behind is finished, not made twice. No alias moves. `brought`: it was made in
+    another registry. Raises RegistryError when MLflow can't be reached or the package is not whole.
     """
+    filing = _Filing(spec, run_key, evidence, brought)
     with tracking.session(home) as client:
-        for version in _by_run_key(client, spec.name, run_key):
-            if (
-                version.tags.get(tags.STATUS) != tags.PROMOTED
-                and version.tags.get(tags.PACKAGE_DIGEST) == evidence.package.digest
-            ):
-                return _taken_up(client, home, spec, version, evidence)
+        for version in made_of(client, spec.name, run_key, evidence.package.digest):
+            if version.tags.get(tags.STATUS) != tags.PROMOTED:
+                return _taken_up(client, home, version, filing)
         run = run_log.open_run(client, home, spec.name, run_key)
         try:
-            return _registered(client, home, spec, run, run_key, evidence)
+            return _registered(client, home, run, filing)
         except Exception:
             with suppress(Exception):
                 client.set_terminated(run.info.run_id, "FAILED")
             raise
+
+
+def made_of(client: "MlflowClient", model: str, run_key: str, package_digest: str) -> "list[ModelVersion]":
+    """The versions of `model` that hold this package of the pipeline run under `run_key`, the latest first."""
+    found = _by_run_key(client, model, run_key)
+    return [version for version in found if version.tags.get(tags.PACKAGE_DIGEST) == package_digest]
 
 
 def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
@@ -157,28 +212,22 @@ def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
         client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
 
 
-def _registered(
-    client: "MlflowClient", home: Home, spec: PipelineSpec, run: "Run", run_key: str, evidence: Evidence
-) -> RegisteredVersion:
+def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing) -> RegisteredVersion:
     progress.advance(0, STEPS, unit="steps", detail="logging the run in MLflow")
-    _log(client, home, run.info.run_id, spec, evidence)
+    _log(client, home, run.info.run_id, filing)
     progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
-    model = _logged_model(client, home, spec, run, evidence)
+    model = _logged_model(client, home, filing.spec, run, filing.evidence)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
-    version = _new_version(client, home, spec, run_key, model, evidence)
+    version = _new_version(client, home, model, filing)
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return _record(version)
 
 
-def _log(client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence) -> None:
-    run_log.write(client, home, run_id, spec, evidence)
-    stored = StoredEvidence(spec=spec, evidence=evidence)
+def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> None:
+    run_log.write(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
+    stored = StoredEvidence(spec=filing.spec, evidence=filing.evidence)
     client.log_text(run_id, stored.model_dump_json(indent=1), EVIDENCE)
-
-
-def _tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
-    return {**run_log.tags_of(spec, evidence), tags.APPROVAL: spec.registry.approval}
 
 
 def _logged_model(
@@ -209,44 +258,36 @@ def _sent_before(client: "MlflowClient", run_id: str, package_digest: str) -> "L
     return None
 
 
-def _new_version(
-    client: "MlflowClient",
-    home: Home,
-    spec: PipelineSpec,
-    run_key: str,
-    model: "LoggedModel",
-    evidence: Evidence,
-) -> "ModelVersion":
+def _new_version(client: "MlflowClient", home: Home, model: "LoggedModel", filing: _Filing) -> "ModelVersion":
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+    name = filing.spec.name
     try:
-        client.create_registered_model(spec.name)
+        client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # A registry in a database would look up a models:/ address wherever MLflow's global settings point to.
     in_database = tracking.is_database(tracking.registry_uri(home))
     version = client.create_model_version(
-        spec.name,
+        name,
         source=model.artifact_location if in_database else f"models:/{model.model_id}",
         run_id=model.source_run_id,
         model_id=model.model_id,
-        tags={**_tags_of(spec, evidence), tags.RUN_KEY: run_key, tags.STATUS: tags.REGISTERED},
-        description=_description(spec, evidence),
+        tags={**filing.marks, tags.RUN_KEY: filing.run_key, tags.STATUS: tags.REGISTERED},
+        description=filing.description,
     )
-    link = json.dumps([{"name": spec.name, "version": version.version}])
+    link = json.dumps([{"name": name, "version": version.version}])
     client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})
     return version
 
 
-def _taken_up(
-    client: "MlflowClient", home: Home, spec: PipelineSpec, version: "ModelVersion", evidence: Evidence
-) -> RegisteredVersion:
+def _taken_up(client: "MlflowClient", home: Home, version: "ModelVersion", filing: _Filing) -> RegisteredVersion:
     # The package is the same; the decision may be another one, against another champion.
-    _log(client, home, version.run_id, spec, evidence)
-    client.update_model_version(version.name, version.version, _description(spec, evidence))
-    for name, value in _tags_of(spec, evidence).items():
+    _log(client, home, version.run_id, filing)
+    client.update_model_version(version.name, version.version, filing.description)
+    for name, value in filing.marks.items():
         client.set_model_version_tag(version.name, version.version, name, value)
     client.set_terminated(version.run_id)
     return _record(client.get_model_version(version.name, version.version))

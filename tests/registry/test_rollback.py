@@ -7,7 +7,7 @@ from registry_helpers import Run, make_run
 from perennial.artifacts import Outcome
 from perennial.errors import PackageError, RegistryError
 from perennial.inference import package as sealed
-from perennial.registry import aliases, guard, history, promotion, rollback, tracking, versions
+from perennial.registry import aliases, guard, history, promotion, rollback, smoke, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 from perennial.registry.rollback import RolledBack
 
@@ -119,14 +119,14 @@ def test_a_target_that_does_not_answer_is_refused(three: Run, monkeypatch: pytes
 
 
 def test_the_champion_that_changes_meanwhile_is_left_alone(three: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = rollback._ask
+    real = smoke.ask
 
     def slow(*given: Any) -> None:
         real(*given)
         with tracking.session(three.home) as client:
             client.set_registered_model_alias(three.spec.name, aliases.CHAMPION, "1")
 
-    monkeypatch.setattr(rollback, "_ask", slow)
+    monkeypatch.setattr(smoke, "ask", slow)
     with pytest.raises(RegistryError, match=r"changed while version 2 was tried: it is version 1 now"):
         back(three)
     assert placed(three)[0] == "1"
