@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from perennial import kinds, spec
 
@@ -59,12 +59,12 @@ def _inner(field: Schema, groups: Mapping[str, Schema]) -> list[Schema]:
 
 
 def _docstrings(group: str) -> dict[str, str]:
-    """What stands below each field of the settings class `group`."""
-    [body] = [
-        node.body for node in ast.parse(inspect.getsource(getattr(spec, group))).body if isinstance(node, ast.ClassDef)
-    ]
+    """What stands below each field of the settings class `group`, and below those it inherits."""
+    classes = [base for base in reversed(getattr(spec, group).__mro__) if issubclass(base, spec.Settings)]
+    bodies = [node.body for base in classes for node in ast.parse(inspect.getsource(base)).body if _is_class(node)]
     return {
         field.target.id: _line(text.value.value)
+        for body in bodies
         for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
@@ -72,6 +72,10 @@ def _docstrings(group: str) -> dict[str, str]:
         and isinstance(text.value, ast.Constant)
         and isinstance(text.value.value, str)
     }
+
+
+def _is_class(node: ast.stmt) -> TypeGuard[ast.ClassDef]:
+    return isinstance(node, ast.ClassDef)
 
 
 def _line(text: str) -> str:
@@ -88,8 +92,15 @@ def _type(field: Schema, inner: list[Schema]) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":
-        return f"list of {_type(field['items'], [])}s"
-    names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
+        items = field.get("items") or field["prefixItems"][0]
+        return f"list of: {_type(items, [])}" if "enum" in items else f"list of {_type(items, [])}s"
+    names = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "`true`, `false`",
+        "object": "group of your own names",
+    }
     return names[field["type"]] + _limits(field)
 
 
@@ -103,10 +114,10 @@ def _default(name: str, field: Schema, group: Schema) -> str:
     if name in group.get("required", ()):
         return "required"
     value = field["default"]
+    if value in (None, [], "") or field.get("type") == "object":
+        return "none"
     if isinstance(value, dict):
         return "below"
-    if value is None or value == []:
-        return "none"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 

@@ -141,6 +141,28 @@ def predict(
 
 
 @app.command()
+def behaviours(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a model the behavioural tests of its pipeline, as they are now, and show what failed, with the texts.
+
+    For writing behaviours.yaml: nothing is trained, stored or promoted. Exit code: 0, or 4 if a test is below its rate.
+    """
+    with reported(as_json, pipeline):
+        from flows import behaviour_commands
+
+        with _watching(as_json):
+            behaved = behaviour_commands.ask(pipeline, version)
+        if as_json:
+            _print_json(behaviour_commands.as_json(behaved))
+        else:
+            behaviour_commands.show(behaved)
+        raise typer.Exit(0 if behaved.is_good else 4)
+
+
+@app.command()
 def promote(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     version: Annotated[str, typer.Argument(help="The version's number.")],

@@ -6,33 +6,18 @@ Reading the file, its line numbers and `--set` overrides are in `perennial.spec_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from perennial import kinds
+from perennial.spec_base import Label, Settings, Share, listed
+from perennial.spec_behaviours import BehavioursSpec, CounterfactualsSpec
+from perennial.spec_behaviours import DirectionSpec as DirectionSpec
+from perennial.spec_behaviours import ExpectSpec as ExpectSpec
+from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
+from perennial.spec_behaviours import MinimumSpec as MinimumSpec
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _as_text(value: object) -> object:
-    # Labels are text everywhere; YAML reads 0 and true as something else.
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is YAML's truth value; put the label in quotes")
-    return str(value) if isinstance(value, int | float) else value
-
-
-Label = Annotated[str, Field(min_length=1), BeforeValidator(_as_text)]
-
-
-class Settings(BaseModel):
-    """A group of settings: immutable; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FileSource(Settings):
@@ -40,7 +25,7 @@ class FileSource(Settings):
 
     type: Literal["file"]
     """file: what makes this a source of files."""
-    path: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    path: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
     """Paths or globs, relative to the pipeline's folder."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
     """auto: by the file's ending (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, each also with .gz)."""
@@ -252,6 +237,8 @@ class EvaluationSpec(Settings):
     promoted."""
     resamples: int = Field(default=10_000, ge=1000)
     """Of the paired bootstrap."""
+    counterfactuals: CounterfactualsSpec = CounterfactualsSpec()
+    """Test rows asked again with names, genders, nationalities and companies swapped."""
 
 
 class GateSpec(Settings):
@@ -318,6 +305,8 @@ class PipelineSpec(Settings):
     """What the registered package is."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """How the candidate is measured beside the champion."""
+    behaviours: BehavioursSpec = BehavioursSpec()
+    """What the model must do with texts that are made up for it."""
     gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
     """At least one: a pipeline without a gate would promote anything."""
     registry: RegistrySpec = RegistrySpec()

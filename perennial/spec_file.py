@@ -1,11 +1,11 @@
-"""Reading pipeline.yaml: where a pipeline is found, overrides, and every problem at once with its line."""
+"""Reading pipeline.yaml and what lies beside it: where a pipeline is found, overrides, every problem with its line."""
 
 from __future__ import annotations
 
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from pydantic import BaseModel, ValidationError
 
 from perennial import kinds, spec_yaml
 from perennial.errors import SpecError, listing
+from perennial.evaluation import behaviour_problems
 from perennial.spec import ExpectationSpec, PipelineSpec
 from perennial.spec_yaml import Place
 
 FILE = "pipeline.yaml"
+BEHAVIOURS = "behaviours.yaml"
 PIPELINES = Path("pipelines")
 WORDING = {
     "model_type": "should be a group of settings, each a line `key: value`",
@@ -34,6 +36,16 @@ WORDING = {
 class _Problem:
     place: Place
     text: str
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that settings came from, and the YAML nodes that know their lines."""
+
+    path: Path
+    root: yaml.Node | None
+    group: Place = ()
+    """The group of settings that it holds."""
 
 
 def find(pipeline: str) -> Path:
@@ -54,17 +66,32 @@ def find(pipeline: str) -> Path:
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
-    """The pipeline in the file at `path`, with `overrides` ("a.b=value") applied.
+    """The pipeline in the file at `path`, and in behaviours.yaml beside it, with `overrides` ("a.b=value") applied.
 
     Raises SpecError that lists every problem, each with its line and, for an unknown key, the nearest known one.
     """
     root, raw = spec_yaml.parse(path)
+    files = [*_beside(path, root, raw), _File(path, root)]
     for override in overrides:
         _apply(raw, override)
     spec, problems = _build(raw)
     if spec is None or problems:
-        raise _invalid(path, root, problems)
+        raise _invalid(path, files, problems)
     return spec.located(path.parent)
+
+
+def _beside(path: Path, root: yaml.Node | None, raw: dict[str, Any]) -> Iterator[_File]:
+    """Puts the settings of behaviours.yaml into `raw`, if the file is there."""
+    beside = path.parent / BEHAVIOURS
+    if not beside.is_file():
+        return
+    if "behaviours" in raw:
+        raise SpecError(
+            f"{path}:{spec_yaml.line(root, ('behaviours',))}: there are behaviours here and in {beside}.",
+            remedy="Keep them in one of the two files.",
+        )
+    nodes, raw["behaviours"] = spec_yaml.parse(beside, "slots: …, tests: …")
+    yield _File(beside, nodes, ("behaviours",))
 
 
 def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[_Problem]]:
@@ -72,7 +99,8 @@ def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[_Problem]]:
         spec = PipelineSpec.model_validate(raw)
     except ValidationError as error:
         return None, [_problem(raw, dict(detail)) for detail in _telling(error.errors())]
-    return spec, [_Problem(place, text) for place, text in kinds.get(spec.kind).spec_problems(spec)]
+    found = [*kinds.get(spec.kind).spec_problems(spec), *behaviour_problems.of(spec)]
+    return spec, [_Problem(place, text) for place, text in found]
 
 
 def _telling(details: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -205,10 +233,16 @@ def _item(place: Any, step: str, override: str) -> Any:
     )
 
 
-def _invalid(path: Path, root: yaml.Node | None, problems: Sequence[_Problem]) -> SpecError:
+def _invalid(path: Path, files: Sequence[_File], problems: Sequence[_Problem]) -> SpecError:
     # A setting of several possible types has a problem with each: the first says enough.
     first = {problem.place: problem for problem in reversed(problems)}
-    lines = sorted((spec_yaml.line(root, problem.place), problem.text) for problem in first.values())
-    listed = "".join(f"\n  {path}:{line}: {text}" for line, text in lines)
+    lines = sorted((*_line(files, problem.place), problem.text) for problem in first.values())
+    listed = "".join(f"\n  {file}:{line}: {text}" for file, line, text in lines)
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     return SpecError(f"{path} has {count}:{listed}\n", remedy="Mend the file (or the --set) and run again.")
+
+
+def _line(files: Sequence[_File], place: Place) -> tuple[str, int]:
+    """The file, and the line in it, of the setting at `place`."""
+    file = next(file for file in files if place[: len(file.group)] == file.group)
+    return str(file.path), spec_yaml.line(file.root, place[len(file.group) :])

@@ -26,8 +26,8 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False
 _Loader.add_implicit_resolver(_INT, re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
-def parse(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
-    """The settings in the file at `path`, and the YAML nodes that know their lines.
+def parse(path: Path, expected: str = "name: …, kind: …, and so on") -> tuple[yaml.Node | None, dict[str, Any]]:
+    """The settings in the file at `path`, and the YAML nodes that know their lines; `expected`: what they are.
 
     Raises SpecError when it can't be read, is not YAML, holds no settings, or names a key twice.
     """
@@ -48,7 +48,7 @@ def parse(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
     if not isinstance(raw, dict):
         seen = "no settings" if raw is None else f"a {type(raw).__name__}"
         raise SpecError(
-            f"{path} holds {seen}, expected name: …, kind: …, and so on.",
+            f"{path} holds {seen}, expected {expected}.",
             remedy="`perennial init NAME --data FILE` writes a pipeline.yaml to start from.",
         )
     _refuse_repeated_keys(path, root)

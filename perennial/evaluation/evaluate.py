@@ -14,7 +14,7 @@ from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
 from perennial.evaluation import answers as stored
-from perennial.evaluation import measuring, slices
+from perennial.evaluation import asking, behaviours, counterfactuals, measuring, slices
 from perennial.home import Home
 from perennial.inference.decoders import Input
 from perennial.inference.predictor import Predictor
@@ -23,7 +23,7 @@ from perennial.spec import PipelineSpec
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 3
+RECIPE = 4
 LIBRARIES = ("scikit-learn", "tokenizers")
 
 
@@ -44,6 +44,8 @@ def evaluate(
         labels=spec.data.labels,
         slices=spec.data.columns.slices,
         evaluation=spec.evaluation,
+        behaviours=spec.behaviours,
+        terms={group: counterfactuals.lists(spec, group) for group in spec.evaluation.counterfactuals.groups},
         recipe=RECIPE,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
@@ -74,7 +76,8 @@ def _evaluate(
     if test.num_rows == 0:
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
     inputs = kind.inputs(test)
-    candidate = _answers(_predictor(home, package.path, package.digest), inputs, "candidate")
+    predictor = _predictor(home, package.path, package.digest)
+    candidate = _answers(predictor, inputs, "candidate")
     rival = _rival(spec, champion, inputs, home) if champion else _Rival(None, None, None)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
@@ -94,6 +97,8 @@ def _evaluate(
         champion_version=champion.version if champion else None,
         champion_labels=rival.labels,
         champion_problem=rival.problem,
+        behaviours=behaviours.figures(spec, behaviours.ask(spec, predictor, _heard("case", "behaviours"))),
+        fairness=counterfactuals.measure(spec, test, predictor, _heard("row", "counterfactuals")),
     )
     stored.write_contest(folder, contest)
     place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
@@ -130,7 +135,11 @@ def _predictor(home: Home, path: str, expected: str) -> Predictor:
 
 
 def _answers(predictor: Predictor, inputs: Sequence[Input], who: str) -> list[Prediction]:
-    def heard(done: int, total: int) -> None:
-        progress.advance(done, total, unit="row", detail=who)
+    return list(predictor.predict(inputs, on_progress=_heard("row", who)))
 
-    return list(predictor.predict(inputs, on_progress=heard))
+
+def _heard(unit: str, detail: str) -> asking.Heard:
+    def heard(done: int, total: int) -> None:
+        progress.advance(done, total, unit=unit, detail=detail)
+
+    return heard

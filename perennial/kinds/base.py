@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from perennial.artifacts import Metrics
 from perennial.inference.decoders.base import Encoded, Input, Outputs
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.edits import Edit
+    from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+    from perennial.spec_behaviours import ExpectSpec
 
 Prediction = Mapping[str, Any]
 """What the predictor answers for one row, ready for JSON, for example {"label": …, "score": …, "scores": {…}}."""
@@ -50,6 +53,10 @@ class Kind(Protocol):
     label_metrics: tuple[str, ...]
     """Names of the metrics there are for each label."""
     lower_is_better: frozenset[str]
+    expected_forms: tuple[str, ...]
+    """Settings of `expect` in a behavioural test that say something to this kind."""
+    degree_of: Literal["label", "number"] | None
+    """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Canonical columns of this kind with their Arrow types; the text and target columns are among them."""
@@ -124,6 +131,21 @@ class Kind(Protocol):
 
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         """Each score that `predictions` tell, and whether what it is the score of is so; empty: this kind has none."""
+
+    def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+        """A behavioural case's texts without what a person marked in them, and the spans marked there, if any."""
+
+    def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
+        """Whether `prediction` is what a behavioural test expects; `marks`: the spans marked in its text."""
+
+    def degree(self, prediction: Prediction, label: str | None) -> float:
+        """What `degree_of` names: the score of `label`, or the number answered."""
+
+    def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
+        """What `prediction` would be if it meant the same after `edits` of the text, for `same_answer`."""
+
+    def shift(self, before: Prediction, after: Prediction) -> float:
+        """How far (0 or more) the score of the answer `before` moved, once `moved`; a number's own unit for numbers."""
 
     def without_text(self, prediction: Prediction) -> Prediction:
         """`prediction` without any of the row's own text, as it may be stored beside a run."""

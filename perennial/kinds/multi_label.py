@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+    from perennial.spec_behaviours import ExpectSpec
 
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
@@ -36,6 +38,7 @@ class MultiLabel(TextClassification):
     headline_metric = "micro_f1"
     metrics = ("micro_f1", "macro_f1", "exact_match", "micro_precision", "micro_recall", "log_loss")
     lower_is_better = frozenset({"log_loss"})
+    expected_forms = ("has", "lacks")
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -158,6 +161,13 @@ class MultiLabel(TextClassification):
             for label, score in prediction["scores"].items()
         ]
         return [score for score, _ in pairs], [held for _, held in pairs]
+
+    def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
+        return set(expect.has) <= set(prediction["labels"]) and not set(expect.lacks) & set(prediction["labels"])
+
+    def shift(self, before: Prediction, after: Prediction) -> float:
+        # The label that moved most: of many labels, most never move.
+        return float(max(abs(score - after["scores"][label]) for label, score in before["scores"].items()))
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

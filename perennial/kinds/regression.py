@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+    from perennial.spec_behaviours import ExpectSpec
 
 SMALLEST_SPREAD = 1e-12
 """Standard deviation, as a share of the largest number, below which numbers differ by rounding alone."""
@@ -35,6 +37,8 @@ class Regression(TextClassification):
     metrics = ("rmse", "mae", "spearman", "r2")
     label_metrics = ()
     lower_is_better = frozenset({"rmse", "mae"})
+    expected_forms = ("between",)
+    degree_of = "number"
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -127,6 +131,15 @@ class Regression(TextClassification):
 
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         return [], []
+
+    def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
+        return expect.between is not None and expect.between[0] <= prediction["value"] <= expect.between[1]
+
+    def degree(self, prediction: Prediction, label: str | None) -> float:
+        return float(prediction["value"])
+
+    def shift(self, before: Prediction, after: Prediction) -> float:
+        return abs(self.degree(before, None) - self.degree(after, None))
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from perennial.artifacts import Metrics
 from perennial.inference import decoders
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.edits import Edit
+    from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+    from perennial.spec_behaviours import ExpectSpec
 
 
 class TextClassification(Kind):
@@ -42,6 +45,8 @@ class TextClassification(Kind):
     )
     label_metrics: tuple[str, ...] = ("precision", "recall", "f1")
     lower_is_better = frozenset({"log_loss", "calibration_error"})
+    expected_forms: tuple[str, ...] = ("label",)
+    degree_of: Literal["label", "number"] | None = "label"
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -139,6 +144,21 @@ class TextClassification(Kind):
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         scores = [float(prediction["score"]) for prediction in predictions]
         return scores, [prediction["label"] == target for target, prediction in zip(targets, predictions, strict=True)]
+
+    def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+        return texts, ()
+
+    def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
+        return bool(prediction["label"] == expect.label)
+
+    def degree(self, prediction: Prediction, label: str | None) -> float:
+        return float(prediction["scores"][label])
+
+    def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
+        return prediction
+
+    def shift(self, before: Prediction, after: Prediction) -> float:
+        return abs(self.degree(before, before["label"]) - self.degree(after, before["label"]))
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return prediction

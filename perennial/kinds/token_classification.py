@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.edits import Edit
     from perennial.inference.decoders.token_classification import Layout
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
+    from perennial.spec_behaviours import ExpectSpec
 
+MARKED = re.compile(r"\[([^\[\]]+)\]\(([^()]+)\)")
+"""A span in a behavioural test's text: [Acme Corp](ORG)."""
 FAULT = "fault"
 UNKNOWN = "unknown_label"
 NOT_LEARNED = -100
@@ -62,6 +67,8 @@ class TokenClassification(TextClassification):
     metrics = ("f1", "precision", "recall", "macro_f1")
     label_metrics = ("precision", "recall", "f1")
     lower_is_better: frozenset[str] = frozenset()
+    expected_forms = ()
+    degree_of = None
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -217,6 +224,35 @@ class TokenClassification(TextClassification):
             for span, place in zip(prediction["spans"], _tuples(prediction["spans"]), strict=True)
         ]
         return [score for score, _ in pairs], [found for _, found in pairs]
+
+    def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[spans.Span, ...]]:
+        (text,), bare, marks, done = texts, "", [], 0
+        for found in MARKED.finditer(text):
+            bare += text[done : found.start()]
+            marks.append((len(bare), len(bare) + len(found[1]), found[2]))
+            bare, done = bare + found[1], found.end()
+        return (bare + text[done:],), tuple(marks)
+
+    def meets(self, expect: ExpectSpec, marks: Sequence[spans.Span], prediction: Prediction) -> bool:
+        return _tuples(prediction["spans"]) == list(marks)
+
+    def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
+        from perennial.evaluation.edits import moved_end, moved_start
+
+        there = [
+            {**span, "start": moved_start(edits, span["start"]), "end": moved_end(edits, span["end"])}
+            for span in prediction["spans"]
+        ]
+        return {"spans": there}
+
+    def shift(self, before: Prediction, after: Prediction) -> float:
+        first, then = (
+            dict(zip(_tuples(answer["spans"]), (span["score"] for span in answer["spans"]), strict=True))
+            for answer in (before, after)
+        )
+        # A span that one answer lacks had no score there; two answers without any have not moved.
+        moves = [abs(first.get(span, 0.0) - then.get(span, 0.0)) for span in {**first, **then}]
+        return float(sum(moves) / max(len(moves), 1))
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return {"spans": [{name: span[name] for name in span if name != "text"} for span in prediction["spans"]]}
