@@ -9,10 +9,10 @@ STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline predict test check format docs bench ui doctor clean
+.PHONY: help setup pipeline predict test check format docs bench ui mlflow-server doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with everything pinned (ACCEL=cpu|gpu overrides the choice of ONNX Runtime)
 
@@ -55,6 +55,9 @@ bench: setup ## Measure Perennial, and print the figures
 
 ui: setup ## Open MLflow's and Prefect's pages on this machine, until Ctrl-C
 	@$(BIN)/python -m flows.ui
+
+mlflow-server: setup ## Start a tracking server with authentication, until Ctrl-C (mlflow/README.md)
+	@PYTHON="$(CURDIR)/$(BIN)/python" mlflow/start.sh
 
 doctor: setup ## Say what is wrong with this installation
 	@$(BIN)/perennial doctor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from perennial import progress
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, history, lease, packages, tags, tracking
+from perennial.registry import aliases, credentials, history, lease, packages, tags, tracking
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
 if TYPE_CHECKING:
@@ -248,8 +248,9 @@ def _doubtful(desk: Desk) -> Iterator[None]:
             yield
     except BaseException as error:
         # A server that does not answer in time may still do what it was asked to. No one else begins before the lease
-        # has lapsed; a database, in contrast, is done with it when the call is.
-        if not tracking.is_database(tracking.registry_uri(desk.home)):
+        # has lapsed; a database, in contrast, is done with it when the call is, and so is a server that refused it.
+        refused = credentials.refusal(error.__cause__) is not None
+        if not refused and not tracking.is_database(tracking.registry_uri(desk.home)):
             desk.lease.left_to_lapse = True
         if isinstance(error, KeyboardInterrupt):
             raise RegistryError(f"Interrupted while the alias was being moved. {MOVING}") from error

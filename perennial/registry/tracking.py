@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from perennial import progress, telemetry
 from perennial.errors import RegistryError
 from perennial.home import Home
+from perennial.registry import credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -205,11 +206,16 @@ def _quiet() -> Iterator[None]:
 def _explained(error: Exception, home: Home, addresses: Mapping[str, str], standing: str) -> RegistryError:
     places = " and ".join(sorted({masked(address) for address in addresses.values()}))
     problem = f"MLflow at {places} can't be used: {reason(error)}. {standing}"
-    return RegistryError(problem, remedy=_remedy(home, addresses))
+    refused = credentials.refusal(error)
+    remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
+    return RegistryError(problem, remedy=remedy)
 
 
 def reason(error: Exception) -> str:
     """What went wrong, in one line without passwords."""
+    refused = credentials.refusal(error)
+    if refused:
+        return refused[0]
     text = masked(str(error)).strip()
     status = re.search(r"too many (\d{3}) error responses", text)
     if status:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, flip, free_port
+from registry_helpers import answering
 
 KEYS = {"status", "model", "version", "metrics", "checks", "package", "run_id", "seconds"}
 STEPS = ("ingest", "validate", "encode", "finetune", "export", "evaluate", "decide", "register", "conclude")
@@ -101,6 +102,14 @@ def test_mlflow_that_does_not_answer_is_named_soon(seasoned: Place) -> None:
     assert time.monotonic() - started < 60
     assert_explained(ended, 1, f"MLflow at {address} can't be used: connection refused.", "MLFLOW_TRACKING_URI")
     assert seasoned.champion() == "1"
+
+
+def test_mlflow_that_does_not_know_the_user_is_told_from_one_that_is_down(seasoned: Place) -> None:
+    user = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "hunter2"}
+    with answering(401, b"You are not authenticated.") as address:
+        ended = seasoned.run(MLFLOW_TRACKING_URI=address, **user)
+    assert_explained(ended, 1, f"MLflow at {address} can't be used: it does not accept the user 'ann'")
+    assert "hunter2" not in ended.text
 
 
 @pytest.mark.parametrize(("step", "file"), [("finetune", "model.safetensors"), ("export", "model.onnx")])
