@@ -300,6 +300,7 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
     UNDECIDED = "undecided"
+    SKIPPED = "not judged"
 
 
 class Outcome(StrEnum):
@@ -311,21 +312,32 @@ class Outcome(StrEnum):
 
 
 class Check(Record):
-    """One gate applied to one metric."""
+    """One gate applied to one figure."""
 
     gate: str
     """The gate in words, for example `recall of 'positive' at least 0.70`."""
     metric: str
     label: str | None
+    subject: str | None = None
+    """The slice, behavioural test or group it is about; None: all test rows."""
     value: float | None
+    """The candidate's."""
     limit: float | None
+    """What `value` is held against; versus the champion: the champion's figure, made worse by the margin."""
+    difference: float | None = None
+    """Candidate minus champion; None: not compared with it row by row."""
+    interval: Interval | None = None
+    """Of `difference`, or where there is none of `value`; None: not known."""
+    margin: float | None = None
+    """How much worse than the champion or the best baseline it may be; None: not compared with them."""
     n: int
+    """Rows, cases or whatever was counted."""
     verdict: Verdict
     reason: str
 
 
 class Decision(Record):
-    """PROMOTE when every check passed, REJECT when one failed, HOLD when one could not be decided."""
+    """PROMOTE when every check that could be judged passed, REJECT when one failed, HOLD when one is undecided."""
 
     digest: str
     outcome: Outcome

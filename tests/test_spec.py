@@ -70,7 +70,12 @@ def test_bad_labels(labels: list[object], message: str) -> None:
         ({"min": 0.5, "margin": 0.1}, "margin goes with versus"),
         ({"versus": "world"}, "'champion' or 'baseline'"),
         ({"min": 0.5, "min_n": 0}, "greater than or equal to 1"),
-        ({"min": 0.5, "per": "slice"}, "'label'"),
+        ({"min": 0.5, "per": "row"}, "'label', 'slice', 'behaviour' or 'group'"),
+        ({"min": 0.5, "per": "label", "slice": "sector=banks"}, "slice and per: label exclude each other"),
+        ({"min": 0.5, "per": "label", "small": "skip"}, "small: skip goes with slice"),
+        ({"max": 0.5, "ratio": 1.5}, "ratio goes with versus: champion"),
+        ({"versus": "baseline", "ratio": 1.5}, "ratio goes with versus: champion"),
+        ({"per": "slice"}, "this one has none of them"),
     ],
 )
 def test_bad_gates(gate: dict[str, object], message: str) -> None:
@@ -78,7 +83,18 @@ def test_bad_gates(gate: dict[str, object], message: str) -> None:
         GateSpec.model_validate({"metric": "accuracy", **gate})
 
 
-@pytest.mark.parametrize("gate", [{"min": 0.0}, {"max": 0}, {"versus": "champion", "margin": -0.02}])
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {"min": 0.0},
+        {"max": 0},
+        {"versus": "champion", "margin": -0.02},
+        {"versus": "champion", "ratio": 1.5},
+        {"per": "behaviour"},
+        {"per": "slice", "min": 0.5, "min_n": 30, "small": "skip"},
+        {"slice": "sector=banks", "versus": "champion", "margin": 0.1},
+    ],
+)
 def test_good_gates(gate: dict[str, object]) -> None:
     GateSpec.model_validate({"metric": "accuracy", **gate})
 

@@ -36,6 +36,7 @@ def measure(targets: Sequence[str], predictions: Sequence[Prediction], labels: S
         "micro_f1": metrics.f1_score(targets, answers, labels=present, average="micro", zero_division=0.0),
         "weighted_f1": (f1 * support).sum() / support.sum(),
         "log_loss": _log_loss(targets, predictions),
+        "brier": _brier(targets, predictions, labels),
         "calibration_error": _calibration_error(targets, predictions),
     }
     per_label = {
@@ -58,6 +59,15 @@ def _log_loss(targets: Sequence[str], predictions: Sequence[Prediction]) -> floa
 
     given = [prediction["scores"].get(target, 0.0) for target, prediction in zip(targets, predictions, strict=True)]
     return float(-np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean())
+
+
+def _brier(targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]) -> float:
+    """The mean over rows of the squared errors of all labels' scores together: 0 best, 2 worst (Brier 1950)."""
+    import numpy as np
+
+    scores = np.array([[prediction["scores"].get(label, 0.0) for label in labels] for prediction in predictions])
+    true = np.array(targets)[:, None] == np.array(labels)
+    return float(np.square(scores - true).sum(axis=1).mean())
 
 
 def _calibration_error(targets: Sequence[str], predictions: Sequence[Prediction]) -> float:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from perennial import kinds
-from perennial.artifacts import Contest, Evaluation, Metrics
+import numpy as np
+
+from perennial import kinds, progress
+from perennial.artifacts import Contest, Evaluation, Metrics, SliceFigures
+from perennial.evaluation import slices
 from perennial.evaluation.answers import Answers
-from perennial.kinds import Kind, Prediction
+from perennial.evaluation.comparison import Rivals, Rows, Sums
+from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
 
 
 def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: str, place: str) -> Evaluation:
     """Every metric of every model that answered; `digest` and `place` are kept as the evaluation's own."""
     known = contest.champion_labels
-    judged = _Judged(kinds.get(spec.kind), spec.data.labels, answers.targets.to_pylist())
+    kind, labels = kinds.get(spec.kind), spec.data.labels
+    rows = Rows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
+    candidate = Sums.of(rows, rows.tallies(answers.candidate))
+    new, dropped = _new(labels, known), tuple(label for label in known or () if label not in labels)
+    duel = _duel(rows, answers, known) if answers.champion is not None else None
+    progress.advance(0, None, detail="intervals")
     return Evaluation(
         digest=digest,
-        candidate=judged.measure(answers.candidate),
-        champion=judged.measure_shared(answers.champion, known) if answers.champion else None,
+        candidate=candidate.with_intervals(rows.measure(answers.candidate)),
+        champion=duel.measured(duel.rivals.champion) if duel else None,
         champion_version=contest.champion_version,
         champion_problem=contest.champion_problem,
-        shared=judged.measure_shared(answers.candidate, known) if judged.new(known) else None,
-        new_labels=judged.new(known),
-        dropped_labels=judged.dropped(known),
-        baselines={name: judged.measure(given) for name, given in answers.baselines.items()},
+        shared=duel.measured(duel.rivals.candidate) if duel and new else None,
+        new_labels=new,
+        dropped_labels=dropped,
+        baselines={name: rows.measure(given) for name, given in answers.baselines.items()},
+        comparison=duel.rivals.compare() if duel else None,
+        slices=tuple(_slices(spec, answers, candidate, duel)),
         behaviours=contest.behaviours,
         fairness=contest.fairness,
         serving=contest.serving,
@@ -36,26 +46,47 @@ def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: s
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """Test rows' targets, and the measures of answers to them."""
+class _Duel:
+    """Candidate and champion on what both know."""
 
-    kind: Kind
-    labels: tuple[str, ...]
-    targets: list[Any]
+    rivals: Rivals
+    kept: np.ndarray
+    """Which of all rows these are (bool)."""
+    champion: Sums
 
-    def measure(self, answers: Sequence[Prediction]) -> Metrics:
-        return self.kind.measure(self.targets, answers, self.labels)
+    def measured(self, answers: Sequence[Prediction]) -> Metrics:
+        rows = self.rivals.rows
+        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.tallies(answers))
+        return sums.with_intervals(rows.measure(answers))
 
-    def measure_shared(self, answers: Sequence[Prediction], others: Sequence[str] | None) -> Metrics:
-        """Every metric on the labels that are among `others`, too; None: the same labels."""
-        if others is None or set(others) == set(self.labels):
-            return self.measure(answers)
-        labels = [label for label in self.labels if label in others]
-        targets, shared = self.kind.shared(self.targets, answers, labels)
-        return self.kind.measure(targets, shared, labels)
 
-    def new(self, others: Sequence[str] | None) -> tuple[str, ...]:
-        return () if others is None else tuple(label for label in self.labels if label not in others)
+def _duel(rows: Rows, answers: Answers, known: Sequence[str] | None) -> _Duel:
+    champion = answers.champion or []
+    if known is None or set(known) == set(rows.labels):
+        kept, ours, theirs = np.ones(len(rows.targets), bool), answers.candidate, champion
+    else:
+        labels = tuple(label for label in rows.labels if label in known)
+        targets, ours = rows.kind.shared(rows.targets, answers.candidate, labels)
+        _, theirs = rows.kind.shared(rows.targets, champion, labels)
+        pairs = zip(rows.targets, answers.candidate, strict=True)
+        kept = np.array([bool(rows.kind.shared([target], [one], labels)[0]) for target, one in pairs], bool)
+        ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
+        rows = replace(rows, labels=labels, ids=ids, targets=targets)
+    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.tallies(theirs)))
 
-    def dropped(self, others: Sequence[str] | None) -> tuple[str, ...]:
-        return tuple(label for label in others or () if label not in self.labels)
+
+def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel | None) -> Iterator[SliceFigures]:
+    for number, (name, inside) in enumerate(answers.slices.items()):
+        progress.advance(number, len(answers.slices), unit="slice", detail="intervals")
+        both = inside[duel.kept] if duel else None
+        yield SliceFigures(
+            name=name,
+            by=slices.told_apart_by(spec, name),
+            candidate=candidate.metrics(inside),
+            champion=duel.champion.metrics(both) if duel and both is not None else None,
+            comparison=duel.rivals.compare_inside(both) if duel and both is not None else None,
+        )
+
+
+def _new(labels: Sequence[str], known: Sequence[str] | None) -> tuple[str, ...]:
+    return () if known is None else tuple(label for label in labels if label not in known)

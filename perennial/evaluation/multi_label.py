@@ -33,6 +33,8 @@ def measure(targets: Sequence[Sequence[str]], predictions: Sequence[Prediction],
     values = {f"micro_{name}": value for name, value in micro.items()}
     values["exact_match"] = float((true == answered).all(axis=1).mean())
     values["log_loss"] = _log_loss(true, scores)
+    # The mean over rows and labels of the score's squared error: 0 best, 1 worst (Brier 1950).
+    values["brier"] = float(np.square(scores - true).mean())
     per_label = {label: _figures(right[i], given[i], there[i]) for i, label in enumerate(labels) if there[i]}
     if per_label:
         values["macro_f1"] = sum(figures["f1"] for figures in per_label.values()) / len(per_label)

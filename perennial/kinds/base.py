@@ -6,7 +6,6 @@ is. Heavy libraries are imported inside the methods that need them, so that a sp
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
     from perennial.spec_behaviours import ExpectSpec
@@ -53,6 +53,11 @@ class Kind(Protocol):
     label_metrics: tuple[str, ...]
     """Names of the metrics there are for each label."""
     lower_is_better: frozenset[str]
+    not_resampled: frozenset[str]
+    """Metrics that are no function of sums over rows: they have no interval, so no champion is compared by them, and
+    no slice has them."""
+    right_or_wrong: bool
+    """Whether an answer is right or wrong, and not a matter of degree."""
     expected_forms: tuple[str, ...]
     """Settings of `expect` in a behavioural test that say something to this kind."""
     degree_of: Literal["label", "number"] | None
@@ -123,6 +128,11 @@ class Kind(Protocol):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         """Every metric of `predictions`, row by row beside `targets` (values of the target column)."""
 
+    def tallies(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[Tallies, ...]:
+        """What each row adds to the sums that the metrics of `measure` but `not_resampled` are made of."""
+
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         """Whether `prediction` is what `target` (a value of the target column) asks for; None: a matter of degree."""
 
@@ -157,18 +167,6 @@ class Kind(Protocol):
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         """Predictions for `test` of simple models trained on `train`, by name; both hold the canonical columns."""
-
-
-def metric_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
-    """Gates on metrics that `kind` does not have."""
-    for place, gate in enumerate(spec.gates):
-        known = kind.label_metrics if gate.per == "label" else kind.metrics
-        if gate.metric not in known:
-            near = difflib.get_close_matches(gate.metric, known, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            scope = " per label" if gate.per == "label" else ""
-            there = f"There are: {', '.join(known)}" if known else "There are none"
-            yield ("gates", place, "metric"), f"{gate.metric!r} is no metric{scope} of {kind.name}; {hint}{there}"
 
 
 def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Problem]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perennial.artifacts import Metrics
+from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
-from perennial.kinds.base import Prediction, Problem, label_problems, metric_problems
+from perennial.kinds.base import Prediction, Problem, label_problems
 from perennial.kinds.text_classification import TextClassification
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
     from perennial.spec_behaviours import ExpectSpec
@@ -36,8 +38,9 @@ class MultiLabel(TextClassification):
     name = "multi-label"
     selection_metric = "micro_f1"
     headline_metric = "micro_f1"
-    metrics = ("micro_f1", "macro_f1", "exact_match", "micro_precision", "micro_recall", "log_loss")
-    lower_is_better = frozenset({"log_loss"})
+    metrics = ("micro_f1", "macro_f1", "exact_match", "micro_precision", "micro_recall", "log_loss", "brier")
+    lower_is_better = frozenset({"log_loss", "brier"})
+    not_resampled: frozenset[str] = frozenset()
     expected_forms = ("has", "lacks")
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -146,6 +149,13 @@ class MultiLabel(TextClassification):
         from perennial.evaluation import multi_label
 
         return multi_label.measure(targets, predictions, labels)
+
+    def tallies(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[Tallies, ...]:
+        from perennial.evaluation import tallies
+
+        return tallies.multi_label(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return set(target) == set(prediction["labels"])

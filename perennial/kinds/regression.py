@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.artifacts import Metrics
 from perennial.errors import TrainingError
+from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
-from perennial.kinds.base import Prediction, Problem, metric_problems
+from perennial.kinds.base import Prediction, Problem
 from perennial.kinds.text_classification import TextClassification
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
     from perennial.spec_behaviours import ExpectSpec
@@ -37,6 +39,8 @@ class Regression(TextClassification):
     metrics = ("rmse", "mae", "spearman", "r2")
     label_metrics = ()
     lower_is_better = frozenset({"rmse", "mae"})
+    not_resampled = frozenset({"spearman"})
+    right_or_wrong = False
     expected_forms = ("between",)
     degree_of = "number"
 
@@ -122,6 +126,13 @@ class Regression(TextClassification):
         from perennial.evaluation import regression
 
         return regression.measure(targets, predictions)
+
+    def tallies(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[Tallies, ...]:
+        from perennial.evaluation import tallies
+
+        return tallies.numbers(targets, predictions)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return None

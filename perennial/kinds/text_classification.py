@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from perennial.artifacts import Metrics
+from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.kinds.base import Kind, Prediction, Problem, label_problems, metric_problems
+from perennial.kinds.base import Kind, Prediction, Problem, label_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
     from perennial.spec_behaviours import ExpectSpec
@@ -41,10 +43,13 @@ class TextClassification(Kind):
         "macro_precision",
         "macro_recall",
         "log_loss",
+        "brier",
         "calibration_error",
     )
     label_metrics: tuple[str, ...] = ("precision", "recall", "f1")
-    lower_is_better = frozenset({"log_loss", "calibration_error"})
+    lower_is_better = frozenset({"log_loss", "brier", "calibration_error"})
+    not_resampled = frozenset({"calibration_error"})
+    right_or_wrong = True
     expected_forms: tuple[str, ...] = ("label",)
     degree_of: Literal["label", "number"] | None = "label"
 
@@ -134,6 +139,13 @@ class TextClassification(Kind):
         from perennial.evaluation import classification
 
         return classification.measure(targets, predictions, labels)
+
+    def tallies(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[Tallies, ...]:
+        from perennial.evaluation import tallies
+
+        return tallies.single_label(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return bool(prediction["label"] == target)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from perennial import progress
 from perennial.artifacts import Metrics
+from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
-from perennial.kinds.base import Prediction, Problem, label_problems, metric_problems
+from perennial.kinds.base import Prediction, Problem, label_problems
 from perennial.kinds.text_classification import TextClassification, balance
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.tallies import Tallies
     from perennial.inference.decoders.token_classification import Layout
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
     from perennial.spec_behaviours import ExpectSpec
@@ -67,6 +69,7 @@ class TokenClassification(TextClassification):
     metrics = ("f1", "precision", "recall", "macro_f1")
     label_metrics = ("precision", "recall", "f1")
     lower_is_better: frozenset[str] = frozenset()
+    not_resampled: frozenset[str] = frozenset()
     expected_forms = ()
     degree_of = None
 
@@ -209,6 +212,14 @@ class TokenClassification(TextClassification):
 
         found = [_tuples(prediction["spans"]) for prediction in predictions]
         return entities.measure([_tuples(target) for target in targets], found, labels)
+
+    def tallies(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> tuple[Tallies, ...]:
+        from perennial.evaluation import tallies
+
+        found = [_tuples(prediction["spans"]) for prediction in predictions]
+        return tallies.spans([_tuples(target) for target in targets], found, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return _tuples(target) == _tuples(prediction["spans"])

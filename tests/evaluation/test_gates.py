@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.artifacts import Decision, Evaluation, Metrics, Outcome, Verdict
+from perennial.artifacts import Comparison, Decision, Difference, Evaluation, Interval, Metrics, Outcome, Verdict
 from perennial.evaluation.gates import decide
 from perennial.spec import PipelineSpec
 
@@ -37,6 +37,27 @@ def figures(accuracy: float | None = 0.8, log_loss: float | None = 0.5, n: int =
     )
 
 
+def compared(candidate: Metrics, champion: Metrics, error: float = 0.002) -> Comparison:
+    """What comparing two models of these figures finds: intervals of two standard errors to either side."""
+
+    def differences(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, Difference]:
+        found = {name: ours[name] - theirs[name] for name in ours if name in theirs}
+        return {
+            name: Difference(
+                value=value,
+                interval=Interval(low=value - 2 * error, high=value + 2 * error),
+                standard_error=error,
+                worse_p=0.5,
+            )
+            for name, value in found.items()
+        }
+
+    per_label = {
+        label: differences(figures, champion.per_label.get(label, {})) for label, figures in candidate.per_label.items()
+    }
+    return Comparison(n=candidate.n, values=differences(candidate.values, champion.values), per_label=per_label)
+
+
 def evaluation(
     candidate: Metrics | None = None,
     champion: Metrics | None = None,
@@ -45,10 +66,14 @@ def evaluation(
     shared: Metrics | None = None,
     new: tuple[str, ...] = (),
     dropped: tuple[str, ...] = (),
+    error: float = 0.002,
+    **more: Any,
 ) -> Evaluation:
+    candidate = candidate or figures(a=0.8, b=0.8)
     return Evaluation(
         digest="e" * 64,
-        candidate=candidate or figures(a=0.8, b=0.8),
+        candidate=candidate,
+        comparison=compared(shared or candidate, champion, error) if champion else None,
         champion=champion,
         champion_version="7" if champion is not None or problem is not None else None,
         champion_problem=problem,
@@ -57,6 +82,7 @@ def evaluation(
         dropped_labels=dropped,
         baselines=baselines or {},
         predictions_path="evaluate/x/predictions.parquet",
+        **more,
     )
 
 
@@ -99,22 +125,27 @@ def test_floors_and_ceilings(gate: Gate, value: float | None, outcome: Outcome) 
 @pytest.mark.parametrize(
     ("gate", "reference", "value", "margin", "outcome"),
     [
-        # higher is better: margin is how much worse it may be
-        (CHAMPION, 0.80, 0.80, 0.0, Outcome.PROMOTE),
+        # The interval reaches 0.004 to either side. Higher is better: margin is how much worse it may be.
+        (CHAMPION, 0.80, 0.81, 0.0, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.803, 0.0, Outcome.HOLD),  # better, but not shown to be
+        (CHAMPION, 0.80, 0.80, 0.0, Outcome.HOLD),
+        (CHAMPION, 0.80, 0.80, 0.01, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.795, 0.01, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.793, 0.01, Outcome.HOLD),
+        (CHAMPION, 0.80, 0.787, 0.01, Outcome.HOLD),  # worse than the margin, but not shown to be
+        (CHAMPION, 0.80, 0.785, 0.01, Outcome.REJECT),
         (CHAMPION, 0.80, 0.79, 0.0, Outcome.REJECT),
-        (CHAMPION, 0.80, 0.79, 0.01, Outcome.PROMOTE),
-        (CHAMPION, 0.80, 0.70, 0.1, Outcome.PROMOTE),  # 0.8 - 0.1 is more than 0.7 in floating point
-        (CHAMPION, 0.80, 0.789, 0.01, Outcome.REJECT),
-        (CHAMPION, 0.80, 0.81, -0.02, Outcome.REJECT),
-        (CHAMPION, 0.80, 0.82, -0.02, Outcome.PROMOTE),
+        (CHAMPION, 0.80, 0.82, -0.02, Outcome.HOLD),
+        (CHAMPION, 0.80, 0.83, -0.02, Outcome.PROMOTE),
         # lower is better: the same words, the other way round
-        (CHAMPION_LOSS, 0.50, 0.50, 0.0, Outcome.PROMOTE),
-        (CHAMPION_LOSS, 0.50, 0.40, 0.0, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.49, 0.0, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.50, 0.0, Outcome.HOLD),
         (CHAMPION_LOSS, 0.50, 0.51, 0.0, Outcome.REJECT),
-        (CHAMPION_LOSS, 0.50, 0.51, 0.01, Outcome.PROMOTE),
-        (CHAMPION_LOSS, 0.50, 0.52, 0.01, Outcome.REJECT),
-        (CHAMPION_LOSS, 0.50, 0.49, -0.02, Outcome.REJECT),
-        (CHAMPION_LOSS, 0.50, 0.48, -0.02, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.505, 0.01, Outcome.PROMOTE),
+        (CHAMPION_LOSS, 0.50, 0.51, 0.01, Outcome.HOLD),
+        (CHAMPION_LOSS, 0.50, 0.515, 0.01, Outcome.REJECT),
+        (CHAMPION_LOSS, 0.50, 0.48, -0.02, Outcome.HOLD),
+        (CHAMPION_LOSS, 0.50, 0.47, -0.02, Outcome.PROMOTE),
         # what can't be compared
         (CHAMPION, NAN, 0.99, 0.0, Outcome.HOLD),
         (CHAMPION, None, 0.99, 0.0, Outcome.HOLD),
@@ -129,8 +160,9 @@ def test_versus_the_champion(
     found = judged(
         {**gate, "margin": margin}, candidate=figures(**{metric: value}), champion=figures(**{metric: reference})
     )
-    assert found.outcome is outcome
+    assert found.outcome is outcome, found.reasons
     assert found.champion_version == "7"
+    assert found.reasons
 
 
 @pytest.mark.parametrize(
@@ -208,7 +240,7 @@ def test_labels_all_new_and_nothing_compared_is_not_called_a_missing_champion() 
     assert "New in data.labels: 'a', 'b'." in found.reasons[0]
 
 
-@pytest.mark.parametrize(("shared", "outcome"), [(0.80, Outcome.PROMOTE), (0.79, Outcome.REJECT)])
+@pytest.mark.parametrize(("shared", "outcome"), [(0.81, Outcome.PROMOTE), (0.79, Outcome.REJECT)])
 def test_models_of_different_labels_are_compared_on_the_shared_ones(shared: float, outcome: Outcome) -> None:
     # On all labels the candidate has 0.95, but the champion was never measured on the new one.
     found = decide(
@@ -296,7 +328,8 @@ def test_failures_come_first_and_every_reason_has_value_limit_and_n() -> None:
     assert found.outcome is Outcome.REJECT
     assert found.reasons == (
         "log_loss is 0.6000, at most 0.5000 was required (the ceiling, n = 100).",
-        "accuracy is 0.7000, at least 0.7900 was required (champion version 7 has 0.8000, n = 100).",
+        "accuracy is 0.7000, champion version 7 has 0.8000: a difference of -0.1000 (95% interval -0.1040 to -0.0960, "
+        "n = 100); at most 0.01 worse was allowed, and it is shown to be worse than that, p = 0.",
         "recall of 'b' is 0.5000, at least 0.7000 was required (the floor, n = 50).",
         "accuracy has 100 test rows, 500 are needed to judge it.",
     )

@@ -34,7 +34,8 @@ def test_it_is_known_by_its_name() -> None:
 
 @pytest.mark.parametrize("metric", KIND.metrics)
 def test_every_metric_can_be_gated_and_is_measured(metric: str) -> None:
-    assert KIND.spec_problems(spec({"metric": metric, "min": 0})) == []
+    limit = "max" if metric in KIND.lower_is_better else "min"
+    assert KIND.spec_problems(spec({"metric": metric, limit: 0})) == []
     predictions = [{"label": "up", "score": 0.9, "scores": {"up": 0.9}}]
     assert math.isfinite(KIND.measure(["up"], predictions, LABELS).values[metric])
 

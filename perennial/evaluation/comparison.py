@@ -1,0 +1,191 @@
+"""Two models on the same rows: how much better or worse the candidate is, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from perennial.artifacts import Comparison, Difference, Interval, Metrics
+from perennial.evaluation import resampling
+from perennial.evaluation.resampling import Distinct, Estimate
+from perennial.evaluation.tallies import Tallies, paired
+from perennial.kinds import Kind, Prediction
+from perennial.spec import EvaluationSpec
+
+WORST = 20
+SLICE_WORK = 5_000_000
+"""As `resampling.WORK`, for a slice: there may be many."""
+DECIMALS = 10
+"""Of what is kept: the last digits of a sum differ between machines."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that models are judged on, and how."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    ids: Sequence[str]
+    targets: Sequence[Any]
+    settings: EvaluationSpec
+
+    def measure(self, answers: Sequence[Prediction]) -> Metrics:
+        """Every metric of `answers`."""
+        return self.kind.measure(self.targets, answers, self.labels)
+
+    def tallies(self, answers: Sequence[Prediction]) -> tuple[Tallies, ...]:
+        """What `answers` add to sums, row by row; none where there is nothing to measure."""
+        if not self.targets or (not self.labels and self.kind.label_metrics):
+            return ()
+        return self.kind.tallies(self.targets, answers, self.labels)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Some tallies, ready for any choice of rows."""
+
+    rows: Rows
+    parts: tuple[Distinct, ...]
+
+    @classmethod
+    def of(cls, rows: Rows, tallies: Sequence[Tallies]) -> Sums:
+        """The sums of `tallies`."""
+        return cls(rows, tuple(map(Distinct.of, tallies)))
+
+    def estimates(self, inside: np.ndarray | None = None) -> Iterator[Estimate]:
+        """Figures with intervals of all rows, or of those `inside` (bool)."""
+        settings = self.rows.settings
+        work = resampling.WORK if inside is None else SLICE_WORK
+        for part in self.parts:
+            yield resampling.estimate(
+                part, part.counts(inside), confidence=settings.confidence, resamples=settings.resamples, work=work
+            )
+
+    def with_intervals(self, metrics: Metrics) -> Metrics:
+        """`metrics` with the interval of each figure that has one."""
+        overall: dict[str, Interval] = {}
+        by_label: dict[str, dict[str, Interval]] = {}
+        for metric, label, _, interval, _ in _figures(self.estimates()):
+            if label is None and metric in metrics.values:
+                overall[metric] = interval
+            elif label is not None and metric in metrics.per_label.get(label, {}):
+                by_label.setdefault(label, {})[metric] = interval
+        return metrics.model_copy(update={"intervals": overall, "label_intervals": by_label})
+
+    def metrics(self, inside: np.ndarray) -> Metrics:
+        """The metrics of the rows `inside`, with intervals of those of all labels together."""
+        values: dict[str, float] = {}
+        intervals: dict[str, Interval] = {}
+        per_label: dict[str, dict[str, float]] = {}
+        for metric, label, value, interval, _ in _figures(self.estimates(inside)):
+            if label is None:
+                values[metric], intervals[metric] = value, interval
+            else:
+                per_label.setdefault(label, {})[metric] = value
+        return Metrics(
+            n=int(inside.sum()),
+            values=values,
+            per_label=per_label,
+            support=self._support(inside) if per_label else {},
+            intervals=intervals,
+        )
+
+    def _support(self, inside: np.ndarray) -> dict[str, int]:
+        first = self.parts[0]
+        there = (first.counts(inside) @ first.patterns)[list(first.tallies.counted_in)]
+        return {label: int(count) for label, count in zip(self.rows.labels, there, strict=True)}
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Candidate and champion on the same rows."""
+
+    rows: Rows
+    candidate: Sequence[Prediction]
+    champion: Sequence[Prediction]
+
+    @cached_property
+    def differences(self) -> Sums:
+        """Of candidate minus champion."""
+        both = zip(self.rows.tallies(self.candidate), self.rows.tallies(self.champion), strict=True)
+        return Sums.of(self.rows, [paired(one, other) for one, other in both])
+
+    @cached_property
+    def flips(self) -> np.ndarray:
+        """For each row 1: only the candidate is right, -1: only the champion is, 0: both are, or neither."""
+        right = self.rows.kind.right
+        each = zip(self.rows.targets, self.candidate, self.champion, strict=True)
+        return np.array([int(bool(right(t, one))) - int(bool(right(t, other))) for t, one, other in each], dtype=int)
+
+    def compare(self) -> Comparison:
+        """The candidate beside the champion on all rows."""
+        overall: dict[str, Difference] = {}
+        by_label: dict[str, dict[str, Difference]] = {}
+        for metric, label, difference in self._differences(None):
+            place = overall if label is None else by_label.setdefault(label, {})
+            place[metric] = difference
+        found = self._counted(np.ones(len(self.rows.targets), bool), overall)
+        return found.model_copy(update={"per_label": by_label, "worst": self._worst()})
+
+    def compare_inside(self, inside: np.ndarray) -> Comparison:
+        """The candidate beside the champion on the rows `inside`, without single labels' figures."""
+        return self._counted(inside, {metric: found for metric, label, found in self._differences(inside) if not label})
+
+    def _differences(self, inside: np.ndarray | None) -> Iterator[tuple[str, str | None, Difference]]:
+        lower = self.rows.kind.lower_is_better
+        for metric, label, value, interval, error in _figures(self.differences.estimates(inside)):
+            better = -value if metric in lower else value
+            yield (
+                metric,
+                label,
+                Difference(value=value, interval=interval, standard_error=error, worse_p=p_value(better, error)),
+            )
+
+    def _counted(self, inside: np.ndarray, values: dict[str, Difference]) -> Comparison:
+        if not self.rows.kind.right_or_wrong:
+            return Comparison(n=int(inside.sum()), values=values)
+        flips = self.flips[inside]
+        negative, positive = int((flips < 0).sum()), int((flips > 0).sum())
+        return Comparison(
+            n=int(inside.sum()),
+            values=values,
+            mcnemar_p=mcnemar(negative, positive),
+            negative_flips=negative,
+            positive_flips=positive,
+        )
+
+    def _worst(self) -> tuple[str, ...]:
+        if not self.rows.kind.right_or_wrong:
+            return ()
+        lost = np.flatnonzero(self.flips < 0).tolist()
+        surest = sorted(lost, key=lambda row: -self.rows.kind.sureness(self.candidate[row]))
+        return tuple(self.rows.ids[row] for row in surest[:WORST])
+
+
+def p_value(difference: float, error: float) -> float:
+    """One-sided, of "the true difference is not below 0": small where it is shown to be."""
+    if error == 0:
+        return 1.0 if difference >= 0 else 0.0
+    return round(NormalDist().cdf(difference / error), DECIMALS)
+
+
+def mcnemar(one: int, other: int) -> float:
+    """The exact two-sided p-value of rows on which only one, or only the other model is right (McNemar 1947)."""
+    both = one + other
+    ways = (math.lgamma(both + 1) - math.lgamma(k + 1) - math.lgamma(both - k + 1) for k in range(min(one, other) + 1))
+    return round(min(1.0, 2 * sum(math.exp(way - both * math.log(2)) for way in ways)), DECIMALS)
+
+
+def _figures(estimates: Iterator[Estimate]) -> Iterator[tuple[str, str | None, float, Interval, float]]:
+    """Metric, label, value, interval and standard error of all that could be measured."""
+    for found in estimates:
+        columns = np.round(np.stack([found.values, found.low, found.high, found.errors]), DECIMALS)
+        for (metric, label), (value, low, high, error) in zip(found.names, columns.T.tolist(), strict=True):
+            if np.isfinite([value, low, high, error]).all():
+                yield metric, label, value, Interval(low=low, high=high), error

@@ -1,0 +1,20 @@
+"""What a gate can name beside the metrics of the kind of task, and which way each is better."""
+
+PASS_RATE = "pass_rate"  # noqa: S105 - a share
+FLIP_RATE = "flip_rate"
+SCORE_SHIFT = "score_shift"
+NEGATIVE_FLIPS = "negative_flip_rate"
+BATCH_FLIPS = "batch_flip_rate"
+PADDING_FLIPS = "padding_flip_rate"
+
+BEHAVIOURS = (PASS_RATE,)
+GROUPS = (FLIP_RATE, SCORE_SHIFT)
+STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
+SERVING = ("latency_p50", "latency_p95", "throughput", "peak_memory", "size")
+HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput"})
+
+OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS})
+"""All of these; none is a metric of a kind of task."""
+ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS})
+"""Shares of what should not happen at all."""
+LOWER_IS_BETTER = OTHERS - HIGHER_IS_BETTER

@@ -1,0 +1,183 @@
+"""Confidence intervals by the bootstrap: how a figure would vary if other rows like these had come.
+
+Rows are drawn with replacement, as many as there are (Efron 1979); of two models on the same rows, row and row
+together. The interval is the bias-corrected and accelerated one, BCa (Efron 1987; DiCiccio and Efron 1996), which
+holds its level where the distribution is skewed, as it is when mistakes are few.
+
+A bootstrap knows only rows it has seen: of twenty rows that two models answer alike it would conclude that they never
+differ. So each resample also holds imagined rows: on average z²/2 that are answered badly and z²/2 that are answered
+well, z being the normal quantile of the confidence, which is what Agresti and Coull (1998) add to a share, and Agresti
+and Min (2005) and Bonett and Price (2012), with other numbers, to a difference of paired shares. Each is worth what a
+row of the sort that matters most to the metric is worth, so few rows of a label make a wide interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from perennial.evaluation.tallies import Name, Tallies
+
+WORK = 100_000_000
+"""Draws of a row (rows × resamples) up to which resamples are drawn row by row. Beyond, sums of so many rows are drawn
+from the normal distribution that they have by then."""
+DRAWN_AT_ONCE = 2_000_000
+"""Rows drawn at once; they take some 50 MB."""
+ROW_BY_ROW = 12
+"""Drawing how often a distinct row comes takes as long as drawing this many rows."""
+ROUNDING = 1e-12
+STEEPEST = 0.2
+"""Of the acceleration: beyond, BCa's quantile is not defined everywhere."""
+SEED = 20_050
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Rows that differ, and which of them each row is like."""
+
+    tallies: Tallies
+    patterns: np.ndarray
+    """distinct rows × sums."""
+    like: np.ndarray
+    """For each row, its place in `patterns`."""
+
+    @classmethod
+    def of(cls, tallies: Tallies) -> Distinct:
+        """The distinct rows of `tallies`."""
+        patterns, like = np.unique(tallies.rows, axis=0, return_inverse=True)
+        return cls(tallies, patterns.astype(np.float64), like.ravel())
+
+    def counts(self, inside: np.ndarray | None = None) -> np.ndarray:
+        """How often each distinct row is there, among all rows or those `inside` (bool)."""
+        like = self.like if inside is None else self.like[inside]
+        return np.bincount(like, minlength=len(self.patterns))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Figures and how sure they are; one entry for each of `names`."""
+
+    names: tuple[Name, ...]
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    errors: np.ndarray
+    """Standard errors."""
+
+
+def estimate(
+    distinct: Distinct, counts: np.ndarray, *, confidence: float, resamples: int, work: int = WORK
+) -> Estimate:
+    """The figures of the rows that `counts` counts, with two-sided intervals; NaN where there is nothing to measure.
+
+    Seeded: the same rows give the same intervals.
+    """
+    tallies, there = distinct.tallies, counts > 0
+    patterns, counts = distinct.patterns[there], counts[there]
+    if not counts.sum():
+        nothing = np.full(len(tallies.names), np.nan)
+        return Estimate(tallies.names, nothing, nothing, nothing, nothing)
+    draw = np.random.default_rng(SEED)
+    total = (counts @ patterns)[None]
+    values = tallies.figures(total)[0]
+    sums = _draws(patterns, counts, resamples, work, draw)
+    drawn = np.concatenate([tallies.figures(part) for part in sums])
+    imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
+    worth = _worth(tallies, total, values, imagined)
+    skew = _acceleration(tallies, patterns, counts, total, values, worth, imagined)
+    bias = _bias(drawn, values)
+    drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
+    low, high = _quantiles(drawn, bias, skew, confidence)
+    errors = np.nanstd(drawn, axis=0)
+    return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), errors)
+
+
+def _draws(
+    patterns: np.ndarray, counts: np.ndarray, resamples: int, work: int, draw: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Sums (draws × sums) of `resamples` resamples in all."""
+    rows = int(counts.sum())
+    by_pattern = ROW_BY_ROW * len(patterns) < rows
+    if min(ROW_BY_ROW * len(patterns), rows) * resamples > work:
+        yield _normal(patterns, counts, resamples, draw)
+        return
+    at_once = max(1, DRAWN_AT_ONCE // (len(patterns) if by_pattern else rows))
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        if by_pattern:
+            often = draw.multinomial(rows, counts / rows, size=size)
+        else:
+            of_row = np.repeat(np.arange(len(patterns)), counts)
+            chosen = of_row[draw.integers(0, rows, (size, rows))]
+            places = (chosen + np.arange(size)[:, None] * len(patterns)).ravel()
+            often = np.bincount(places, minlength=size * len(patterns)).reshape(size, -1)
+        yield often @ patterns
+
+
+def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.random.Generator) -> np.ndarray:
+    rows, mean = counts.sum(), counts @ patterns / counts.sum()
+    around = patterns - mean
+    spread, ways = np.linalg.eigh((around * counts[:, None]).T @ around)
+    # Either direction is as good; the same one on every machine.
+    ways = ways * np.where(ways[np.abs(ways).argmax(axis=0), np.arange(len(ways))] < 0, -1.0, 1.0)
+    steps = ways * np.sqrt(np.maximum(spread, 0.0))
+    sums = rows * mean + draw.standard_normal((resamples, len(mean))) @ steps.T
+    # What is never negative in a row is not so in a sum.
+    return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
+
+
+def _worth(tallies: Tallies, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
+    """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
+    sorts = [place for place, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    kinds = []
+    for rows in (tallies.wrong[sorts], tallies.right[sorts]):
+        added = np.nan_to_num(tallies.figures(total + imagined * rows) - values) / imagined
+        kinds.append(added[np.abs(added).argmax(axis=0), np.arange(added.shape[1])])
+    return np.stack(kinds)
+
+
+def _acceleration(
+    tallies: Tallies,
+    patterns: np.ndarray,
+    counts: np.ndarray,
+    total: np.ndarray,
+    values: np.ndarray,
+    worth: np.ndarray,
+    imagined: float,
+) -> np.ndarray:
+    """How skewed the rows' influence on each metric is: of all but one row (the jackknife), and of imagined rows."""
+    if counts.sum() < 2:
+        return np.zeros(len(values))
+    without = tallies.figures(total - patterns)
+    influence = np.nan_to_num(values - without)
+    influence = influence - counts @ influence / counts.sum()
+    squares = counts @ influence**2 + imagined * (worth**2).sum(axis=0)
+    cubes = counts @ influence**3 + imagined * (worth**3).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skew = np.nan_to_num(cubes / (6 * squares**1.5))
+    return np.asarray(np.clip(skew, -STEEPEST, STEEPEST))
+
+
+def _bias(drawn: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How far the median of `drawn` lies from `values`, in standard deviations."""
+    below = (drawn < values - ROUNDING).mean(axis=0)
+    equal = (np.abs(drawn - values) <= ROUNDING).mean(axis=0)
+    share = np.clip(below + equal / 2, 0.05, 0.95)
+    return np.array([NormalDist().inv_cdf(each) for each in share])
+
+
+def _quantiles(
+    drawn: np.ndarray, bias: np.ndarray, skew: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    low, high = np.full(len(bias), np.nan), np.full(len(bias), np.nan)
+    ends = np.array([NormalDist().inv_cdf((1 - confidence) / 2), NormalDist().inv_cdf((1 + confidence) / 2)])
+    for place, column in enumerate(drawn.T):
+        known = column[~np.isnan(column)]
+        if len(known) > len(column) / 2:
+            from_bias = bias[place] + ends
+            levels = [NormalDist().cdf(at) for at in bias[place] + from_bias / (1 - skew[place] * from_bias)]
+            low[place], high[place] = np.quantile(known, levels)
+    return low, high
