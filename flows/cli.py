@@ -17,7 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-EXIT_CODES = {"promoted": 0, "skipped": 0, "held": 3, "rejected": 4}
+EXIT_CODES = {"promoted": 0, "skipped": 0, "observed": 0, "held": 3, "rejected": 4}
+OUTCOME_CODES = {"PROMOTE": 0, "HOLD": 3, "REJECT": 4}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines, and nothing else.")]
 
@@ -34,7 +35,7 @@ def run(
 ) -> None:
     """Retrain a pipeline once, now: what is new in the data is validated, learned, judged and, if better, promoted.
 
-    Exit code: 0 promoted or skipped, 3 held, 4 rejected, 2 invalid pipeline or usage, 1 anything else.
+    Exit code: 0 promoted, skipped or only observed, 3 held, 4 rejected, 2 invalid pipeline or usage, 1 anything else.
     """
     with reported(as_json, pipeline):
         from flows import environment
@@ -194,6 +195,37 @@ def promote(
             ended = registry_commands.promote(model, version, to, name)
         _answer(registry_commands.as_json(ended), registry_commands.in_words(ended), as_json)
         raise typer.Exit(EXIT_CODES[ended.status.value])
+
+
+@app.command()
+def decide(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A model's name, an MLflow run's id, or a folder with the predictions.parquet and contest.json of one."
+        ),
+    ],
+    version: Annotated[str | None, typer.Argument(help="Of a model: the version; default: the champion.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Apply this pipeline's gates instead of those that were applied; for a folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a decision again from the stored answers of the models alone, and say whether it is the registered one.
+
+    No model is asked anything, and nothing is changed. With --pipeline: what would other gates have said?
+    Exit code: 0 PROMOTE, 3 HOLD, 4 REJECT.
+    """
+    with reported(as_json, run):
+        from flows import decide_commands
+
+        with _watching(as_json):
+            found = decide_commands.decide(run, version, pipeline)
+        if as_json:
+            _print_json(decide_commands.as_json(found))
+        else:
+            decide_commands.show(found)
+        raise typer.Exit(OUTCOME_CODES[found.decision.outcome.value])
 
 
 @app.command()

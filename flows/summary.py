@@ -9,12 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial import kinds
-from perennial.artifacts import Decision, Evaluation, Metrics, RunResult, Status, Verdict
+from perennial.artifacts import Check, Decision, Evaluation, Metrics, RunResult, Status, Verdict
 from perennial.home import Home
 from perennial.spec import PipelineSpec
 
-COLOURS = {Status.PROMOTED: "green", Status.SKIPPED: "cyan", Status.HELD: "yellow", Status.REJECTED: "red"}
-MARKS = {Verdict.PASS: "[green]✓", Verdict.FAIL: "[red]✗", Verdict.UNDECIDED: "[yellow]?"}
+COLOURS = {
+    Status.PROMOTED: "green",
+    Status.SKIPPED: "cyan",
+    Status.OBSERVED: "cyan",
+    Status.HELD: "yellow",
+    Status.REJECTED: "red",
+}
+MARKS = {Verdict.PASS: "[green]✓", Verdict.FAIL: "[red]✗", Verdict.UNDECIDED: "[yellow]?", Verdict.SKIPPED: "[dim]–"}
 SHOWN_CHECKS = 12
 
 
@@ -54,7 +60,7 @@ def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) ->
     """The decision and why, the figures beside champion and baselines, and where to look."""
     parts: list[Any] = [Text("\n".join(result.reasons))]
     if result.evidence:
-        parts += ["", _figures(result.evidence.evaluation, spec), "", _checks(result.evidence.decision)]
+        parts += ["", _figures(result.evidence.evaluation, spec), "", checks(result.evidence.decision)]
     parts += ["", Text("\n".join(_facts(result, home)))]
     title = f"{result.model}: {result.status.value}" + (f", version {result.version}" if result.version else "")
     console.print(Panel(Group(*parts), title=title, border_style=COLOURS[result.status], expand=False, padding=(1, 2)))
@@ -87,14 +93,24 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
     return table
 
 
-def _checks(decision: Decision) -> Table:
+def checks(decision: Decision) -> Table:
+    """Each gate with its figure, interval and n; those that did not pass come first, and the last ones are cut."""
     table = Table(box=None, pad_edge=False, title="gates", title_justify="left", show_header=False)
-    checks = sorted(decision.checks, key=lambda check: check.verdict is Verdict.PASS)
-    for check in checks[:SHOWN_CHECKS]:
-        table.add_row(MARKS[check.verdict], Text(check.gate), _number(check.value), f"[dim]n = {check.n:,}")
-    if len(checks) > SHOWN_CHECKS:
-        table.add_row("", f"[dim]and {len(checks) - SHOWN_CHECKS} more that passed", "", "")
+    ordered = sorted(decision.checks, key=lambda check: check.verdict in (Verdict.PASS, Verdict.SKIPPED))
+    for check in ordered[:SHOWN_CHECKS]:
+        number = f"[dim]n = {check.n:,}"
+        table.add_row(MARKS[check.verdict], Text(check.gate), _number(check.value), Text(_interval(check)), number)
+    if len(ordered) > SHOWN_CHECKS:
+        table.add_row("", f"[dim]and {len(ordered) - SHOWN_CHECKS} more", "", "", "")
     return table
+
+
+def _interval(check: Check) -> str:
+    if check.interval is None:
+        return ""
+    if check.difference is None:
+        return f"({check.interval.low:.3f} to {check.interval.high:.3f})"
+    return f"{check.difference:+.4f} ({check.interval.low:+.3f} to {check.interval.high:+.3f})"
 
 
 def _facts(result: RunResult, home: Home) -> Iterator[str]:

@@ -377,6 +377,8 @@ class Status(StrEnum):
     PROMOTED = "promoted"
     HELD = "held"
     REJECTED = "rejected"
+    OBSERVED = "observed"
+    """Judged and registered, and nothing was to move: registry.mode is observe."""
     SKIPPED = "skipped"
 
 

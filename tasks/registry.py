@@ -45,6 +45,12 @@ def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -
 
 @task(name="conclude", **RETRIED)
 def conclude(spec: PipelineSpec, version: RegisteredVersion, decision: Decision, home: Home) -> Conclusion:
-    """Promote, park, hold or reject; the alias `champion` moves only if it is still the one judged against."""
+    """Promote, park, hold, reject or only observe; `champion` moves only if it is still the one judged against."""
     with progress.step("conclude"):
-        return promotion.conclude(home, version, decision, needs_approval=spec.registry.approval == "required")
+        return promotion.conclude(
+            home,
+            version,
+            decision,
+            needs_approval=spec.registry.approval == "required",
+            observing=spec.registry.mode == "observe",
+        )

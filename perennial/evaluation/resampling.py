@@ -83,6 +83,9 @@ def estimate(
     draw = np.random.default_rng(SEED)
     total = (counts @ patterns)[None]
     values = tallies.figures(total)[0]
+    if not np.isfinite(total).all():
+        unknown = np.full(len(values), np.nan)
+        return Estimate(tallies.names, values, unknown, unknown, unknown)
     sums = _draws(patterns, counts, resamples, work, draw)
     drawn = np.concatenate([tallies.figures(part) for part in sums])
     imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
@@ -91,8 +94,7 @@ def estimate(
     bias = _bias(drawn, values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
-    errors = np.nanstd(drawn, axis=0)
-    return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), errors)
+    return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
 
 
 def _draws(
@@ -159,6 +161,14 @@ def _acceleration(
     with np.errstate(divide="ignore", invalid="ignore"):
         skew = np.nan_to_num(cubes / (6 * squares**1.5))
     return np.asarray(np.clip(skew, -STEEPEST, STEEPEST))
+
+
+def _spread(drawn: np.ndarray) -> np.ndarray:
+    """Standard deviation of each column's numbers; NaN where it has none."""
+    known = ~np.isnan(drawn)
+    count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    around = np.where(known, drawn - np.where(known, drawn, 0.0).sum(axis=0) / count, 0.0)
+    return np.asarray(np.sqrt(np.square(around).sum(axis=0) / count))
 
 
 def _bias(drawn: np.ndarray, values: np.ndarray) -> np.ndarray:

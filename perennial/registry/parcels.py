@@ -59,11 +59,13 @@ def _packed(client: "MlflowClient", home: Home, known: Candidate, scratch: Path)
     package = stored.evidence.package.model_copy(update={"path": mine.path})
     evidence = stored.evidence.model_copy(update={"package": package})
     report = versions.artifact(home, known, run_log.REPORT, scratch)
+    kept = {each.path for each in client.list_artifacts(known.registered.run_id)}
+    answers = versions.artifact(home, known, run_log.ANSWERS, scratch) if run_log.ANSWERS in kept else None
     return Parcel(
         run_key=known.run_key,
         stored=stored.model_copy(update={"evidence": evidence}),
         rival_digest=_rival_digest(client, stored, model),
-        brought=Brought(origin(home, model, version), str(found.description or ""), report),
+        brought=Brought(origin(home, model, version), str(found.description or ""), report, answers),
     )
 
 

@@ -21,12 +21,17 @@ class Conclusion(Record):
     """The version that serves now."""
 
 
-def conclude(home: Home, registered: RegisteredVersion, decision: Decision, *, needs_approval: bool) -> Conclusion:
+def conclude(
+    home: Home, registered: RegisteredVersion, decision: Decision, *, needs_approval: bool, observing: bool = False
+) -> Conclusion:
     """End the run that registered a version on `decision`. Whatever it came to is in the ledger and on the version.
 
-    Raises RegistryError when MLflow or the ledger can't be used; `finish` can then be asked to do it later.
+    `observing`: no alias moves, whatever the decision. Raises RegistryError when MLflow or the ledger can't be used;
+    `finish` can then be asked to do it later.
     """
     with at_desk(home, registered.model) as desk:
+        if observing:
+            return _observed(desk, registered, decision)
         return end(desk, registered, decision, needs_approval=needs_approval)
 
 
@@ -124,6 +129,16 @@ def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None)
     desk.point(aliases.CHALLENGER, version)
     desk.mark(version, tags.PARKED)
     return Conclusion(status=Status.HELD, model=desk.model, version=version, reasons=(reason,), champion=serving)
+
+
+def _observed(desk: Desk, registered: RegisteredVersion, decision: Decision) -> Conclusion:
+    version, serving = registered.version, desk.champion()
+    reason = f"The gates came to {decision.outcome.value}; registry.mode is observe, so nothing moves."
+    if decision.outcome is Outcome.PROMOTE:
+        reason += f" `perennial promote {desk.model} {version}` lets it serve."
+    desk.note(Action.HOLD, version, reason, before=decision.champion_version, digest=decision.digest)
+    desk.mark(version, tags.OBSERVED)
+    return Conclusion(status=Status.OBSERVED, model=desk.model, version=version, reasons=(reason,), champion=serving)
 
 
 def _without_moving(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 REPORT = "validation"
 """The validation report, beside the run."""
+ANSWERS = "answers"
+"""What the models answered to the test rows, without text: from it a decision can be made again."""
 PARAM_LENGTH = 500
 PARAMS_AT_ONCE = 100
 DATASET_DIGEST_LENGTH = 36

@@ -29,4 +29,6 @@ PROMOTED = "promoted"
 HELD = "held"
 REJECTED = "rejected"
 PARKED = "awaiting approval"
-FINISHED = (PROMOTED, HELD, REJECTED, PARKED)
+OBSERVED = "observed"
+"""Judged, and nothing was to move: registry.mode is observe."""
+FINISHED = (PROMOTED, HELD, REJECTED, PARKED, OBSERVED)

@@ -17,6 +17,7 @@ from perennial.artifacts import (
     RegisteredVersion,
 )
 from perennial.errors import RegistryError, listing
+from perennial.evaluation.answers import CONTEST, PREDICTIONS
 from perennial.home import Home
 from perennial.registry import aliases, packages, pyfunc, run_log, tags, tracking
 from perennial.spec import PipelineSpec
@@ -67,6 +68,8 @@ class Brought:
     description: str
     report: Path
     """Folder with its validation report."""
+    answers: Path | None = None
+    """Folder with what the models answered; None: it was not kept."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class _Filing:
 
     def report(self, home: Home) -> Path:
         return self.brought.report if self.brought else home.store.root / self.evidence.validated.report_path
+
+    def answers(self, home: Home) -> Path | None:
+        """Folder with what the decision can be made from again; None: nobody has it."""
+        here = (home.store.root / self.evidence.evaluation.predictions_path).parent
+        return here if (here / PREDICTIONS).is_file() else self.brought.answers if self.brought else None
 
 
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
@@ -226,6 +234,9 @@ def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing)
 
 def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> None:
     run_log.write(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
+    if answers := filing.answers(home):
+        for name in (PREDICTIONS, CONTEST):
+            client.log_artifact(run_id, str(answers / name), run_log.ANSWERS)
     stored = StoredEvidence(spec=filing.spec, evidence=filing.evidence)
     client.log_text(run_id, stored.model_dump_json(indent=1), EVIDENCE)
 

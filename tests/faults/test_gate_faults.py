@@ -1,0 +1,187 @@
+"""What is broken, missing or too little is never promoted, and there is always a sentence that says why."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from place import Place, flip
+
+from perennial.artifacts import Champion, Contest, Decision, Evaluation, OnnxPackage, Outcome, Verdict
+from perennial.evaluation import answers as stored
+from perennial.evaluation import measuring
+from perennial.evaluation.answers import Answers
+from perennial.evaluation.evaluate import evaluate
+from perennial.evaluation.gates import decide
+from perennial.home import Home
+from perennial.inference import package as sealed
+from perennial.registry import tracking, versions
+from perennial.registry.versions import StoredEvidence
+from perennial.spec import PipelineSpec
+
+VERSUS = {"metric": "accuracy", "versus": "champion", "margin": 0.2}
+FLOOR = {"metric": "accuracy", "min": 0.6}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A run that was registered, in a store of the test's own."""
+
+    home: Home
+    stored: StoredEvidence
+
+    def spec(self, *gates: Mapping[str, Any]) -> PipelineSpec:
+        raw = self.stored.spec.model_dump(mode="json")
+        return PipelineSpec.model_validate(raw | {"gates": list(gates)})
+
+    def champion(self, **changes: Any) -> Champion:
+        """The run's own package, serving."""
+        package = self.stored.evidence.package
+        serving = Champion(version="7", package_digest=package.digest, path=package.path)
+        return serving.model_copy(update=changes)
+
+    def evaluated(
+        self, spec: PipelineSpec, champion: Champion | None, package: OnnxPackage | None = None
+    ) -> Evaluation:
+        evidence = self.stored.evidence
+        return evaluate(spec, package or evidence.package, evidence.validated, champion, self.home)
+
+    def answers(self) -> Answers:
+        """What the run's model answered, as champion too."""
+        place = self.home.store.root / self.stored.evidence.evaluation.predictions_path
+        given = stored.read(place.parent)
+        return replace(given, champion=list(given.candidate))
+
+
+@pytest.fixture(scope="module")
+def _evidence(_first_run: tuple[Place, dict[str, Any]]) -> StoredEvidence:
+    place = _first_run[0]
+    with tracking.session(place.home) as client:
+        return versions.evidence_of(client, place.home, versions.candidate(client, "tiny", "1"))
+
+
+@pytest.fixture
+def ground(
+    _first_run: tuple[Place, dict[str, Any]], _evidence: StoredEvidence, _quiet_environment: None, tmp_path: Path
+) -> Ground:
+    home = Home(tmp_path / "home")
+    for step in ("export", "validate", "parts", "evaluate"):
+        shutil.copytree(_first_run[0].home.store.root / step, home.store.root / step)
+    return Ground(home, _evidence)
+
+
+def measured(spec: PipelineSpec, given: Answers) -> Decision:
+    contest = Contest(champion_version="7", champion_labels=spec.data.labels)
+    return decide(spec, measuring.measure(spec, given, contest, digest="e" * 64, place="evaluate/x"))
+
+
+def test_the_ground_is_sound(ground: Ground) -> None:
+    spec = ground.spec(FLOOR, VERSUS, {"metric": "log_loss", "versus": "champion", "margin": 0.2})
+    found = decide(spec, ground.evaluated(spec, ground.champion()))
+    assert found.outcome is Outcome.PROMOTE, found.reasons
+    assert measured(spec, ground.answers()).outcome is Outcome.PROMOTE
+
+
+def test_a_champion_whose_package_is_gone_holds(ground: Ground) -> None:
+    spec = ground.spec(FLOOR, VERSUS)
+    found = decide(spec, ground.evaluated(spec, ground.champion(path="packages/nowhere")))
+    assert found.outcome is Outcome.HOLD
+    assert any("The champion, version 7, can't be judged: " in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("name", [sealed.MODEL, sealed.TOKENIZER, sealed.DESCRIPTION])
+def test_a_champion_whose_package_is_damaged_holds(ground: Ground, name: str) -> None:
+    whole = ground.home.store.root / ground.stored.evidence.package.path
+    shutil.copytree(whole, ground.home.store.root / "packages" / "damaged")
+    flip(ground.home.store.root / "packages" / "damaged" / name)
+    spec = ground.spec(FLOOR, VERSUS)
+    found = decide(spec, ground.evaluated(spec, ground.champion(path="packages/damaged")))
+    assert found.outcome is Outcome.HOLD
+    assert any("The champion, version 7, can't be judged: " in reason for reason in found.reasons)
+    assert "nothing to be compared with" in found.checks[1].reason
+
+
+def test_a_metric_that_is_no_number_holds(ground: Ground) -> None:
+    spec = ground.spec(
+        FLOOR, {"metric": "log_loss", "max": 9.0}, {"metric": "brier", "versus": "champion", "margin": 1}
+    )
+    given = ground.answers()
+    broken = {**given.candidate[0], "scores": dict.fromkeys(spec.data.labels, math.nan)}
+    found = measured(spec, replace(given, candidate=[broken, *given.candidate[1:]]))
+    assert found.outcome is Outcome.HOLD
+    assert [check.verdict for check in found.checks] == ["pass", "undecided", "undecided"]
+    assert any("log_loss could not be measured" in reason for reason in found.reasons)
+    json.dumps(found.model_dump(mode="json"), allow_nan=False)
+
+
+def test_an_empty_slice_holds_or_is_said_not_to_be_judged(ground: Ground) -> None:
+    gate = {"metric": "accuracy", "slice": "nobody", "min": 0.5}
+    given = replace(ground.answers(), slices={"nobody": np.zeros(len(ground.answers().row_ids), bool)})
+    held = measured(ground.spec(FLOOR, gate), given)
+    assert held.outcome is Outcome.HOLD
+    assert "accuracy of slice 'nobody' could not be measured (n = 0)." in held.reasons
+    skipped = measured(ground.spec(FLOOR, {**gate, "small": "skip"}), given)
+    assert [check.verdict for check in skipped.checks] == [Verdict.PASS, Verdict.SKIPPED]
+    assert any("'nobody' has 0 test rows" in reason and "not judged" in reason for reason in skipped.reasons)
+
+
+def test_five_rows_show_nothing(ground: Ground) -> None:
+    given = ground.answers()
+    right = [row for row, target in enumerate(given.targets.to_pylist()) if given.candidate[row]["label"] == target][:5]
+    few = Answers(
+        row_ids=[given.row_ids[row] for row in right],
+        targets=given.targets.take(right),
+        candidate=[given.candidate[row] for row in right],
+        champion=[given.candidate[row] for row in right],
+        baselines={},
+        slices={},
+    )
+    found = measured(ground.spec(FLOOR, VERSUS), few)
+    assert found.outcome is Outcome.HOLD
+    [reason] = found.reasons
+    assert "n = 5" in reason
+    assert "such rows would be needed" in reason
+
+
+def test_an_int8_model_that_answers_one_label_is_rejected(ground: Ground) -> None:
+    sabotaged = _sabotaged(ground)
+    spec = ground.spec(FLOOR, VERSUS, {"metric": "recall", "per": "label", "min": 0.3})
+    evaluation = ground.evaluated(spec, ground.champion(), sabotaged)
+    found = decide(spec, evaluation)
+    assert found.outcome is Outcome.REJECT
+    assert {answer["label"] for answer in _answered(ground, evaluation)} == {"negative"}
+    failed = {check.gate for check in found.checks if check.verdict is Verdict.FAIL}
+    assert {
+        "accuracy at least 0.6",
+        "accuracy at least the champion's - 0.2",
+        "recall of 'neutral' at least 0.3",
+    } <= failed
+    assert any("it is shown to be worse than that" in reason for reason in found.reasons)
+
+
+def _answered(ground: Ground, evaluation: Evaluation) -> list[Any]:
+    return stored.read((ground.home.store.root / evaluation.predictions_path).parent).candidate  # type: ignore[return-value]
+
+
+def _sabotaged(ground: Ground) -> OnnxPackage:
+    """The run's int8 package with a head that always answers its first label, sealed as if it were meant."""
+    import onnx
+    from onnx import numpy_helper
+
+    good = ground.stored.evidence.package
+    assert good.precision == "int8"
+    folder = ground.home.store.root / "export" / "sabotaged"
+    shutil.copytree(ground.home.store.root / good.path, folder)
+    model = onnx.load(folder / sealed.MODEL)
+    (bias,) = [each for each in model.graph.initializer if each.name == "head.bias"]
+    bias.CopyFrom(numpy_helper.from_array(np.array([100, 0, 0], np.float32), bias.name))
+    onnx.save(model, folder / sealed.MODEL)
+    info = sealed.read(ground.home.store.root / good.path)
+    content = sealed.render(replace(info, files={**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}))
+    (folder / sealed.DESCRIPTION).write_bytes(content)
+    return good.model_copy(update={"path": "export/sabotaged", "digest": sealed.read(folder).digest})
