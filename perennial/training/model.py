@@ -18,6 +18,7 @@ from perennial.inference import decoders
 from perennial.inference.batching import pad, plan_batches
 from perennial.spec import PipelineSpec
 from perennial.training.base_model import BaseModel
+from perennial.training.dropout import quickened
 
 WEIGHTS = "model.safetensors"
 HEAD = "head.json"
@@ -88,7 +89,8 @@ def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     Raises BaseModelError if transformers can't make a model of the base's files.
     """
     try:
-        return _build(spec, base, outputs)
+        built = _build(spec, base, outputs)
+        return built if torch.cuda.is_available() else quickened(built)
     except Exception as error:  # transformers and safetensors raise nearly anything for a broken file
         raise BaseModelError(
             f"The base model in {base.folder} can't be loaded ({type(error).__name__}).",
@@ -111,9 +113,12 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     for name in ("classifier_dropout", "seq_classif_dropout"):
         if hasattr(config, name):
             setattr(config, name, spec.training.dropout)
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+    for name in ("hidden_dropout_prob", "dropout"):
         if isinstance(getattr(config, name, None), float):
             setattr(config, name, spec.training.encoder_dropout)
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if isinstance(getattr(config, name, None), float):
+            setattr(config, name, 0.0)
     head = HEADS.get(pooling(spec, base))
     if head is not None:
         encoder = AutoModel.from_pretrained(base.folder, config=config, **FROM_SAFETENSORS)

@@ -99,7 +99,7 @@ class Writer:
         """A headline whose question has this answer."""
         form, one, two = self.question(label)
         names = self.names()
-        marked = {one: f"[A] {names[one]} [/A]", two: f"[B] {names[two]} [/B]"}
+        marked = {one: f"@ {names[one]} @", two: f"# {names[two]} #"}
         text = self.fill(form.text, {firm: self.describe(name) for firm, name in (names | marked).items()})
         if self.chance(OPENERS):
             text = f"{self.item('opener')} {text}"
@@ -177,10 +177,9 @@ class Writer:
     def tidy(self, text: str) -> str:
         """One space between words, none before a comma, a capital at the start; some in capitals or lower case."""
         text = re.sub(r" +(?=[,;:?])", "", " ".join(text.split()))
-        text = text if text.startswith("[") else text[0].upper() + text[1:]
+        text = text[0].upper() + text[1:]
         case = self._rng.random()
-        changed = text.upper() if case < 0.04 else text.lower() if case < 0.08 else text
-        return re.sub(r"\[(/?)([ab])\]", lambda mark: mark[0].upper(), changed)
+        return text.upper() if case < 0.04 else text.lower() if case < 0.08 else text
 
     def slip(self, label: str) -> str:
         """As an annotator slips: now and then another label."""
@@ -202,7 +201,7 @@ class Writer:
 
 def key(row: Row) -> str:
     """Rows with the same key count as the same: the headline without its marks."""
-    return " ".join(re.sub(r"\[/?[AB]\]", "", row.text).casefold().split())
+    return " ".join(re.sub("[@#]", "", row.text).casefold().split())
 
 
 def parts() -> dict[str, list[Row]]:

@@ -71,8 +71,8 @@ def test_rows_are_dated_within_their_month_oldest_first(parts: Parts) -> None:
 def test_two_different_companies_are_marked_once_and_asked_about_in_order(rows: list[Row]) -> None:
     for row in rows:
         assert list(row) == ["text", "text_pair", "label", "published_at"]
-        (first,) = re.findall(r"\[A\] (.+?) \[/A\]", row["text"])
-        (second,) = re.findall(r"\[B\] (.+?) \[/B\]", row["text"])
+        (first,) = re.findall("@ (.+?) @", row["text"])
+        (second,) = re.findall("# (.+?) #", row["text"])
         assert first.casefold() != second.casefold()
         assert row["text_pair"].casefold() == f"{first} and {second}".casefold()
         assert row["text"] == " ".join(row["text"].split())
@@ -82,7 +82,7 @@ def test_two_different_companies_are_marked_once_and_asked_about_in_order(rows: 
 def test_the_companies_come_in_both_orders_whatever_the_label(rows: list[Row]) -> None:
     for label in LABELS:
         asked = [row["text"] for row in rows if row["label"] == label]
-        first = sum(text.index("[A]") < text.index("[B]") for text in asked)
+        first = sum(text.index("@") < text.index("#") for text in asked)
         assert 0.3 < first / len(asked) < 0.7, label
 
 
