@@ -2,15 +2,181 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from perennial import kinds, progress
+from perennial.data.columns import TIME
+from perennial.evaluation import expressions
+from perennial.kinds.base import Problem
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+LENGTH, LABEL, EXPRESSION = "length", "label", "expression"
+MAX_VALUES = 30
+"""Of a column: the commonest are slices of their own, the others are one."""
+MAX_VALUE = 60
+"""Characters of a value in a slice's name; values that differ only after them share a slice."""
+NONE_GIVEN = "none given"
+OTHERS = "all other values"
+LENGTHS = ("shortest quarter", "second shortest quarter", "second longest quarter", "longest quarter")
+TIMES = ("oldest quarter", "second oldest quarter", "second newest quarter", "newest quarter")
+
 
 def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
-    """Which of the `test` rows are in each slice (bool), by the slice's name."""
-    return {}
+    """Which of the `test` rows are in each slice (bool), by the slice's name.
+
+    By each column of data.columns.slices, text length, time and label a row is in exactly one slice (by label: in one
+    for each label that it holds). Names are the same in every run; a slice of `evaluation.slices` is there even if no
+    row is in it. Raises SpecError for an expression that fails on some row.
+    """
+    columns = spec.data.columns.slices
+    lengths = _lengths(spec, test)
+    found: dict[str, np.ndarray] = {}
+    for column in columns:
+        found |= _by_value(column, test[column])
+    found |= _by_quarter(LENGTH, LENGTHS, lengths)
+    found |= _by_time(test[TIME])
+    found |= _by_label(spec, test)
+    return found | expressions.memberships(spec, test, lengths)
+
+
+def told_apart_by(spec: PipelineSpec, name: str) -> str:
+    """What the rows of the slice called `name` were told apart by: a column, length, time, label or expression."""
+    if name in (one.name for one in spec.evaluation.slices):
+        return EXPRESSION
+    if name in _quarters(LENGTH, LENGTHS):
+        return LENGTH
+    columns = sorted(spec.data.columns.slices, key=len, reverse=True)
+    return next((one for one in (*columns, TIME, LABEL) if name.startswith((f"{one}=", f"{one}: "))), EXPRESSION)
+
+
+def bounds(spec: PipelineSpec, test: pa.Table) -> dict[str, str]:
+    """What the quarters of length and time hold, in words, by slice; no text."""
+    lengths = {
+        name: f"{low:,} to {high:,} characters"
+        for name, (low, high) in _ranges(_by_quarter(LENGTH, LENGTHS, _lengths(spec, test)), _lengths(spec, test))
+    }
+    moments = test[TIME].cast("int64").fill_null(0).to_numpy().astype("M8[us]").astype("M8[s]")
+    quarters = {name: inside for name, inside in _by_time(test[TIME]).items() if name in _quarters(TIME, TIMES)}
+    return lengths | {name: f"{low}Z to {high}Z" for name, (low, high) in _ranges(quarters, moments)}
+
+
+def problems(spec: PipelineSpec) -> Iterator[Problem]:
+    """Slices in `evaluation.slices` that can't be: a name that is taken, an expression that can't be evaluated."""
+    seen: set[str] = set()
+    own = tuple(f"{name}{mark}" for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL) for mark in ("=", ": "))
+    for place, one in enumerate(spec.evaluation.slices):
+        where = ("evaluation", "slices", place, "name")
+        if one.name in seen:
+            yield where, f"{one.name!r} is there more than once; name each slice once"
+        elif one.name.startswith(own):
+            yield where, f"{one.name!r} begins as the slices do that are always made; give it another name"
+        seen.add(one.name)
+    yield from expressions.problems(spec)
+
+
+def _by_value(column: str, cells: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    import numpy as np
+    import pyarrow as pa
+
+    coded = cells.combine_chunks().dictionary_encode()
+    shown = pa.array([_shown(value) for value in coded.dictionary.to_pylist()], pa.string())
+    # Values may be shown alike, so they are counted as they are shown.
+    values = pa.DictionaryArray.from_arrays(coded.indices, shown).cast(pa.string()).dictionary_encode()
+    names: list[str] = values.dictionary.to_pylist()
+    given = values.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    rows = np.bincount(given, minlength=len(names) + 1)
+    ranked = sorted(range(len(names)), key=lambda place: (-rows[place], names[place]))
+    found = {f"{column}={names[place]}": given == place for place in ranked[:MAX_VALUES]}
+    if others := ranked[MAX_VALUES:]:
+        found[f"{column}: {OTHERS}"] = np.isin(given, others)
+        progress.note(
+            f"Column {column!r} has {len(names):,} values in the test rows: the commonest {MAX_VALUES} are slices of "
+            f"their own, the other {len(others):,} are one."
+        )
+    if rows[len(names)]:
+        found[f"{column}: {NONE_GIVEN}"] = given == len(names)
+    return found
+
+
+def _shown(value: str) -> str | None:
+    """A value as a slice's name has it: on one line and short; None: it is blank."""
+    line = " ".join(value.split())
+    return (line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 1]}…") or None
+
+
+def _by_time(times: pa.ChunkedArray) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    there = times.is_valid().to_numpy()
+    if not there.any():
+        return {}
+    moments = times.cast("int64").fill_null(0).to_numpy()
+    found = _by_quarter(TIME, TIMES, moments[there])
+    spread = {name: np.zeros(len(there), bool) for name in found}
+    for name, inside in found.items():
+        spread[name][there] = inside
+    return spread if there.all() else spread | {f"{TIME}: {NONE_GIVEN}": ~there}
+
+
+def _by_quarter(what: str, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows with the lowest values to those with the highest, in four parts as equal as may be.
+
+    Rows with the same value are together, in the quarter where the middle one of them is, so a quarter may have no row
+    and is left out. Where all values are the same there is nothing to tell apart.
+    """
+    import numpy as np
+
+    distinct, places, rows = np.unique(values, return_inverse=True, return_counts=True)
+    if len(distinct) < 2:
+        return {}
+    middle = np.cumsum(rows) - rows / 2
+    quarter = np.minimum(len(names) * middle / len(values), len(names) - 1).astype(int)[places]
+    return {name: inside for place, name in enumerate(_quarters(what, names)) if (inside := quarter == place).any()}
+
+
+def _quarters(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{what}: {name}" for name in names)
+
+
+def _ranges(quarters: Mapping[str, np.ndarray], values: np.ndarray) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for name, inside in quarters.items():
+        yield name, (values[inside].min(), values[inside].max())
+
+
+def _by_label(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = kinds.get(spec.kind)
+    targets = test[kind.target_column].combine_chunks()
+    if kind.labels_in(targets.slice(0, 0)) is None:
+        return {}
+    rows = np.arange(len(targets))
+    if pa.types.is_list(targets.type):
+        rows, targets = pc.list_parent_indices(targets).to_numpy(), targets.flatten()
+    if pa.types.is_struct(targets.type):
+        targets = targets.field("label")
+    numbers = pc.index_in(targets, value_set=pa.array(spec.data.labels, pa.string())).fill_null(-1).to_numpy()
+    found = {f"{LABEL}={label}": np.zeros(test.num_rows, bool) for label in spec.data.labels}
+    for place, inside in enumerate(found.values()):
+        inside[rows[numbers == place]] = True
+    none = ~np.logical_or.reduce(list(found.values()))
+    return found | ({f"{LABEL}: none": none} if none.any() else {})
+
+
+def _lengths(spec: PipelineSpec, test: pa.Table) -> np.ndarray:
+    """Characters of each row's texts."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    columns = kinds.get(spec.kind).text_columns
+    lengths: np.ndarray = np.zeros(test.num_rows, np.int64)
+    for name in columns:
+        lengths += pc.fill_null(pc.utf8_length(test[name]), 0).to_numpy()
+    return lengths
