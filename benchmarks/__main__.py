@@ -15,13 +15,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import kinds, machine, main_job, own_data, resume, startup
+from benchmarks import gates, kinds, machine, main_job, own_data, resume, startup
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
 
 BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "startup": lambda scratch: dict(startup.measure(scratch)),
+    "gates": gates.measure,
     "main-job": main_job.measure,
     "resume": resume.measure,
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},

@@ -165,7 +165,7 @@ def test_an_int8_model_that_answers_one_label_is_rejected(ground: Ground) -> Non
 
 
 def _answered(ground: Ground, evaluation: Evaluation) -> list[Any]:
-    return stored.read((ground.home.store.root / evaluation.predictions_path).parent).candidate  # type: ignore[return-value]
+    return stored.read((ground.home.store.root / evaluation.predictions_path).parent).candidate
 
 
 def _sabotaged(ground: Ground) -> OnnxPackage:

@@ -1,0 +1,200 @@
+"""Gates: how often a candidate that should not serve is promoted, and what it costs to measure 100,000 test rows.
+
+The simulation makes 1,000 pairs of models whose true difference is known, draws test rows for each pair, and asks two
+rules: ours (non-inferiority by the paired bootstrap, at the level that `evaluation.confidence` promises) and what most
+pipelines do (promote if the candidate's figure is not lower).
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perennial import kinds
+from perennial.evaluation import resampling, tallies
+from perennial.evaluation.resampling import Distinct
+from perennial.kinds import Prediction
+from perennial.spec import PipelineSpec
+
+PAIRS = 1000
+ROWS = (50, 200, 1000, 5000)
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+"""Fewer than a run takes: the quantiles of each pair are a little rougher, and their mean over all pairs is not."""
+MARGIN = 0.02
+LABELS = ("common", "usual", "rare")
+SHARES = (0.6, 0.3, 0.1)
+BIG = 100_000
+SLICES = 30
+
+
+@dataclass(frozen=True)
+class World:
+    """Two models as nature has them: how often each combination of a row's label and their answers comes."""
+
+    targets: tuple[str, ...]
+    candidate: tuple[str, ...]
+    champion: tuple[str, ...]
+    often: np.ndarray
+
+    @property
+    def distinct(self) -> Distinct:
+        """The combinations as rows."""
+        ours, theirs = (_answers(answers) for answers in (self.candidate, self.champion))
+        both = zip(*(tallies.single_label(self.targets, given, LABELS) for given in (ours, theirs)), strict=True)
+        one, other = next(both)
+        return Distinct.of(tallies.paired(one, other))
+
+    def difference(self, metric: str) -> float:
+        """Candidate minus champion on infinitely many rows."""
+        found = self.distinct
+        sums = (found.patterns[found.like].T @ self.often)[None]
+        return float(found.tallies.figures(sums)[0, found.tallies.names.index((metric, None))])
+
+
+def measure(scratch: Path) -> dict[str, object]:
+    """Shares of promotions by both rules, then seconds and MB of measuring many rows."""
+    figures: dict[str, object] = {"promised share of wrong promotions, at most": (1 - CONFIDENCE) / 2}
+    for metric in ("accuracy", "macro_f1"):
+        for rows in ROWS:
+            figures |= _simulated(metric, rows)
+    for rows in ROWS[:-1]:
+        figures |= _simulated_losses(rows)
+    return figures | _many_rows()
+
+
+def world(worse: float, disagreement: float) -> World:
+    """A candidate that errs on `worse` more of all rows than the champion; both err alone on `disagreement` more."""
+    cells: list[tuple[str, str, str, float]] = []
+    for place, (label, share) in enumerate(zip(LABELS, SHARES, strict=True)):
+        other = LABELS[(place + 1) % len(LABELS)]
+        lost, gained, neither = worse + disagreement, disagreement, 0.08
+        cells += [
+            (label, label, label, share * (1 - lost - gained - neither)),
+            (label, other, label, share * lost),
+            (label, label, other, share * gained),
+            (label, other, other, share * neither),
+        ]
+    targets, candidate, champion, often = zip(*cells, strict=True)
+    return World(targets, candidate, champion, np.array(often))
+
+
+def _simulated(metric: str, rows: int) -> dict[str, object]:
+    found: dict[str, object] = {}
+    # The margin is what the first is worse by: promoting it is always wrong. The second is equal, the third better.
+    worst = world(MARGIN, 0.03)
+    margin = -worst.difference(metric)
+    for what, nature in (("worse by the margin", worst), ("equal", world(0.0, 0.03)), ("better", world(-MARGIN, 0.05))):
+        ours, plain = _promoted(nature, metric, rows, margin)
+        found[f"{metric}, {rows:,} rows, {what}"] = {"promoted": ours, "by candidate >= champion": plain}
+    return found
+
+
+def _promoted(nature: World, metric: str, rows: int, margin: float) -> tuple[float, float]:
+    draw = np.random.default_rng(rows)
+    distinct = nature.distinct
+    place = distinct.tallies.names.index((metric, None))
+    ours = plain = 0
+    for often in draw.multinomial(rows, nature.often, size=PAIRS):
+        counts = np.bincount(distinct.like, weights=often, minlength=len(distinct.patterns)).astype(np.int64)
+        found = resampling.estimate(distinct, counts, confidence=CONFIDENCE, resamples=RESAMPLES)
+        ours += bool(found.low[place] > -margin)
+        plain += bool(found.values[place] >= 0)
+    return ours / PAIRS, plain / PAIRS
+
+
+def _simulated_losses(rows: int) -> dict[str, object]:
+    """Log loss: no counts, and heavy in the tail. The candidate's is worse by exactly the margin."""
+    draw = np.random.default_rng(rows)
+    margin = MARGIN
+    ours = plain = 0
+    for _ in range(PAIRS):
+        # exponential: the log loss of an answer whose probability is spread evenly
+        shared, one, other = draw.exponential([[0.2], [0.1], [0.1]], (3, rows))
+        both = [_losses(shared + one + margin), _losses(shared + other)]
+        distinct = Distinct.of(tallies.paired(*both))
+        found = resampling.estimate(distinct, distinct.counts(), confidence=CONFIDENCE, resamples=RESAMPLES)
+        # The first metric of these tallies; lower is better.
+        ours += bool(found.high[0] < margin)
+        plain += bool(found.values[0] <= 0)
+    figures = {"promoted": ours / PAIRS, "by candidate >= champion": plain / PAIRS}
+    return {f"log_loss, {rows:,} rows, worse by the margin": figures}
+
+
+def _losses(values: np.ndarray) -> tallies.Tallies:
+    likely = np.exp(-values)
+    answers: list[Prediction] = [{"label": "a", "scores": {"a": share, "b": 1 - share}} for share in likely.tolist()]
+    return tallies.single_label(["a"] * len(values), answers, ("a", "b"))[1]
+
+
+def _many_rows() -> dict[str, object]:
+    # A process of its own, so that its peak of memory is its own.
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(measured)
+
+
+def measured() -> dict[str, object]:
+    """Seconds and MB of every figure and interval of three models on many rows, once their answers are there."""
+    import pyarrow as pa
+
+    from perennial.artifacts import Contest
+    from perennial.evaluation import gates, measuring
+    from perennial.evaluation.answers import Answers
+
+    draw = np.random.default_rng(0)
+    true = draw.integers(0, len(LABELS), BIG)
+    ours, theirs, base = (_scored(true, noise, draw) for noise in (1.2, 1.2, 2.0))
+    inside = {f"slice {number}": draw.random(BIG) < 0.25 for number in range(SLICES)}
+    rows = [str(row) for row in range(BIG)]
+    targets = pa.chunked_array([pa.array([LABELS[place] for place in true])])
+    given = Answers(rows, targets, ours, theirs, {"tfidf": base}, inside)
+    spec = PipelineSpec.model_validate(
+        {
+            "name": "big",
+            "kind": "text-classification",
+            "data": {"source": {"type": "file", "path": "rows.jsonl"}, "labels": LABELS},
+            "gates": [{"metric": "accuracy", "versus": "champion", "margin": MARGIN}],
+        }
+    )
+    kinds.get(spec.kind)
+    before, started = _peak(), time.perf_counter()
+    contest = Contest(champion_version="1", champion_labels=LABELS)
+    outcome = gates.decide(spec, measuring.measure(spec, given, contest, digest="0" * 64, place="")).outcome
+    what = f"{BIG:,} rows, 3 models, {SLICES} slices, {spec.evaluation.resamples:,} resamples"
+    return {
+        f"{what}: seconds": time.perf_counter() - started,
+        f"{what}: peak MB": _peak(),
+        f"{what}: MB of the answers alone": before,
+        f"{what}: decision": outcome.value,
+    }
+
+
+def _peak() -> float:
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
+
+
+def _scored(true: np.ndarray, noise: float, draw: np.random.Generator) -> list[Prediction]:
+    logits = draw.normal(size=(len(true), len(LABELS))) * noise
+    logits[np.arange(len(true)), true] += 3
+    shares = np.exp(logits)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return list(_predictions(shares.argmax(axis=1).tolist(), shares.tolist()))
+
+
+def _predictions(places: Sequence[int], shares: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
+    for place, row in zip(places, shares, strict=True):
+        yield {"label": LABELS[place], "score": row[place], "scores": dict(zip(LABELS, row, strict=True))}
+
+
+def _answers(labels: Sequence[str]) -> list[Prediction]:
+    sure = [dict.fromkeys(LABELS, 0.0) | {label: 1.0} for label in labels]
+    return [{"label": label, "score": 1.0, "scores": scores} for label, scores in zip(labels, sure, strict=True)]
