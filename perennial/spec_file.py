@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from perennial import kinds, spec_yaml
 from perennial.errors import SpecError, listing
-from perennial.evaluation import behaviour_problems
+from perennial.evaluation import behaviour_problems, slices
 from perennial.spec import ExpectationSpec, PipelineSpec
 from perennial.spec_yaml import Place
 
@@ -99,7 +99,7 @@ def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[_Problem]]:
         spec = PipelineSpec.model_validate(raw)
     except ValidationError as error:
         return None, [_problem(raw, dict(detail)) for detail in _telling(error.errors())]
-    found = [*kinds.get(spec.kind).spec_problems(spec), *behaviour_problems.of(spec)]
+    found = [*kinds.get(spec.kind).spec_problems(spec), *slices.problems(spec), *behaviour_problems.of(spec)]
     return spec, [_Problem(place, text) for place, text in found]
 
 
