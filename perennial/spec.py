@@ -170,7 +170,10 @@ class TrainingSpec(Settings):
     epochs: float = Field(default=3, gt=0, le=1000)
     """Passes over the training rows at most; early stopping may end them sooner."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
-    """Peak, of the encoder. auto: 2e-4 at a hidden width of 384, falling with its square (5e-5 at 768)."""
+    """Peak, of the encoder's top layer. auto: 2e-4 at a hidden width of 384, falling with its square (5e-5 at 768)."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.85
+    """Each layer's peak learning rate is this times that of the layer above; the embeddings are lowest. 1: the same for
+    all."""
     head_learning_rate: float = Field(default=1e-3, gt=0, lt=1)
     """Peak, of the new head, which starts from nothing."""
     tokens_per_batch: int = Field(default=1024, ge=8)
@@ -300,6 +303,14 @@ class RegistrySpec(Settings):
     """required: a candidate that passes its gates does not serve before a person says `perennial approve`."""
 
 
+class ReportSpec(Settings):
+    """What the page about a run shows."""
+
+    show_texts: bool = False
+    """true: also the texts of the worst negative flips and of failing behavioural cases. Whoever can open the page, or
+    the run in MLflow, reads them then; false: row ids and counts only."""
+
+
 class ScheduleSpec(Settings):
     """When a scheduled run starts."""
 
@@ -332,6 +343,8 @@ class PipelineSpec(Settings):
     """At least one: a pipeline without a gate would promote anything."""
     registry: RegistrySpec = RegistrySpec()
     """What may happen in the registry."""
+    report: ReportSpec = ReportSpec()
+    """What the page about a run shows."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
     _folder: Path = PrivateAttr(default=Path())

@@ -21,7 +21,7 @@ class ByteDropout(nn.Dropout):
         super().__init__(p)
         self.dropped = round(p * LEVELS)
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
         """`input` with some elements 0 and the others scaled up, so that the expected sum stays; as it is in eval."""
         if not self.training or not self.dropped:
             return input

@@ -21,11 +21,11 @@ from perennial.errors import TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
 from perennial.spec import TrainingSpec
-from perennial.training import checkpoints
+from perennial.training import checkpoints, rates
 from perennial.training.batching import TokenBudgetSampler
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.dataset import EncodedRows, collate
-from perennial.training.model import is_head, outputs_of
+from perennial.training.model import outputs_of
 
 Judge = Callable[[Outputs], dict[str, float]]
 """Metrics of the outputs for all validation segments, in their order."""
@@ -85,25 +85,12 @@ class PerennialTrainer(Trainer):
         )
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> Any:
-        """Fused AdamW; the head has its own learning rate, biases and norms no weight decay."""
+        """Fused AdamW; each layer has its own learning rate, biases and norms no weight decay."""
         network = self.model if model is None else model
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(network))
-            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-            for name, parameter in network.named_parameters():
-                if parameter.requires_grad:
-                    groups.setdefault((is_head(name), name in decayed), []).append(parameter)
-            self.optimizer = torch.optim.AdamW(
-                [
-                    {
-                        "params": parameters,
-                        "lr": self.training.head_learning_rate if head else self.args.learning_rate,
-                        "weight_decay": self.training.weight_decay if decay else 0.0,
-                    }
-                    for (head, decay), parameters in groups.items()
-                ],
-                fused=True,
-            )
+            found = rates.groups(network, self.training, self.args.learning_rate, decayed)
+            self.optimizer = torch.optim.AdamW(found, fused=True)
         return self.optimizer
 
     def compute_loss(
