@@ -52,6 +52,10 @@ class CheckedPart(Record):
     quarantined: int
     quarantine_path: str | None
     """CSV of the rows set aside, with file, line and reason; None: none."""
+    corrected: int = 0
+    """Rows whose label data.corrections replaced."""
+    dropped: int = 0
+    """Rows that data.corrections took out; neither good nor quarantined."""
 
 
 class ValidatedData(Record):
@@ -251,6 +255,14 @@ class ServingFigures(Record):
     """MB, of the package."""
 
 
+class LabelErrors(Record):
+    """Rows whose given label the model contradicts; a file beside the predictions says which they are."""
+
+    n: int
+    """Rows looked at: test and validation, which the model did not learn."""
+    found: int
+
+
 class Contest(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -290,6 +302,8 @@ class Evaluation(Record):
     fairness: tuple[GroupFigures, ...] = ()
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
+    label_errors: LabelErrors | None = None
+    """None: not looked for in this kind of task."""
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""
 

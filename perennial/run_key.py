@@ -8,6 +8,7 @@ from pydantic.main import IncEx
 
 from perennial import digest
 from perennial.artifacts import Snapshot
+from perennial.data import corrections
 from perennial.evaluation import evaluate
 from perennial.export import onnx_package
 from perennial.spec import PipelineSpec
@@ -23,8 +24,13 @@ LIBRARIES = (
     "onnxruntime-gpu",
     "scikit-learn",
 )
-NOT_LEARNED: Mapping[str, IncEx | bool] = {"schedule": True, "data": {"source"}, "training": {"checkpoint_seconds"}}
-"""Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest."""
+NOT_LEARNED: Mapping[str, IncEx | bool] = {
+    "schedule": True,
+    "data": {"source", "corrections"},
+    "training": {"checkpoint_seconds"},
+}
+"""Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest, and
+what corrections say is in the key."""
 
 
 def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
@@ -32,6 +38,7 @@ def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
     return digest.of_values(
         spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
         snapshot=snapshot.digest,
+        corrections=corrections.read(spec),
         base=base_model.find(spec).revision,
         recipes=[finetune.RECIPE, onnx_package.RECIPE, evaluate.RECIPE],
         versions=dict(_versions()),

@@ -124,6 +124,10 @@ class DataSpec(Settings):
     """Which of the source's columns is what."""
     labels: tuple[Label, ...] = ()
     """All labels, in the order reports show them."""
+    corrections: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """CSV files, relative to the pipeline's folder, with the columns row_id and label: labels that a person mended, or
+    `drop` to take a row out. Of two corrections of a row the later one counts. `perennial review NAME` writes such a
+    file."""
     expectations: tuple[ExpectationSpec, ...] = ()
     """On top of the built-in ones: text there and not blank, label known, one label a text, enough rows, …"""
     splits: SplitsSpec = SplitsSpec()

@@ -1,9 +1,14 @@
 """The canonical columns of a row: what every step after a source sees, whatever the source looked like."""
 
-import pyarrow as pa
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from perennial import kinds
 from perennial.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROW_ID = "row_id"
 TEXT_KEY = "text_key"
@@ -21,6 +26,8 @@ def schema(spec: PipelineSpec) -> pa.Schema:
     came to be, UTC, null without a time column. file, line: where the row was read (for a query: "query" and the
     row's number), so that an error can name it. Then the slice columns, as text.
     """
+    import pyarrow as pa
+
     return pa.schema(
         [
             (ROW_ID, pa.string()),

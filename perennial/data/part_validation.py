@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
 from perennial.artifacts import CheckedPart, Part
-from perennial.data import conflicts, quarantine
+from perennial.data import conflicts, corrections, quarantine
 from perennial.data.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY
+from perennial.data.corrections import Changes
 from perennial.data.expected import BUILT_IN, EXISTS, Expected, built_in, checkable_columns, of_rows
 from perennial.data.findings import MAX_PLACES, Finding, PartSummary, Place, quarantined_for
 from perennial.data.outcomes import Evaluator, Outcome
@@ -35,6 +36,7 @@ def check(
     spec: PipelineSpec,
     evaluator: Evaluator,
     part: Part,
+    changes: Changes,
     earlier: Sequence[Path],
     store: Path,
     key: str,
@@ -42,12 +44,28 @@ def check(
 ) -> PartSummary:
     """Validate `part`, which comes after the good rows in the Parquet files `earlier`; write its files to `folder`.
 
-    `store`: the store's root, where `key` is the part's entry of step `validate`. Raises ValidationError when the
-    part lacks a column, SpecError when an expectation can't be evaluated.
+    `changes`: corrections of rows of the part, made first. `store`: the store's root, where `key` is the part's entry
+    of step `validate`. Raises ValidationError when the part lacks a column, SpecError when an expectation can't be
+    evaluated.
     """
+    target = kinds.get(spec.kind).target_column
+    with corrections.applied(store / part.path, changes, target, folder) as source:
+        return _check(spec, evaluator, part, changes, source, earlier, key, folder)
+
+
+def _check(
+    spec: PipelineSpec,
+    evaluator: Evaluator,
+    part: Part,
+    changes: Changes,
+    source: Path,
+    earlier: Sequence[Path],
+    key: str,
+    folder: Path,
+) -> PartSummary:
     import pyarrow.parquet as pq
 
-    source, name = store / part.path, f"part {len(earlier) + 1}"
+    name = f"part {len(earlier) + 1}"
     outcomes = _row_outcomes(spec, evaluator, source, name)
     reasons = _reasons(outcomes)
     contradicted = _conflicts(spec, source, reasons, earlier, folder)
@@ -64,7 +82,7 @@ def check(
         told = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
         progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {told}")
     (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
-    return _summary(spec, part, key, folder, good, bad, findings)
+    return _summary(spec, part, changes, key, folder, good, bad, findings)
 
 
 def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[Outcome]:
@@ -178,6 +196,7 @@ def _write(table: pa.Table, path: Path) -> None:
 def _summary(
     spec: PipelineSpec,
     part: Part,
+    changes: Changes,
     key: str,
     folder: Path,
     good: pa.Table,
@@ -191,6 +210,8 @@ def _summary(
         rows=good.num_rows,
         quarantined=bad.num_rows,
         quarantine_path=f"{STEP}/{key}/{QUARANTINE}" if bad.num_rows else None,
+        corrected=len(changes) - corrections.dropped(changes),
+        dropped=corrections.dropped(changes),
     )
     strange = _strange_labels(spec, bad)
     return PartSummary(

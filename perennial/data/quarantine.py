@@ -34,13 +34,19 @@ def write(path: Path, rows: pa.Table, reasons: Mapping[str, Sequence[str]]) -> N
             for row in batch.to_pylist():
                 told = "; ".join(reasons[row[ROW_ID]])
                 cells = [row[ROW_ID], row[FILE], row[LINE], told, *(row[name] for name in rest)]
-                writer.writerow([_cell(cell) for cell in cells])
+                writer.writerow([safe(cell) for cell in cells])
 
 
-def _cell(value: object) -> object:
+def safe(value: object) -> object:
+    """`value` as a spreadsheet can hold it: cut, without NUL, and never a formula."""
     if not isinstance(value, str):
         return value
     text = value.replace("\x00", "␀")
     if len(text) > MAX_CELL:
         text = f"{text[:MAX_CELL]} … ({len(value):,} characters in all)"
     return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def unsafe(cell: str) -> str:
+    """A short cell as it was before `safe`."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from perennial import digest, progress, telemetry
 from perennial.artifacts import Part, Record, Snapshot, ValidatedData
-from perennial.data import checks, part_validation, validation_report
+from perennial.data import checks, corrections, part_validation, validation_report
+from perennial.data.corrections import Changes
 from perennial.data.expected import BUILT_IN, Expected, of_rows
 from perennial.data.findings import Finding, PartSummary
 from perennial.data.outcomes import Outcome, broken_by, groups, without_values
@@ -48,15 +49,17 @@ class Report(Record):
 def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedData:
     """The rows of `snapshot` that may be trained and judged on; only parts not validated before are read.
 
-    Raises ValidationError when an expectation of severity critical is not met or too many rows are quarantined, and
-    SpecError when an expectation of the pipeline is none of Great Expectations', or can't be evaluated.
+    What data.corrections say of a row replaces its label first. Raises ValidationError when an expectation of severity
+    critical is not met or too many rows are quarantined, SourceError when a correction can't be read, and SpecError
+    when an expectation of the pipeline is none of Great Expectations', or can't be evaluated.
     """
     store, judge = home.store, Judge(spec)
-    keys = _part_keys(spec, snapshot)
+    changes = corrections.by_part(spec, snapshot, store)
+    keys = _part_keys(spec, snapshot, changes)
     parts: list[PartSummary] = []
-    for number, (part, key) in enumerate(zip(snapshot.parts, keys, strict=True)):
+    for number, (part, key, own) in enumerate(zip(snapshot.parts, keys, changes, strict=True)):
         progress.advance(number, len(keys), unit="parts", detail=f"{part.rows:,} rows")
-        parts.append(_part(judge, part, key, parts, store))
+        parts.append(_part(judge, part, own, key, parts, store))
     progress.advance(len(keys), len(keys), unit="parts")
     report = _report(judge, parts, keys, store)
     problem = failure(spec, parts, report.across, store.root, store.root / report.data.report_path)
@@ -65,7 +68,7 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
     return report.data
 
 
-def _part_keys(spec: PipelineSpec, snapshot: Snapshot) -> list[str]:
+def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes]) -> list[str]:
     settings = digest.of_values(
         kind=spec.kind,
         labels=spec.data.labels,
@@ -74,13 +77,16 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot) -> list[str]:
         format=FORMAT,
     )
     keys: list[str] = []
-    for part in snapshot.parts:
+    for part, own in zip(snapshot.parts, changes, strict=True):
+        corrected = {"corrections": own} if own else {}
         # A part's rows may contradict rows of the parts before it, so its key holds theirs.
-        keys.append(digest.of_values(before=keys[-1] if keys else settings, part=part.sha256))
+        keys.append(digest.of_values(before=keys[-1] if keys else settings, part=part.sha256, **corrected))
     return keys
 
 
-def _part(judge: Judge, part: Part, key: str, earlier: Sequence[PartSummary], store: Store) -> PartSummary:
+def _part(
+    judge: Judge, part: Part, changes: Changes, key: str, earlier: Sequence[PartSummary], store: Store
+) -> PartSummary:
     good = [store.root / summary.checked.path for summary in earlier]
 
     def make(folder: Path) -> PartSummary:
@@ -88,7 +94,7 @@ def _part(judge: Judge, part: Part, key: str, earlier: Sequence[PartSummary], st
 
         # Arrow's own regular expressions differ from Python's, which Great Expectations' users write.
         with pd.option_context("mode.string_storage", "python"):
-            return part_validation.check(judge.spec, judge, part, good, store.root, key, folder)
+            return part_validation.check(judge.spec, judge, part, changes, good, store.root, key, folder)
 
     return store.get_or_make(part_validation.STEP, key, PartSummary, make)
 

@@ -6,25 +6,29 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
-from perennial.artifacts import Champion, Contest, Evaluation, OnnxPackage, ValidatedData
+from perennial.artifacts import Champion, Contest, Evaluation, LabelErrors, OnnxPackage, ValidatedData
 from perennial.data import splits
 from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
 from perennial.evaluation import answers as stored
-from perennial.evaluation import asking, behaviours, counterfactuals, measuring, slices
+from perennial.evaluation import asking, behaviours, counterfactuals, label_errors, measuring, slices
 from perennial.home import Home
 from perennial.inference.decoders import Input
 from perennial.inference.predictor import Predictor
 from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 4
-LIBRARIES = ("scikit-learn", "tokenizers")
+RECIPE = 5
+LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
 
 
 def evaluate(
@@ -102,7 +106,31 @@ def _evaluate(
     )
     stored.write_contest(folder, contest)
     place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
-    return measuring.measure(spec, stored.read(folder), contest, digest=key, place=place)
+    evaluation = measuring.measure(spec, stored.read(folder), contest, digest=key, place=place)
+    doubted = _label_errors(spec, data, test, candidate, predictor, home, folder)
+    return evaluation.model_copy(update={"label_errors": doubted})
+
+
+def _label_errors(
+    spec: PipelineSpec,
+    data: ValidatedData,
+    test: pa.Table,
+    candidate: Sequence[Prediction],
+    predictor: Predictor,
+    home: Home,
+    folder: Path,
+) -> LabelErrors | None:
+    """Labels that the candidate contradicts, on all rows that it did not learn."""
+    import pyarrow as pa
+
+    kind = kinds.get(spec.kind)
+    if kind.doubts([], [], spec.data.labels) is None:
+        return None
+    columns = [ROW_ID, *kind.column_types()]
+    validation = read_split(data, home.store, "validation", columns)
+    answers = _answers(predictor, kind.inputs(validation), "validation rows")
+    rows = pa.concat_tables([test.select(columns), validation])
+    return label_errors.look(spec, rows, [*candidate, *answers], folder)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ is. Heavy libraries are imported inside the methods that need them, so that a sp
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from perennial.artifacts import Metrics
+from perennial.errors import listing
 from perennial.inference.decoders.base import Encoded, Input, Outputs
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.label_errors import Doubt
     from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
@@ -157,6 +160,17 @@ class Kind(Protocol):
     def shift(self, before: Prediction, after: Prediction) -> float:
         """How far (0 or more) the score of the answer `before` moved, once `moved`; a number's own unit for numbers."""
 
+    def doubts(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> list[Doubt] | None:
+        """Rows whose targets `predictions`, of a model that did not learn them, contradict; None: not looked for."""
+
+    def target_in_words(self, target: Any) -> str:
+        """A value of the target column as a person reads and writes it in one cell."""
+
+    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
+        """The value of the target column that `words` mean. Raises ValueError that says what is wrong with them."""
+
     def without_text(self, prediction: Prediction) -> Prediction:
         """`prediction` without any of the row's own text, as it may be stored beside a run."""
 
@@ -174,3 +188,12 @@ def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Probl
     if len(spec.data.labels) < least:
         needed = {1: "a label or more", 2: "two labels or more"}[least]
         yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"
+
+
+def known_label(words: str, labels: Sequence[str]) -> str:
+    """`words` if they are one of `labels`. Raises ValueError that names the nearest."""
+    if words not in labels:
+        near = difflib.get_close_matches(words, labels, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{words[:60]!r} is not one of: {listing(labels, 10)}{hint}")
+    return words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from perennial.artifacts import Metrics
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
-from perennial.kinds.base import Prediction, Problem, label_problems
+from perennial.kinds.base import Prediction, Problem, known_label, label_problems
 from perennial.kinds.text_classification import TextClassification
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.label_errors import Doubt
     from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
@@ -178,6 +180,25 @@ class MultiLabel(TextClassification):
     def shift(self, before: Prediction, after: Prediction) -> float:
         # The label that moved most: of many labels, most never move.
         return float(max(abs(score - after["scores"][label]) for label, score in before["scores"].items()))
+
+    def doubts(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> list[Doubt] | None:
+        from perennial.evaluation import label_errors
+
+        return label_errors.of_several_labels(targets, predictions, labels)
+
+    def target_in_words(self, target: Any) -> str:
+        apart = len(target) > 0 and not any(mark in label for label in target for mark in SEPARATORS)
+        return SEPARATORS[0].join(target) if apart else json.dumps(list(target), ensure_ascii=False)
+
+    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
+        from perennial.data import cells
+
+        given = _labels(cells.nested(words))
+        if given is None:
+            raise ValueError(f"{words[:60]!r} is no list of labels, such as a|b, or [] for none")
+        return [known_label(label, labels) for label in given]
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
+    from perennial.evaluation.label_errors import Doubt
     from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
@@ -151,6 +152,24 @@ class Regression(TextClassification):
 
     def shift(self, before: Prediction, after: Prediction) -> float:
         return abs(self.degree(before, None) - self.degree(after, None))
+
+    def doubts(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> list[Doubt] | None:
+        from perennial.evaluation import label_errors
+
+        return label_errors.of_numbers(targets, predictions)
+
+    def target_in_words(self, target: Any) -> str:
+        return f"{target:.12g}"
+
+    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
+        from perennial.data import cells
+
+        found = cells.number(words)
+        if found is None:
+            raise ValueError(f"{words[:60]!r} is no number")
+        return found
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]

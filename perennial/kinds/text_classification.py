@@ -9,7 +9,7 @@ from perennial.artifacts import Metrics
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.kinds.base import Kind, Prediction, Problem, label_problems
+from perennial.kinds.base import Kind, Prediction, Problem, known_label, label_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.label_errors import Doubt
     from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
@@ -171,6 +172,19 @@ class TextClassification(Kind):
 
     def shift(self, before: Prediction, after: Prediction) -> float:
         return abs(self.degree(before, before["label"]) - self.degree(after, before["label"]))
+
+    def doubts(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> list[Doubt] | None:
+        from perennial.evaluation import label_errors
+
+        return label_errors.of_one_label(targets, predictions, labels)
+
+    def target_in_words(self, target: Any) -> str:
+        return str(target)
+
+    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
+        return known_label(words, labels)
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return prediction

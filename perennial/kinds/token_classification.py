@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from perennial.data.expected import Expected
     from perennial.data.sources.base import Batch
     from perennial.evaluation.edits import Edit
+    from perennial.evaluation.label_errors import Doubt
     from perennial.evaluation.tallies import Tallies
     from perennial.inference.decoders.token_classification import Layout
     from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
@@ -264,6 +266,18 @@ class TokenClassification(TextClassification):
         # A span that one answer lacks had no score there; two answers without any have not moved.
         moves = [abs(first.get(span, 0.0) - then.get(span, 0.0)) for span in {**first, **then}]
         return float(sum(moves) / max(len(moves), 1))
+
+    def doubts(
+        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> list[Doubt] | None:
+        # Confident learning needs each word's scores for every label; answers have those of the spans found only.
+        return None
+
+    def target_in_words(self, target: Any) -> str:
+        return json.dumps(list(target), ensure_ascii=False)
+
+    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
+        raise ValueError("spans can't be corrected in a cell: mend them in the source")
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return {"spans": [{name: span[name] for name in span if name != "text"} for span in prediction["spans"]]}

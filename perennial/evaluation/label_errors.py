@@ -1,0 +1,166 @@
+"""Label errors: rows whose given label the model contradicts, found by confident learning (Northcutt et al. 2021).
+
+Only a model that did not learn a row can contradict it, so the test and validation rows are judged and no others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perennial import kinds, progress
+from perennial.artifacts import LabelErrors
+from perennial.data.columns import ROW_ID
+from perennial.kinds import Prediction
+from perennial.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+FILE = "label_errors.parquet"
+"""row_id, given and suggested (in words) and score, the most contradicted first; no text."""
+OUTLIER = 3.5
+"""Standardized residuals further out than this are doubted (Iglewicz and Hoaglin 1993)."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A row whose given label may be wrong."""
+
+    row: int
+    """Its place among the rows looked at."""
+    suggested: Any
+    """What the model would say, as a value of the target column."""
+    score: float
+    """How well the model supports the given label, 0 (not at all) to 1."""
+
+
+def look(
+    spec: PipelineSpec,
+    rows: pa.Table,
+    predictions: Sequence[Prediction],
+    folder: Path,
+) -> LabelErrors:
+    """Write FILE into `folder`: which of `rows` (row_id and the target column) `predictions` contradict."""
+    kind = kinds.get(spec.kind)
+    targets = rows[kind.target_column].to_pylist()
+    ids = rows[ROW_ID].to_pylist()
+    doubts = kind.doubts(targets, predictions, spec.data.labels) or []
+    ranked = sorted(doubts, key=lambda doubt: (doubt.score, ids[doubt.row]))
+    _write(
+        folder / FILE,
+        row_id=[ids[doubt.row] for doubt in ranked],
+        given=[kind.target_in_words(targets[doubt.row]) for doubt in ranked],
+        suggested=[kind.target_in_words(doubt.suggested) for doubt in ranked],
+        score=[doubt.score for doubt in ranked],
+    )
+    if ranked:
+        progress.note(
+            f"{len(ranked):,} of {len(ids):,} test and validation rows have a label that the model contradicts: "
+            f"`perennial review {spec.name}` lists them."
+        )
+    return LabelErrors(n=len(ids), found=len(ranked))
+
+
+def _write(path: Path, *, row_id: list[str], given: list[str], suggested: list[str], score: list[float]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"row_id": row_id, "given": given, "suggested": suggested}
+    texts = {name: pa.array(cells, pa.string()) for name, cells in columns.items()}
+    pq.write_table(pa.table({**texts, "score": pa.array(score, pa.float64())}), path, compression="zstd")
+
+
+def of_one_label(targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
+    """Rows of one label each that confident learning prunes; the score is the model's of the given label."""
+    import numpy as np
+
+    places = {label: place for place, label in enumerate(labels)}
+    given = np.array([places[target] for target in targets], int)
+    scores = _scores(predictions, labels)
+
+    def prune() -> np.ndarray:
+        from cleanlab.filter import find_label_issues
+
+        # One process: cleanlab would start as many as there are cores, each with all of this in memory.
+        found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
+        return found
+
+    best = scores.argmax(axis=1) if len(scores) else given
+    return [
+        Doubt(int(row), labels[best[row]], float(scores[row, given[row]]))
+        for row in _found(prune, len(np.unique(given)))
+        if best[row] != given[row]
+    ]
+
+
+def of_several_labels(
+    targets: Sequence[Sequence[str]], predictions: Sequence[Prediction], labels: Sequence[str]
+) -> list[Doubt]:
+    """Rows of any number of labels each, one against the rest (Thyagarajan et al. 2022); cleanlab's own score."""
+    places = {label: place for place, label in enumerate(labels)}
+    given = [sorted(places[label] for label in target) for target in targets]
+    scores = _scores(predictions, labels)
+
+    def prune() -> np.ndarray:
+        from cleanlab.multilabel_classification.filter import find_label_issues
+
+        found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
+        return found
+
+    found = [
+        row
+        for row in _found(prune, len(set(map(tuple, given))))
+        if set(predictions[row]["labels"]) != set(targets[row])
+    ]
+    if not found:
+        return []
+    from cleanlab.multilabel_classification import get_label_quality_scores
+
+    quality = get_label_quality_scores(given, scores)
+    return [Doubt(int(row), sorted(predictions[row]["labels"]), float(quality[row])) for row in found]
+
+
+def of_numbers(targets: Sequence[float], predictions: Sequence[Prediction]) -> list[Doubt]:
+    """Rows whose number is an outlier among the residuals.
+
+    Residuals are standardized by their median and their median absolute deviation, which outliers do not move; the
+    score is how often a normal residual is further out.
+    """
+    import numpy as np
+
+    if not targets:
+        return []
+    answers = np.array([prediction["value"] for prediction in predictions], float)
+    residuals = np.array(targets, float) - answers
+    centred = np.abs(residuals - np.median(residuals))
+    # 0.6745 is the median absolute deviation of a standard normal variable.
+    spread = float(np.median(centred)) / 0.6745
+    if spread == 0:
+        return []
+    outliers = np.flatnonzero(centred / spread > OUTLIER)
+    return [Doubt(int(row), float(answers[row]), math.erfc(centred[row] / spread / math.sqrt(2))) for row in outliers]
+
+
+def _scores(predictions: Sequence[Prediction], labels: Sequence[str]) -> np.ndarray:
+    import numpy as np
+
+    rows = [[prediction["scores"][label] for label in labels] for prediction in predictions]
+    return np.array(rows, float).reshape(len(rows), len(labels))
+
+
+def _found(prune: Callable[[], np.ndarray], distinct: int) -> Sequence[int]:
+    """The rows that `prune` names; none where all rows are labelled alike, of which nothing can be learned."""
+    if distinct < 2:
+        return []
+    try:
+        found: Sequence[int] = prune().tolist()
+    except ValueError as error:
+        # A list for review must not keep a model from its users.
+        progress.note(f"Label errors were not looked for: cleanlab says {error}")
+        return []
+    return found
