@@ -198,6 +198,30 @@ def promote(
 
 
 @app.command()
+def review(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    version: Annotated[str | None, typer.Option(help="The version whose model is asked; default: the newest.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write here; default: NAME-vN-review.csv. A file that is there is kept.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most; those the model contradicts most.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Write the test and validation rows whose labels the model contradicts to a file, with their texts, to correct.
+
+    In its column `label` write the right label, or `drop`, where the given label is wrong; leave the others empty.
+    Then name the file in data.corrections: the next run takes it in.
+    """
+    with reported(as_json, pipeline):
+        from flows import review_commands
+
+        with _watching(as_json):
+            model, number, done = review_commands.write(pipeline, version, out, limit)
+        words = review_commands.in_words(model, number, done)
+        _answer(review_commands.as_json(model, number, done), words, as_json)
+
+
+@app.command()
 def decide(
     run: Annotated[
         str,
