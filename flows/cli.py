@@ -323,6 +323,42 @@ def history(
 
 
 @app.command()
+def reproduce(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    version: Annotated[str, typer.Argument(help="The version's number.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="What a metric on the test rows may differ by and still be the same.")
+    ] = 0.01,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(help="The pipeline whose folder holds the base model and corrections; default: the model's name."),
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A new folder to work in and keep; default: a temporary one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a version again from its own evidence, and say whether the same comes out. Nothing is registered or moved.
+
+    Rows, settings and base model are those of its run, found by its tags and verified by digest; the steps are done in
+    a store of their own, by the code and libraries that are installed. It takes as long as the run did.
+    Identical: every digest and figure. Same: the rows and the decision are the same, and each metric on the test rows
+    is within --tolerance, in parts of its value where that is above 1; bits may differ between machines and numbers of
+    threads. Exit code: 0 identical or same, 4 different, 1 if something that it was made from can't be had.
+    """
+    with reported(as_json, model):
+        from flows import reproduce_commands
+
+        with _watching(as_json):
+            found = reproduce_commands.reproduce(model, version, pipeline, into, tolerance)
+        if as_json:
+            _print_json(reproduce_commands.as_json(found))
+        else:
+            reproduce_commands.show(found)
+        raise typer.Exit(4 if found.sameness.value == "different" else 0)
+
+
+@app.command()
 def gc(
     pipelines: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows import results
-from perennial import progress, run_key, spec_file
+from perennial import libraries, progress, run_key, spec_file
 from perennial.artifacts import Evidence, RunResult
 from perennial.home import Home
 from perennial.lock import one_at_a_time
@@ -43,6 +43,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
             evaluation=evaluation,
             decision=decision,
             seconds=seconds,
+            libraries=libraries.installed(),
         )
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)

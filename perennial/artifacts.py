@@ -372,6 +372,8 @@ class Evidence(Record):
     decision: Decision
     seconds: dict[str, float]
     """Wall-clock time of each step so far."""
+    libraries: dict[str, str] = {}
+    """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
 
 
 class RegisteredVersion(Record):

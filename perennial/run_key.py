@@ -1,12 +1,10 @@
 """The key of a whole run: what makes a candidate, and what judges it."""
 
-import importlib.metadata
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 
 from pydantic.main import IncEx
 
-from perennial import digest
+from perennial import digest, libraries
 from perennial.artifacts import Snapshot
 from perennial.data import corrections
 from perennial.evaluation import evaluate
@@ -41,12 +39,5 @@ def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
         corrections=corrections.read(spec),
         base=base_model.find(spec).revision,
         recipes=[finetune.RECIPE, onnx_package.RECIPE, evaluate.RECIPE],
-        versions=dict(_versions()),
+        versions=libraries.versions(LIBRARIES),
     )
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in LIBRARIES:
-        # One of onnxruntime and onnxruntime-gpu is never there.
-        with suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from perennial import kinds, progress
+from perennial import progress
 from perennial.artifacts import (
     Champion,
     Decision,
@@ -13,15 +13,12 @@ from perennial.artifacts import (
     TrainedModel,
     ValidatedData,
 )
-from perennial.data.read import read_split
 from perennial.evaluation import evaluate as judging
 from perennial.evaluation import gates
-from perennial.export import onnx_package
+from perennial.export import onnx_package, sample
 from perennial.home import Home
 from perennial.spec import PipelineSpec
 from perennial.training import finetune as training
-
-PARITY_ROWS = 1024
 
 
 @task(name="finetune", cache_policy=NO_CACHE, persist_result=False)
@@ -35,13 +32,8 @@ def finetune(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, ho
 def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: Home) -> OnnxPackage:
     """Make the package that is judged and served."""
     with progress.step("export"):
-        kind = kinds.get(spec.kind)
-        columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
-        # Spread over the whole history: the newest rows count as well as the oldest.
-        every = max(1, data.rows["validation"] // PARITY_ROWS)
-        rows = read_split(data, home.store, "validation", columns, every=every)
-        targets = rows[kind.target_column].to_pylist()
-        return onnx_package.export(spec, model, kind.inputs(rows), targets, home, data_digest=data.digest)
+        inputs, targets = sample.of(spec, data, home.store)
+        return onnx_package.export(spec, model, inputs, targets, home, data_digest=data.digest)
 
 
 @task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)

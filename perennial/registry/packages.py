@@ -42,10 +42,13 @@ def fetch(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champi
     return _kept(home, version, write)
 
 
-def fetch_anew(client: "MlflowClient", home: Home, version: "ModelVersion") -> Champion:
-    """As `fetch`, but what the registry holds is downloaded and compared even if the store has it whole."""
+def fetch_anew(client: "MlflowClient", home: Home, version: "ModelVersion", into: Home | None = None) -> Champion:
+    """As `fetch`, but what the registry holds is downloaded and compared even if the store has it whole.
+
+    `into`: the home whose store it goes to; None: `home`.
+    """
     with fetched_anew(client, home, version) as whole:
-        return _kept(home, version, lambda folder: shutil.copytree(whole, folder))
+        return _kept(into or home, version, lambda folder: shutil.copytree(whole, folder))
 
 
 def _kept(home: Home, version: "ModelVersion", write: Callable[[Path], object]) -> Champion:

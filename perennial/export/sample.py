@@ -1,0 +1,23 @@
+"""The validation rows on which each exported graph is compared with the trained model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from perennial import kinds
+from perennial.artifacts import ValidatedData
+from perennial.data.read import read_split
+from perennial.inference import decoders
+from perennial.spec import PipelineSpec
+from perennial.store import Store
+
+ROWS = 1024
+
+
+def of(spec: PipelineSpec, data: ValidatedData, store: Store) -> tuple[Sequence[decoders.Input], list[Any]]:
+    """Inputs and targets of 1,024 to 2,047 validation rows, or of all if there are fewer."""
+    kind = kinds.get(spec.kind)
+    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
+    # Spread over the whole history: the newest rows count as well as the oldest.
+    every = max(1, data.rows["validation"] // ROWS)
+    rows = read_split(data, store, "validation", columns, every=every)
+    return kind.inputs(rows), rows[kind.target_column].to_pylist()
