@@ -263,6 +263,16 @@ class LabelErrors(Record):
     found: int
 
 
+class Cases(Record):
+    """Fixed inputs and the candidate's answers to them, asked all at once; no user's text. What is to serve must answer
+    them the same."""
+
+    machine: tuple[str, ...]
+    """What scores depend on beyond the package, as `Predictor.machine` says it."""
+    inputs: tuple[Any, ...]
+    answers: tuple[dict[str, Any], ...]
+
+
 class Contest(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -276,6 +286,7 @@ class Contest(Record):
     fairness: tuple[GroupFigures, ...] = ()
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
+    cases: Cases | None = None
 
 
 class Evaluation(Record):
@@ -304,6 +315,8 @@ class Evaluation(Record):
     champion_serving: ServingFigures | None = None
     label_errors: LabelErrors | None = None
     """None: not looked for in this kind of task."""
+    cases: Cases | None = None
+    """None: kept by an older Perennial."""
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""
 
@@ -376,6 +389,16 @@ class Evidence(Record):
     """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
 
 
+class Report(Record):
+    """The page about a run, for people: one HTML file that needs nothing but itself."""
+
+    pipeline: str
+    decision: str
+    """Digest of the decision it tells about."""
+    path: str
+    size_bytes: int
+
+
 class RegisteredVersion(Record):
     """A model version in MLflow's registry."""
 
@@ -410,5 +433,7 @@ class RunResult(Record):
     snapshot: Snapshot
     evidence: Evidence | None = None
     """None: skipped, there was nothing to do."""
+    report: Report | None = None
+    """None: skipped."""
     seconds: dict[str, float]
     """Wall-clock time of each step."""

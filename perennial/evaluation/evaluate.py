@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
-from perennial.artifacts import Champion, Contest, Evaluation, LabelErrors, OnnxPackage, ValidatedData
+from perennial.artifacts import Champion, Contest, Evaluation, LabelErrors, OnnxPackage, ServingFigures, ValidatedData
 from perennial.data import splits
 from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
 from perennial.evaluation import answers as stored
-from perennial.evaluation import asking, behaviours, counterfactuals, label_errors, measuring, slices
+from perennial.evaluation import asking, behaviours, counterfactuals, label_errors, measuring, probes, serving, slices
 from perennial.home import Home
 from perennial.inference.decoders import Input
 from perennial.inference.predictor import Predictor
-from perennial.kinds import Prediction
+from perennial.kinds import Kind, Prediction
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 5
+RECIPE = 6
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
 
 
@@ -97,12 +97,16 @@ def _evaluate(
         ),
         kind,
     )
+    costs = _costs(kind, package, champion if rival.answers is not None else None, inputs, home)
     contest = Contest(
         champion_version=champion.version if champion else None,
         champion_labels=rival.labels,
         champion_problem=rival.problem,
         behaviours=behaviours.figures(spec, behaviours.ask(spec, predictor, _heard("case", "behaviours"))),
         fairness=counterfactuals.measure(spec, test, predictor, _heard("row", "counterfactuals")),
+        serving=costs["candidate"],
+        champion_serving=costs.get("champion"),
+        cases=probes.answered(spec, predictor),
     )
     stored.write_contest(folder, contest)
     place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
@@ -156,6 +160,13 @@ def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], home
         return _Rival(_answers(predictor, inputs, "champion"), predictor.package.labels, None)
     except PackageError as error:
         return _Rival(None, None, str(error))
+
+
+def _costs(
+    kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home
+) -> dict[str, ServingFigures | None]:
+    places = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
+    return serving.measure({who: home.store.root / place for who, place in places.items()}, inputs, kind)
 
 
 def _predictor(home: Home, path: str, expected: str) -> Predictor:

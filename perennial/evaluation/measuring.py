@@ -41,6 +41,7 @@ def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: s
         fairness=contest.fairness,
         serving=contest.serving,
         champion_serving=contest.champion_serving,
+        cases=contest.cases,
         predictions_path=place,
     )
 

@@ -23,12 +23,12 @@ def plan_batches(lengths: np.ndarray, tokens_per_batch: int, *, max_rows: int | 
     return batches
 
 
-def pad(rows: Sequence[np.ndarray], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+def pad(rows: Sequence[np.ndarray], pad_id: int, width: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Token ids and attention mask (both rows × longest, int64) of rows of token ids, filled up with `pad_id`.
 
-    At least one column wide: a graph can't run on none.
+    At least `width` columns, one or more: a graph can't run on none.
     """
-    longest = max(1, *(len(row) for row in rows)) if rows else 1
+    longest = max(width, *(len(row) for row in rows)) if rows else width
     ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(rows), longest), dtype=np.int64)
     for place, row in enumerate(rows):

@@ -53,23 +53,32 @@ class Predictor:
         """Instruction sets of the CPU the package was validated on that this one lacks; scores may differ a little."""
         return tuple(sorted(set(self.package.cpu_features) - set(cpu.features())))
 
+    @property
+    def machine(self) -> tuple[str, ...]:
+        """What scores depend on beyond the package: where it runs, with which ONNX Runtime, on which instructions."""
+        import onnxruntime
+
+        return (self.provider, f"onnxruntime {onnxruntime.__version__}", *cpu.features())
+
     def predict(
         self,
         inputs: Sequence[decoders.Input],
         *,
         tokens_per_batch: int | None = None,
+        width: int = 1,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[dict[str, Any]]:
         """One JSON-ready answer for each input, in order. What an input is (a text, two texts, a list of tokens) and
         what an answer holds, the kind's decoder decides.
 
         Any string is answered: empty, very long (its end is not read, unless the kind reads windows), with NUL.
-        `tokens_per_batch`, padding included, bounds memory (None: what suits the provider); `on_progress` hears
-        (segments done, segments in all). Raises PackageError if the model fails or gives no finite number, TypeError if
-        `inputs` is one string or holds something else.
+        `tokens_per_batch`, padding included, bounds memory (None: what suits the provider); `width`: tokens that each
+        batch is filled up to at least, to see what padding does; `on_progress` hears (segments done, segments in all).
+        Raises PackageError if the model fails or gives no finite number, TypeError if `inputs` is one string or holds
+        something else.
         """
         encoded = self._encoded(inputs)
-        outputs = self._finite_outputs(encoded, tokens_per_batch, on_progress)
+        outputs = self._finite_outputs(encoded, tokens_per_batch, width, on_progress)
         return self._decoder.decode(outputs, encoded, self.package)
 
     def predict_columns(self, columns: decoders.Columns) -> list[dict[str, Any]]:
@@ -83,7 +92,7 @@ class Predictor:
 
     def outputs(self, inputs: Sequence[decoders.Input], *, tokens_per_batch: int | None = None) -> list[np.ndarray]:
         """What the model gives for each segment of `inputs`, in order, float32. Raises as `predict` does."""
-        return self._finite_outputs(self._encoded(inputs), tokens_per_batch, None)
+        return self._finite_outputs(self._encoded(inputs), tokens_per_batch, 1, None)
 
     def _encoded(self, inputs: Sequence[decoders.Input]) -> decoders.Encoded:
         if isinstance(inputs, str):
@@ -94,10 +103,13 @@ class Predictor:
         self,
         encoded: decoders.Encoded,
         tokens_per_batch: int | None,
+        width: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> list[np.ndarray]:
         budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.provider, TOKENS_PER_BATCH_ELSEWHERE)
-        outputs = self._graph.outputs_of(encoded.segments, tokens_per_batch=budget, on_progress=on_progress)
+        outputs = self._graph.outputs_of(
+            encoded.segments, tokens_per_batch=budget, width=width, on_progress=on_progress
+        )
         broken = [place for place, output in enumerate(outputs) if not np.isfinite(output).all()]
         if broken:
             raise PackageError(

@@ -37,16 +37,18 @@ class Graph:
         segments: Sequence[np.ndarray],
         *,
         tokens_per_batch: int = 1024,
+        width: int = 1,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[np.ndarray]:
         """What the model gives for each segment of token ids, in their order: float32, (outputs,) or (tokens, outputs).
 
-        `on_progress` hears (segments done, segments in all) after each batch. Raises PackageError if a run fails.
+        `width`: tokens that each batch is filled up to at least. `on_progress` hears (segments done, segments in all)
+        after each batch. Raises PackageError if a run fails.
         """
         found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
         done = 0
         for batch in plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch):
-            answers = self.run(*pad([segments[place] for place in batch], self._pad_id))
+            answers = self.run(*pad([segments[place] for place in batch], self._pad_id, width))
             for place, answer in zip(batch, answers, strict=True):
                 # What stands for padding is cut off; a copy, or a small answer would keep its whole batch alive.
                 found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from perennial import progress
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, credentials, history, lease, packages, tags, tracking
+from perennial.registry import aliases, credentials, history, lease, smoke, tags, tracking
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Move:
     reason: str
     decision_digest: str | None = None
     verified: bool = False
-    """Its package was fetched from the registry just now, and is whole."""
+    """Its package was fetched from the registry just now, and serves."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,11 @@ def is_expected(desk: Desk, plan: Move) -> bool:
 
 
 def verify(desk: Desk, plan: Move) -> None:
-    """Fetch the package from the registry itself, whatever this machine has of it, and compare its digests."""
-    version = desk.client.get_model_version(desk.model, plan.to_version)
-    with packages.fetched_anew(desk.client, desk.home, version):
-        pass
+    """Fetch the package from the registry itself, whatever this machine has of it, and see that it serves.
+
+    Raises RegistryError as `smoke.check` does.
+    """
+    smoke.check(desk, plan.to_version, remedy=f"`perennial run {desk.model}` trains and judges a new one.")
 
 
 def intend(desk: Desk, plan: Move) -> Entry:

@@ -4,7 +4,7 @@ from perennial import progress
 from perennial.artifacts import Decision, Outcome, Record, RegisteredVersion, Status
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, history, tags, versions
+from perennial.registry import aliases, history, smoke, tags, versions
 from perennial.registry.guard import Desk, Move, at_desk, move
 from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate
@@ -83,12 +83,16 @@ def promoted_or_held(
     *,
     verified: bool = False,
 ) -> Conclusion:
-    """Move the alias, or hold the version because another champion serves than it was judged against.
+    """Move the alias, or hold the version: another champion serves than it was judged against, or it can't serve.
 
-    `verified`: its package was fetched from the registry just now, and is whole.
+    `verified`: its package was fetched from the registry just now, and serves.
     """
     version = registered.version
-    if move(desk, _plan(registered, action, reason, decision_digest, verified=verified)):
+    try:
+        moved = move(desk, _plan(registered, action, reason, decision_digest, verified=verified))
+    except smoke.CannotServeError as error:
+        return _held(desk, registered, error.problem, decision_digest)
+    if moved:
         return Conclusion(status=Status.PROMOTED, model=desk.model, version=version, champion=version)
     return _stale(desk, registered, decision_digest)
 
@@ -105,12 +109,15 @@ def _stale(desk: Desk, registered: RegisteredVersion, decision_digest: str | Non
         f"The champion changed meanwhile: it is {history.named(serving)} now, and version {registered.version} was "
         f"judged against {history.named(against)}. `perennial run {desk.model}` judges it again."
     )
+    return _held(desk, registered, reason, decision_digest)
+
+
+def _held(desk: Desk, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
+    version, serving = registered.version, desk.champion()
     progress.note(reason)
-    desk.note(Action.HOLD, registered.version, reason, before=serving, digest=decision_digest)
-    desk.mark(registered.version, tags.HELD)
-    return Conclusion(
-        status=Status.HELD, model=desk.model, version=registered.version, reasons=(reason,), champion=serving
-    )
+    desk.note(Action.HOLD, version, reason, before=serving, digest=decision_digest)
+    desk.mark(version, tags.HELD)
+    return Conclusion(status=Status.HELD, model=desk.model, version=version, reasons=(reason,), champion=serving)
 
 
 def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:

@@ -112,7 +112,7 @@ def test_a_target_that_does_not_answer_is_refused(three: Run, monkeypatch: pytes
     def fails(*_: Any, **__: Any) -> None:
         raise PackageError("It can't be run on this machine.")
 
-    monkeypatch.setattr("perennial.inference.predictor.Predictor", fails)
+    monkeypatch.setattr(smoke, "ask", fails)
     with pytest.raises(RegistryError, match=r"Version 2 .* can't serve: It can't be run.*untouched.*--to"):
         back(three)
     assert placed(three) == ("3", "2")

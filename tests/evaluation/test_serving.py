@@ -1,0 +1,93 @@
+"""What the packages cost to ask is measured of the packages, in processes that do nothing else."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_model import tiny_texts
+
+from perennial import kinds, progress
+from perennial.artifacts import ServingFigures
+from perennial.errors import PackageError
+from perennial.evaluation import serving
+from perennial.inference import package, process
+from perennial.inference.cost import peak_memory
+
+KIND = kinds.get("text-classification")
+TEXTS = tiny_texts(40)
+
+
+class Notes(progress.Silent):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.heard.append(message)
+
+
+class Fickle:
+    """A kind that takes no two answers for the same."""
+
+    def same_answer(self, *_: Any) -> bool:
+        return False
+
+
+def check(found: ServingFigures | None, folder: Path) -> None:
+    assert found is not None
+    assert 0 < found.n <= len(TEXTS)
+    assert (found.batch_flips, found.padding_flips) == (0, 0), "an fp32 model answers a row the same in any company"
+    assert 0 < found.latency_p50 <= found.latency_p95
+    assert found.throughput > 0
+    assert found.size == pytest.approx(sum(file.stat().st_size for file in folder.iterdir()) / 1e6)
+    # This process has torch loaded; one that only answers has not.
+    assert 20 < found.peak_memory < peak_memory()
+
+
+def test_figures_of_a_package_and_its_rival(tiny_package: Path) -> None:
+    import torch
+
+    assert torch
+    found = serving.measure({"candidate": tiny_package, "champion": tiny_package}, TEXTS, KIND)
+    assert list(found) == ["candidate", "champion"]
+    for figures in found.values():
+        check(figures, tiny_package)
+
+
+def test_a_package_that_cannot_be_measured_has_no_figures(tiny_package: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    with progress.heard_by(notes):
+        found = serving.measure({"candidate": tiny_package, "champion": tmp_path / "gone"}, TEXTS, KIND)
+    check(found["candidate"], tiny_package)
+    assert found["champion"] is None
+    (told,) = notes.heard
+    assert "champion" in told
+    assert "There is no package in" in told
+
+
+def test_no_process_no_figures(tiny_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert serving.measure({"candidate": tiny_package}, TEXTS, KIND) == {"candidate": None}
+
+
+def test_changed_answers_are_counted(tiny_package: Path) -> None:
+    found = serving.measure({"candidate": tiny_package}, TEXTS[:3], Fickle())["candidate"]  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.batch_flips, found.padding_flips, found.n) == (3, 3, 3)
+
+
+def test_a_process_that_is_too_slow_is_given_up(tiny_package: Path) -> None:
+    with (
+        process.running("answer", tiny_package) as program,
+        pytest.raises(PackageError, match=r"no answer within 0\.0"),
+    ):
+        program.ask(["a text"], seconds=0.001)
+
+
+def test_a_process_that_dies_says_how(tiny_package: Path) -> None:
+    (tiny_package / package.MODEL).write_bytes(b"no graph")
+    with (
+        process.running("answer", tiny_package) as program,
+        pytest.raises(PackageError, match="status 1: The pack"),
+    ):
+        program.ask(["a text"])
