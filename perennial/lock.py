@@ -1,7 +1,7 @@
 """One run of a pipeline at a time on one home, and none while its store is cleared out."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from perennial.errors import PerennialError
@@ -11,6 +11,9 @@ LOCK = "run.lock"
 REMOVAL_LOCK = "gc.lock"
 REMOVAL_SECONDS = 600
 """How long a run waits for `perennial gc`, which takes seconds to minutes."""
+
+LOOK_SECONDS = 0.5
+"""How long a run waits for its own lock: `perennial gc` holds it for an instant, to see whether one is at work."""
 
 
 class BusyError(PerennialError):
@@ -29,7 +32,7 @@ def one_at_a_time(pipeline: str, home: Home) -> Iterator[None]:
         f"Another run of {pipeline} is at work on {home.root}.",
         remedy="Wait until it has ended; or set PERENNIAL_HOME to another folder to run beside it.",
     )
-    with _held(folder / LOCK, busy):
+    with _held(folder / LOCK, busy, LOOK_SECONDS):
         # In this order: gc takes its own lock first and then finds ours, or we find its.
         with nothing_removed(home):
             pass
@@ -55,15 +58,17 @@ def nothing_running(home: Home) -> Iterator[None]:
         f"Another `perennial gc`, or a run that is just starting, is at work on {home.root}. Nothing was removed.",
         remedy="Run the same command again when it has ended.",
     )
-    with ExitStack() as locks:
-        locks.enter_context(_held(home.root / REMOVAL_LOCK, other))
+    home.root.mkdir(parents=True, exist_ok=True)
+    with _held(home.root / REMOVAL_LOCK, other):
         for folder in sorted(home.state("").glob("*/")):
             busy = BusyError(
                 f"A run of {folder.name} is at work on {home.root}, and what it needs is not known yet. Nothing was "
                 "removed.",
                 remedy="Run the same command again when it has ended.",
             )
-            locks.enter_context(_held(folder / LOCK, busy))
+            # Only a look: a run that starts from now on has its own lock, and waits for ours.
+            with _held(folder / LOCK, busy):
+                pass
         yield
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from perennial import lock
 from perennial.home import Home
-from perennial.lock import BusyError, one_at_a_time
+from perennial.lock import BusyError, nothing_running, one_at_a_time
 
 HOLD = """
 import sys
@@ -32,4 +33,19 @@ def test_another_process_is_told_and_a_killed_one_holds_nothing(tmp_path: Path) 
             pass
         holder.kill()
     with one_at_a_time("news", home):
+        pass
+
+
+def test_a_run_waits_for_gc_and_gc_for_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    monkeypatch.setattr(lock, "REMOVAL_SECONDS", 0)
+    busy = pytest.raises(BusyError, match=r"A run of news is at work.*Nothing was removed")
+    with one_at_a_time("news", home), busy, nothing_running(home):
+        pass
+    with nothing_running(home):
+        with pytest.raises(BusyError, match=r"`perennial gc` is clearing out"), one_at_a_time("news", home):
+            pass
+        with pytest.raises(BusyError, match=r"Another `perennial gc`"), nothing_running(home):
+            pass
+    with one_at_a_time("news", home), one_at_a_time("other", home):
         pass

@@ -15,7 +15,7 @@ import pytest
 from perennial import digest, progress
 from perennial.artifacts import Part, Record
 from perennial.errors import StoreError
-from perennial.store import MANIFEST, RECORD, Store, clear_disk_errors, write_atomically, written_atomically
+from perennial.store import DISCARDED, MANIFEST, RECORD, Store, clear_disk_errors, write_atomically, written_atomically
 
 KEY = "k" * 64
 PART = Part(path=f"parts/{KEY}/rows.bin", sha256="a" * 64, rows=3)
@@ -377,3 +377,19 @@ except OSError as error:
     assert out.strip(), errors
     assert path.read_text() == "old\n"
     assert [item.name for item in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_what_is_removed_is_gone_or_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store.get_or_make("parts", KEY, Part, Maker())
+    place = store.folder("parts", KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.forget("parts", KEY)
+    assert not place.exists()
+    assert list(store.entries()) == []
+    assert [path.name.startswith(DISCARDED) for path in place.parent.iterdir()] == [True]
+    store.forget("parts", KEY)

@@ -50,13 +50,15 @@ def leftovers(home: Home) -> Iterator[Finding]:
     checkpoints = [folder for folder in home.checkpoints("").glob("*") if folder.is_dir()]
     damaged = list((home.root / "damaged").glob("*"))
     if temporary:
-        remedy = f"If no run is going, remove them: {listing(temporary)}"
+        remedy = f"`perennial gc` removes them: {listing(temporary)}"
         yield Finding.warning("leftovers", f"{_counted(temporary, 'temporary folder')} of a killed run", remedy)
     if checkpoints:
-        remedy = f"The same command resumes from them; if it is not wanted any more, remove {home.checkpoints('')}."
+        remedy = "The same command resumes from them; `perennial gc` removes those that nothing resumes for weeks."
         yield Finding.warning("leftovers", f"{_counted(checkpoints, 'checkpoint')} of an unfinished training", remedy)
     if damaged:
-        remedy = f"They were made again. Check the disk, then remove {home.root / 'damaged'}."
+        remedy = (
+            f"They were made again. Check the disk, then remove {home.root / 'damaged'}, or leave it to `perennial gc`."
+        )
         yield Finding.warning("leftovers", f"{_counted(damaged, 'damaged store entry', 'ies')} set aside", remedy)
     if not (temporary or checkpoints or damaged):
         yield Finding.ok("leftovers", "nothing was left behind by killed runs")

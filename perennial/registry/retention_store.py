@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,7 +99,11 @@ def has_models(home: Home) -> bool:
 
 def size(place: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in _files(place))
+    total = 0
+    for file in _files(place):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def _token_ids(home: Home, kept: Iterable[StoredEvidence], checked: Iterable[CheckedPart]) -> Iterator[str]:
@@ -167,7 +172,10 @@ def _files(place: Path) -> list[Path]:
 
 
 def _touched(place: Path) -> float:
-    return place.stat().st_mtime
+    try:
+        return place.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()  # somebody is at work here
 
 
 def _age(moment: float) -> float:

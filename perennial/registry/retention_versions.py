@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 PAGE = 200
 REPORTS = "validation"
-"""Of the run's artifacts, the folder that goes; what history is explained with (evidence, decision) is a few kB."""
+"""Of the run's artifacts, the folder that goes. What a decision is explained by and can be made again from stays: the
+evidence, the answers, the page about the run."""
 UNFINISHED_SECONDS = 24 * 3600
 """A run that registered a version may take this long to come to its end."""
 
