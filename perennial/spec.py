@@ -186,6 +186,9 @@ class TrainingSpec(Settings):
     """At most; keeps batches of very short texts small enough to learn from."""
     accumulation: int = Field(default=1, ge=1)
     """Batches per optimizer step."""
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Share that the running average of the weights keeps at each step; the average is what is judged and kept. 0: the
+    weights of the last step."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps in which the learning rate rises; then it falls linearly to 0."""
     weight_decay: float = Field(default=0.01, ge=0)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from perennial.store import sync
 
 MODEL = "model.safetensors"
+AVERAGE = "average.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
 STATE = "state.json"
@@ -101,7 +102,7 @@ def damage(folder: Path) -> str | None:
     """
     from safetensors import SafetensorError, safe_open
 
-    for name in (MODEL, OPTIMIZER, RANDOM):
+    for name in (MODEL, AVERAGE, OPTIMIZER, RANDOM):
         try:
             with safe_open(folder / name, framework="pt") as file:
                 file.keys()

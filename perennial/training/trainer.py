@@ -22,6 +22,7 @@ from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
 from perennial.spec import TrainingSpec
 from perennial.training import checkpoints, rates
+from perennial.training.averaging import Average
 from perennial.training.batching import TokenBudgetSampler
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.dataset import EncodedRows, collate
@@ -60,6 +61,7 @@ class PerennialTrainer(Trainer):
         super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
         self.judge, self.padding, self.kept = judge, padding, kept
+        self.average = Average(network, training.averaging)
         self.optimizer: Any
         self.control: TrainerControl
         self.statistics = {name: torch.from_numpy(values).to(arguments.device) for name, values in statistics.items()}
@@ -107,7 +109,15 @@ class PerennialTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Metrics of the validation split; keeps the model if it is the best so far."""
+        """Metrics of the validation split, by the average of the weights; keeps that if it is the best so far."""
+        with self.average.in_place(self.state.global_step):
+            metrics = self._judge_and_keep()
+        prefixed = {f"eval_{name}": value for name, value in metrics.items()}
+        self.log(prefixed)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, prefixed)
+        return prefixed
+
+    def _judge_and_keep(self) -> dict[str, float]:
         outputs = self.validation_outputs()
         if not all(np.isfinite(output).all() for output in outputs):
             raise _diverged("the model's outputs are no finite numbers", self.state, self.args)
@@ -122,10 +132,7 @@ class PerennialTrainer(Trainer):
         best = self.kept.best()
         if best is None or score > best.score:
             self.kept.keep_best(self.model, Best(score, float(self.state.epoch or 0), metrics))
-        prefixed = {f"eval_{name}": value for name, value in metrics.items()}
-        self.log(prefixed)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, prefixed)
-        return prefixed
+        return metrics
 
     def validation_outputs(self) -> list[np.ndarray]:
         """What the model gives for each validation segment, float32, in their order."""
@@ -142,6 +149,7 @@ class PerennialTrainer(Trainer):
         state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
         save_file(state, folder / checkpoints.MODEL)
         checkpoints.save_optimizer(folder / checkpoints.OPTIMIZER, self.optimizer.state_dict())
+        save_file(self.average.state(), folder / checkpoints.AVERAGE)
         checkpoints.save_random(folder / checkpoints.RANDOM)
         (folder / checkpoints.STATE).write_text(json.dumps(self.lr_scheduler.state_dict()), encoding="utf-8")
         self.state.save_to_json(str(folder / TRAINER_STATE))
@@ -149,6 +157,7 @@ class PerennialTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         target = self.model if model is None else model
         target.load_state_dict(load_file(Path(resume_from_checkpoint) / checkpoints.MODEL))
+        self.average.load(load_file(Path(resume_from_checkpoint) / checkpoints.AVERAGE))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
@@ -174,6 +183,7 @@ class _Pace(TrainerCallback):
         self.trainer.sampler.epoch = int(state.epoch or 0)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.average.after(state.global_step)
         progress.advance(state.global_step, state.max_steps, unit="step", detail=self.detail)
         if time.monotonic() - self.saved >= self.training.checkpoint_seconds:
             self.saved = time.monotonic()
