@@ -133,7 +133,9 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
 
 def _worth(tallies: Tallies, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
     """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
-    sorts = [place for place, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    there = [place for place, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    # Rows may hold no label at all: then a row of any label may be what is imagined.
+    sorts = there or list(range(len(tallies.counted_in)))
     kinds = []
     for rows in (tallies.wrong[sorts], tallies.right[sorts]):
         added = np.nan_to_num(tallies.figures(total + imagined * rows) - values) / imagined

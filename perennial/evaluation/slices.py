@@ -30,8 +30,8 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     """Which of the `test` rows are in each slice (bool), by the slice's name.
 
     By each column of data.columns.slices, text length, time and label a row is in exactly one slice (by label: in one
-    for each label that it holds). Names are the same in every run; a slice of `evaluation.slices` is there even if no
-    row is in it. Raises SpecError for an expression that fails on some row.
+    for each label that it holds; of rows that hold none there is no recall). Names are the same in every run; a slice
+    of `evaluation.slices` is there even if no row is in it. Raises SpecError for an expression that fails on some row.
     """
     columns = spec.data.columns.slices
     lengths = _lengths(spec, test)
@@ -166,8 +166,7 @@ def _by_label(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     found = {f"{LABEL}={label}": np.zeros(test.num_rows, bool) for label in spec.data.labels}
     for place, inside in enumerate(found.values()):
         inside[rows[numbers == place]] = True
-    none = ~np.logical_or.reduce(list(found.values()))
-    return found | ({f"{LABEL}: none": none} if none.any() else {})
+    return found
 
 
 def _lengths(spec: PipelineSpec, test: pa.Table) -> np.ndarray:

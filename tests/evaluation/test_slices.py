@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slice_data import START, spec_of, table
 
+from perennial.artifacts import Contest
 from perennial.evaluation import slices
+from perennial.evaluation.answers import Answers
+from perennial.evaluation.measuring import measure
 from perennial.progress import heard_by
 
 CELLS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["banks", "energy", " ", "a" * 90]))
@@ -128,31 +131,24 @@ def test_a_column_of_many_values_keeps_the_commonest():
 
 
 LABELLED = {
-    "text-classification": (["negative", "positive", "negative"], {"negative": [0, 2], "positive": [1]}, []),
-    "text-pair": (["negative", "positive", "negative"], {"negative": [0, 2], "positive": [1]}, []),
-    "multi-label": (
-        [["negative", "positive"], [], ["positive"]],
-        {"negative": [0], "positive": [0, 2]},
-        [1],
-    ),
+    "text-classification": (["negative", "positive", "negative"], {"negative": [0, 2], "positive": [1]}),
+    "text-pair": (["negative", "positive", "negative"], {"negative": [0, 2], "positive": [1]}),
+    "multi-label": ([["negative", "positive"], [], ["positive"]], {"negative": [0], "positive": [0, 2]}),
     "token-classification": (
         [[{"start": 0, "end": 1, "label": "positive"}] * 2, [], [{"start": 0, "end": 1, "label": "negative"}]],
         {"negative": [2], "positive": [0]},
-        [1],
     ),
 }
 
 
 @pytest.mark.parametrize("kind", LABELLED)
 def test_by_label_are_the_rows_that_hold_it(kind):
-    targets, expected, none = LABELLED[kind]
+    targets, expected = LABELLED[kind]
     spec = spec_of(kind)
     target = "spans" if kind == "token-classification" else "label"
     found = slices.memberships(spec, table(spec, [{target: value} for value in targets]))
     held = {name: np.flatnonzero(inside).tolist() for name, inside in found.items() if name.startswith("label")}
-    assert held == {f"label={label}": rows for label, rows in expected.items()} | (
-        {"label: none": none} if none else {}
-    )
+    assert held == {f"label={label}": rows for label, rows in expected.items()}
 
 
 def test_numbers_have_no_labels_and_pairs_are_as_long_as_both_texts():
@@ -179,3 +175,14 @@ def test_a_hundred_thousand_rows_are_cut_whole():
     found = slices.memberships(spec, many)
     assert found["short"].sum() == 50_000
     assert {len(inside) for inside in found.values()} == {100_000}
+
+
+def test_slices_in_which_no_row_holds_a_label_are_measured_as_far_as_they_can_be():
+    spec = spec_of("multi-label", slices=[("none held", "label = '[]'"), ("nobody", "0")])
+    rows = table(spec, [{"label": held, "text": "x" * number} for number, held in enumerate([["positive"], []] * 10)])
+    answer = {"labels": ["positive"], "scores": {"positive": 0.6, "negative": 0.4}}
+    cut = slices.memberships(spec, rows)
+    given = Answers(rows["row_id"].to_pylist(), rows["label"], [answer] * 20, None, {}, cut)
+    found = {one.name: one.candidate for one in measure(spec, given, Contest(), digest="0", place="").slices}
+    assert (found["none held"].n, found["none held"].values["exact_match"]) == (10, 0.0)
+    assert (found["nobody"].n, found["nobody"].values) == (0, {})
