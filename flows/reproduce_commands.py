@@ -72,7 +72,12 @@ def _scratch(into: Path | None) -> Iterator[Home]:
             f"--into {into} is there and not empty; what is in it could answer instead of the steps.",
             remedy="Name a new folder.",
         )
-    into.mkdir(parents=True, exist_ok=True)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(
+            f"--into {into} can't be made: {error.strerror}.", remedy="Name a folder where you may write."
+        ) from error
     yield Home(into.resolve())
 
 
@@ -85,7 +90,7 @@ def _remarks(found: Reproduced) -> Iterator[str]:
     if not found.libraries_known:
         yield "It is not written down which libraries made it."
     if found.champion_problem:
-        yield f"The decision is not compared, because of the champion then. {found.champion_problem}"
+        yield f"The decision is not compared: the champion then can't be had. {found.champion_problem}"
 
 
 def _facts(facts: list[Fact]) -> Any:

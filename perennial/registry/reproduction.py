@@ -98,7 +98,7 @@ def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapsh
                 f"{fault}.",
                 remedy="Run this on the machine that made it, or bring that file back from there or from a backup.",
             )
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         taken.append(part.model_copy(update={"path": place}))
     return snapshot.model_copy(update={"parts": tuple(taken)})
@@ -135,7 +135,7 @@ def _tell(before: Evidence, champion_problem: str | None) -> None:
         told = [f"{one.name} {one.before}, now {one.now}" for one in changed]
         progress.note(f"These libraries are not what made it, so digests may differ: {listing(told, 20)}.")
     if champion_problem:
-        progress.note(f"The decision will not be compared, because of the champion then. {champion_problem}")
+        progress.note(f"The decision will not be compared: the champion then can't be had. {champion_problem}")
 
 
 def _made(spec: PipelineSpec, snapshot: Snapshot, rival: Champion | None, scratch: Home) -> Evidence:

@@ -11,7 +11,8 @@ from place import Place, assert_explained, flip
 
 from perennial import libraries
 from perennial.artifacts import Evidence, Outcome
-from perennial.registry import sameness, tracking
+from perennial.errors import RegistryError
+from perennial.registry import reproduction, sameness, tracking
 from perennial.registry.sameness import Sameness
 from perennial.registry.versions import EVIDENCE, StoredEvidence
 
@@ -117,6 +118,28 @@ def test_what_is_missing_is_named(judged: Place, tiny_base: Path) -> None:
     finally:
         config.write_text(content)
     assert_explained(ended, 1, "Version 1 of tiny can't be reproduced: it was made from the base model")
+
+
+def test_what_differs_is_shown_and_the_champion_may_be_gone(judged: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise RegistryError(f"The package of version 1 of tiny was removed. {tracking.UNTOUCHED}")
+
+    def worse(*_: object) -> Evidence:
+        made = evidence(judged)
+        values = dict.fromkeys(made.evaluation.candidate.values, 0.125)
+        candidate = made.evaluation.candidate.model_copy(update={"values": values})
+        evaluation = made.evaluation.model_copy(update={"candidate": candidate})
+        trained = made.trained.model_copy(update={"digest": "0" * 64})
+        newer = made.libraries | {"torch": "99.0"}
+        return made.model_copy(update={"evaluation": evaluation, "trained": trained, "libraries": newer})
+
+    monkeypatch.setattr(reproduction.packages, "fetch_anew", gone)
+    monkeypatch.setattr(reproduction, "_made", worse)
+    ended = judged.command("reproduce", "tiny", "2", COLUMNS="200")
+    assert_explained(ended, 4, "Version 2 of tiny: DIFFERENT", "torch", "99.0", "000000000000… differs", "0.1250")
+    assert_explained(ended, 4, "The decision is not compared", "version 1 of tiny was removed.")
+    assert tracking.UNTOUCHED not in ended.text
+    assert judged.command("reproduce", "tiny", "2", "--tolerance", "1").code == 0
 
 
 def evidence(place: Place) -> Evidence:
