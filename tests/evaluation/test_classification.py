@@ -116,7 +116,8 @@ def test_figures_are_shares_and_agree_with_each_other(rows: Sequence[tuple[str, 
     targets = [target for target, _, _ in rows]
     given_labels = [answer for _, answer, _ in rows]
     found = measure(targets, [scored(answer, **{answer: score}) for _, answer, score in rows], LABELS)
-    shares = {name: value for name, value in found.values.items() if name != "log_loss"}
+    shares = {name: value for name, value in found.values.items() if name not in ("log_loss", "brier")}
+    assert -1e-12 <= found.values["brier"] <= 2 + 1e-12
     assert all(-1e-12 <= value <= 1 + 1e-12 for value in shares.values()), shares
     assert sum(found.support.values()) == found.n == len(rows)
     assert [sum(row) for row in found.confusion] == list(found.support.values())

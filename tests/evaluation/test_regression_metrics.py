@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.artifacts import Evaluation, Metrics, Outcome
+from perennial.artifacts import Comparison, Difference, Evaluation, Interval, Metrics, Outcome
 from perennial.evaluation.gates import decide
 from perennial.evaluation.regression import measure
 from perennial.spec import PipelineSpec
@@ -77,14 +77,20 @@ def spec(**gate: Any) -> PipelineSpec:
 
 def judged(rmse: float, champion: float | None = None, baselines: tuple[float, ...] = (), **gate: Any) -> Any:
     def of(value: float) -> Metrics:
-        return Metrics(n=100, values={"rmse": value, "spearman": 1 - value})
+        return Metrics(n=100, values={"rmse": value, "r2": 1 - value})
 
+    def difference(value: float) -> Difference:
+        reach = Interval(low=value - 0.004, high=value + 0.004)
+        return Difference(value=value, interval=reach, standard_error=0.002, worse_p=0.5)
+
+    compared = {} if champion is None else {"rmse": difference(rmse - champion), "r2": difference(champion - rmse)}
     evaluation = Evaluation(
         digest="e" * 64,
         candidate=of(rmse),
         champion=None if champion is None else of(champion),
         champion_version=None if champion is None else "7",
         champion_problem=None,
+        comparison=Comparison(n=100, values=compared) if compared else None,
         baselines={f"b{place}": of(value) for place, value in enumerate(baselines)},
         predictions_path="evaluate/x/predictions.parquet",
     )
@@ -94,7 +100,7 @@ def judged(rmse: float, champion: float | None = None, baselines: tuple[float, .
 CEILING = {"metric": "rmse", "max": 0.3}
 CHAMPION = {"metric": "rmse", "versus": "champion"}
 BASELINE = {"metric": "rmse", "versus": "baseline"}
-RANK = {"metric": "spearman", "versus": "champion"}
+FIT = {"metric": "r2", "versus": "champion"}
 
 
 @pytest.mark.parametrize(
@@ -102,18 +108,20 @@ RANK = {"metric": "spearman", "versus": "champion"}
     [
         (CEILING, {"rmse": 0.29}, Outcome.PROMOTE),
         (CEILING, {"rmse": 0.31}, Outcome.REJECT),
-        (CHAMPION, {"rmse": 0.3, "champion": 0.3}, Outcome.PROMOTE),
+        (CHAMPION, {"rmse": 0.3, "champion": 0.3}, Outcome.HOLD),
         (CHAMPION, {"rmse": 0.2, "champion": 0.3}, Outcome.PROMOTE),
         (CHAMPION, {"rmse": 0.31, "champion": 0.3}, Outcome.REJECT),
         ({**CHAMPION, "margin": 0.02}, {"rmse": 0.31, "champion": 0.3}, Outcome.PROMOTE),
+        ({**CHAMPION, "margin": 0.02}, {"rmse": 0.33, "champion": 0.3}, Outcome.REJECT),
         ({**CHAMPION, "margin": -0.02}, {"rmse": 0.29, "champion": 0.3}, Outcome.REJECT),
-        ({**CHAMPION, "margin": -0.02}, {"rmse": 0.28, "champion": 0.3}, Outcome.PROMOTE),
+        ({**CHAMPION, "margin": -0.02}, {"rmse": 0.28, "champion": 0.3}, Outcome.HOLD),
+        ({**CHAMPION, "margin": -0.02}, {"rmse": 0.27, "champion": 0.3}, Outcome.PROMOTE),
         (BASELINE, {"rmse": 0.3, "baselines": (0.5, 0.29)}, Outcome.REJECT),
         (BASELINE, {"rmse": 0.28, "baselines": (0.5, 0.29)}, Outcome.PROMOTE),
         ({**BASELINE, "margin": -0.02}, {"rmse": 0.28, "baselines": (0.5, 0.29)}, Outcome.REJECT),
         # higher is better, beside it
-        (RANK, {"rmse": 0.2, "champion": 0.3}, Outcome.PROMOTE),
-        (RANK, {"rmse": 0.4, "champion": 0.3}, Outcome.REJECT),
+        (FIT, {"rmse": 0.2, "champion": 0.3}, Outcome.PROMOTE),
+        (FIT, {"rmse": 0.4, "champion": 0.3}, Outcome.REJECT),
     ],
 )
 def test_gates_know_that_errors_should_be_small(
@@ -125,4 +133,7 @@ def test_gates_know_that_errors_should_be_small(
 def test_and_say_so() -> None:
     [check] = judged(0.31, 0.3, **CHAMPION, margin=0.02).checks
     assert check.gate == "rmse at most the champion's + 0.02"
-    assert check.reason == ("rmse is 0.3100, at most 0.3200 was required (champion version 7 has 0.3000, n = 100).")
+    assert check.reason == (
+        "rmse is 0.3100, champion version 7 has 0.3000: a difference of +0.0100 (95% interval +0.0060 to +0.0140, "
+        "n = 100); at most 0.02 worse was allowed."
+    )
