@@ -253,6 +253,31 @@ def decide(
 
 
 @app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A model's name, or an MLflow run's id.")],
+    version: Annotated[str | None, typer.Option(help="Of a model: the version; default: the newest.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Copy the page there.")] = None,
+    open_page: Annotated[bool, typer.Option("--open/--no-open", help="Show it in the browser.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Open the report of a run: the decision and all it rests on, as one HTML page that needs no network.
+
+    It comes from this machine's store, or else from MLflow. Without a display, only its path is printed.
+    """
+    with reported(as_json, run):
+        from flows import report_command
+
+        with _watching(as_json):
+            found = report_command.find(run, version, out)
+        if as_json:
+            _print_json(report_command.as_json(found))
+            return
+        typer.echo(found.path)  # in one line, however long, so that it can be copied
+        if open_page:
+            report_command.open_page(found.path)
+
+
+@app.command()
 def approve(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     version: Annotated[str | None, typer.Argument(help="The version's number; default: the challenger.")] = None,

@@ -1,6 +1,6 @@
 """What a run came to, as one record."""
 
-from perennial.artifacts import Evidence, RegisteredVersion, RunResult, Snapshot, Status
+from perennial.artifacts import Evidence, RegisteredVersion, Report, RunResult, Snapshot, Status
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 
@@ -20,7 +20,7 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, seconds: dict[str, fl
 
 
 def concluded(
-    conclusion: Conclusion, version: RegisteredVersion, evidence: Evidence, seconds: dict[str, float]
+    conclusion: Conclusion, version: RegisteredVersion, evidence: Evidence, report: Report, seconds: dict[str, float]
 ) -> RunResult:
     """A run that registered `version` on `evidence` and ended in `conclusion`."""
     return RunResult(
@@ -31,5 +31,6 @@ def concluded(
         reasons=(*evidence.decision.reasons, *conclusion.reasons),
         snapshot=evidence.snapshot,
         evidence=evidence,
+        report=report,
         seconds=seconds,
     )

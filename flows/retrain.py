@@ -10,7 +10,7 @@ from perennial.artifacts import Evidence, RunResult
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, validate
-from tasks.model import decide, evaluate, export, finetune
+from tasks.model import decide, evaluate, export, finetune, report
 from tasks.registry import conclude, find_champion, find_finished, register
 
 
@@ -45,6 +45,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
             seconds=seconds,
             libraries=libraries.installed(),
         )
+        page = report(spec, evidence, home)
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)
-        return results.concluded(conclusion, version, evidence, seconds)
+        return results.concluded(conclusion, version, evidence, page, seconds)

@@ -52,6 +52,7 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "quarantined": found.validated.quarantined if found else None,
             "warnings": list(found.validated.warnings) if found else [],
         },
+        "report": str(home.store.root / result.report.path) if result.report else None,
         "seconds": result.seconds,
     }
 
@@ -120,13 +121,15 @@ def _facts(result: RunResult, home: Home) -> Iterator[str]:
         data += f", {found.validated.quarantined:,} set aside"
     yield f"data      {data}"
     if found:
+        yield f"          {home.store.root / found.validated.report_path / 'index.html'}"
         yield from (f"warning   {warning}" for warning in found.validated.warnings)
-        yield f"report    {home.store.root / found.validated.report_path / 'index.html'}"
         model = f"{found.trained.base}, {found.trained.epochs:g} epochs in {found.trained.precision}"
         yield f"model     {model}, best after {found.trained.best_epoch:g}"
         yield f"package   {found.package.precision}, {found.package.size_bytes / 1e6:.1f} MB"
         if found.package.fallback:
             yield f"          {found.package.fallback}"
+    if result.report:
+        yield f"report    {home.store.root / result.report.path}"
     yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(
         f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5
     )

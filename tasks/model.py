@@ -9,12 +9,15 @@ from perennial.artifacts import (
     Decision,
     EncodedData,
     Evaluation,
+    Evidence,
     OnnxPackage,
+    Report,
     TrainedModel,
     ValidatedData,
 )
 from perennial.evaluation import evaluate as judging
 from perennial.evaluation import gates
+from perennial.evaluation.report import make as reporting
 from perennial.export import onnx_package, sample
 from perennial.home import Home
 from perennial.spec import PipelineSpec
@@ -50,3 +53,10 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     """Apply the gates."""
     with progress.step("decide"):
         return gates.decide(spec, evaluation)
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+def report(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
+    """Make the page about the run."""
+    with progress.step("report"):
+        return reporting.make(spec, evidence, home)

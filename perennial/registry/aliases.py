@@ -56,5 +56,7 @@ def _says_none(client: "MlflowClient", home: Home, model: str, alias: str) -> bo
     try:
         return alias not in client.get_registered_model(model).aliases
     except MlflowException as error:
-        unknown = error.error_code == "RESOURCE_DOES_NOT_EXIST" and f"name={model} not found" in str(error)
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise  # it says what is wrong; that there is no such alias, which was said before, is not to be believed
+        unknown = f"name={model} not found" in str(error)
         return unknown and (isinstance(error, RestException) or tracking.is_database(tracking.registry_uri(home)))

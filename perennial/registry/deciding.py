@@ -56,11 +56,8 @@ def of_folder(folder: Path, spec: PipelineSpec) -> Redecided:
 def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None) -> Candidate:
     if version is not None:
         return versions.candidate(client, run, version)
-    if re.fullmatch(r"[0-9a-f]{32}", run):
-        found = client.search_model_versions(f"run_id = '{run}'")
-        if found:
-            return versions.known(max(found, key=lambda each: int(each.version)))
-        raise RegistryError(f"No version was made by the MLflow run {run}.", remedy="Name a model and a version.")
+    if re.fullmatch(versions.RUN_ID, run):
+        return versions.made_by(client, run)
     champion = aliases.version_of_champion(client, home, run)
     if champion is None:
         raise RegistryError(f"{run} has no champion.", remedy="Name a version, or an MLflow run's id.")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from perennial.artifacts import CheckedPart, Record, Snapshot
 from perennial.data import part_validation, parts, snapshot, validation
 from perennial.evaluation import evaluate
+from perennial.evaluation.report import make as reporting
 from perennial.export import onnx_package
 from perennial.home import Home
 from perennial.registry import packages
@@ -31,6 +32,7 @@ STEPS = {
     finetune.STEP: "trained model",
     onnx_package.STEP: "exported package",
     evaluate.STEP: "evaluation",
+    reporting.STEP: "report",
     packages.STEP: "downloaded package",
 }
 """What may go, by step; anything else in the store is left alone. Tokenizers are few, and every version needs one."""
@@ -53,6 +55,7 @@ def of_version(home: Home, stored: StoredEvidence) -> set[str]:
         *named_in(found.model_dump()),
         *_token_ids(home, [stored], found.validated.parts),
         f"{packages.STEP}/{found.package.digest}",
+        f"{reporting.STEP}/{reporting.key(stored.spec, found)}",
     }
 
 

@@ -15,7 +15,7 @@ from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
 from perennial.errors import RegistryError, SpecError
 from perennial.home import Home
-from perennial.registry import aliases, history, judging, packages, parcels, smoke, tags, tracking, versions
+from perennial.registry import aliases, history, judging, packages, parcels, tags, tracking, versions
 from perennial.registry.guard import Desk, at_desk
 from perennial.registry.ledger import Action
 from perennial.registry.parcels import Parcel
@@ -104,7 +104,6 @@ def _delivered(there: Home, parcel: Parcel) -> Conclusion:
         # Two that copy at once must not both find that it is not there yet.
         progress.note(f"Copying it to {tracking.masked(tracking.registry_uri(there))} as {model}.")
         registered = versions.register(parcel.stored.spec, parcel.run_key, evidence, there, parcel.brought)
-        smoke.check(desk, registered.version, remedy="Delete that version in MLflow, and run the same command again.")
         return _concluded(desk, registered, evidence.decision, parcel)
 
 
@@ -154,6 +153,8 @@ def _judged(parcel: Parcel, rival: Champion | None, there: Home) -> Evidence:
 
 
 def _concluded(desk: Desk, registered: RegisteredVersion, decision: Decision, parcel: Parcel) -> Conclusion:
+    if decision.outcome is not Outcome.PROMOTE or parcel.stored.spec.registry.approval == "required":
+        _check_arrived(desk, registered.version)
     if decision.outcome is not Outcome.PROMOTE:
         ended = end(desk, registered, decision, needs_approval=False)
         return ended.model_copy(update={"reasons": decision.reasons})
@@ -163,7 +164,13 @@ def _concluded(desk: Desk, registered: RegisteredVersion, decision: Decision, pa
     if parcel.stored.spec.registry.approval == "required":
         return park(desk, registered, decision.digest)
     reason = f"Copied from {parcel.brought.origin}."
-    return promoted_or_held(desk, registered, Action.PROMOTE, reason, decision.digest, verified=True)
+    return promoted_or_held(desk, registered, Action.PROMOTE, reason, decision.digest)
+
+
+def _check_arrived(desk: Desk, version: str) -> None:
+    """Raises RegistryError when the package that the target holds is not the one that was sent; a move looks itself."""
+    with packages.fetched_anew(desk.client, desk.home, desk.client.get_model_version(desk.model, version)):
+        pass
 
 
 def _changed(desk: Desk, registered: RegisteredVersion, serving: str | None, digest: str) -> Conclusion:

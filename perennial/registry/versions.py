@@ -8,18 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from perennial import kinds, progress
+from perennial import progress
 from perennial.artifacts import (
     Champion,
     Evidence,
-    Metrics,
     Record,
     RegisteredVersion,
 )
 from perennial.errors import RegistryError, listing
 from perennial.evaluation.answers import CONTEST, PREDICTIONS
+from perennial.evaluation.report import make as reporting
 from perennial.home import Home
-from perennial.registry import aliases, packages, pyfunc, run_log, tags, tracking
+from perennial.registry import aliases, model_card, packages, pyfunc, run_log, tags, tracking
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 STEPS = 4
+RUN_ID = r"[0-9a-f]{32}"
+"""What the id of an MLflow run looks like."""
 EVIDENCE = "evidence.json"
 """All that the decision rests on, beside the run: from it a candidate can be judged again later."""
 
@@ -88,7 +90,7 @@ class _Filing:
 
     @property
     def description(self) -> str:
-        return self.brought.description if self.brought else _description(self.spec, self.evidence)
+        return self.brought.description if self.brought else model_card.of(self.spec, self.evidence)
 
     def report(self, home: Home) -> Path:
         return self.brought.report if self.brought else home.store.root / self.evidence.validated.report_path
@@ -102,6 +104,22 @@ class _Filing:
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
     """What is known of `version`. Raises RegistryError when there is no such version."""
     return known(_version(client, model, version))
+
+
+def newest(client: "MlflowClient", model: str) -> str:
+    """The number of the version registered last. Raises RegistryError when there is none."""
+    found = [int(version.version) for version in client.search_model_versions(f"name = '{model}'")]
+    if not found:
+        raise RegistryError(f"{model} has no versions yet.", remedy=f"Run `perennial run {model}` first.")
+    return str(max(found))
+
+
+def made_by(client: "MlflowClient", run_id: str) -> Candidate:
+    """The version that an MLflow run made. Raises RegistryError when it made none."""
+    found = client.search_model_versions(f"run_id = '{run_id}'")
+    if not found:
+        raise RegistryError(f"No version was made by the MLflow run {run_id}.", remedy="Name a model and a version.")
+    return known(max(found, key=lambda version: int(version.version)))
 
 
 def known(found: "ModelVersion") -> Candidate:
@@ -147,7 +165,8 @@ def _no_evidence(known: Candidate, why: str) -> RegistryError:
     run = known.registered
     return RegistryError(
         f"The evidence for version {run.version} of {run.model} can't be had from MLflow: {why}. {tracking.UNTOUCHED}",
-        remedy=f"`perennial run {run.model}` judges a candidate anew.",
+        remedy="If MLflow was away for a moment, run the same command again; if the evidence is gone, "
+        f"`perennial run {run.model}` judges a candidate anew.",
     )
 
 
@@ -226,7 +245,7 @@ def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing)
     progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
     model = _logged_model(client, home, filing.spec, run, filing.evidence)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
-    version = _new_version(client, home, model, filing)
+    version = _new_version(client, home, run, model, filing)
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return _record(version)
@@ -234,6 +253,9 @@ def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing)
 
 def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> None:
     run_log.write(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
+    # Made by the run's own step already, unless it was judged again since.
+    page = reporting.make(filing.spec, filing.evidence, home)
+    client.log_artifact(run_id, str(home.store.root / page.path))
     if answers := filing.answers(home):
         for name in (PREDICTIONS, CONTEST):
             client.log_artifact(run_id, str(answers / name), run_log.ANSWERS)
@@ -269,7 +291,9 @@ def _sent_before(client: "MlflowClient", run_id: str, package_digest: str) -> "L
     return None
 
 
-def _new_version(client: "MlflowClient", home: Home, model: "LoggedModel", filing: _Filing) -> "ModelVersion":
+def _new_version(
+    client: "MlflowClient", home: Home, run: "Run", model: "LoggedModel", filing: _Filing
+) -> "ModelVersion":
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
@@ -287,7 +311,7 @@ def _new_version(client: "MlflowClient", home: Home, model: "LoggedModel", filin
         run_id=model.source_run_id,
         model_id=model.model_id,
         tags={**filing.marks, tags.RUN_KEY: filing.run_key, tags.STATUS: tags.REGISTERED},
-        description=filing.description,
+        description=model_card.linked(filing.description, run.info.experiment_id, run.info.run_id),
     )
     link = json.dumps([{"name": name, "version": version.version}])
     client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})
@@ -297,28 +321,13 @@ def _new_version(client: "MlflowClient", home: Home, model: "LoggedModel", filin
 def _taken_up(client: "MlflowClient", home: Home, version: "ModelVersion", filing: _Filing) -> RegisteredVersion:
     # The package is the same; the decision may be another one, against another champion.
     _log(client, home, version.run_id, filing)
-    client.update_model_version(version.name, version.version, filing.description)
+    experiment = client.get_run(version.run_id).info.experiment_id
+    card = model_card.linked(filing.description, experiment, version.run_id)
+    client.update_model_version(version.name, version.version, card)
     for name, value in filing.marks.items():
         client.set_model_version_tag(version.name, version.version, name, value)
     client.set_terminated(version.run_id)
     return _record(client.get_model_version(version.name, version.version))
-
-
-def _description(spec: PipelineSpec, evidence: Evidence) -> str:
-    trained, package, evaluation = evidence.trained, evidence.package, evidence.evaluation
-    metric = kinds.get(spec.kind).headline_metric
-    rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
-    beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
-    return (
-        f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {evidence.snapshot.digest[:12]} and packed "
-        f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
-        f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
-        f"{f' ({listing(beside)})' if beside else ''}: {evidence.decision.outcome.value}."
-    )
-
-
-def _shown(metrics: Metrics, name: str) -> str:
-    return f"{metrics.values[name]:.3f}" if name in metrics.values else "not known"
 
 
 def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[ModelVersion]":

@@ -11,7 +11,7 @@ from place import Place, assert_explained, flip, free_port
 from registry_helpers import answering
 
 KEYS = {"status", "model", "version", "metrics", "checks", "package", "run_id", "seconds"}
-STEPS = ("ingest", "validate", "encode", "finetune", "export", "evaluate", "decide", "register", "conclude")
+STEPS = ("ingest", "validate", "encode", "finetune", "export", "evaluate", "decide", "report", "register", "conclude")
 
 
 def test_the_first_run_promotes_and_says_all_there_is(first_run: tuple[Place, dict[str, Any]]) -> None:

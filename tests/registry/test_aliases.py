@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,37 @@ def test_a_home_that_moved_still_has_its_champion(run: Run, tmp_path: Path) -> N
     before = aliases.champion(run.spec.name, run.home)
     moved = Home(run.home.root.rename(tmp_path / "moved"))
     assert aliases.champion(run.spec.name, moved) == before
+
+
+def test_an_alias_that_was_taken_away_is_no_champion(place: str, run: Run) -> None:
+    """Others may be there, and one that points to a version that was deleted goes with it."""
+    version = promoted(run)
+    with tracking.session(run.home) as client:
+        client.set_registered_model_alias(run.spec.name, aliases.CHALLENGER, version)
+        client.delete_registered_model_alias(run.spec.name, aliases.CHAMPION)
+    assert aliases.champion(run.spec.name, run.home) is None
+    assert promotion.promote(run.home, second(run, None).register())
+    with tracking.session(run.home) as client:
+        client.delete_model_version(run.spec.name, "2")
+    assert aliases.champion(run.spec.name, run.home) is None
+
+
+def test_a_model_of_a_longer_name_is_another(place: str, run: Run) -> None:
+    promoted(run)
+    assert aliases.champion(run.spec.name[:-1], run.home) is None
+
+
+def test_a_wrong_path_of_a_real_server_is_an_error(server: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{server}/elsewhere")
+    with pytest.raises(RegistryError, match="can't be used"):
+        aliases.champion(run.spec.name, run.home)
+
+
+@pytest.mark.parametrize("table", ["registered_model_aliases", "registered_models"])
+def test_a_database_without_its_tables_is_an_error(run: Run, table: str) -> None:
+    promoted(run)
+    with sqlite3.connect(run.home.mlflow / "mlflow.db") as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO gone")
+    connection.close()
+    with pytest.raises(RegistryError, match="can't be used"):
+        aliases.champion(run.spec.name, run.home)

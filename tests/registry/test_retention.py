@@ -10,6 +10,7 @@ from registry_helpers import LABELS, Run, free_port, make_run
 
 from perennial.artifacts import Outcome, RegisteredVersion
 from perennial.errors import PerennialError, RegistryError, SpecError, StoreError
+from perennial.evaluation.report import make as reporting
 from perennial.home import Home
 from perennial.lock import BusyError, nothing_running, one_at_a_time
 from perennial.registry import (
@@ -155,7 +156,7 @@ def assert_only_the_package_is_gone(model: Model) -> None:
         assert client.get_run(version.run_id).data.metrics["accuracy"] == 0.84
         assert versions.evidence_of(client, model.home, versions.known(version)).spec.name == model.name
         kept = {file.path for file in client.list_artifacts(version.run_id)}
-        assert kept == {"evidence.json", "decision.json", "evaluation.json"}
+        assert kept == {"evidence.json", "decision.json", "evaluation.json", "report.html"}
 
 
 def assert_refused(model: Model) -> None:
@@ -178,7 +179,10 @@ def test_only_the_models_named_lose_anything(model: Model) -> None:
     age(model.home)
     cleared = model.clear(spec.name)
     assert [(one.model, one.version) for one in cleared.versions] == [(spec.name, "1")]
-    assert {place.path for place in cleared.places} == {f"store/{step}/{'c' * 64}" for step in ("export", "validate")}
+    gone = {place.path for place in cleared.places}
+    reports = {path for path in gone if path.startswith(f"store/{reporting.STEP}/")}
+    assert gone - reports == {f"store/{step}/{'c' * 64}" for step in ("export", "validate")}
+    assert len(reports) == 1
     assert orphan.exists()
     with pytest.raises(SpecError, match="knows no model 'nothing'"):
         model.clear("nothing")

@@ -41,10 +41,12 @@ def test_a_registered_version_carries_its_evidence(place: str, run: Run) -> None
         tags.STATUS: tags.REGISTERED,
         tags.APPROVAL: "none",
     }
-    assert version.description == (
+    assert version.description.startswith(
         "sentence-transformers/all-MiniLM-L6-v2, fine-tuned on 2,200 rows of data cccccccccccc and packed as int8 "
-        "(22.8 MB). On 450 test rows its accuracy is 0.840 (tfidf 0.840): HOLD."
+        "(22.8 MB). On 450 test rows its accuracy is 0.840 (tfidf 0.840): HOLD.\n"
     )
+    link = f"#/experiments/{logged.info.experiment_id}/runs/{registered.run_id}/artifacts/report.html"
+    assert version.description.endswith(f"[report.html]({link})")
     assert str(model.status) == "READY"
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": run.spec.name, "version": version.version}]
 
@@ -69,7 +71,7 @@ def test_the_run_holds_parameters_metrics_data_and_reports(place: str, run: Run)
     assert {tag.key: tag.value for tag in given.tags}[tags.DATA_DIGEST] == "c" * 64
     with tracking.session(run.home) as client:
         reports = [item.path for item in client.list_artifacts(logged.info.run_id)]
-    assert reports == ["decision.json", "evaluation.json", "evidence.json", "validation"]
+    assert reports == ["decision.json", "evaluation.json", "evidence.json", "report.html", "validation"]
 
 
 def test_nothing_is_pickled_and_no_text_is_logged(run: Run) -> None:

@@ -1,0 +1,130 @@
+"""What the rows of this run are like beside those there were before: label shares and lengths of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perennial import kinds
+from perennial.artifacts import CheckedPart, Evidence
+from perennial.kinds import Kind
+from perennial.spec import PipelineSpec
+from perennial.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+LENGTH_BINS = 30
+LONGEST_SHOWN = 99
+"""Percentile of the lengths where the histogram ends; a few endless texts would press all others into one bin."""
+BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Side:
+    """The new rows, or those before."""
+
+    rows: int
+    labels: Mapping[str, int]
+    """Rows by label; empty for a kind without labels."""
+    median_length: float
+    """Characters."""
+    lengths: tuple[float, ...]
+    """Share of the rows in each bin."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Good rows of every split, the new ones and the older ones."""
+
+    new: Side
+    old: Side | None
+    """None: there were no rows before."""
+    edges: tuple[float, ...]
+    """Of the bins of length, in characters; the last holds what is longer, too."""
+
+    @property
+    def label_distance(self) -> float | None:
+        """Total variation distance of the label shares, 0 (alike) to 1; None: nothing to compare."""
+        if self.old is None or not self.new.labels or not self.old.labels:
+            return None
+        names = {*self.new.labels, *self.old.labels}
+        sides = [(side.labels, max(sum(side.labels.values()), 1)) for side in (self.new, self.old)]
+        new, old = ({name: labels.get(name, 0) / total for name in names} for labels, total in sides)
+        return sum(abs(new[name] - old[name]) for name in names) / 2
+
+
+def of(spec: PipelineSpec, evidence: Evidence, store: Store) -> Drift | None:
+    """New and older rows, read from the checked parts; None: nothing is new, or the parts are not in this store."""
+    parts = evidence.validated.parts
+    first = _first_new(parts, evidence.snapshot.new_rows)
+    if first == len(parts) or not all((store.root / part.path).is_file() for part in parts):
+        return None
+    kind = kinds.get(spec.kind)
+    new, old = (_Seen.of(kind, some, store) for some in (parts[first:], parts[:first]))
+    edges = _edges([new, old])
+    return Drift(new.side(edges), old.side(edges) if old.rows else None, tuple(float(edge) for edge in edges))
+
+
+def _first_new(parts: Sequence[CheckedPart], new_rows: int) -> int:
+    """Where the parts begin that this run appended."""
+    first, left = len(parts), new_rows
+    while first and left > 0:
+        first -= 1
+        left -= parts[first].source.rows
+    return first
+
+
+@dataclass(frozen=True)
+class _Seen:
+    rows: int
+    labels: Counter[str]
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, kind: Kind, parts: Iterable[CheckedPart], store: Store) -> _Seen:
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        labels: Counter[str] = Counter()
+        lengths = [np.zeros(0, dtype=np.int64)]
+        for part in parts:
+            with pq.ParquetFile(store.root / part.path) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=[*kind.text_columns, kind.target_column]):
+                    labels.update(_labels(kind, batch))
+                    lengths.append(_lengths(kind, batch))
+        joined = np.concatenate(lengths)
+        return cls(len(joined), labels, joined)
+
+    def side(self, edges: np.ndarray) -> Side:
+        import numpy as np
+
+        counts, _ = np.histogram(np.minimum(self.lengths, edges[-1]), edges)
+        shares = counts / max(self.rows, 1)
+        median = float(np.median(self.lengths)) if self.rows else 0.0
+        return Side(self.rows, dict(self.labels), median, tuple(float(value) for value in shares))
+
+
+def _labels(kind: Kind, batch: pa.RecordBatch) -> dict[str, int]:
+    found = kind.labels_in(batch.column(kind.target_column))
+    if found is None:
+        return {}
+    return {row["values"]: row["counts"] for row in found.value_counts().to_pylist() if row["values"] is not None}
+
+
+def _lengths(kind: Kind, batch: pa.RecordBatch) -> np.ndarray:
+    import pyarrow.compute as pc
+
+    columns = [pc.fill_null(pc.utf8_length(batch.column(name)), 0) for name in kind.text_columns]
+    return sum(column.to_numpy(zero_copy_only=False).astype("int64") for column in columns)  # type: ignore[no-any-return]
+
+
+def _edges(sides: Sequence[_Seen]) -> np.ndarray:
+    import numpy as np
+
+    lengths = np.concatenate([side.lengths for side in sides])
+    longest = float(np.percentile(lengths, LONGEST_SHOWN)) if len(lengths) else 1.0
+    return np.linspace(0, max(longest, 1.0), LENGTH_BINS + 1)

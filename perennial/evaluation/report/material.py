@@ -1,0 +1,110 @@
+"""Everything a report is made from beside the evidence, read from the store: nothing of it is measured here anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from perennial import kinds
+from perennial.artifacts import Evidence, ValidatedData
+from perennial.data import validation_report
+from perennial.data.columns import ROW_ID
+from perennial.data.read import read_split
+from perennial.evaluation import answers as stored
+from perennial.evaluation import calibration, cases
+from perennial.evaluation.calibration import Bin
+from perennial.evaluation.cases import Case
+from perennial.evaluation.report import drift
+from perennial.evaluation.report.drift import Drift
+from perennial.home import Home
+from perennial.kinds import Kind
+from perennial.spec import PipelineSpec
+from perennial.training import finetune
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a page shows. What can't be had (a version that was made elsewhere) is empty, and the page says so."""
+
+    spec: PipelineSpec
+    evidence: Evidence
+    reliability: Mapping[str, Sequence[Bin]] = field(default_factory=dict)
+    """By model: candidate and champion."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """The training's log: losses and validation figures by epoch."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Quarantined rows by reason; a row may have several."""
+    drift: Drift | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Of test rows, by row id; empty unless report.show_texts."""
+    cases: Mapping[str, str] = field(default_factory=dict)
+    """Of failing behavioural cases, by their id; empty unless report.show_texts."""
+    made: datetime | None = None
+
+
+def gather(spec: PipelineSpec, evidence: Evidence, home: Home) -> Material:
+    """What the store has for the report of this run."""
+    return Material(
+        spec=spec,
+        evidence=evidence,
+        reliability=_reliability(kinds.get(spec.kind), evidence, home),
+        history=_history(evidence, home),
+        set_aside=_set_aside(evidence, home),
+        drift=drift.of(spec, evidence, home.store),
+        texts=_texts(spec, evidence, home) if spec.report.show_texts else {},
+        cases=_cases(spec, evidence) if spec.report.show_texts else {},
+        made=datetime.now(UTC),
+    )
+
+
+def _reliability(kind: Kind, evidence: Evidence, home: Home) -> dict[str, tuple[Bin, ...]]:
+    place = home.store.root / evidence.evaluation.predictions_path
+    if not place.is_file():
+        return {}
+    answers = stored.read(place.parent)
+    targets = answers.targets.to_pylist()
+    models = {stored.CANDIDATE: answers.candidate, stored.CHAMPION: answers.champion}
+    found = {name: calibration.reliability(*kind.scored(targets, given)) for name, given in models.items() if given}
+    return {name: bins for name, bins in found.items() if bins}
+
+
+def _history(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
+    place = home.store.root / evidence.trained.path / finetune.RECORD
+    return list(json.loads(place.read_bytes())["history"]) if place.is_file() else []
+
+
+def _set_aside(evidence: Evidence, home: Home) -> dict[str, int]:
+    place = home.store.root / evidence.validated.report_path / validation_report.JSON
+    return dict(json.loads(place.read_bytes()).get("quarantined_by_reason", {})) if place.is_file() else {}
+
+
+def _texts(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
+    comparison = evidence.evaluation.comparison
+    wanted = set(comparison.worst if comparison else ())
+    if not wanted or not _is_here(evidence.validated, home):
+        return {}
+    columns = kinds.get(spec.kind).text_columns
+    rows = read_split(evidence.validated, home.store, "test", [ROW_ID, *columns]).to_pylist()
+    return {row[ROW_ID]: _joined(row[name] for name in columns) for row in rows if row[ROW_ID] in wanted}
+
+
+def _cases(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
+    wanted = {name for test in evidence.evaluation.behaviours for name in test.failing}
+    if not wanted:
+        return {}
+    return {case.id: _shown(case) for made in cases.of(spec).values() for case in made if case.id in wanted}
+
+
+def _shown(case: Case) -> str:
+    return _joined(case.texts) if case.before is None else f"{_joined(case.before)} → {_joined(case.texts)}"
+
+
+def _is_here(data: ValidatedData, home: Home) -> bool:
+    return all((home.store.root / part.path).is_file() for part in data.parts)
+
+
+def _joined(texts: Iterable[str | None]) -> str:
+    return " ⏐ ".join(text or "" for text in texts)

@@ -1,0 +1,108 @@
+"""A short model card (after Mitchell et al. 2019) in Markdown: the description of a registered version."""
+
+import html
+import re
+from collections.abc import Iterator
+
+from perennial import kinds
+from perennial.artifacts import Evidence, Metrics
+from perennial.errors import listing
+from perennial.spec import PipelineSpec
+
+SHOWN_LABELS = 20
+SHOWN_REASONS = 5
+LONGEST_REASON = 300
+LONGEST = 4800
+"""Characters; MLflow takes 5,000."""
+LINK = "**Report:**"
+
+
+def of(spec: PipelineSpec, evidence: Evidence) -> str:
+    """What the model is for, what it was made of, how good it is, where its limits are, and how it is used."""
+    lines = [
+        _made(spec, evidence), "", *_decided(evidence), "", f"**For:** {_purpose(spec)}", "",
+        *_figures(spec, evidence), "", "**Limits:**", "", *(f"- {limit}" for limit in _limits(spec, evidence)), "",
+        f'**Use:** `perennial predict {spec.name} "a text"`, or in Python '
+        f'`mlflow.pyfunc.load_model("models:/{spec.name}@champion")`.',
+    ]  # fmt: skip
+    return "\n".join(lines)[:LONGEST]
+
+
+def linked(card: str, experiment: str, run: str) -> str:
+    """`card` with a link to the report of the MLflow run; a link it brought from elsewhere is dropped."""
+    kept = "\n".join(line for line in card.splitlines() if not line.startswith(LINK)).rstrip()
+    return f"{kept}\n\n{LINK} [report.html](#/experiments/{experiment}/runs/{run}/artifacts/report.html)"
+
+
+def _made(spec: PipelineSpec, evidence: Evidence) -> str:
+    trained, package, evaluation = evidence.trained, evidence.package, evidence.evaluation
+    metric = kinds.get(spec.kind).headline_metric
+    rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
+    beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
+    return (
+        f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {evidence.snapshot.digest[:12]} and packed "
+        f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
+        f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
+        f"{f' ({listing(beside)})' if beside else ''}: {evidence.decision.outcome.value}."
+    )
+
+
+def _decided(evidence: Evidence) -> Iterator[str]:
+    reasons = evidence.decision.reasons
+    yield f"**Decision:** {evidence.decision.outcome.value}"
+    yield from ("", *(f"- {_plain(reason[:LONGEST_REASON])}" for reason in reasons[:SHOWN_REASONS])) if reasons else ()
+    if len(reasons) > SHOWN_REASONS:
+        yield f"- and {len(reasons) - SHOWN_REASONS:,} more; the report has all"
+
+
+def _purpose(spec: PipelineSpec) -> str:
+    known = [_code(label) for label in spec.data.labels]
+    return f"{spec.kind}" + (f"; it knows {listing(known, SHOWN_LABELS)}." if known else ".")
+
+
+def _figures(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
+    found = evidence.evaluation
+    rivals = {"champion": found.champion, **found.baselines}
+    others = {name: metrics for name, metrics in rivals.items() if metrics}
+    yield "| " + " | ".join(["metric", "value", f"{spec.evaluation.confidence:.0%} interval", *others]) + " |"
+    yield "|" + "---|" * (3 + len(others))
+    for metric in kinds.get(spec.kind).metrics:
+        interval = found.candidate.intervals.get(metric)
+        known = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "—"
+        values = [_shown(metrics, metric) for metrics in (found.candidate, *others.values())]
+        yield "| " + " | ".join([metric, values[0], known, *values[1:]]) + " |"
+
+
+def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
+    found = evidence.evaluation
+    rows, digest = evidence.snapshot.rows, evidence.validated.digest[:12]
+    yield f"The figures hold for texts like those of its {rows:,} rows (validated: {digest}), not for others."
+    if spec.data.labels:
+        yield "It answers with the labels it knows, whatever it is asked."
+    if spec.kind != "token-classification":
+        yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read."
+    weak = {label: values["f1"] for label, values in found.candidate.per_label.items() if "f1" in values}
+    if weak:
+        worst = min(weak, key=lambda label: weak[label])
+        support = found.candidate.support.get(worst, 0)
+        yield f"It is weakest on {_code(worst)}: f1 {weak[worst]:.3f} (n = {support:,})."
+    below = [test.name for test in found.behaviours if test.n and test.passed / test.n < test.min_pass_rate]
+    if below:
+        yield f"Behavioural tests below the rate they ask for: {listing(map(_code, below))}."
+    if evidence.package.fallback:
+        yield _plain(evidence.package.fallback)
+
+
+def _shown(metrics: Metrics, name: str) -> str:
+    return f"{metrics.values[name]:.3f}" if name in metrics.values else "not known"
+
+
+def _code(name: str) -> str:
+    """A user's word as Markdown shows it unchanged; HTML inside is none."""
+    return f"`{' '.join(name.replace('`', 'ʼ').split())}`"
+
+
+def _plain(text: str) -> str:
+    """A sentence that may quote a label, without anything that Markdown or HTML would read."""
+    marked = re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(text, quote=False))
+    return " ".join(marked.split())

@@ -1,0 +1,214 @@
+"""MLflow that answers with errors, or late, in every phase: nothing is promoted, and it can be finished later."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import faulty_proxy
+import pytest
+from faulty_proxy import Proxy
+from place import Place, assert_explained
+from registry_helpers import Run, make_run
+
+from perennial.artifacts import Status
+from perennial.errors import RegistryError
+from perennial.registry import aliases, history, lease, promotion, tags, tracking, transfer
+from perennial.registry.guard import at_desk
+from perennial.registry.ledger import Ledger
+
+ALIAS = "/registered-models/alias"
+MOVE = f"POST /api/2.0/mlflow{ALIAS}"
+ONCE = tracking.Patience(seconds=30, retries=0)
+HASTY = tracking.Patience(seconds=2, retries=0)
+LATE = 2.5
+"""Seconds; longer than a hasty client waits."""
+
+
+@pytest.fixture
+def proxy(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """All go through it; leases that are left to lapse do so soon."""
+    with faulty_proxy.before(server) as made:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", made.address)
+        monkeypatch.setattr(lease, "SECONDS", 1.0)
+        yield made
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "WORKING", ONCE)
+
+
+def placed(run: Run) -> str | None:
+    with tracking.session(run.home) as client:
+        found = aliases.version_of_champion(client, run.home, run.spec.name)
+    return str(found.version) if found else None
+
+
+def assert_finished(run: Run, version: str) -> None:
+    """`perennial promote` finishes it, and ledger, alias and tags agree."""
+    ended = promotion.finish(run.home, run.spec.name, version)
+    assert (ended.status, ended.champion, placed(run)) == (Status.PROMOTED, version, version)
+    book = Ledger.open(run.home)
+    assert history.disagreement(book.entries(run.spec.name), version) is None
+    with tracking.session(run.home) as client:
+        assert client.get_model_version(run.spec.name, version).tags[tags.STATUS] == tags.PROMOTED
+
+
+def refusal(run: Run, version: str) -> RegistryError | None:
+    """What kept `version` from being promoted; None: nothing."""
+    try:
+        promotion.finish(run.home, run.spec.name, version)
+    except RegistryError as error:
+        return error
+    return None
+
+
+def undo(run: Run, version: str) -> None:
+    with at_desk(run.home, run.spec.name) as desk:
+        desk.release(aliases.CHAMPION, version)
+        desk.mark(version, tags.REGISTERED)
+
+
+def assert_honest(error: RegistryError, proxy: Proxy) -> None:
+    """Either the champion is untouched, or nobody can know; and nobody can once it was asked to move."""
+    doubtful = "moved" in error.problem
+    assert ("untouched" in error.problem) != doubtful, error.problem
+    assert doubtful or not any(seen.startswith(MOVE) for seen in proxy.seen), error.problem
+    assert error.remedy
+
+
+def different(names: list[str]) -> list[int]:
+    """The first request of each kind, and all from right before the move on."""
+    move = next(number for number, name in enumerate(names) if name.startswith(MOVE))
+    kinds = [re.split(r"[?]|(?<=artifacts)/", name)[0] for name in names]
+    return sorted({kinds.index(kind) for kind in kinds} | set(range(move - 1, len(names))))
+
+
+@pytest.mark.slow
+def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once: None) -> None:
+    """From the first, the second, the third … request on, all are answered with 500."""
+    version = run.register().version
+    proxy.heal()
+    assert refusal(run, version) is None
+    names = list(proxy.seen)
+    undo(run, version)
+    for first in different(names):
+        proxy.spoil(lambda number, _, first=first: number >= first)
+        caught = refusal(run, version)
+        if caught is None:
+            assert len(proxy.seen) <= first, "nothing was answered with 500"
+            break
+        assert_honest(caught, proxy)
+        assert any(words in caught.problem for words in ("HTTP status 500", "can't be downloaded", "can't be had"))
+        proxy.heal()
+        if "untouched" in caught.problem:
+            assert placed(run) is None
+        else:
+            assert_finished(run, version)
+            undo(run, version)
+    proxy.heal()
+    assert_finished(run, version)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("phase", "moved"),
+    [
+        (f"GET /api/2.0/mlflow{ALIAS}", False),
+        ("GET /api/2.0/mlflow/model-versions/get-download-uri", False),
+        (MOVE, True),
+        ("POST /api/2.0/mlflow/model-versions/set-tag", True),
+    ],
+    ids=["read the champion", "fetch the package", "move the alias", "conclude"],
+)
+def test_answers_that_come_too_late(
+    proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch, phase: str, moved: bool
+) -> None:
+    """The server does what it is asked to, but the client has stopped waiting."""
+    version = run.register().version
+    proxy.spoil(lambda _, name: name.startswith(phase), delay=LATE)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "WORKING", HASTY)
+        with pytest.raises(RegistryError, match="did not answer in time") as caught:
+            promotion.finish(run.home, run.spec.name, version)
+    assert_honest(caught.value, proxy)
+    proxy.heal()
+    assert placed(run) == (version if moved else None)
+    assert_finished(run, version)
+
+
+@pytest.mark.parametrize("delay", [None, LATE], ids=["500", "late"])
+def test_a_champion_that_can_not_be_asked_for_is_not_none(
+    proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch, delay: float | None
+) -> None:
+    """Neither the question for the alias, nor the one whether there is such a model at all."""
+    proxy.heal()
+    assert aliases.champion(run.spec.name, run.home) is None
+    questions = range(len(proxy.seen))
+    assert len(questions) == 2
+    monkeypatch.setattr(tracking, "WORKING", HASTY)
+    for question in questions:
+        proxy.spoil(lambda number, _, question=question: number == question, delay=delay)
+        with pytest.raises(RegistryError, match="can't be used"):
+            aliases.champion(run.spec.name, run.home)
+
+
+@pytest.mark.slow
+def test_errors_while_registering(proxy: Proxy, run: Run, once: None) -> None:
+    """The next registration finishes what was begun, and nothing is there twice."""
+    phases = ("runs/create", "runs/log-batch", "mlflow-artifacts/", "logged-models", "model-versions/create")
+    for letter, phase in zip("abcde", phases, strict=True):
+        made = make_run(run.home, run.spec, letter * 63 + "0", bias=float(ord(letter)))
+        proxy.spoil(lambda _, name, phase=phase: phase in name and not name.startswith("GET"))
+        with pytest.raises(RegistryError, match=r"can't be used.*500.*untouched"):
+            made.register()
+        proxy.heal()
+        made.register()
+    with tracking.session(run.home) as client:
+        found = client.search_model_versions(f"name = '{run.spec.name}'")
+        experiment = client.get_experiment_by_name(run.spec.name).experiment_id
+        assert len(found) == len(client.search_runs([experiment])) == len(phases)
+    assert placed(run) is None
+
+
+@pytest.mark.slow
+def test_a_target_that_fails_while_a_version_arrives(proxy: Proxy, run: Run, once: None) -> None:
+    """Staging is the home's database; production fails in each phase in turn, and the same command goes on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI")
+        version = run.register().version
+        phases = ("GET /api/2.0/mlflow" + ALIAS, "PUT ", "POST /api/2.0/mlflow/model-versions/create", MOVE)
+        for phase in phases:
+            proxy.spoil(lambda _, name, phase=phase: name.startswith(phase))
+            with pytest.raises(RegistryError, match=r"At the target, http://127.0.0.1") as caught:
+                transfer.transfer(run.home, run.spec.name, version, to=proxy.address)
+            assert_honest(caught.value, proxy)
+            assert proxy.chosen(0, phase)
+        proxy.heal()
+        ended = transfer.transfer(run.home, run.spec.name, version, to=proxy.address)
+        assert (ended.status, ended.version) == (Status.PROMOTED, "1")
+    assert placed(run) == "1"
+
+
+@pytest.mark.slow
+def test_a_run_that_mlflow_kept_from_ending_is_finished_without_training(
+    proxy: Proxy, first_run: tuple[Place, Any], prefect_api: str, tmp_path: Path, once: None
+) -> None:
+    """The command line in every phase: exit code 1, one clear paragraph, nothing promoted, nothing trained again."""
+    place = Place(tmp_path / "place", prefect_api)
+    shutil.copytree(first_run[0].folder / "pipelines", place.folder / "pipelines")
+    for part in ("store", "state"):
+        shutil.copytree(first_run[0].home.root / part, place.home.root / part)
+    trained = place.entries("finetune")
+    for phase in (f"GET /api/2.0/mlflow{ALIAS}", "POST /api/2.0/mlflow/model-versions/create", MOVE):
+        proxy.spoil(lambda _, name, phase=phase: name.startswith(phase))
+        ended = place.run()
+        assert_explained(ended, 1, "can't be used", "HTTP status 500", "champion")
+        assert any(seen.startswith(phase) for seen in proxy.seen)
+        proxy.heal()
+        assert place.champion() is None
+    ended = place.command("promote", "tiny", "1", "--json")
+    assert (ended.code, ended.json["status"], place.champion()) == (0, "promoted", "1"), ended.text
+    assert place.entries("finetune") == trained
