@@ -93,5 +93,9 @@ def test_a_report_prints_everything_in_ink_on_paper(tab: Page, pages: dict[str, 
     tab.wait("document.querySelectorAll('details[open]').length === 0")
     tab.ask("Emulation.setEmulatedMedia", media="print")
     assert tab.value(INK) == "rgb(0, 0, 0)"
+    tab.resize(688)
+    tab.value("dispatchEvent(new Event('beforeprint'))")
+    tab.wait("document.documentElement.scrollWidth <= 688")
+    tab.value("dispatchEvent(new Event('afterprint'))")
     tab.ask("Emulation.setEmulatedMedia", media="")
     assert tab.problems == []
