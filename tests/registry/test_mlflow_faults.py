@@ -126,7 +126,7 @@ def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once:
 def test_answers_that_come_too_late(
     proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch, phase: str, moved: bool
 ) -> None:
-    """The server does what it is asked to, but the client has stopped waiting."""
+    """The server does what it is asked to, but the client has stopped waiting by then."""
     version = run.register().version
     proxy.spoil(lambda _, name: name.startswith(phase), delay=LATE)
     with monkeypatch.context() as patch:
