@@ -20,6 +20,11 @@ from perennial.store import write_atomically
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")
 _LINE = 100
 """Characters that a list of labels may have on one line."""
+_MANY_ROWS = 5_000
+_MANY_STEPS = """\
+  layer_decay: 0.85     # lower layers learn more slowly: better where there are some thousand rows, worse below
+  averaging: 0.99       # the running average of the weights is kept: steadier than the last step's
+"""
 
 
 def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
@@ -169,6 +174,8 @@ model:
 
 def _training(guess: Guess) -> str:
     own = WORDING[guess.kind].training
+    if guess.rows >= _MANY_ROWS:
+        own += _MANY_STEPS
     if own:
         return f"training:\n{own}"
     rare = "#   class_weights: none       # balanced: for labels that are rare and matter\n" if guess.labels else ""

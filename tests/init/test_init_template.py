@@ -88,3 +88,12 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "pipelines").write_text("a file", encoding="utf-8")
     with pytest.raises(StoreError, match=r"pipeline\.yaml can't be written"):
         init.write(guess, tmp_path / "pipelines" / "news")
+
+
+@pytest.mark.parametrize(("count", "decay", "averaging"), [(300, 1.0, 0.0), (5_000, 0.85, 0.99)])
+def test_many_rows_train_as_suits_many_steps(tmp_path: Path, count: int, decay: float, averaging: float) -> None:
+    path = init.write(init.plan("news", write(tmp_path / "d.csv", rows(count))), tmp_path / "p" / "news")
+
+    training = spec_file.read(path).training
+
+    assert (training.layer_decay, training.averaging) == (decay, averaging)
