@@ -340,6 +340,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("behaviours.", spec.BehavioursSpec),
     ("gates.0.", spec.GateSpec),
     ("registry.", spec.RegistrySpec),
+    ("report.", spec.ReportSpec),
     ("schedule.", spec.ScheduleSpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]
