@@ -183,6 +183,19 @@ def start(arguments: list[str], port: int, log: Path, **environment: str) -> sub
     raise AssertionError(log.read_text())
 
 
+@contextmanager
+def mlflow_server(folder: Path, empty_database: Path) -> Iterator[str]:
+    """The address of a real MLflow server with a database of its own, a copy of `empty_database`, in `folder`."""
+    database, port = folder / "server.db", free_port()
+    database.write_bytes(empty_database.read_bytes())
+    place = ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "files")]
+    process = start(["server", *place, "--workers", "1"], port, folder / "log")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
 def stop(server: subprocess.Popen[bytes]) -> None:
     os.killpg(server.pid, signal.SIGTERM)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from registry_helpers import LABELS, Run, free_port, make_run, start, stop
+from registry_helpers import LABELS, Run, make_run, mlflow_server
 
 from perennial.home import Home
 from perennial.spec import PipelineSpec
@@ -48,17 +48,8 @@ def run(home: Home, spec: PipelineSpec) -> Run:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[str]:
     """The address of a real MLflow server."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    (folder / "server.db").write_bytes(empty_database.read_bytes())
-    place = [
-        "--backend-store-uri",
-        f"sqlite:///{folder / 'server.db'}",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    process = start(["server", *place, "--workers", "1"], port, folder / "log")
-    yield f"http://127.0.0.1:{port}"
-    stop(process)
+    with mlflow_server(tmp_path_factory.mktemp("server"), empty_database) as address:
+        yield address
 
 
 @pytest.fixture(params=["database", "server"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import LABELS, Run, free_port, make_run
+from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server
 
 from perennial.artifacts import Outcome, RegisteredVersion
 from perennial.errors import PerennialError, RegistryError, SpecError, StoreError
@@ -90,6 +90,13 @@ def age(home: Home) -> None:
     for path in home.store.root.glob("*/*"):
         for inside in [*path.rglob("*"), path]:
             os.utime(inside, (OLD, OLD))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[str]:
+    """A server that knows no other test's models: what any version on it was made from is needed."""
+    with mlflow_server(tmp_path_factory.mktemp("server"), empty_database) as address:
+        yield address
 
 
 @pytest.fixture
