@@ -3,7 +3,7 @@
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import uvicorn
@@ -40,7 +40,8 @@ def run(
     follower = Follower(home, model, version, settings, stage, figures)
     with _bound(host, port) as listening:
         if not wait:
-            follower.load()
+            with _told_to_end(_leave):
+                follower.load()
         config = uvicorn.Config(
             app.make(stage, figures, settings, names),
             log_config=None,
@@ -51,11 +52,22 @@ def run(
             timeout_graceful_shutdown=settings.drain_seconds,
         )
         follower.start()
-        LOG.info("Listening on http://%s:%d", _shown(host), listening.getsockname()[1])
-        with _ending_well():
-            uvicorn.Server(config).run(sockets=[listening])
+        # uvicorn drains when it is told to end, and tells again when it has: that is the end, and no failure.
+        with _told_to_end(lambda *_: None):
+            _Server(config).run(sockets=[listening])
         follower.end()
         LOG.info("Ended: every request that had come in was answered.")
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, as soon as it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on `sockets`."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            host, port = listening.getsockname()[:2]
+            LOG.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 
 @contextmanager
@@ -76,17 +88,17 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         yield made
 
 
+def _leave(*_: object) -> None:
+    """Nothing is under way yet. (A container's first process is not ended by signals that it does not handle.)"""
+    raise SystemExit(0)
+
+
 @contextmanager
-def _ending_well() -> Iterator[None]:
-    """Being told to end is no failure: uvicorn drains, then raises the signal again, which would kill the process."""
-    ends = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: None) for number in ends}
+def _told_to_end(then: Callable[..., None]) -> Iterator[None]:
+    """For the block, do `then` on Ctrl-C and SIGTERM."""
+    before = {number: signal.signal(number, then) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registry_helpers import free_port, start, stop
 from serving_helpers import Serving, promote, serving
 
 from perennial.home import Home
@@ -50,3 +51,14 @@ def server(champion: Home) -> Iterator[Serving]:
     settings = [part for name, value in limits.items() for part in ("--set", f"serving.{name}={value}")]
     with serving(champion, "tiny", *settings) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def remote(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a real MLflow server, and where it keeps its files."""
+    folder, port = tmp_path_factory.mktemp("remote"), free_port()
+    (folder / "server.db").write_bytes(empty_database.read_bytes())
+    place = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", f"{folder}/files"]
+    process = start(["server", *place, "--workers", "1"], port, folder / "log")
+    yield f"http://127.0.0.1:{port}", folder / "files"
+    stop(process)

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import faulty_proxy
-import pytest
 from place import flip
-from registry_helpers import free_port, start, stop
 from serving_helpers import Serving, promote, serving
 
 from perennial import digest
@@ -66,17 +64,6 @@ def test_promotions_and_rollbacks_take_effect_and_no_request_is_dropped(home: Ho
         assert server.end() == 0
 
 
-@pytest.fixture
-def remote(tmp_path: Path, empty_database: Path) -> Iterator[tuple[str, Path]]:
-    """The address of a real MLflow server, and where it keeps its files."""
-    (tmp_path / "server.db").write_bytes(empty_database.read_bytes())
-    files, port = tmp_path / "files", free_port()
-    place = ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--artifacts-destination", str(files)]
-    process = start(["server", *place, "--workers", "1"], port, tmp_path / "log")
-    yield f"http://127.0.0.1:{port}", files
-    stop(process)
-
-
 def spoil(files: Path, home: Home, key: str) -> None:
     expected = digest.of_file(home.store.root / "export" / (key * 64) / "package.json")
     [found] = [file for file in files.rglob("package/package.json") if digest.of_file(file) == expected]
@@ -88,12 +75,12 @@ def test_a_registry_that_is_down_and_a_tampered_champion_change_nothing(
 ) -> None:
     address, files = remote
     home = Home(tmp_path / "trainer").with_mlflow_at(address)
-    promote(home, "a", None)
+    promote(home, "a", None, "remote")
     elsewhere = Home(tmp_path / "elsewhere")
     elsewhere.root.mkdir()
     with (
         faulty_proxy.before(address) as proxy,
-        serving(elsewhere, "tiny", *FAST, MLFLOW_TRACKING_URI=proxy.address) as server,
+        serving(elsewhere, "remote", *FAST, MLFLOW_TRACKING_URI=proxy.address) as server,
     ):
 
         def problem(name: str) -> bool:
@@ -105,7 +92,7 @@ def test_a_registry_that_is_down_and_a_tampered_champion_change_nothing(
         assert "it answered with HTTP status 500" in server.text
         assert "Version 1 goes on serving." in server.text
         # While it can't see it, another one becomes champion, whose package is then changed.
-        promote(home, "b", "1")
+        promote(home, "b", "1", "remote")
         spoil(files, home, "b")
         assert server.version() == "1"
         assert server.ask("/readyz").json["problem"] == "registry"
@@ -115,7 +102,7 @@ def test_a_registry_that_is_down_and_a_tampered_champion_change_nothing(
         assert "package of version 2" in server.text
         assert "model.onnx has sha256" in server.text
         assert server.version() == "1"
-        rollback.rollback(home, "tiny", None, "Tampered with.")
+        rollback.rollback(home, "remote", None, "Tampered with.")
         server.until(lambda: not problem("package"))
         assert "all is well again" in server.text
         assert server.version() == "1"
