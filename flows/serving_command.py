@@ -15,7 +15,7 @@ def serve(
     model: str, version: str | None, host: str, port: int, overrides: Sequence[str], *, wait: bool, as_json: bool
 ) -> None:
     """Serve until told to end. Raises PerennialError when it can't start."""
-    settings, names = _settings(model, overrides)
+    settings, names = settings_of(model, overrides)
     _log_to_standard_error(as_json)
     # Web libraries and ONNX Runtime, only now that the settings are known to be good.
     from perennial.serving import server
@@ -24,7 +24,7 @@ def serve(
     server.run(home, model, version, settings, host=host, port=port, wait=wait, names=names)
 
 
-def _settings(model: str, overrides: Sequence[str]) -> tuple[ServingSpec, dict[str, str]]:
+def settings_of(model: str, overrides: Sequence[str]) -> tuple[ServingSpec, dict[str, str]]:
     """Of the pipeline of the same name, if it is here; and its names for canonical columns."""
     try:
         path = spec_file.find(model)
