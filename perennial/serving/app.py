@@ -39,6 +39,7 @@ class _Interface:
     def __init__(self, stage: Stage, figures: Figures, settings: ServingSpec, names: Mapping[str, str]) -> None:
         self._stage, self._figures, self._settings, self._names = stage, figures, settings, names
         self._batcher: Batcher
+        self._answering: asyncio.Task[None]
         routes = [
             Route("/predict", self._predict, methods=["POST"]),
             Route("/", self._describe),
@@ -52,11 +53,11 @@ class _Interface:
     @asynccontextmanager
     async def _living(self, _: Starlette) -> AsyncIterator[None]:
         self._batcher = Batcher(self._settings, self._figures)
-        answering = asyncio.create_task(self._batcher.run())
+        self._answering = asyncio.create_task(self._batcher.run())
         yield
-        answering.cancel()
+        self._answering.cancel()
         with suppress(asyncio.CancelledError):
-            await answering
+            await self._answering
 
     async def _predict(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -123,6 +124,9 @@ class _Interface:
         )
 
     async def _health(self, _: Request) -> Response:
+        # Never seen; but a server that lets requests in and answers none would have to be started again.
+        if self._answering.done():
+            return problems.failed(0).response()
         return _json({"status": "alive"})
 
     async def _ready(self, _: Request) -> Response:
