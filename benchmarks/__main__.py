@@ -1,7 +1,7 @@
 """Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
 
 Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets (see own_data.py and kinds.py);
-without it those benchmarks are left out.
+without it those benchmarks are left out. BENCH_HOME names a home with a champion of `sentiment`, for serving.
 """
 
 import json

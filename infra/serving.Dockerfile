@@ -5,9 +5,8 @@
 FROM python:3.11-slim-trixie
 
 COPY constraints.txt /opt/perennial/
-# boto3: where MLflow's files are in an S3-compatible store that clients read themselves.
 RUN pip install --no-cache-dir --constraint /opt/perennial/constraints.txt \
-    "boto3" "jinja2" "mlflow-skinny" "numpy" "onnxruntime" "prometheus_client" "pydantic" "pyyaml" "rich" \
+    "mlflow-skinny" "numpy" "onnxruntime" "prometheus_client" "pydantic" "pyyaml" "rich" \
     "sqlalchemy" "starlette" "tokenizers" "typer" "uvicorn"
 
 COPY perennial /opt/perennial/perennial
