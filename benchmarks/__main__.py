@@ -1,7 +1,7 @@
 """Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
 
 Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets (see own_data.py and kinds.py);
-without it those benchmarks are left out.
+without it those benchmarks are left out. BENCH_HOME names a home with a champion of `sentiment`, for serving.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gates, kinds, machine, main_job, own_data, resume, startup
+from benchmarks import gates, kinds, machine, main_job, own_data, resume, serving, startup
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "gates": gates.measure,
     "main-job": main_job.measure,
     "resume": resume.measure,
+    "serving": serving.measure,
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
     "kinds": lambda scratch: kinds.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
 }

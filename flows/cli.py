@@ -142,6 +142,39 @@ def predict(
 
 
 @app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    version: Annotated[
+        str | None, typer.Option(help="Serve this version always; default: whichever is champion.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: for other machines, too.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one; the log says which.")] = 8000,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Start before there is a champion; answer 503 until there is one.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting: --set serving.poll_seconds=5. Repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON objects, one a line.")] = False,
+) -> None:
+    """Answer texts over HTTP, with whichever version is champion: promotions and `rollback` take effect in seconds.
+
+    curl -d '{"texts": ["Profit warning sends shares down"]}' http://127.0.0.1:8000/predict
+
+    Rows with several columns go as {"rows": [{"text": …, "text_pair": …}]}. GET /healthz, /readyz, /metrics and / tell
+    how it is. Requests that come while the model is busy are answered together. A new champion is fetched, verified and
+    asked before it takes over, and no request is dropped. If that fails, or the registry is down, the version before
+    goes on serving, and log and /metrics say why. SIGTERM or Ctrl-C: requests under way are answered, then it ends.
+    Limits: `serving` in docs/settings.md. Exit code: 0 told to end, 1 can't serve, 2 wrong usage.
+    """
+    with reported(as_json, model):
+        from flows import serving_command
+
+        serving_command.serve(model, version, host, port, overrides or (), wait=wait, as_json=as_json)
+
+
+@app.command()
 def behaviours(
     pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
     version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,

@@ -54,6 +54,10 @@ class RegistryError(PerennialError):
     """MLflow can't be reached, or its answer can't be trusted."""
 
 
+class ServingError(PerennialError):
+    """The HTTP server can't start where it was told to."""
+
+
 def listing(items: Iterable[object], limit: int = 5) -> str:
     """`items` joined by commas, cut after `limit` with the count of the rest."""
     shown = [str(item) for item in items]

@@ -25,6 +25,7 @@ LIBRARIES = (
 NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "schedule": True,
     "report": True,
+    "serving": True,
     "data": {"source", "corrections"},
     "training": {"checkpoint_seconds"},
 }

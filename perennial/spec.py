@@ -15,6 +15,7 @@ from perennial.spec_behaviours import DirectionSpec as DirectionSpec
 from perennial.spec_behaviours import ExpectSpec as ExpectSpec
 from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
 from perennial.spec_behaviours import MinimumSpec as MinimumSpec
+from perennial.spec_serving import ServingSpec as ServingSpec
 
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
@@ -353,6 +354,8 @@ class PipelineSpec(Settings):
     """What may happen in the registry."""
     report: ReportSpec = ReportSpec()
     """What the page about a run shows."""
+    serving: ServingSpec = ServingSpec()
+    """How `perennial serve` answers."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
     _folder: Path = PrivateAttr(default=Path())

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from perennial import kinds, spec_yaml
 from perennial.errors import SpecError, listing
 from perennial.evaluation import behaviour_problems, slices
-from perennial.spec import ExpectationSpec, PipelineSpec
+from perennial.spec import ExpectationSpec, PipelineSpec, ServingSpec
 from perennial.spec_yaml import Place
 
 FILE = "pipeline.yaml"
@@ -78,6 +78,28 @@ def read(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
     if spec is None or problems:
         raise _invalid(path, files, problems)
     return spec.located(path.parent)
+
+
+def serving(overrides: Sequence[str]) -> ServingSpec:
+    """The settings of `serving` where no pipeline.yaml is at hand: the defaults, with `overrides` applied.
+
+    Raises SpecError as `read` does, and for any other setting.
+    """
+    raw: dict[str, Any] = {}
+    for override in overrides:
+        _apply(raw, override)
+    if others := sorted(set(raw) - {"serving"}):
+        raise SpecError(
+            f"There is no pipeline here whose {listing(others)} could be set: a server has settings of `serving` only.",
+            remedy="Example: --set serving.poll_seconds=5.",
+        )
+    try:
+        return ServingSpec.model_validate(raw.get("serving", {}))
+    except ValidationError as error:
+        details = [dict(detail) | {"loc": ("serving", *detail["loc"])} for detail in error.errors()]
+        found = [_problem(raw, detail) for detail in details]
+    listed = "".join(f"\n  {problem.text}" for problem in found)
+    raise SpecError(f"--set has {len(found)} problem{'s' * (len(found) > 1)}:{listed}\n", remedy="Mend the --set.")
 
 
 def _beside(path: Path, root: yaml.Node | None, raw: dict[str, Any]) -> Iterator[_File]:

@@ -341,6 +341,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("gates.0.", spec.GateSpec),
     ("registry.", spec.RegistrySpec),
     ("report.", spec.ReportSpec),
+    ("serving.", spec.ServingSpec),
     ("schedule.", spec.ScheduleSpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]

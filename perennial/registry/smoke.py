@@ -18,8 +18,10 @@ from perennial.inference.probes import TEXTS
 from perennial.registry import packages, tracking, versions
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from perennial.home import Home
     from perennial.registry.guard import Desk
 
 UNWANTED = frozenset({"torch", "transformers", "mlflow", "great_expectations"})
@@ -43,12 +45,21 @@ def check(desk: Desk, version: str, remedy: str, *, compare: bool = True) -> Non
     found = desk.client.get_model_version(desk.model, version)
     with packages.fetched_anew(desk.client, desk.home, found) as folder:
         progress.advance(0, None, detail=f"asking version {version}")
-        try:
-            ask(folder, _cases(desk, found, compare))
-        except PackageError as error:
-            raise CannotServeError(
-                f"Version {version} of {desk.model} can't serve: {error.problem} {tracking.UNTOUCHED}", remedy=remedy
-            ) from error
+        ask_version(desk.client, desk.home, found, folder, remedy, compare=compare)
+
+
+def ask_version(
+    client: MlflowClient, home: Home, found: ModelVersion, folder: Path, remedy: str, *, compare: bool
+) -> None:
+    """Raises CannotServeError, with `remedy`, when the package of a version, whole in `folder`, does not answer as
+    `check` wants it to.
+    """
+    try:
+        ask(folder, _cases(client, home, found, compare))
+    except PackageError as error:
+        raise CannotServeError(
+            f"Version {found.version} of {found.name} can't serve: {error.problem} {tracking.UNTOUCHED}", remedy=remedy
+        ) from error
 
 
 def ask(folder: Path, cases: Cases | None) -> None:
@@ -68,9 +79,9 @@ def ask(folder: Path, cases: Cases | None) -> None:
         _compare(kind, cases, reply)
 
 
-def _cases(desk: Desk, found: ModelVersion, compare: bool) -> Cases | None:
+def _cases(client: MlflowClient, home: Home, found: ModelVersion, compare: bool) -> Cases | None:
     try:
-        return versions.evidence_of(desk.client, desk.home, versions.known(found)).evidence.evaluation.cases
+        return versions.evidence_of(client, home, versions.known(found)).evidence.evaluation.cases
     except RegistryError as error:
         if compare:
             raise

@@ -176,16 +176,20 @@ def package(home: Home, model: str, version: str | None = None) -> Champion:
     Raises RegistryError when there is no such version, no champion yet, or the package is not what was registered.
     """
     with tracking.session(home) as client:
-        if version is None:
-            found = aliases.version_of_champion(client, home, model)
-            if found is None:
-                raise RegistryError(
-                    f"{model} has no champion yet: no version of it was promoted.",
-                    remedy=f"Run `perennial run {model}` first, or name a version with --version.",
-                )
-        else:
-            found = _version(client, model, version)
-        return packages.fetch(client, home, found)
+        return packages.fetch(client, home, find(client, home, model, version))
+
+
+def find(client: "MlflowClient", home: Home, model: str, version: str | None = None) -> "ModelVersion":
+    """`version` of `model` (None: its champion). Raises RegistryError when there is none."""
+    if version is not None:
+        return _version(client, model, version)
+    found = aliases.version_of_champion(client, home, model)
+    if found is None:
+        raise RegistryError(
+            f"{model} has no champion yet: no version of it was promoted.",
+            remedy=f"Run `perennial run {model}` first, or name a version with --version.",
+        )
+    return found
 
 
 def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:

@@ -52,6 +52,7 @@ def test_every_command_refuses_a_tampered_package(
             assert_explained(machine.command(*command), 1, "package of version 3", *SAID)
         assert_explained(machine.command("rollback", name, "--reason", "x"), 1, "package of version 1", *SAID)
     assert_explained(elsewhere.command("predict", name, "soup", "--version", "1"), 1, "package of version 1", *SAID)
+    assert_explained(elsewhere.command("serve", name, "--version", "1"), 1, "package of version 1", *SAID)
     champion = aliases.champion(run.spec.name, run.home)
     assert champion is not None
     assert champion.version == "2"

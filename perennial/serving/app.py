@@ -1,0 +1,151 @@
+"""The HTTP interface: POST /predict, and what people, orchestrators and Prometheus ask."""
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from perennial.serving import figures as measured
+from perennial.serving import problems, reading
+from perennial.serving.batcher import Batcher
+from perennial.serving.figures import Figures
+from perennial.serving.problems import RequestProblem
+from perennial.serving.stage import Served, Stage
+from perennial.spec_serving import ServingSpec
+
+LOG = logging.getLogger(__name__)
+OK = 200
+GONE = 499
+"""In the figures, of a client that did not wait for its answer."""
+PLACES = "POST /predict, GET /, /healthz, /readyz and /metrics"
+
+
+def make(stage: Stage, figures: Figures, settings: ServingSpec, names: Mapping[str, str]) -> Starlette:
+    """The application that answers with what is on `stage`; `names`: the pipeline's names for canonical columns."""
+    return _Interface(stage, figures, settings, names).app
+
+
+class _Interface:
+    def __init__(self, stage: Stage, figures: Figures, settings: ServingSpec, names: Mapping[str, str]) -> None:
+        self._stage, self._figures, self._settings, self._names = stage, figures, settings, names
+        self._batcher: Batcher
+        self._answering: asyncio.Task[None]
+        routes = [
+            Route("/predict", self._predict, methods=["POST"]),
+            Route("/", self._describe),
+            Route("/healthz", self._health),
+            Route("/readyz", self._ready),
+            Route("/metrics", self._metrics),
+        ]
+        handlers: Any = {HTTPException: _not_here}
+        self.app = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._living)
+
+    @asynccontextmanager
+    async def _living(self, _: Starlette) -> AsyncIterator[None]:
+        self._batcher = Batcher(self._settings, self._figures)
+        self._answering = asyncio.create_task(self._batcher.run())
+        yield
+        self._answering.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._answering
+
+    async def _predict(self, request: Request) -> Response:
+        started = time.perf_counter()
+        response = await self._answered(request)
+        self._figures.answered(response.status_code, time.perf_counter() - started)
+        return response
+
+    async def _answered(self, request: Request) -> Response:
+        try:
+            return _json(await self._answer(request))
+        except RequestProblem as problem:
+            return problem.response()
+        except ClientDisconnect:
+            return Response(status_code=GONE)
+        except Exception as error:  # noqa: BLE001 - the last line of defence; its message may hold a text
+            where = "".join(traceback.format_tb(error.__traceback__))
+            LOG.error("A request failed as the server does not know (%s):\n%s", type(error).__name__, where)  # noqa: TRY400
+            return problems.failed(0).response()
+
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        body = await self._body(request)
+        served = self._served()
+        inputs = reading.read(body, served.predictor.decoder, self._names, self._settings)
+        answers = await self._batcher.answer(served, inputs)
+        return {"model": served.model, "version": served.version, "predictions": answers}
+
+    async def _body(self, request: Request) -> bytes:
+        most = self._settings.max_body_bytes
+        declared = request.headers.get("content-length", "")
+        body = bytearray()
+        if not (declared.isdecimal() and int(declared) > most):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    break
+            else:
+                return bytes(body)
+        raise problems.too_large(
+            f"The body has more than {most:,} bytes, which are allowed.",
+            "Ask in several requests, or raise serving.max_body_bytes.",
+        )
+
+    def _served(self) -> Served:
+        if self._stage.served is None:
+            raise problems.nothing_serves()
+        return self._stage.served
+
+    async def _describe(self, _: Request) -> Response:
+        served = self._stage.served
+        if served is None:
+            return problems.nothing_serves().response()
+        package = served.predictor.package
+        return _json(
+            {
+                "model": served.model,
+                "version": served.version,
+                "kind": package.kind,
+                "labels": package.labels,
+                "reads": served.predictor.decoder.columns,
+                "package": served.digest,
+                "precision": package.precision,
+                "max_length": package.max_length,
+            }
+        )
+
+    async def _health(self, _: Request) -> Response:
+        # Never seen; but a server that lets requests in and answers none would have to be started again.
+        if self._answering.done():
+            return problems.failed(0).response()
+        return _json({"status": "alive"})
+
+    async def _ready(self, _: Request) -> Response:
+        served = self._stage.served
+        if served is None:
+            return problems.nothing_serves().response()
+        return _json({"status": "ready", "version": served.version, "problem": self._stage.problem})
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(self._figures.text(), media_type=measured.CONTENT_TYPE)
+
+
+def _json(content: Mapping[str, Any]) -> Response:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, OK, media_type="application/json")
+
+
+async def _not_here(_: Request, error: HTTPException) -> JSONResponse:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    return RequestProblem(
+        error.status_code, code, f"That can't be asked here. There are: {PLACES}.", headers=error.headers
+    ).response()

@@ -1,0 +1,145 @@
+"""Following the alias: who is champion is asked again and again, and a new one is tried before it serves.
+
+Whatever goes wrong, the one that serves goes on serving, and the log and /metrics say what is wrong.
+"""
+
+import logging
+import threading
+import time
+from contextvars import copy_context
+from dataclasses import dataclass
+
+from perennial import progress
+from perennial.errors import PerennialError
+from perennial.home import Home
+from perennial.inference.predictor import Predictor
+from perennial.inference.probes import TEXTS
+from perennial.registry import serving as registry
+from perennial.registry.serving import Standing
+from perennial.serving.figures import Figures
+from perennial.serving.stage import Problem, Served, Stage
+from perennial.spec_serving import ServingSpec
+
+LOG = logging.getLogger(__name__)
+LONGEST_PAUSE = 300.0
+"""Seconds until a champion that could not be had is tried again, at most; another one is tried at once."""
+ENDING = 5.0
+"""Seconds that a look at the registry may take to come to its end when the server ends."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """A champion that could not be had, or could not serve."""
+
+    of: Standing
+    words: str
+    failures: int
+    until: float
+    """On the monotonic clock: when it is tried again."""
+
+
+class Follower:
+    """Puts the champion of `model`, or always `version`, on the stage."""
+
+    def __init__(
+        self, home: Home, model: str, version: str | None, settings: ServingSpec, stage: Stage, figures: Figures
+    ) -> None:
+        self._home, self._model, self._version, self._settings = home, model, version, settings
+        self._stage, self._figures = stage, figures
+        self._refusal: _Refusal | None = None
+        self._told = ""
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def load(self) -> None:
+        """Put it there now. Raises PerennialError when there is none, or it can't be had whole, or can't serve."""
+        self._bring(self._version)
+
+    def start(self) -> None:
+        """Follow from now on, in a thread; with `version`, only until that one is there."""
+        context = copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._follow,), name="follower", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop following."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(ENDING)
+
+    def look(self) -> None:
+        """Look once who is champion, and let that one serve. Raises nothing: what went wrong is told."""
+        try:
+            wanted = Standing(version=self._version, package_digest="") if self._version else self._champion()
+            if wanted is not None and not self._serves(wanted):
+                self._try(wanted)
+        except Exception as error:  # noqa: BLE001 - this thread must go on; messages may hold addresses
+            self._tell("package", f"The champion could not be brought ({type(error).__name__}).")
+
+    def _follow(self) -> None:
+        with progress.heard_by(_Notes()):
+            while not self._ended.is_set() and not (self._version and self._stage.served):
+                self.look()
+                self._ended.wait(self._settings.poll_seconds)
+
+    def _champion(self) -> Standing | None:
+        try:
+            found = registry.champion(self._home, self._model)
+        except PerennialError as error:
+            self._tell("registry", str(error))
+            return None
+        if found is None:
+            self._tell("missing", f"{self._model} has no champion: the registry says that no version has the alias.")
+        return found
+
+    def _serves(self, wanted: Standing) -> bool:
+        now = self._stage.served
+        if now is None or (now.version, now.digest) != (wanted.version, wanted.package_digest):
+            return False
+        self._refusal = None
+        self._tell(None, "")
+        return True
+
+    def _try(self, wanted: Standing) -> None:
+        before = self._refusal if self._refusal and self._refusal.of == wanted else None
+        if before and time.monotonic() < before.until:
+            self._tell("package", before.words)
+            return
+        try:
+            self._bring(wanted.version)
+        except PerennialError as error:
+            failures = before.failures + 1 if before else 1
+            pause = min(self._settings.poll_seconds * 2**failures, LONGEST_PAUSE)
+            self._refusal = _Refusal(wanted, str(error), failures, time.monotonic() + pause)
+            self._tell("package", str(error))
+
+    def _bring(self, version: str | None) -> None:
+        whole = registry.bring(self._home, self._model, version)
+        folder = self._home.store.root / whole.path
+        predictor = Predictor(folder, threads=self._settings.threads, digest=whole.package_digest)
+        # The first runs are slow; no client should be the one to find that out.
+        columns = predictor.decoder.columns[-1]
+        predictor.predict_columns({name: list(TEXTS) for name in columns})
+        before, self._stage.served = self._stage.served, Served(self._model, whole.version, predictor)
+        self._figures.serves(whole.version)
+        after = f"; before it was version {before.version}" if before else ""
+        LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)
+        self._tell(None, "")
+
+    def _tell(self, problem: Problem | None, words: str) -> None:
+        """Why no newer champion serves, in `words`; once, not at every look."""
+        now = self._stage.served
+        if words and words != self._told:
+            LOG.error("%s %s", words, f"Version {now.version} goes on serving." if now else "Nothing serves.")
+        elif self._told and not words and now:
+            LOG.info("Version %s of %s is champion, and all is well again.", now.version, self._model)
+        self._told, self._stage.problem = words, problem
+        self._figures.problem(problem)
+
+
+class _Notes(progress.Silent):
+    """Puts what a person should know into the log."""
+
+    def note(self, message: str) -> None:
+        """The message."""
+        LOG.info("%s", message)
