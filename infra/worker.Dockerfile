@@ -41,6 +41,7 @@ WORKDIR /srv/perennial
 ENV HOME=/var/lib/perennial \
     PERENNIAL_HOME=/var/lib/perennial \
     PREFECT_HOME=/var/lib/perennial/prefect \
+    PREFECT_UI_STATIC_DIRECTORY=/tmp/prefect-ui \
     PYTHONDONTWRITEBYTECODE=1 \
     DO_NOT_TRACK=1 \
     GX_ANALYTICS_ENABLED=false \
