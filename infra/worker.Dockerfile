@@ -11,7 +11,6 @@ ARG ACCEL=cpu
 ARG PIP_EXTRA_INDEX_URL
 
 # A base with CUDA brings no Python.
-# hadolint ignore=DL3008
 RUN command -v python3 >/dev/null || { \
         apt-get update \
         && apt-get install --yes --no-install-recommends python3 python3-venv \
@@ -43,6 +42,7 @@ ENV HOME=/var/lib/perennial \
     PREFECT_HOME=/var/lib/perennial/prefect \
     PREFECT_UI_STATIC_DIRECTORY=/tmp/prefect-ui \
     PYTHONDONTWRITEBYTECODE=1 \
+    OMP_WAIT_POLICY=PASSIVE \
     DO_NOT_TRACK=1 \
     GX_ANALYTICS_ENABLED=false \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \

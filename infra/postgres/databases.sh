@@ -34,3 +34,6 @@ database prefect prefect
 database mlflow mlflow
 database mlflow_auth mlflow
 database perennial perennial
+# mlflow/backup.sh reads both MLflow's database and the ledger, as one user. Reading is all it may do there.
+ask 'GRANT CONNECT ON DATABASE perennial TO mlflow'
+ask 'GRANT pg_read_all_data TO mlflow'
