@@ -1,5 +1,6 @@
 """compose.yaml: its schema, and that its parts fit together."""
 
+import json
 import re
 import subprocess
 from typing import Any
@@ -135,8 +136,12 @@ def test_the_gpu_file_changes_services_that_are_there() -> None:
     assert {found["build"]["args"]["ACCEL"] for found in changed.values()} == {"gpu"}
 
 
-def test_the_server_is_started_before_there_is_a_champion() -> None:
-    assert "--wait" in command("model-server")
+def test_the_model_server_is_started_as_its_image_starts_it_before_there_is_a_champion() -> None:
+    assert command("model-server") == ["sentiment", "--wait", "--json"]
+    entry = SERVICES["model-server"]["entrypoint"]
+    assert entry[0] == "/opt/perennial/with-secrets.sh"
+    for path in INFRA.glob("serving.Dockerfile"):
+        assert entry[1:] == json.loads(Dockerfile(path).all_of("ENTRYPOINT")[0])
 
 
 def _environment(found: Record) -> dict[str, Any]:
