@@ -3,10 +3,12 @@
 #
 # For each variable of this list whose name with _FILE names a file, such as
 # PGPASSWORD_FILE=/run/secrets/perennial-password, the variable is set to what the file holds. So secrets are in no
-# compose file, in no image and in nothing that `docker inspect` shows.
+# compose file, in no image and in nothing that `docker inspect` shows. PERENNIAL_SECRETS names more variables, such
+# as that of a data source's address, separated by blanks.
 set -eu
 
 NAMES='PGPASSWORD MLFLOW_TRACKING_PASSWORD PREFECT_API_AUTH_STRING PREFECT_SERVER_API_AUTH_STRING'
+NAMES="$NAMES ${PERENNIAL_SECRETS:-}"
 
 if [ $# -eq 0 ]; then
   echo 'Error: with-secrets.sh needs a command to run, such as: with-secrets.sh perennial doctor' >&2

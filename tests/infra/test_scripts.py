@@ -46,6 +46,14 @@ def test_a_secret_becomes_a_variable_and_its_file_is_not_told(tmp_path: Path) ->
     assert "PGPASSWORD_FILE" not in said
 
 
+def test_a_data_sources_address_may_be_a_secret_too(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://reader:hidden@db.example/reviews", encoding="utf-8")
+    ended = with_secrets(
+        "sh", "-c", 'echo "$REVIEWS_URL"', PERENNIAL_SECRETS="REVIEWS_URL OTHER", REVIEWS_URL_FILE=str(tmp_path / "url")
+    )
+    assert ended.out == "postgresql://reader:hidden@db.example/reviews\n"
+
+
 def test_without_secrets_the_command_runs_with_its_own_exit_code() -> None:
     assert with_secrets("sh", "-c", "exit 3").code == 3
 
