@@ -33,12 +33,12 @@ COPY infra ./infra
 
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/perennial perennial
 USER 10001:10001
-# pipelines/ is mounted here: which, and their data, is not the image's business.
-WORKDIR /srv/perennial
+# It stays in the folder of the code, into which pipelines/ is mounted: which, and their data, is not its business.
 
 # All that is written goes to the volume or to /tmp, so the root file system may be read-only.
 ENV HOME=/var/lib/perennial \
     PERENNIAL_HOME=/var/lib/perennial \
+    PERENNIAL_CODE=/opt/perennial/app \
     PREFECT_HOME=/var/lib/perennial/prefect \
     PREFECT_UI_STATIC_DIRECTORY=/tmp/prefect-ui \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -8,7 +8,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from infra_files import APP, INFRA, REPOSITORY, Dockerfile, beside_python
+import yaml
+from infra_files import APP, INFRA, REPOSITORY, Dockerfile, beside_python, compose, pool
 from packaging.requirements import Requirement
 
 from perennial import telemetry
@@ -74,6 +75,19 @@ def test_telemetry_is_off_also_where_perennial_does_not_start_it() -> None:
     assert telemetry._OFF.items() <= WORKER.environment.items()
     assert WORKER.environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert '"OMP_WAIT_POLICY", "PASSIVE"' in Path(environment.__file__).read_text(encoding="utf-8")
+
+
+def test_it_is_in_the_folder_of_the_code_where_the_pipelines_and_runs_are() -> None:
+    assert WORKER.all_of("WORKDIR")[-1] == APP == WORKER.environment["PERENNIAL_CODE"]
+    assert pool(INFRA / "work-pools" / "process.json")["variables"]["properties"]["working_dir"]["default"] == APP
+    mounted = [volume.split(":")[-2] for volume in compose()["services"]["worker"]["volumes"]]
+    assert f"{APP}/pipelines" in mounted
+    # What is deployed goes to the pool that is made.
+    for path in INFRA.glob("prefect.yaml"):
+        pools = {
+            found["work_pool"]["name"] for found in yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+        }
+        assert pools == {"perennial"}
 
 
 def test_its_entry_point_is_there_and_no_secret_is_inside() -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import kubernetes_validate
 import pytest
 from docker.types import HostConfig
-from infra_files import INFRA, KUBERNETES, POOLS, Record, compose, of_kind, pool, render
+from infra_files import APP, INFRA, KUBERNETES, POOLS, Record, compose, of_kind, pool, render
 from jsonschema import Draft202012Validator
 from prefect.client.schemas import FlowRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
@@ -81,7 +81,7 @@ def test_the_worker_knows_every_setting(path: Path) -> None:
 
 def test_a_process_runs_beside_the_pipelines() -> None:
     made = prepared("process")
-    assert str(made.working_dir) == "/srv/perennial"
+    assert str(made.working_dir) == APP
     assert "prefect" in made.command
 
 
