@@ -24,6 +24,7 @@ LIBRARIES = (
 )
 NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "schedule": True,
+    "notify": True,
     "report": True,
     "data": {"source", "corrections"},
     "training": {"checkpoint_seconds"},

@@ -15,6 +15,7 @@ from perennial.spec_behaviours import DirectionSpec as DirectionSpec
 from perennial.spec_behaviours import ExpectSpec as ExpectSpec
 from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
 from perennial.spec_behaviours import MinimumSpec as MinimumSpec
+from perennial.spec_notify import NotifySpec
 
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
@@ -355,6 +356,8 @@ class PipelineSpec(Settings):
     """What the page about a run shows."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
+    notify: NotifySpec = NotifySpec()
+    """Who is told how runs end."""
     _folder: Path = PrivateAttr(default=Path())
 
     @property
