@@ -342,6 +342,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("registry.", spec.RegistrySpec),
     ("report.", spec.ReportSpec),
     ("schedule.", spec.ScheduleSpec),
+    ("notify.", spec.NotifySpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]
 
