@@ -48,10 +48,12 @@ def run(
         from flows import console, prefect_server, summary
 
         prefect_server.embed(home)
+        from flows.remembered import remembered
         from flows.retrain import retrain
+        from perennial.artifacts import Trigger
 
         with console.watched():
-            result = retrain(pipeline, tuple(overrides or ()), reread)
+            result = remembered(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
         if as_json:
             _print_json(summary.as_json(result, home))
         else:
@@ -378,6 +380,43 @@ def history(
             registry_commands.show_history(model, as_json=as_json)
         else:
             registry_commands.show_champion_at(model, at, as_json=as_json)
+
+
+@app.command()
+def runs(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    limit: Annotated[int, typer.Option(min=1, help="Runs at most, the newest.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the last runs of a pipeline: why each was started, how it ended and why, failed and skipped ones too."""
+    with reported(as_json, pipeline):
+        from flows import run_commands
+
+        name, found = run_commands.recent(pipeline, limit)
+        if as_json:
+            _print_json(run_commands.as_json(name, found))
+        else:
+            run_commands.show(name, found)
+
+
+@app.command()
+def drift(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    as_json: Json = False,
+) -> None:
+    """Show how far the rows that came since the champion was trained are from those it was trained on.
+
+    Reads what is new in the source, or in triggers.source, and compares it window by window. Nothing is trained.
+    """
+    with reported(as_json, pipeline):
+        from flows import drift_commands
+
+        with _watching(as_json):
+            found, is_armed = drift_commands.look(pipeline)
+        if as_json:
+            _print_json(drift_commands.as_json(found, is_armed))
+        else:
+            drift_commands.show(found, is_armed)
 
 
 @app.command()

@@ -4,7 +4,7 @@ Every path is relative to the store's root, so a home can be moved or mounted el
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -409,6 +409,14 @@ class RegisteredVersion(Record):
     package_digest: str
     champion_version: str | None
     """The champion that the decision was made against."""
+
+
+class Trigger(Record):
+    """Why a run was started."""
+
+    kind: Literal["hand", "schedule", "data", "drift"] = "hand"
+    detail: str = ""
+    """In words, for example the file that came, or what drifted."""
 
 
 class Status(StrEnum):

@@ -20,15 +20,19 @@ class BusyError(PerennialError):
     """Another run of the same pipeline is at work."""
 
 
+class OverlapError(BusyError):
+    """A run that need not be: another one of the same pipeline is at work on the same home."""
+
+
 @contextmanager
 def one_at_a_time(pipeline: str, home: Home) -> Iterator[None]:
     """Hold the lock of `pipeline` for the block; it ends with this process, however that ends.
 
-    Raises BusyError when another process holds it.
+    Raises OverlapError when another process holds it.
     """
     folder = home.state(pipeline)
     folder.mkdir(parents=True, exist_ok=True)
-    busy = BusyError(
+    busy = OverlapError(
         f"Another run of {pipeline} is at work on {home.root}.",
         remedy="Wait until it has ended; or set PERENNIAL_HOME to another folder to run beside it.",
     )

@@ -24,6 +24,8 @@ LIBRARIES = (
 )
 NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "schedule": True,
+    "notify": True,
+    "triggers": True,
     "report": True,
     "serving": True,
     "data": {"source", "corrections"},

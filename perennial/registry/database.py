@@ -1,4 +1,4 @@
-"""The database of the ledger and the leases: SQLite in the home, or PostgreSQL where several machines share it."""
+"""The database of the ledger, the leases and the runs: SQLite in the home, or a PostgreSQL that machines share."""
 
 import os
 import sqlite3
@@ -20,7 +20,7 @@ VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"
 EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 VERSIONS = "perennial_ledger_version"
 """Alembic's table. A name of its own: the database may be MLflow's or Prefect's, too, and they use Alembic as well."""
@@ -64,6 +64,14 @@ LEASES = sa.Table(
     sa.Column("holder", sa.Text),
     sa.Column("token", sa.BigInteger),
     sa.Column("expires", sa.Double),
+)
+RUNS = sa.Table(
+    "perennial_runs",
+    _TABLES,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    *(sa.Column(name, sa.Text) for name in ("registry", "pipeline")),
+    *(sa.Column(name, UtcMoment) for name in ("started", "ended")),
+    *(sa.Column(name, sa.Text) for name in ("trigger", "detail", "status", "version", "sentence", "host")),
 )
 
 

@@ -89,7 +89,7 @@ class Ledger:
     @classmethod
     def open(cls, home: Home) -> "Ledger":
         """The ledger of the registry in use; made or migrated if need be. Raises RegistryError."""
-        return cls(database.open_database(home), _registry(home))
+        return cls(database.open_database(home), registry_of(home))
 
     def entries(self, model: str) -> list[Entry]:
         """All about `model`, oldest first."""
@@ -166,7 +166,8 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
     return Entry.model_validate(row._asdict())
 
 
-def _registry(home: Home) -> str:
+def registry_of(home: Home) -> str:
+    """The registry in use, as entries name it: MLflow's address without password, or `embedded`."""
     address = tracking.registry_uri(home)
     in_home = address == f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
     if in_home and database.is_embedded():
