@@ -31,12 +31,7 @@ class Predictor:
         package.json must have, for example the registry's. Raises PackageError if the package is damaged, is another
         one, or can't be run.
         """
-        self.package = packages.read(folder)
-        if digest not in {None, self.package.digest}:
-            raise PackageError(
-                f"The package in {folder} has the digest {self.package.digest[:12]}…, expected {str(digest)[:12]}….",
-                remedy="It is a whole package, but another one; fetch the right one from the registry.",
-            )
+        self.package = packages.read(folder, digest=digest)
         self._decoder = decoders.get(self.package.kind)
         self._tokenizer = Tokenizer(folder / packages.TOKENIZER, self.package.max_length)
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.

@@ -165,7 +165,8 @@ class TextClassification(Kind):
         return bool(prediction["label"] == expect.label)
 
     def degree(self, prediction: Prediction, label: str | None) -> float:
-        return float(prediction["scores"][label])
+        # A champion gives no probability to a label that it does not know.
+        return float(prediction["scores"].get(label, 0.0))
 
     def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
         return prediction
