@@ -317,7 +317,7 @@ class Evaluation(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     label_errors: LabelErrors | None = None
-    """None: not looked for in this kind of task."""
+    """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
     predictions_path: str

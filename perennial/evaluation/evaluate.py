@@ -149,18 +149,21 @@ def _label_errors(
     predictor: Predictor,
     home: Home,
     folder: Path,
-) -> LabelErrors | None:
+) -> LabelErrors:
     """Labels that the candidate contradicts, on all rows that it did not learn."""
     import pyarrow as pa
 
     kind = kinds.get(spec.kind)
-    if kind.doubts([], [], spec.data.labels) is None:
-        return None
     columns = [ROW_ID, *kind.column_types()]
+    test = test.select(columns)
     validation = read_split(data, home.store, "validation", columns)
-    answers = _answers(predictor, kind.inputs(validation), "validation rows")
-    rows = pa.concat_tables([test.select(columns), validation])
-    return label_errors.look(spec, rows, [*candidate, *answers], folder)
+    heard = _heard("row", "label errors")
+    if kind.doubts_need_details:
+        rows = pa.concat_tables([test, validation])
+        answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
+        return label_errors.look(spec, rows, answers, folder)
+    more = predictor.predict(kind.inputs(validation), on_progress=heard)
+    return label_errors.look(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
 
 
 @dataclass(frozen=True)

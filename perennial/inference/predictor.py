@@ -76,6 +76,16 @@ class Predictor:
         outputs = self._finite_outputs(encoded, tokens_per_batch, width, on_progress)
         return self._decoder.decode(outputs, encoded, self.package)
 
+    def predict_with_details(
+        self, inputs: Sequence[decoders.Input], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """`predict`, and what the answers leave out (`Decoder.details`): arrays, so not ready for JSON."""
+        encoded = self._encoded(inputs)
+        outputs = self._finite_outputs(encoded, None, 1, on_progress)
+        answers = self._decoder.decode(outputs, encoded, self.package)
+        details = self._decoder.details(outputs, encoded, self.package)
+        return [answer | detail for answer, detail in zip(answers, details, strict=True)]
+
     def predict_columns(self, columns: decoders.Columns) -> list[dict[str, Any]]:
         """`predict` of rows given by canonical column, for example `text`. Raises as `predict` does."""
         return self.predict(self._decoder.inputs(columns))
