@@ -142,6 +142,18 @@ def test_a_champion_that_is_slow_but_answers_is_judged(ground: Ground) -> None:
     assert decide(spec, evaluation).outcome is Outcome.PROMOTE
 
 
+@pytest.mark.parametrize("known", [("negative", "neutral", "great"), ("bad", "fair", "great")])
+def test_a_champion_with_other_labels_holds(ground: Ground, known: tuple[str, ...]) -> None:
+    other = _changed(ground, "other", labels=known)
+    floors = {"metric": "recall", "per": "label", "min": 0.3}
+    spec = ground.spec(FLOOR, floors, VERSUS)
+    evaluation = ground.evaluated(spec, ground.champion(package_digest=other.digest, path=other.path))
+    found = decide(spec, evaluation)
+    assert found.outcome is Outcome.HOLD
+    assert any("'great', which data.labels lacks" in reason for reason in found.reasons)
+    assert "positive" in evaluation.new_labels
+
+
 def test_a_metric_that_is_no_number_holds(ground: Ground) -> None:
     spec = ground.spec(
         FLOOR, {"metric": "log_loss", "max": 9.0}, {"metric": "brier", "versus": "champion", "margin": 1}
@@ -243,8 +255,10 @@ def _slowed(ground: Ground, name: str, runs: int) -> OnnxPackage:
     return _changed(ground, name, slow)
 
 
-def _changed(ground: Ground, name: str, change: Callable[[Any], None]) -> OnnxPackage:
-    """The run's package with a changed graph, sealed as if it were meant."""
+def _changed(
+    ground: Ground, name: str, change: Callable[[Any], None] = lambda model: None, **described: Any
+) -> OnnxPackage:
+    """The run's package with a changed graph or description, sealed as if it were meant."""
     import onnx
 
     good = ground.stored.evidence.package
@@ -254,6 +268,7 @@ def _changed(ground: Ground, name: str, change: Callable[[Any], None]) -> OnnxPa
     change(model)
     onnx.save(model, folder / sealed.MODEL)
     info = sealed.read(ground.home.store.root / good.path)
-    content = sealed.render(replace(info, files={**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}))
+    files = {**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}
+    content = sealed.render(replace(info, files=files, **described))
     (folder / sealed.DESCRIPTION).write_bytes(content)
     return good.model_copy(update={"path": f"export/{name}", "digest": sealed.read(folder).digest})
