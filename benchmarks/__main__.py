@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gates, kinds, machine, main_job, own_data, resume, serving, startup
+from benchmarks import gates, kinds, machine, main_job, many_rows, own_data, resume, serving, startup
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
@@ -23,6 +23,7 @@ DATA = os.environ.get("BENCH_DATA")
 BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "startup": lambda scratch: dict(startup.measure(scratch)),
     "gates": gates.measure,
+    "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "resume": resume.measure,
     "serving": serving.measure,

@@ -1,4 +1,4 @@
-"""Gates: how often a candidate that should not serve is promoted, and what it costs to measure 100,000 test rows.
+"""Gates: how often a candidate that should not serve is promoted.
 
 The simulation makes 1,000 pairs of models whose true difference is known, draws test rows for each pair, and asks two
 rules: ours (non-inferiority by the paired bootstrap, at the level that `evaluation.confidence` promises) and what most
@@ -7,22 +7,15 @@ pipelines do (promote if the candidate's figure is not lower).
 
 from __future__ import annotations
 
-import resource
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from perennial import kinds
 from perennial.evaluation import resampling, tallies
 from perennial.evaluation.resampling import Distinct
 from perennial.kinds import Prediction
-from perennial.spec import PipelineSpec
 
 PAIRS = 1000
 ROWS = (50, 200, 1000, 5000)
@@ -32,8 +25,6 @@ RESAMPLES = 2000
 MARGIN = 0.02
 LABELS = ("common", "usual", "rare")
 SHARES = (0.6, 0.3, 0.1)
-BIG = 100_000
-SLICES = 30
 
 
 @dataclass(frozen=True)
@@ -61,14 +52,14 @@ class World:
 
 
 def measure(scratch: Path) -> dict[str, object]:
-    """Shares of promotions by both rules, then seconds and MB of measuring many rows."""
+    """Shares of promotions by both rules."""
     figures: dict[str, object] = {"promised share of wrong promotions, at most": (1 - CONFIDENCE) / 2}
     for metric in ("accuracy", "macro_f1"):
         for rows in ROWS:
             figures |= _simulated(metric, rows)
     for rows in ROWS[:-1]:
         figures |= _simulated_losses(rows)
-    return figures | _many_rows()
+    return figures
 
 
 def world(worse: float, disagreement: float) -> World:
@@ -133,66 +124,6 @@ def _losses(values: np.ndarray) -> tallies.Tallies:
     likely = np.exp(-values)
     answers: list[Prediction] = [{"label": "a", "scores": {"a": share, "b": 1 - share}} for share in likely.tolist()]
     return tallies.single_label(["a"] * len(values), answers, ("a", "b"))[1]
-
-
-def _many_rows() -> dict[str, object]:
-    # A process of its own, so that its peak of memory is its own.
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(measured)
-
-
-def measured() -> dict[str, object]:
-    """Seconds and MB of every figure and interval of three models on many rows, once their answers are there."""
-    import pyarrow as pa
-
-    from perennial.artifacts import Contest
-    from perennial.evaluation import gates, measuring
-    from perennial.evaluation.answers import Answers
-
-    draw = np.random.default_rng(0)
-    true = draw.integers(0, len(LABELS), BIG)
-    ours, theirs, base = (_scored(true, noise, draw) for noise in (1.2, 1.2, 2.0))
-    inside = {f"slice {number}": draw.random(BIG) < 0.25 for number in range(SLICES)}
-    rows = [str(row) for row in range(BIG)]
-    targets = pa.chunked_array([pa.array([LABELS[place] for place in true])])
-    given = Answers(rows, targets, ours, theirs, {"tfidf": base}, inside)
-    spec = PipelineSpec.model_validate(
-        {
-            "name": "big",
-            "kind": "text-classification",
-            "data": {"source": {"type": "file", "path": "rows.jsonl"}, "labels": LABELS},
-            "gates": [{"metric": "accuracy", "versus": "champion", "margin": MARGIN}],
-        }
-    )
-    kinds.get(spec.kind)
-    before, started = _peak(), time.perf_counter()
-    contest = Contest(champion_version="1", champion_labels=LABELS)
-    outcome = gates.decide(spec, measuring.measure(spec, given, contest, digest="0" * 64, place="")).outcome
-    what = f"{BIG:,} rows, 3 models, {SLICES} slices, {spec.evaluation.resamples:,} resamples"
-    return {
-        f"{what}: seconds": time.perf_counter() - started,
-        f"{what}: peak MB": _peak(),
-        f"{what}: MB of the answers alone": before,
-        f"{what}: decision": outcome.value,
-    }
-
-
-def _peak() -> float:
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
-
-
-def _scored(true: np.ndarray, noise: float, draw: np.random.Generator) -> list[Prediction]:
-    logits = draw.normal(size=(len(true), len(LABELS))) * noise
-    logits[np.arange(len(true)), true] += 3
-    shares = np.exp(logits)
-    shares /= shares.sum(axis=1, keepdims=True)
-    return list(_predictions(shares.argmax(axis=1).tolist(), shares.tolist()))
-
-
-def _predictions(places: Sequence[int], shares: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
-    for place, row in zip(places, shares, strict=True):
-        yield {"label": LABELS[place], "score": row[place], "scores": dict(zip(LABELS, row, strict=True))}
 
 
 def _answers(labels: Sequence[str]) -> list[Prediction]:

@@ -284,6 +284,7 @@ class Contest(Record):
     champion_problem: str | None = None
     """Why the champion could not be judged; None: it was, or there is none."""
     behaviours: tuple[BehaviourFigures, ...] = ()
+    champion_behaviours: tuple[BehaviourFigures, ...] = ()
     fairness: tuple[GroupFigures, ...] = ()
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
@@ -311,11 +312,12 @@ class Evaluation(Record):
     """Candidate against champion; None: there is none, or it could not be judged."""
     slices: tuple[SliceFigures, ...] = ()
     behaviours: tuple[BehaviourFigures, ...] = ()
+    champion_behaviours: tuple[BehaviourFigures, ...] = ()
     fairness: tuple[GroupFigures, ...] = ()
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     label_errors: LabelErrors | None = None
-    """None: not looked for in this kind of task."""
+    """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
     predictions_path: str

@@ -252,6 +252,10 @@ class EvaluationSpec(Settings):
     promoted."""
     resamples: int = Field(default=10_000, ge=1000)
     """Of the paired bootstrap."""
+    champion_slowdown: float = Field(default=30.0, ge=1, allow_inf_nan=False)
+    """How many times as long as the candidate the champion may take to answer the same rows; two minutes are always
+    allowed. One that takes longer, or hangs, is ended and can't be judged: the candidate is held. A BERT of 12 layers
+    in fp32 beside the default model in int8 comes to about 20: 8 times the arithmetic, 2.4 times slower arithmetic."""
     counterfactuals: CounterfactualsSpec = CounterfactualsSpec()
     """Test rows asked again with names, genders, nationalities and companies swapped."""
 

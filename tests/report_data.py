@@ -17,6 +17,7 @@ from perennial.artifacts import (
     Evidence,
     GroupFigures,
     Interval,
+    LabelErrors,
     Metrics,
     OnnxPackage,
     Outcome,
@@ -110,6 +111,8 @@ def evaluation(labels: Sequence[str] = LABELS) -> Evaluation:
             behaviour("typos change nothing", "invariance", 171, 200),
             behaviour("sharply lower profit", "direction", 40, 40),
         ),
+        champion_behaviours=(behaviour("negation of praise", "minimum", 41, 50),),
+        label_errors=LabelErrors(n=2400, found=2),
         fairness=tuple(
             GroupFigures(group=group, n=400, flips=flips, mean_shift=0.004 * (flips + 1))
             for group, flips in (("names", 3), ("genders", 0), ("nationalities", 9), ("companies", 5))
@@ -188,6 +191,7 @@ def evidence(labels: Sequence[str] = LABELS, **changes: Any) -> Evidence:
         "evaluation": evaluation(labels),
         "decision": decision(),
         "seconds": {"ingest": 0.8, "validate": 3.3, "encode": 3.9, "finetune": 83.2, "export": 10.8, "evaluate": 12.1},
+        "libraries": {"perennial": "0.1.0", "onnxruntime": "1.31.1"},
     }  # fmt: skip
     return Evidence(**(made | changes))
 
@@ -211,6 +215,14 @@ def material(labels: Sequence[str] = LABELS, **changes: Any) -> Material:
         "history": history,
         "set_aside": {"text is blank": 17, "label is not in data.labels": 13},
         "drift": Drift(new, old, tuple(float(10 * place) for place in range(31))),
+        "bounds": {
+            "length: shortest quarter": "3 to 41 characters",
+            "time: oldest quarter": "June to July",
+        },
+        "doubts": (
+            {"row_id": "a" * 32, "given": labels[0], "suggested": labels[-1], "score": 0.0123},
+            {"row_id": "b" * 32, "given": labels[-1], "suggested": labels[0], "score": 0.2},
+        ),
         "made": datetime(2026, 10, 1, 8, 30, tzinfo=UTC),
     }
     return Material(**(given | changes))

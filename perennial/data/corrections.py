@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,40 @@ DELIMITERS = (",", ";", "\t")
 """As spreadsheets write them, each in its own language."""
 SCRATCH = "corrected.parquet"
 MAX_FAULTS = 10
+LEAVE_TEXT = "`perennial review` shows each row's text with its spans marked; only the marks are to be changed."
 
 Changes = Mapping[str, Any]
 """By row id the right value of the target column; None: the row is taken out."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a file says of a row."""
+
+    place: str
+    words: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """The corrections of a snapshot's rows."""
+
+    by_part: Sequence[Changes]
+    """Those of each part's own rows, in the order of the parts."""
+    unknown: tuple[str, ...] = ()
+    """Row ids of no row that was read."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know, in words."""
+        if not self.unknown:
+            return ()
+        are = "is of a row" if len(self.unknown) == 1 else "are of rows"
+        return (
+            f"{len(self.unknown):,} of the row ids in data.corrections {are} that was never read, so nothing was "
+            f"corrected there: {listing(self.unknown, 3)}",
+        )
 
 
 def read(spec: PipelineSpec) -> dict[str, Any]:
@@ -36,39 +68,30 @@ def read(spec: PipelineSpec) -> dict[str, Any]:
 
     Raises SourceError, naming file and line, for a file that can't be read and for what is no label.
     """
-    changes: dict[str, Any] = {}
-    faults: list[str] = []
-    for name in spec.data.corrections:
-        for place, row_id, words in _rows(spec, name):
-            try:
-                changes.pop(row_id, None)
-                changes[row_id] = _meaning(spec, words)
-            except ValueError as error:
-                faults.append(f"{place}: {error}")
-    if faults:
-        raise SourceError(
-            f"data.corrections say what can't be: {listing(faults, MAX_FAULTS)}.",
-            remedy=f"Write one of data.labels, `{DROP}` to take the row out, or nothing to leave it as it is.",
-        )
-    return changes
+    return {row_id: said.value for row_id, said in _said(spec).items()}
 
 
-def by_part(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> list[dict[str, Any]]:
-    """The corrections of each part's own rows, in the order of the parts; how many there are is told.
+def of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
+    """The corrections of the rows of `snapshot`; how many there are is told.
 
-    Raises SourceError as `read` does.
+    Raises SourceError as `read` does, and for a correction that does not fit its row's text.
     """
-    changes = read(spec)
-    if not changes:
-        return [{} for _ in snapshot.parts]
-    ids = sorted(changes)
-    own = [{row_id: changes[row_id] for row_id in _there(store.root / part.path, ids)} for part in snapshot.parts]
+    said = _said(spec)
+    if not said:
+        return Corrections([{} for _ in snapshot.parts])
+    ids = sorted(said)
+    text = kinds.get(spec.kind).text_columns[0]
+    own, faults = [], []
+    for part in snapshot.parts:
+        rows = _there(store.root / part.path, ids, text)
+        own.append({row_id: said[row_id].value for row_id in sorted(rows)})
+        faults += [fault for row_id in rows if (fault := _misfit(spec, said[row_id], rows[row_id]))]
+    if faults:
+        raise SourceError(f"data.corrections do not fit their rows: {listing(faults, MAX_FAULTS)}.", remedy=LEAVE_TEXT)
     known, out = sum(map(len, own)), sum(map(dropped, own))
-    told = f"Corrections: {known - out:,} rows have another label, {out:,} are taken out"
-    if unknown := len(changes) - known:
-        told += f"; {unknown:,} row ids are of no row that was read (one of them is {_unknown(changes, own)!r})"
-    progress.note(f"{told}.")
-    return own
+    there = {row_id for changes in own for row_id in changes}
+    progress.note(f"Corrections: {known - out:,} rows have another label, {out:,} are taken out.")
+    return Corrections(own, tuple(row_id for row_id in said if row_id not in there))
 
 
 def dropped(changes: Changes) -> int:
@@ -109,10 +132,35 @@ def _changed(rows: pa.Table, changes: Changes, target: str) -> pa.Table:
     return mended.filter(pc.invert(pc.is_in(rows[ROW_ID], value_set=out)))
 
 
+def _said(spec: PipelineSpec) -> dict[str, _Said]:
+    said: dict[str, _Said] = {}
+    faults: list[str] = []
+    for name in spec.data.corrections:
+        for place, row_id, words in _rows(spec, name):
+            try:
+                said.pop(row_id, None)
+                said[row_id] = _Said(place, words, _meaning(spec, words))
+            except ValueError as error:
+                faults.append(f"{place}: {error}")
+    if faults:
+        raise SourceError(
+            f"data.corrections say what can't be: {listing(faults, MAX_FAULTS)}.",
+            remedy=f"Write one of data.labels, `{DROP}` to take the row out, or nothing to leave it as it is.",
+        )
+    return said
+
+
 def _meaning(spec: PipelineSpec, words: str) -> Any:
     if words == DROP and DROP not in spec.data.labels:
         return None
     return kinds.get(spec.kind).target_of_words(words, spec.data.labels)
+
+
+def _misfit(spec: PipelineSpec, said: _Said, text: str | None) -> str | None:
+    if said.value is None:
+        return None
+    fault = kinds.get(spec.kind).misfit(said.words, text)
+    return f"{said.place}: {fault}" if fault else None
 
 
 def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
@@ -141,19 +189,16 @@ def _delimiter(header: str) -> str:
     return max(DELIMITERS, key=header.count)
 
 
-def _there(path: Path, ids: Sequence[str]) -> list[str]:
+def _there(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:
+    """Those of `ids` that the part in `path` holds, with their texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    wanted, found = pa.array(ids, pa.string()), []
+    wanted = pa.array(ids, pa.string())
+    found: dict[str, str | None] = {}
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=[ROW_ID]):
-            column = batch.column(0)
-            found += column.filter(pc.is_in(column, value_set=wanted)).to_pylist()
-    return sorted(found)
-
-
-def _unknown(changes: Changes, own: Sequence[Changes]) -> str:
-    known = {row_id for part in own for row_id in part}
-    return next(row_id for row_id in changes if row_id not in known)
+        for batch in file.iter_batches(columns=[ROW_ID, text]):
+            kept = batch.filter(pc.is_in(batch.column(ROW_ID), value_set=wanted))
+            found |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
+    return found

@@ -54,14 +54,15 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
     when an expectation of the pipeline is none of Great Expectations', or can't be evaluated.
     """
     store, judge = home.store, Judge(spec)
-    changes = corrections.by_part(spec, snapshot, store)
+    corrected = corrections.of(spec, snapshot, store)
+    changes = corrected.by_part
     keys = _part_keys(spec, snapshot, changes)
     parts: list[PartSummary] = []
     for number, (part, key, own) in enumerate(zip(snapshot.parts, keys, changes, strict=True)):
         progress.advance(number, len(keys), unit="parts", detail=f"{part.rows:,} rows")
         parts.append(_part(judge, part, own, key, parts, store))
     progress.advance(len(keys), len(keys), unit="parts")
-    report = _report(judge, parts, keys, store)
+    report = _report(judge, parts, keys, corrected.warnings, store)
     problem = failure(spec, parts, report.across, store.root, store.root / report.data.report_path)
     if problem is not None:
         raise problem
@@ -99,14 +100,19 @@ def _part(
     return store.get_or_make(part_validation.STEP, key, PartSummary, make)
 
 
-def _report(judge: Judge, parts: Sequence[PartSummary], keys: Sequence[str], store: Store) -> Report:
-    report_keys = [_report_key(judge.spec, key) for key in keys] or [_report_key(judge.spec, "")]
+def _report(
+    judge: Judge, parts: Sequence[PartSummary], keys: Sequence[str], told: Sequence[str], store: Store
+) -> Report:
+    """The report on `parts`; `told`: warnings about what is no part."""
+    report_keys = [_report_key(judge.spec, key, told) for key in keys] or [_report_key(judge.spec, "", told)]
     key = report_keys[-1]
 
     def make(folder: Path) -> Report:
-        older = _validated_before(report_keys, store)
+        without = [_report_key(judge.spec, part, ()) for part in keys]
+        older = max(_validated_before(report_keys, store), _validated_before(without, store))
         across, outcomes = _across(judge, parts, older)
-        data = _data(judge.spec, parts, across, older, f"{REPORT_STEP}/{key}/{REPORT}")
+        warned = (*told, *_warnings(parts, across, older))
+        data = _data(judge.spec, parts, warned, f"{REPORT_STEP}/{key}/{REPORT}")
         pages = [store.folder(part_validation.STEP, part) / part_validation.PAGE for part in keys]
         page = judge.page("all parts", outcomes)
         validation_report.write(folder / REPORT, data, parts, across, pages, page, _versions())
@@ -116,9 +122,10 @@ def _report(judge: Judge, parts: Sequence[PartSummary], keys: Sequence[str], sto
     return store.get_or_make(REPORT_STEP, key, Report, make)
 
 
-def _report_key(spec: PipelineSpec, last_part_key: str) -> str:
+def _report_key(spec: PipelineSpec, last_part_key: str, told: Sequence[str]) -> str:
+    also = {"told": told} if told else {}
     limits = ("min_rows", "min_rows_per_label", "max_quarantined", "max_label_shift", "labels")
-    return digest.of_values(parts=last_part_key, limits={name: getattr(spec.data, name) for name in limits})
+    return digest.of_values(parts=last_part_key, limits={name: getattr(spec.data, name) for name in limits}, **also)
 
 
 def _validated_before(report_keys: Sequence[str], store: Store) -> int:
@@ -146,16 +153,14 @@ def _across(judge: Judge, parts: Sequence[PartSummary], older: int) -> tuple[tup
     return tuple(findings), outcomes
 
 
-def _data(
-    spec: PipelineSpec, parts: Sequence[PartSummary], across: Sequence[Finding], older: int, report_path: str
-) -> ValidatedData:
+def _data(spec: PipelineSpec, parts: Sequence[PartSummary], warned: Sequence[str], report_path: str) -> ValidatedData:
     return ValidatedData(
         digest=digest.of_values(parts=[part.checked.sha256 for part in parts]),
         parts=tuple(part.checked for part in parts),
         rows=checks.rows_per_split(parts),
         label_rows=checks.rows_per_label(spec, parts),
         quarantined=sum(part.checked.quarantined for part in parts),
-        warnings=tuple(_warnings(parts, across, older)),
+        warnings=tuple(warned),
         report_path=report_path,
     )
 

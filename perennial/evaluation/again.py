@@ -40,5 +40,5 @@ def _beside(found: Evaluation, given: Answers, contest: Contest) -> tuple[Answer
     }
     if found.champion is None:
         given = replace(given, champion=None)
-        changes |= {"champion_labels": None, "champion_serving": None}
+        changes |= {"champion_labels": None, "champion_serving": None, "champion_behaviours": ()}
     return given, contest.model_copy(update=changes)

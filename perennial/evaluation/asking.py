@@ -1,10 +1,10 @@
 """Asking a package about texts that no row holds."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from perennial import kinds
 from perennial.inference import decoders
-from perennial.inference.predictor import Predictor
 from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
 
@@ -14,8 +14,15 @@ Heard = Callable[[int, int], None]
 """Hears (done, in all)."""
 
 
+class Answerer(Protocol):
+    """A package that can be asked, in this process (`Predictor`) or in one of its own (`apart.Apart`)."""
+
+    def predict(self, inputs: Sequence[decoders.Input], *, on_progress: Heard | None = None) -> list[dict[str, Any]]:
+        """One answer for each input, in order. Raises PackageError if there are none."""
+
+
 def answers(
-    spec: PipelineSpec, predictor: Predictor, asked: Iterable[Texts], heard: Heard | None = None
+    spec: PipelineSpec, predictor: Answerer, asked: Iterable[Texts], heard: Heard | None = None
 ) -> dict[Texts, Prediction]:
     """What `predictor` answers to each of `asked`, each asked once."""
     different = list(dict.fromkeys(asked))

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from perennial import kinds
 from perennial.artifacts import BehaviourFigures
 from perennial.evaluation import asking, cases
-from perennial.evaluation.asking import Heard, Texts
+from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.cases import Case
-from perennial.inference.predictor import Predictor
 from perennial.kinds import Kind, Prediction
 from perennial.spec import PipelineSpec
 from perennial.spec_behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
@@ -31,7 +30,7 @@ class Asked:
     passed: bool
 
 
-def ask(spec: PipelineSpec, predictor: Predictor, heard: Heard | None = None) -> dict[str, list[Asked]]:
+def ask(spec: PipelineSpec, predictor: Answerer, heard: Heard | None = None) -> dict[str, list[Asked]]:
     """Every case of every test, by the test's name, answered by `predictor`."""
     found = cases.of(spec)
     texts = [one for made in found.values() for case in made for one in (case.before, case.texts) if one is not None]

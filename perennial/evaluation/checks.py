@@ -48,8 +48,8 @@ class Case:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether the difference to the champion decides."""
-        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.SERVING
+        """Whether the difference to the champion decides, with its interval."""
+        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.BY_FIGURE
 
     @property
     def compared(self) -> Difference | None:

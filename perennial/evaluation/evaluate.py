@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
-from perennial.artifacts import Champion, Contest, Evaluation, LabelErrors, OnnxPackage, ServingFigures, ValidatedData
+from perennial.artifacts import (
+    BehaviourFigures,
+    Champion,
+    Contest,
+    Evaluation,
+    LabelErrors,
+    OnnxPackage,
+    ServingFigures,
+    ValidatedData,
+)
 from perennial.data import splits
 from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.errors import PackageError, ValidationError
 from perennial.evaluation import answers as stored
-from perennial.evaluation import asking, behaviours, counterfactuals, label_errors, measuring, probes, serving, slices
+from perennial.evaluation import (
+    apart,
+    asking,
+    behaviours,
+    counterfactuals,
+    label_errors,
+    measuring,
+    probes,
+    serving,
+    slices,
+)
+from perennial.evaluation.apart import Pace
+from perennial.evaluation.asking import Answerer
 from perennial.home import Home
+from perennial.inference import package as sealed
 from perennial.inference.decoders import Input
 from perennial.inference.predictor import Predictor
 from perennial.kinds import Kind, Prediction
@@ -27,7 +50,7 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 6
+RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
 
 
@@ -81,8 +104,10 @@ def _evaluate(
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
     inputs = kind.inputs(test)
     predictor = _predictor(home, package.path, package.digest)
+    started = time.monotonic()
     candidate = _answers(predictor, inputs, "candidate")
-    rival = _rival(spec, champion, inputs, home) if champion else _Rival(None, None, None)
+    pace = Pace(time.monotonic() - started, len(inputs), spec.evaluation.champion_slowdown)
+    rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
     stored.write(
@@ -103,6 +128,7 @@ def _evaluate(
         champion_labels=rival.labels,
         champion_problem=rival.problem,
         behaviours=behaviours.figures(spec, behaviours.ask(spec, predictor, _heard("case", "behaviours"))),
+        champion_behaviours=rival.behaviours,
         fairness=counterfactuals.measure(spec, test, predictor, _heard("row", "counterfactuals")),
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
@@ -123,43 +149,50 @@ def _label_errors(
     predictor: Predictor,
     home: Home,
     folder: Path,
-) -> LabelErrors | None:
+) -> LabelErrors:
     """Labels that the candidate contradicts, on all rows that it did not learn."""
     import pyarrow as pa
 
     kind = kinds.get(spec.kind)
-    if kind.doubts([], [], spec.data.labels) is None:
-        return None
     columns = [ROW_ID, *kind.column_types()]
+    test = test.select(columns)
     validation = read_split(data, home.store, "validation", columns)
-    answers = _answers(predictor, kind.inputs(validation), "validation rows")
-    rows = pa.concat_tables([test.select(columns), validation])
-    return label_errors.look(spec, rows, [*candidate, *answers], folder)
+    heard = _heard("row", "label errors")
+    if kind.doubts_need_details:
+        rows = pa.concat_tables([test, validation])
+        answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
+        return label_errors.look(spec, rows, answers, folder)
+    more = predictor.predict(kind.inputs(validation), on_progress=heard)
+    return label_errors.look(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
 
 
 @dataclass(frozen=True)
 class _Rival:
-    """The champion on the test rows."""
+    """The champion, asked what the candidate was asked."""
 
-    answers: list[Prediction] | None
-    labels: tuple[str, ...] | None
-    """Those it knows; None: it could not be loaded."""
     problem: str | None
     """Why it could not be judged."""
+    answers: list[Prediction] | None = None
+    """To the test rows."""
+    labels: tuple[str, ...] | None = None
+    """Those it knows; None: it could not be loaded."""
+    behaviours: tuple[BehaviourFigures, ...] = ()
 
 
-def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], home: Home) -> _Rival:
+def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home) -> _Rival:
     if champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
-        problem = "it was trained with other data.splits, so it may have learned from rows it would be judged on."
-        return _Rival(None, None, problem)
+        return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
+    folder = home.store.root / champion.path
     try:
-        predictor = _predictor(home, champion.path, champion.package_digest)
-        if predictor.package.kind != spec.kind:
-            problem = f"it is of another kind of task, {predictor.package.kind}; give this pipeline another name."
-            return _Rival(None, None, problem)
-        return _Rival(_answers(predictor, inputs, "champion"), predictor.package.labels, None)
+        package = sealed.read(folder, digest=champion.package_digest)
+        if package.kind != spec.kind:
+            return _Rival(f"it is of another kind of task, {package.kind}; give this pipeline another name.")
+        with apart.answering(folder, pace) as asked:
+            answers = _answers(asked, inputs, "champion")
+            behaved = behaviours.ask(spec, asked, _heard("case", "champion's behaviours"))
+        return _Rival(None, answers, package.labels, behaviours.figures(spec, behaved))
     except PackageError as error:
-        return _Rival(None, None, str(error))
+        return _Rival(str(error))
 
 
 def _costs(
@@ -173,7 +206,7 @@ def _predictor(home: Home, path: str, expected: str) -> Predictor:
     return Predictor(home.store.root / path, digest=expected)
 
 
-def _answers(predictor: Predictor, inputs: Sequence[Input], who: str) -> list[Prediction]:
+def _answers(predictor: Answerer, inputs: Sequence[Input], who: str) -> list[Prediction]:
     return list(predictor.predict(inputs, on_progress=_heard("row", who)))
 
 

@@ -107,10 +107,18 @@ def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
 
 
 def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    rivals = {test.name: _share(test.passed, test.n, spec)[0] for test in evaluation.champion_behaviours}
     for test in evaluation.behaviours:
         value, interval = _share(test.passed, test.n, spec)
-        name = f"{gate.metric} of test {test.name!r}"
-        yield Figure(name, value, test.n, interval, subject=test.name, floor=test.min_pass_rate)
+        yield Figure(
+            name=f"{gate.metric} of test {test.name!r}",
+            value=value,
+            n=test.n,
+            interval=interval,
+            subject=test.name,
+            champion=rivals.get(test.name),
+            floor=test.min_pass_rate,
+        )
     if not evaluation.behaviours:
         yield Figure(f"{gate.metric} of any test", None, 0, missing="there are no behavioural tests")
 

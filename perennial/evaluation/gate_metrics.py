@@ -11,6 +11,8 @@ BEHAVIOURS = (PASS_RATE,)
 GROUPS = (FLIP_RATE, SCORE_SHIFT)
 STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
 SERVING = ("latency_p50", "latency_p95", "throughput", "peak_memory", "size")
+BY_FIGURE = (*SERVING, *BEHAVIOURS)
+"""Compared with the champion's as they are, without an interval: neither comes of a sample of rows."""
 HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput"})
 
 OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS})

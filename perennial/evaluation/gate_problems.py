@@ -47,10 +47,11 @@ def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
         return "min", f"{metric!r} is better the lower it is, so a floor would refuse the good ones; say max"
     if gate.max is not None and not lower:
         return "max", f"{metric!r} is better the higher it is, so a ceiling would refuse the good ones; say min"
-    if gate.versus is not None and metric in also.ONLY_MAX | {also.PASS_RATE}:
-        instead = "min" if metric == also.PASS_RATE else "max"
-        return "versus", f"{metric!r} is not compared with another model's; say {instead}"
-    if gate.versus == "baseline" and (metric in also.SERVING or gate.per == "slice" or gate.slice is not None):
+    if gate.versus is not None and metric in also.ONLY_MAX:
+        return "versus", f"{metric!r} is not compared with another model's; say max"
+    if gate.versus == "baseline" and (
+        metric in {*also.SERVING, also.PASS_RATE} or gate.per == "slice" or gate.slice is not None
+    ):
         return "versus", f"there is no such figure of the baselines for {metric!r} to be compared with"
     if gate.versus == "champion" and metric in also.SERVING and gate.ratio is None:
         return "versus", f"{metric!r} is compared as a ratio; add one, such as ratio: 1.5"

@@ -17,7 +17,7 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
 
     A failed check rejects the candidate. A check that can't be decided (a metric that is missing or no number, too few
     rows, a champion that can't be judged) holds it: what can't be shown to be good is never promoted. Behavioural tests
-    are checked by their own floors if no gate names them.
+    are checked by their own floors if no gate sets a floor for them.
     """
     checks = checking.judge(
         [
@@ -82,6 +82,6 @@ def _obstacles(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[str]:
 
 def _gates(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[GateSpec]:
     yield from spec.gates
-    if evaluation.behaviours and not any(gate.per == "behaviour" for gate in spec.gates):
+    if evaluation.behaviours and not any(gate.per == "behaviour" and gate.versus is None for gate in spec.gates):
         # A test that somebody wrote is there to be passed, whether or not a gate says so.
         yield GateSpec(metric=PASS_RATE, per="behaviour")

@@ -6,20 +6,24 @@ Only a model that did not learn a row can contradict it, so the test and validat
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from perennial import kinds, progress
 from perennial.artifacts import LabelErrors
 from perennial.data.columns import ROW_ID
+from perennial.inference.spans import Span
 from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+Found = TypeVar("Found", bound=Sequence[Any])
 
 FILE = "label_errors.parquet"
 """row_id, given and suggested (in words) and score, the most contradicted first; no text."""
@@ -49,7 +53,7 @@ def look(
     kind = kinds.get(spec.kind)
     targets = rows[kind.target_column].to_pylist()
     ids = rows[ROW_ID].to_pylist()
-    doubts = kind.doubts(targets, predictions, spec.data.labels) or []
+    doubts = kind.doubts(targets, predictions, spec.data.labels)
     ranked = sorted(doubts, key=lambda doubt: (doubt.score, ids[doubt.row]))
     _write(
         folder / FILE,
@@ -83,12 +87,12 @@ def of_one_label(targets: Sequence[str], predictions: Sequence[Prediction], labe
     given = np.array([places[target] for target in targets], int)
     scores = _scores(predictions, labels)
 
-    def prune() -> np.ndarray:
+    def prune() -> list[int]:
         from cleanlab.filter import find_label_issues
 
         # One process: cleanlab would start as many as there are cores, each with all of this in memory.
         found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
-        return found
+        return [int(row) for row in found]
 
     best = scores.argmax(axis=1) if len(scores) else given
     return [
@@ -106,11 +110,11 @@ def of_several_labels(
     given = [sorted(places[label] for label in target) for target in targets]
     scores = _scores(predictions, labels)
 
-    def prune() -> np.ndarray:
+    def prune() -> list[int]:
         from cleanlab.multilabel_classification.filter import find_label_issues
 
         found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
-        return found
+        return [int(row) for row in found]
 
     found = [
         row
@@ -123,6 +127,46 @@ def of_several_labels(
 
     quality = get_label_quality_scores(given, scores)
     return [Doubt(int(row), sorted(predictions[row]["labels"]), float(quality[row])) for row in found]
+
+
+def of_words(
+    targets: Sequence[Sequence[Span]], predictions: Sequence[Prediction], labels: Sequence[str]
+) -> list[Doubt]:
+    """Rows with a word that confident learning prunes (Wang and Mueller 2022), where the spans found are others.
+
+    A word is outside all spans or inside one of a label; where a span ends beside another of its label is not looked
+    at. The score is the lowest of the row's pruned words.
+    """
+    given = [
+        _words_inside(target, prediction["words"], labels)
+        for target, prediction in zip(targets, predictions, strict=True)
+    ]
+    scores = [prediction["scores"] for prediction in predictions]
+
+    def prune() -> list[tuple[int, int]]:
+        from cleanlab.token_classification.filter import find_label_issues
+
+        found: list[tuple[int, int]] = find_label_issues([row.tolist() for row in given], scores, n_jobs=1)
+        return found
+
+    lowest: dict[int, float] = {}
+    for row, word in _found(prune, len({label for inside in given for label in inside.tolist()})):
+        lowest[row] = min(float(scores[row][word, given[row][word]]), lowest.get(row, 1.0))
+    return [
+        Doubt(row, predictions[row]["spans"], score)
+        for row, score in lowest.items()
+        if [(span["start"], span["end"], span["label"]) for span in predictions[row]["spans"]] != list(targets[row])
+    ]
+
+
+def _words_inside(target: Sequence[Span], words: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """For each of `words` the number of its span's label, from 1; 0: it is in none."""
+    import numpy as np
+
+    inside = np.zeros(len(words), int)
+    for start, end, label in target:
+        inside[(words[:, 0] < end) & (words[:, 1] > start)] = labels.index(label) + 1
+    return inside
 
 
 def of_numbers(targets: Sequence[float], predictions: Sequence[Prediction]) -> list[Doubt]:
@@ -153,12 +197,15 @@ def _scores(predictions: Sequence[Prediction], labels: Sequence[str]) -> np.ndar
     return np.array(rows, float).reshape(len(rows), len(labels))
 
 
-def _found(prune: Callable[[], np.ndarray], distinct: int) -> Sequence[int]:
-    """The rows that `prune` names; none where all rows are labelled alike, of which nothing can be learned."""
+def _found(prune: Callable[[], Found], distinct: int) -> Found | Sequence[Any]:
+    """What `prune` names; nothing where all rows are labelled alike, of which nothing can be learned."""
     if distinct < 2:
         return []
     try:
-        found: Sequence[int] = prune().tolist()
+        with warnings.catch_warnings():
+            # That a rare label's errors may not all be found, docs/label-errors.md says.
+            warnings.simplefilter("ignore")
+            found = prune()
     except ValueError as error:
         # A list for review must not keep a model from its users.
         progress.note(f"Label errors were not looked for: cleanlab says {error}")

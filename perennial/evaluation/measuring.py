@@ -38,6 +38,7 @@ def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: s
         comparison=duel.rivals.compare() if duel else None,
         slices=tuple(_slices(spec, answers, candidate, duel)),
         behaviours=contest.behaviours,
+        champion_behaviours=contest.champion_behaviours,
         fairness=contest.fairness,
         serving=contest.serving,
         champion_serving=contest.champion_serving,

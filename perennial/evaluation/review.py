@@ -43,13 +43,16 @@ def write(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit
     """Write the `limit` rows whose labels the model of `evidence` contradicts most to `out`, as CSV.
 
     Columns: row_id, file, line, the texts, given_label, suggested_label, score (how well the model supports the given
-    label, 0 to 1) and an empty `label` for the right one. Raises SpecError when label errors are not looked for or
+    label, 0 to 1) and an empty `label` for the right one. Raises SpecError when label errors were not looked for or
     `out` is there already, StoreError when the list or its rows are not in this store, SourceError when `out` can't be
     written.
     """
     looked = evidence.evaluation.label_errors
     if looked is None:
-        raise _none(spec)
+        raise SpecError(
+            f"This version of {spec.name} was judged by an older Perennial, which did not look for label errors.",
+            remedy=f"`perennial run {spec.name}` judges a candidate anew.",
+        )
     if out.exists():
         raise SpecError(
             f"{out} is there already, and somebody may have corrected rows in it.",
@@ -58,7 +61,8 @@ def write(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit
     doubted = _doubted(evidence, store)[:limit]
     if not doubted:
         return Reviewed(path=None, looked_at=looked.n, found=looked.found, written=0)
-    texts = kinds.get(spec.kind).text_columns
+    kind = kinds.get(spec.kind)
+    texts = kind.text_columns
     rows = _rows(evidence, store, [doubt["row_id"] for doubt in doubted], texts)
     head = [ROW_ID, FILE, LINE, *texts, GIVEN, SUGGESTED, SCORE, corrections.LABEL]
     try:
@@ -67,7 +71,10 @@ def write(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(head)
             for doubt in doubted:
-                row = rows[doubt["row_id"]] | {GIVEN: doubt["given"], SUGGESTED: doubt["suggested"]}
+                row = rows[doubt["row_id"]]
+                beside = [row[name] or "" for name in texts]
+                row |= {GIVEN: kind.beside_text(doubt["given"], beside)}
+                row |= {SUGGESTED: kind.beside_text(doubt["suggested"], beside)}
                 row |= {SCORE: f"{doubt['score']:.4f}", corrections.LABEL: ""}
                 writer.writerow([quarantine.safe(row[name]) for name in head])
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -105,15 +112,6 @@ def _tables(evidence: Evidence, store: Store, ids: Sequence[str], texts: Sequenc
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=[ROW_ID, FILE, LINE, *texts]):
                 yield pa.Table.from_batches([batch.filter(pc.is_in(batch.column(ROW_ID), value_set=wanted))])
-
-
-def _none(spec: PipelineSpec) -> SpecError:
-    if kinds.get(spec.kind).doubts([], [], spec.data.labels) is None:
-        return SpecError(f"{spec.kind} has no list of label errors: they are not looked for in this kind of task.")
-    return SpecError(
-        f"This version of {spec.name} was judged by an older Perennial, which did not look for label errors.",
-        remedy=f"`perennial run {spec.name}` judges a candidate anew.",
-    )
 
 
 def _gone(evidence: Evidence, store: Store) -> StoreError:

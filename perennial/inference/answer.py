@@ -1,7 +1,8 @@
 """`python -m perennial.inference.answer PACKAGE`: answers in a process that has loaded what serving takes, no more.
 
 A line of standard input is a JSON list of inputs (texts, pairs of texts or lists of tokens). A line of standard output
-says what was answered, on what, and which libraries that took: {"answers": […], "machine": […], "loaded": […]}.
+says what was answered, on what, and which libraries that took: {"answers": […], "machine": […], "loaded": […]}. Lines
+before it say after each batch how far it is: {"done": [segments, in all]}.
 """
 
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.inference.predictor import Predictor
-from perennial.inference.process import serve
+from perennial.inference.process import serve, tell
 
 
 def loaded() -> list[str]:
@@ -24,7 +25,7 @@ def answering(package: Path) -> Callable[[list[Any]], dict[str, Any]]:
     predictor = Predictor(package)
 
     def replies(inputs: list[Any]) -> dict[str, Any]:
-        answers = predictor.predict(inputs)
+        answers = predictor.predict(inputs, on_progress=tell)
         return {"answers": answers, "machine": predictor.machine, "loaded": loaded()}
 
     return replies

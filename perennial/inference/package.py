@@ -60,17 +60,24 @@ class PackageInfo:
     """sha256 of package.json itself, so not written in it."""
 
 
-def read(folder: Path) -> PackageInfo:
+def read(folder: Path, *, digest: str | None = None) -> PackageInfo:
     """What the package in `folder` says, after every file's digest was checked.
 
-    Raises PackageError if a file is missing or differs by a byte from what was exported.
+    `digest`: the sha256 that package.json must have, for example the registry's. Raises PackageError if a file is
+    missing or differs by a byte from what was exported, or if it is another package.
     """
     raw, content = _description(folder)
     info = _info(folder, content)
     damage = [f"{name} {fault}" for name, seen in info.files.items() if (fault := _fault(folder / name, seen))]
     if damage:
         raise PackageError(f"The package in {folder} is not what was exported: {listing(damage)}.", remedy=REMEDY)
-    return dataclasses.replace(info, digest=hashlib.sha256(raw).hexdigest())
+    seen = hashlib.sha256(raw).hexdigest()
+    if digest not in {None, seen}:
+        raise PackageError(
+            f"The package in {folder} has the digest {seen[:12]}…, expected {str(digest)[:12]}….",
+            remedy="It is a whole package, but another one; fetch the right one from the registry.",
+        )
+    return dataclasses.replace(info, digest=seen)
 
 
 def render(info: PackageInfo) -> bytes:

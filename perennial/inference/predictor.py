@@ -31,12 +31,7 @@ class Predictor:
         package.json must have, for example the registry's. Raises PackageError if the package is damaged, is another
         one, or can't be run.
         """
-        self.package = packages.read(folder)
-        if digest not in {None, self.package.digest}:
-            raise PackageError(
-                f"The package in {folder} has the digest {self.package.digest[:12]}…, expected {str(digest)[:12]}….",
-                remedy="It is a whole package, but another one; fetch the right one from the registry.",
-            )
+        self.package = packages.read(folder, digest=digest)
         self._decoder = decoders.get(self.package.kind)
         self._tokenizer = Tokenizer(folder / packages.TOKENIZER, self.package.max_length)
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
@@ -80,6 +75,16 @@ class Predictor:
         encoded = self._encoded(inputs)
         outputs = self._finite_outputs(encoded, tokens_per_batch, width, on_progress)
         return self._decoder.decode(outputs, encoded, self.package)
+
+    def predict_with_details(
+        self, inputs: Sequence[decoders.Input], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """`predict`, and what the answers leave out (`Decoder.details`): arrays, so not ready for JSON."""
+        encoded = self._encoded(inputs)
+        outputs = self._finite_outputs(encoded, None, 1, on_progress)
+        answers = self._decoder.decode(outputs, encoded, self.package)
+        details = self._decoder.details(outputs, encoded, self.package)
+        return [answer | detail for answer, detail in zip(answers, details, strict=True)]
 
     def predict_columns(self, columns: decoders.Columns) -> list[dict[str, Any]]:
         """`predict` of rows given by canonical column, for example `text`. Raises as `predict` does."""

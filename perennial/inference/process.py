@@ -1,6 +1,7 @@
 """A package in a process of its own, which imports what serving takes and nothing else: as it will be served.
 
-The programs that run there (`answer`, `cost`) read one JSON request a line and write one JSON reply a line.
+The programs that run there (`answer`, `cost`) read one JSON request a line and write one JSON reply a line; before it
+may come lines that say how far they are.
 """
 
 import json
@@ -17,6 +18,15 @@ from perennial.errors import PackageError
 
 STARTING_SECONDS = 120.0
 """For loading the package and the first reply."""
+PROGRESS = "done"
+"""What a line that is no reply yet holds: [done, in all]."""
+
+Heard = Callable[[int, int], None]
+"""Hears (done, in all)."""
+
+
+class TooSlowError(PackageError):
+    """There was no reply in time."""
 
 
 class Process:
@@ -26,8 +36,11 @@ class Process:
         """`errors`: what it writes to standard error."""
         self._running, self._errors = running, errors
 
-    def ask(self, request: Any, *, seconds: float = STARTING_SECONDS) -> Any:
-        """The reply to `request`. Raises PackageError when there is none within `seconds`, or the process has ended."""
+    def ask(self, request: Any, *, seconds: float = STARTING_SECONDS, heard: Heard | None = None) -> Any:
+        """The reply to `request`; `heard` is told how far it is.
+
+        Raises PackageError when there is none within `seconds` (the process is killed then), or the process has ended.
+        """
         late = threading.Event()
 
         def stop() -> None:
@@ -37,25 +50,28 @@ class Process:
         timer = threading.Timer(seconds, stop)
         timer.start()
         try:
-            reply = self._exchange(json.dumps(request))
+            reply = self._exchange(json.dumps(request), heard)
         finally:
             timer.cancel()
         if late.is_set():
-            raise PackageError(f"It gave no answer within {seconds:g} s in a process of its own.")
+            raise TooSlowError(f"It gave no answer within {seconds:,.3g} s in a process of its own.")
         if not reply.endswith("\n"):
             raise PackageError(f"Its process ended without an answer {self._end()}.")
         return json.loads(reply)
 
-    def _exchange(self, line: str) -> str:
+    def _exchange(self, line: str, heard: Heard | None) -> str:
         sent, received = self._running.stdin, self._running.stdout
         if sent is None or received is None:  # both are pipes
             return ""
         try:
             sent.write(line + "\n")
             sent.flush()
-            return received.readline()
+            while (reply := received.readline()).startswith(f'{{"{PROGRESS}": ') and reply.endswith("\n"):
+                if heard:
+                    heard(*json.loads(reply)[PROGRESS])
         except OSError:
             return ""
+        return reply
 
     def _end(self) -> str:
         code = self._running.wait()
@@ -97,6 +113,15 @@ def serve(make: Callable[[Path], Callable[[Any], Any]]) -> None:
     try:
         replies = make(Path(sys.argv[1]))
         for line in sys.stdin:
-            print(json.dumps(replies(json.loads(line))), flush=True)  # noqa: T201 - it is what this program is for
+            _say(replies(json.loads(line)))
     except PackageError as error:
         sys.exit(error.problem)
+
+
+def tell(done: int, total: int) -> None:
+    """Run in the process: say how far the reply is."""
+    _say({PROGRESS: [done, total]})
+
+
+def _say(what: Any) -> None:
+    print(json.dumps(what), flush=True)  # noqa: T201 - it is what these programs are for

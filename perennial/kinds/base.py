@@ -63,6 +63,8 @@ class Kind(Protocol):
     """Whether an answer is right or wrong, and not a matter of degree."""
     expected_forms: tuple[str, ...]
     """Settings of `expect` in a behavioural test that say something to this kind."""
+    doubts_need_details: bool
+    """Whether `doubts` takes predictions with details (`Predictor.predict`), or answers as they are."""
     degree_of: Literal["label", "number"] | None
     """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
 
@@ -160,16 +162,20 @@ class Kind(Protocol):
     def shift(self, before: Prediction, after: Prediction) -> float:
         """How far (0 or more) the score of the answer `before` moved, once `moved`; a number's own unit for numbers."""
 
-    def doubts(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> list[Doubt] | None:
-        """Rows whose targets `predictions`, of a model that did not learn them, contradict; None: not looked for."""
+    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
+        """Rows whose targets `predictions`, of a model that did not learn them, contradict."""
 
     def target_in_words(self, target: Any) -> str:
         """A value of the target column as a person reads and writes it in one cell."""
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
         """The value of the target column that `words` mean. Raises ValueError that says what is wrong with them."""
+
+    def beside_text(self, words: str, texts: Sequence[str]) -> str:
+        """`words` of `target_in_words` as a person corrects them beside the row's texts."""
+
+    def misfit(self, words: str, text: str | None) -> str | None:
+        """Why `words` can't be about the row with this first text; None: they can."""
 
     def without_text(self, prediction: Prediction) -> Prediction:
         """`prediction` without any of the row's own text, as it may be stored beside a run."""

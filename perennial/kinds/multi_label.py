@@ -181,9 +181,7 @@ class MultiLabel(TextClassification):
         # The label that moved most: of many labels, most never move.
         return float(max(abs(score - after["scores"][label]) for label, score in before["scores"].items()))
 
-    def doubts(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> list[Doubt] | None:
+    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
         from perennial.evaluation import label_errors
 
         return label_errors.of_several_labels(targets, predictions, labels)

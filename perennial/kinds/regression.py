@@ -153,9 +153,7 @@ class Regression(TextClassification):
     def shift(self, before: Prediction, after: Prediction) -> float:
         return abs(self.degree(before, None) - self.degree(after, None))
 
-    def doubts(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> list[Doubt] | None:
+    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
         from perennial.evaluation import label_errors
 
         return label_errors.of_numbers(targets, predictions)

@@ -52,6 +52,7 @@ class TextClassification(Kind):
     not_resampled = frozenset({"calibration_error"})
     right_or_wrong = True
     expected_forms: tuple[str, ...] = ("label",)
+    doubts_need_details = False
     degree_of: Literal["label", "number"] | None = "label"
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -165,7 +166,8 @@ class TextClassification(Kind):
         return bool(prediction["label"] == expect.label)
 
     def degree(self, prediction: Prediction, label: str | None) -> float:
-        return float(prediction["scores"][label])
+        # A champion gives no probability to a label that it does not know.
+        return float(prediction["scores"].get(label, 0.0))
 
     def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
         return prediction
@@ -173,9 +175,7 @@ class TextClassification(Kind):
     def shift(self, before: Prediction, after: Prediction) -> float:
         return abs(self.degree(before, before["label"]) - self.degree(after, before["label"]))
 
-    def doubts(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> list[Doubt] | None:
+    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
         from perennial.evaluation import label_errors
 
         return label_errors.of_one_label(targets, predictions, labels)
@@ -185,6 +185,12 @@ class TextClassification(Kind):
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
         return known_label(words, labels)
+
+    def beside_text(self, words: str, texts: Sequence[str]) -> str:
+        return words
+
+    def misfit(self, words: str, text: str | None) -> str | None:
+        return None
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return prediction

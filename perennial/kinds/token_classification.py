@@ -14,7 +14,7 @@ from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
-from perennial.kinds.base import Prediction, Problem, label_problems
+from perennial.kinds.base import Prediction, Problem, known_label, label_problems
 from perennial.kinds.text_classification import TextClassification, balance
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MARKED = re.compile(r"\[([^\[\]]+)\]\(([^()]+)\)")
 """A span in a behavioural test's text: [Acme Corp](ORG)."""
+SPANS_FORM = '[{"start": 0, "end": 9, "label": "ORG"}]'
 FAULT = "fault"
 UNKNOWN = "unknown_label"
 NOT_LEARNED = -100
@@ -73,6 +74,7 @@ class TokenClassification(TextClassification):
     lower_is_better: frozenset[str] = frozenset()
     not_resampled: frozenset[str] = frozenset()
     expected_forms = ()
+    doubts_need_details = True
     degree_of = None
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -267,17 +269,38 @@ class TokenClassification(TextClassification):
         moves = [abs(first.get(span, 0.0) - then.get(span, 0.0)) for span in {**first, **then}]
         return float(sum(moves) / max(len(moves), 1))
 
-    def doubts(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> list[Doubt] | None:
-        # Confident learning needs each word's scores for every label; answers have those of the spans found only.
-        return None
+    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
+        from perennial.evaluation import label_errors
+
+        return label_errors.of_words([_tuples(target) for target in targets], predictions, labels)
 
     def target_in_words(self, target: Any) -> str:
-        return json.dumps(list(target), ensure_ascii=False)
+        return json.dumps(_plain(target), ensure_ascii=False)
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        raise ValueError("spans can't be corrected in a cell: mend them in the source")
+        _, found = _meant(words)
+        for span in found:
+            known_label(span["label"], labels)
+        return found
+
+    def beside_text(self, words: str, texts: Sequence[str]) -> str:
+        from perennial.data import quarantine
+
+        (text,) = texts
+        shown = _marked(text, json.loads(words))
+        # What a spreadsheet can't hold as it is would not come back as it was.
+        held = len(shown) <= quarantine.MAX_CELL and text == text.strip() and not {"\x00", "\r"} & set(text)
+        return shown if held and _meant(shown) == (text, json.loads(words)) else words
+
+    def misfit(self, words: str, text: str | None) -> str | None:
+        quoted, found = _meant(words)
+        if quoted not in {None, text}:
+            return f"without [ ](LABEL) its text is not the row's; leave the text as it is, or write {SPANS_FORM}"
+        try:
+            _checked(text or "", found)
+        except _FaultError as error:
+            return str(error)
+        return None
 
     def without_text(self, prediction: Prediction) -> Prediction:
         return {"spans": [{name: span[name] for name in span if name != "text"} for span in prediction["spans"]]}
@@ -318,6 +341,32 @@ def _answers(targets: pa.Array, layout: Layout, labels: Sequence[str]) -> np.nda
     seen_at = np.maximum.accumulate(np.where(layout.sight.joined, 0, np.arange(len(answers))))
     answers[seen_at[first[first < behind]]] = begins[first < behind]
     return answers
+
+
+def _meant(words: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """The text that a correction quotes (None: it is a JSON list, which quotes none), and its spans.
+
+    Raises ValueError for a JSON list of something else.
+    """
+    if words.startswith(("[{", "[]")):
+        try:
+            given = json.loads(words)
+        except ValueError:
+            given = None
+        if isinstance(given, list) and all(map(_is_span, given)):
+            return None, _plain(given)
+        raise ValueError(f"{words[:60]!r} is no list of spans, such as {SPANS_FORM}")
+    (text,), marks = KIND.unmarked((words,))
+    return text, [{"start": start, "end": end, "label": label} for start, end, label in marks]
+
+
+def _marked(text: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """`text` with its spans marked, as in [Acme Corp](ORG)."""
+    shown, done = "", 0
+    for start, end, label in _tuples(found):
+        shown += f"{text[done:start]}[{text[start:end]}]({label})"
+        done = end
+    return shown + text[done:]
 
 
 Row = tuple[str | None, list[str] | None, list[dict[str, Any]], str | None]
@@ -394,6 +443,10 @@ def _split(value: object) -> object:
 
 def _is_strings(value: object) -> TypeGuard[Sequence[str]]:
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _plain(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"start": start, "end": end, "label": label} for start, end, label in _tuples(found)]
 
 
 def _tuples(found: Sequence[Mapping[str, Any]]) -> list[spans.Span]:

@@ -7,7 +7,7 @@ from perennial.registry.versions import StoredEvidence
 
 ALONE: dict[str, object] = {
     "champion": None, "champion_version": None, "champion_problem": None, "shared": None, "comparison": None,
-    "new_labels": (), "dropped_labels": (), "champion_serving": None,
+    "new_labels": (), "dropped_labels": (), "champion_serving": None, "champion_behaviours": (),
 }  # fmt: skip
 """What an evaluation says of the champion where there is none."""
 

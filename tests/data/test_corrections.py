@@ -1,6 +1,7 @@
 """Corrections: labels that people mended, applied where rows are validated."""
 
 import csv
+import json
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
@@ -65,8 +66,13 @@ def test_labels_are_replaced_and_rows_taken_out(home, tmp_path):
     assert after == before
     assert (data.parts[0].corrected, data.parts[0].dropped, data.parts[0].rows, data.quarantined) == (1, 1, 79, 0)
     assert sum(data.rows.values()) == 79
-    assert "1 rows have another label, 1 are taken out; 1 row ids are of no row" in told
-    assert "nobody" in told
+    assert "1 rows have another label, 1 are taken out." in told
+    [warning] = data.warnings
+    assert warning == (
+        "1 of the row ids in data.corrections is of a row that was never read, so nothing was corrected there: nobody"
+    )
+    written = json.loads((home.store.root / data.report_path / "validation.json").read_bytes())
+    assert written["warnings"] == [warning]
     assert not list(home.store.root.rglob(corrections.SCRATCH))
 
 
@@ -91,7 +97,8 @@ def test_only_parts_from_the_first_corrected_one_on_are_validated_again(home, tm
     assert len(files_of(home, part_validation.STEP)) == count + 2
     assert after.parts[2].sha256 == before.parts[2].sha256
     unknown = _spec(tmp_path, ["row_id,label", "nobody,positive"])
-    assert validate(unknown, made, home) == before
+    found = validate(unknown, made, home)
+    assert (found.digest, found.parts) == (before.digest, before.parts)
 
 
 def test_a_correction_ends_a_contradiction_and_mends_a_typo(home, tmp_path):
@@ -167,8 +174,13 @@ def test_each_kind_reads_its_own_cells(tmp_path):
         "r3": None,
     }
     assert _of_kind(tmp_path, "regression", "2.5", "1e3", labels=()) == {"r0": 2.5, "r1": 1000.0}
-    assert _of_kind(tmp_path, "token-classification", "drop") == {"r0": None}
+    assert _of_kind(tmp_path, "token-classification", "drop", "[Ann](a) met [Bo](b)", "Nobody came", "[]") == {
+        "r0": None,
+        "r1": [{"start": 0, "end": 3, "label": "a"}, {"start": 8, "end": 10, "label": "b"}],
+        "r2": [],
+        "r3": [],
+    }
     assert _of_kind(tmp_path, "text-classification", "drop", labels=("drop", "b")) == {"r0": "drop"}
-    for kind, cell in (("multi-label", "c"), ("regression", "many"), ("token-classification", "a")):
+    for kind, cell in (("multi-label", "c"), ("regression", "many"), ("token-classification", "[x](c)")):
         with pytest.raises(SourceError, match="line 2"):
             _of_kind(tmp_path, kind, cell)

@@ -232,3 +232,29 @@ def test_another_scheme_is_converted_and_said_so_once(scheme: str | None, tags: 
     assert len(targets(kept)) == 240
     said = [note for note in source.notes if "Tags in" in note]
     assert said == ([f"Tags in {scheme} were read as spans; Perennial itself writes BIO2."] if scheme else [])
+
+
+def test_spans_are_corrected_in_their_text(tmp_path: Path) -> None:
+    source = jsonl(tmp_path, spanned(), columns={"text": "text", "spans": "spans"})
+    rows = {row["text"]: row["row_id"] for row in source.good(source.validated())}
+    first, second, third = (rows[f"Firm{number} hired Smith{number}"] for number in range(3))
+    mended = tmp_path / "mended.csv"
+    source.spec = source.spec.model_copy(
+        update={"data": source.spec.data.model_copy(update={"corrections": ("mended.csv",)})}
+    )
+    source.spec = source.spec.located(tmp_path)
+    mended.write_text(
+        f"row_id,label\n{first},[Firm0 hired](PER) Smith0\n{second},Firm1 hired Smith1\n"
+        f'{third},"[{{""start"": 0, ""end"": 5, ""label"": ""PER""}}]"\n',
+        encoding="utf-8",
+    )
+    found = {row["row_id"]: row["spans"] for row in source.good(source.validated())}
+    assert found[first] == [span(0, 11, "PER")]
+    assert found[second] == []
+    assert found[third] == [span(0, 5, "PER")]
+    mended.write_text(f"row_id,label\n{first},[Firm0](ORG) fired Smith0\n{second},[Firm1](FIRM) hired Smith1\n")
+    with pytest.raises(SourceError, match="line 3: 'FIRM' is not one of: ORG, PER"):
+        source.validated()
+    mended.write_text(f"row_id,label\n{first},[Firm0](ORG) fired Smith0\n")
+    with pytest.raises(SourceError, match=r"line 2: without \[ \]\(LABEL\) its text is not the row's"):
+        source.validated()

@@ -214,6 +214,29 @@ def test_behaviours_are_checked_whether_a_gate_names_them_or_not(
     assert (found.outcome is Outcome.PROMOTE) == (set(verdicts) <= {"pass"})
 
 
+BESIDE = {"metric": "pass_rate", "per": "behaviour", "versus": "champion", "margin": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdicts"),
+    [
+        (19, [behaviour("negation", 20)], ["pass", "pass"]),
+        (18, [behaviour("negation", 20)], ["fail", "pass"]),
+        (17, [behaviour("negation", 15)], ["pass", "fail"]),
+        (18, [behaviour("another", 20)], ["undecided", "pass"]),
+        (18, [], ["undecided", "pass"]),
+    ],
+)
+def test_behaviours_beside_the_champions_keep_their_own_floors(
+    ours: int, theirs: list[BehaviourFigures], verdicts: list[str]
+) -> None:
+    found = decided(BESIDE, behaviours=[behaviour("negation", ours)], champion_behaviours=theirs)
+    assert [check.verdict for check in checks(found)] == verdicts
+    assert (found.outcome is Outcome.PROMOTE) == (set(verdicts) == {"pass"})
+    alone = decided(BESIDE, behaviours=[behaviour("negation", ours)], champion=None)
+    assert [check.verdict for check in checks(alone)] == verdicts[1:]
+
+
 @pytest.mark.parametrize(
     ("gate", "groups", "verdicts"),
     [

@@ -38,7 +38,7 @@ def problems(gate: dict[str, Any], kind: str = "text-classification") -> list[tu
         ({"metric": "negative_flip_rate", "min": 0.1}, "min", "say max"),
         ({"metric": "flip_rate", "max": 0.1}, "metric", "no metric of text-classification"),
         ({"metric": "flip_rate", "per": "group", "min": 0.1}, "min", "say max"),
-        ({"metric": "pass_rate", "per": "behaviour", "versus": "champion"}, "versus", "say min"),
+        ({"metric": "pass_rate", "per": "behaviour", "versus": "baseline"}, "versus", "no such figure"),
         ({"metric": "accuracy", "per": "behaviour", "min": 0.1}, "metric", "There are: pass_rate"),
     ],
 )
@@ -70,6 +70,7 @@ def test_numbers_are_never_simply_wrong() -> None:
         {"metric": "flip_rate", "per": "group", "max": 0.05},
         {"metric": "score_shift", "per": "group", "max": 0.05},
         {"metric": "pass_rate", "per": "behaviour"},
+        {"metric": "pass_rate", "per": "behaviour", "versus": "champion", "margin": 0.05},
     ],
 )
 def test_what_can_be_asked(gate: dict[str, Any]) -> None:

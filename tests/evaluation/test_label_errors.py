@@ -68,7 +68,9 @@ def test_outliers_among_residuals_are_found():
     assert all(doubt.suggested == answers[doubt.row]["value"] and doubt.score < 0.001 for doubt in found)
 
 
-@pytest.mark.parametrize("kind", ["text-classification", "multi-label", "regression"])
+@pytest.mark.parametrize(
+    "kind", ["text-classification", "text-pair", "multi-label", "regression", "token-classification"]
+)
 def test_nothing_is_found_in_nothing(kind):
     assert kinds.get(kind).doubts([], [], LABELS) == []
 
@@ -79,8 +81,65 @@ def test_rows_labelled_alike_tell_nothing():
     assert kinds.get("regression").doubts([1.0] * 30, [{"value": 2.0}] * 30, ()) == []
 
 
-def test_spans_are_not_looked_at():
-    assert kinds.get("token-classification").doubts([[]], [{"spans": []}], LABELS) is None
+def _sentence(label, sure=0.9):
+    """Five words, the second of which a model takes for `label` (None: for nothing)."""
+    words = np.array([[6 * place, 6 * place + 5] for place in range(5)])
+    scores = np.full((5, 4), (1 - sure) / 3)
+    scores[np.arange(5), [0, LABELS.index(label) + 1 if label else 0, 0, 0, 0]] = sure
+    spans = [{"start": 6, "end": 11, "label": label, "text": "words", "score": sure}] if label else []
+    return {"spans": spans, "words": words, "scores": scores.astype(np.float32)}
+
+
+def test_planted_errors_among_spans_are_found():
+    draw = random.Random(7)  # noqa: S311
+    truth = [draw.choice([*LABELS, None]) for _ in range(400)]
+    given = list(truth)
+    for row in (5, 50, 350):
+        given[row] = None if truth[row] else "a"
+    targets = [[{"start": 6, "end": 11, "label": label}] if label else [] for label in given]
+    kind = kinds.get("token-classification")
+    found = kind.doubts(targets, [_sentence(label) for label in truth], LABELS)
+    assert sorted(doubt.row for doubt in found) == [5, 50, 350]
+    assert all(doubt.score == pytest.approx(0.1 / 3) for doubt in found)
+    assert all(
+        [span["label"] for span in doubt.suggested] == [one for one in [truth[doubt.row]] if one] for doubt in found
+    )
+    assert not any("words" in kind.target_in_words(doubt.suggested) for doubt in found)
+
+
+def test_a_row_with_spans_has_one_doubt_however_many_words_are_wrong():
+    targets = [[]] * 200 + [[{"start": 6, "end": 11, "label": "a"}]] * 200
+    answers = [_sentence(None)] * 200 + [_sentence("a")] * 200
+    answers[3] = _sentence("a") | {"scores": _sentence("a")["scores"][[1, 1, 1, 0, 0]]}
+    [doubt] = kinds.get("token-classification").doubts(targets, answers, LABELS)
+    assert doubt.row == 3
+
+
+SPAN = {"start": 5, "end": 9, "label": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Here Acme is", "Here [Acme](a) is"),
+        ("Here [x](b) is", None),
+        ("Here A[me is", None),
+        (" ere Acme is", None),
+        ("Here Acme\ris", None),
+        ("Here Acme\nis", "Here [Acme](a)\nis"),
+    ],
+)
+def test_spans_are_shown_in_the_text_where_they_can_be_read_back(text, shown):
+    kind = kinds.get("token-classification")
+    words = kind.target_in_words([SPAN])
+    beside = kind.beside_text(words, [text])
+    assert beside == (shown or words)
+    assert kind.target_of_words(beside, LABELS) == [SPAN]
+    assert kind.misfit(beside, text) is None
+    assert "its text is not the row's" in kind.misfit("Another [text](a)", text)
+    assert (
+        kind.misfit('[{"start": 5, "end": 99, "label": "a"}]', text) == "a span is empty or passes the end of the text"
+    )
 
 
 def test_the_list_holds_ids_labels_and_scores_and_no_text(tmp_path):
@@ -105,6 +164,8 @@ def test_the_list_holds_ids_labels_and_scores_and_no_text(tmp_path):
         ("multi-label", []),
         ("multi-label", ["b"]),
         ("regression", 1234567.5),
+        ("token-classification", [{"start": 0, "end": 9, "label": "a"}, {"start": 12, "end": 14, "label": "c"}]),
+        ("token-classification", []),
     ],
 )
 def test_what_is_shown_can_be_written_back(kind, target):

@@ -125,6 +125,20 @@ def test_two_long_labels_stay_two_rows() -> None:
     assert chart.figure["data"][0]["y"] == [0, 1]
 
 
+def test_what_lies_behind_the_figures_is_there(full: Seen) -> None:
+    for told in (
+        "The candidate contradicts the label of 2 of 2,400 test and validation rows (0.1%): perennial review tiny",
+        f"{'a' * 32} negative positive 0.0123",
+        "Versions of the libraries",
+        "onnxruntime 1.31.1",
+        "length: shortest quarter length 3 to 41 characters 300",
+        "time: oldest quarter time June to July 300",
+        "negation of praise robustness minimum 48 50 96.0% 82.0% 90.0%",
+        "typos change nothing robustness invariance 171 200 85.5% — 90.0%",
+    ):
+        assert told in full.text, told
+
+
 def test_what_was_not_measured_is_said() -> None:
     bare = Evaluation(
         digest="1" * 64, candidate=Metrics(n=40, values={"accuracy": 0.9}), champion=None, champion_version=None,
@@ -137,7 +151,7 @@ def test_what_was_not_measured_is_said() -> None:
         "There is no champion yet", "No gate applied to this run.", "no labels with figures", "no confusion matrix",
         "No part of the test rows was judged by itself", "no champion to compare answers with", "no scores at hand",
         "no behavioural tests", "that could be swapped", "Not measured in this run", "log is not in this store",
-        "not in this store, so the new ones",
+        "not in this store, so the new ones", "Label errors were not looked for",
     ):  # fmt: skip
         assert told in found.text, told
     assert found.data == []

@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from place import Place, flip
 
 from perennial.artifacts import Champion, Contest, Decision, Evaluation, OnnxPackage, Outcome, Verdict
 from perennial.evaluation import answers as stored
-from perennial.evaluation import measuring
+from perennial.evaluation import apart, measuring
 from perennial.evaluation.answers import Answers
 from perennial.evaluation.evaluate import evaluate
 from perennial.evaluation.gates import decide
@@ -106,6 +106,54 @@ def test_a_champion_whose_package_is_damaged_holds(ground: Ground, name: str) ->
     assert "nothing to be compared with" in found.checks[1].reason
 
 
+def test_a_champion_that_hangs_is_ended_and_holds(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = _slowed(ground, "slow", runs=2**62)
+    spec = ground.spec(FLOOR, VERSUS)
+    monkeypatch.setattr(apart, "LEAST_SECONDS", 2.0)
+    found = decide(spec, ground.evaluated(spec, ground.champion(package_digest=slow.digest, path=slow.path)))
+    assert found.outcome is Outcome.HOLD
+    [reason] = [one for one in found.reasons if "can't be judged" in one]
+    assert "The champion, version 7, can't be judged: It is too slow, or hangs: it was ended after " in reason
+    assert "raise evaluation.champion_slowdown (30)" in reason
+    assert "nothing to be compared with" in found.checks[1].reason
+
+
+def test_the_champion_is_asked_the_behavioural_tests_too(ground: Ground) -> None:
+    gate = {"metric": "pass_rate", "per": "behaviour", "versus": "champion"}
+    tests = [
+        {"name": "stays", "type": "invariance", "texts": ["bad news"], "change": "upper"},
+        {"name": "is good", "type": "minimum", "texts": ["x"], "expect": {"label": "positive"}, "min_pass_rate": 0},
+    ]
+    raw = ground.spec(FLOOR, gate).model_dump(mode="json") | {"behaviours": {"tests": tests}}
+    spec = PipelineSpec.model_validate(raw)
+    evaluation = ground.evaluated(spec, ground.champion())
+    assert [test.name for test in evaluation.champion_behaviours] == ["stays", "is good"]
+    assert evaluation.champion_behaviours == evaluation.behaviours
+    decision = decide(spec, evaluation)
+    assert len(decision.checks) == 5  # the floor, two beside the champion's, two by their own floors
+    assert decision.outcome is Outcome.PROMOTE
+
+
+def test_a_champion_that_is_slow_but_answers_is_judged(ground: Ground) -> None:
+    slow = _slowed(ground, "patient", runs=1000)
+    spec = ground.spec(FLOOR, VERSUS)
+    evaluation = ground.evaluated(spec, ground.champion(package_digest=slow.digest, path=slow.path))
+    assert evaluation.champion == evaluation.candidate
+    assert decide(spec, evaluation).outcome is Outcome.PROMOTE
+
+
+@pytest.mark.parametrize("known", [("negative", "neutral", "great"), ("bad", "fair", "great")])
+def test_a_champion_with_other_labels_holds(ground: Ground, known: tuple[str, ...]) -> None:
+    other = _changed(ground, "other", labels=known)
+    floors = {"metric": "recall", "per": "label", "min": 0.3}
+    spec = ground.spec(FLOOR, floors, VERSUS)
+    evaluation = ground.evaluated(spec, ground.champion(package_digest=other.digest, path=other.path))
+    found = decide(spec, evaluation)
+    assert found.outcome is Outcome.HOLD
+    assert any("'great', which data.labels lacks" in reason for reason in found.reasons)
+    assert "positive" in evaluation.new_labels
+
+
 def test_a_metric_that_is_no_number_holds(ground: Ground) -> None:
     spec = ground.spec(
         FLOOR, {"metric": "log_loss", "max": 9.0}, {"metric": "brier", "versus": "champion", "margin": 1}
@@ -170,18 +218,57 @@ def _answered(ground: Ground, evaluation: Evaluation) -> list[Any]:
 
 def _sabotaged(ground: Ground) -> OnnxPackage:
     """The run's int8 package with a head that always answers its first label, sealed as if it were meant."""
+    from onnx import ModelProto, numpy_helper
+
+    def sabotage(model: ModelProto) -> None:
+        (bias,) = [each for each in model.graph.initializer if each.name == "head.bias"]
+        bias.CopyFrom(numpy_helper.from_array(np.array([100, 0, 0], np.float32), bias.name))
+
+    assert ground.stored.evidence.package.precision == "int8"
+    return _changed(ground, "sabotaged", sabotage)
+
+
+def _slowed(ground: Ground, name: str, runs: int) -> OnnxPackage:
+    """The run's package, which goes `runs` times round in a loop before it gives the same answers."""
+    from onnx import ModelProto, TensorProto, helper
+
+    def slow(model: ModelProto) -> None:
+        graph = model.graph
+        (last,) = [node for node in graph.node if "logits" in node.output]
+        last.output[list(last.output).index("logits")] = "answered"
+        body = helper.make_graph(
+            [helper.make_node("Identity", [one], [f"{one}_on"]) for one in ("goes", "kept")],
+            "round",
+            [
+                helper.make_tensor_value_info("number", TensorProto.INT64, []),
+                helper.make_tensor_value_info("goes", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("kept", TensorProto.FLOAT, None),
+            ],
+            [
+                helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("kept_on", TensorProto.FLOAT, None),
+            ],
+        )
+        graph.initializer.append(helper.make_tensor("rounds", TensorProto.INT64, [], [runs]))
+        graph.node.append(helper.make_node("Loop", ["rounds", "", "answered"], ["logits"], body=body))
+
+    return _changed(ground, name, slow)
+
+
+def _changed(
+    ground: Ground, name: str, change: Callable[[Any], None] = lambda model: None, **described: Any
+) -> OnnxPackage:
+    """The run's package with a changed graph or description, sealed as if it were meant."""
     import onnx
-    from onnx import numpy_helper
 
     good = ground.stored.evidence.package
-    assert good.precision == "int8"
-    folder = ground.home.store.root / "export" / "sabotaged"
+    folder = ground.home.store.root / "export" / name
     shutil.copytree(ground.home.store.root / good.path, folder)
     model = onnx.load(folder / sealed.MODEL)
-    (bias,) = [each for each in model.graph.initializer if each.name == "head.bias"]
-    bias.CopyFrom(numpy_helper.from_array(np.array([100, 0, 0], np.float32), bias.name))
+    change(model)
     onnx.save(model, folder / sealed.MODEL)
     info = sealed.read(ground.home.store.root / good.path)
-    content = sealed.render(replace(info, files={**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}))
+    files = {**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}
+    content = sealed.render(replace(info, files=files, **described))
     (folder / sealed.DESCRIPTION).write_bytes(content)
-    return good.model_copy(update={"path": "export/sabotaged", "digest": sealed.read(folder).digest})
+    return good.model_copy(update={"path": f"export/{name}", "digest": sealed.read(folder).digest})

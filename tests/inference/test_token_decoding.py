@@ -168,6 +168,23 @@ def test_spans_lie_where_they_are_said_to(
 
 
 @lru_cache
+@each_kind
+@given(rows=ROWS, seed=st.integers(0, 99), max_length=st.sampled_from([SHORT, LONG]))
+def test_every_word_that_is_told_apart_has_its_scores(
+    kind: str, rows: list, seed: int, max_length: int, tokenizers: Callable[[str, int], Tokenizer]
+) -> None:
+    encoded = DECODER.encode(rows, tokenizers(kind, max_length))
+    found = DECODER.details(noise(encoded, seed), encoded, READING)
+    assert len(found) == len(rows)
+    for row, detail in zip(rows, found, strict=True):
+        text = row if isinstance(row, str) else " ".join(row)
+        places = detail["words"].ravel()
+        assert detail["scores"].shape == (len(detail["words"]), len(READING.labels) + 1)
+        assert np.allclose(detail["scores"].sum(axis=1), 1, atol=1e-5)
+        assert (np.diff(places) >= 0).all()
+        assert ((places >= 0) & (places <= len(text))).all()
+
+
 def read(file: Path) -> Backend:
     return Backend.from_file(str(file))
 

@@ -99,8 +99,10 @@ def calibration(title: str, caption: str, found: Mapping[str, Sequence[Bin]]) ->
     return Chart("calibration-chart", title, caption, {"data": data, "layout": layout}, 380)
 
 
-def behaviours(title: str, caption: str, found: Sequence[BehaviourFigures]) -> Chart:
-    """Pass rates, and the least that each test asks for."""
+def behaviours(
+    title: str, caption: str, found: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]
+) -> Chart:
+    """Pass rates, the least that each test asks for, and the champion's rates (`rivals`, by test)."""
     shown = found[:MOST_ROWS]
     rates = [test.passed / test.n if test.n else 0.0 for test in shown]
     colours = [GOOD if rate >= test.min_pass_rate else BAD for rate, test in zip(rates, shown, strict=True)]
@@ -117,8 +119,23 @@ def behaviours(title: str, caption: str, found: Sequence[BehaviourFigures]) -> C
     bars = _bars("passed", rates, colours) | {"showlegend": False}
     layout = _rows_layout("passed", [test.name for test in shown])
     layout["xaxis"] |= {"range": [0, 1.03], "tickformat": ".0%"}
-    figure = {"data": [bars, needed], "layout": layout}
+    beside = [_champions(shown, rivals)] if rivals else []
+    figure = {"data": [bars, needed, *beside], "layout": layout}
     return Chart("behaviours-chart", title, _cut(caption, found), figure, AXES + ROW * len(shown))
+
+
+def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]) -> Figure:
+    both = [(place, rivals[test.name]) for place, test in enumerate(shown) if test.name in rivals]
+    rates = [(place, rival.passed / rival.n) for place, rival in both if rival.n]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "champion",
+        "x": [rate for _, rate in rates],
+        "y": [place for place, _ in rates],
+        "marker": {"symbol": "diamond-open", "size": 10, "line": {"width": 2}, "color": CHAMPION},
+        "hovertemplate": "champion %{x:.1%}<extra></extra>",
+    }
 
 
 def fairness(title: str, caption: str, found: Sequence[GroupFigures]) -> Chart:

@@ -11,10 +11,10 @@ from typing import Any
 from perennial import kinds
 from perennial.artifacts import Evidence, ValidatedData
 from perennial.data import validation_report
-from perennial.data.columns import ROW_ID
+from perennial.data.columns import ROW_ID, TIME
 from perennial.data.read import read_split
 from perennial.evaluation import answers as stored
-from perennial.evaluation import calibration, cases
+from perennial.evaluation import calibration, cases, label_errors, slices
 from perennial.evaluation.calibration import Bin
 from perennial.evaluation.cases import Case
 from perennial.evaluation.report import drift
@@ -23,6 +23,8 @@ from perennial.home import Home
 from perennial.kinds import Kind
 from perennial.spec import PipelineSpec
 from perennial.training import finetune
+
+MOST_DOUBTS = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Material:
     set_aside: Mapping[str, int] = field(default_factory=dict)
     """Quarantined rows by reason; a row may have several."""
     drift: Drift | None = None
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    """What the slices by length and time hold, in words, by slice."""
+    doubts: Sequence[Mapping[str, Any]] = ()
+    """The rows whose label the candidate contradicts most: row_id, given, suggested, score; no text."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Of test rows, by row id; empty unless report.show_texts."""
     cases: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +60,8 @@ def gather(spec: PipelineSpec, evidence: Evidence, home: Home) -> Material:
         history=_history(evidence, home),
         set_aside=_set_aside(evidence, home),
         drift=drift.of(spec, evidence, home.store),
+        bounds=_bounds(spec, evidence, home),
+        doubts=_doubts(evidence, home),
         texts=_texts(spec, evidence, home) if spec.report.show_texts else {},
         cases=_cases(spec, evidence) if spec.report.show_texts else {},
         made=datetime.now(UTC),
@@ -79,6 +87,20 @@ def _history(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
 def _set_aside(evidence: Evidence, home: Home) -> dict[str, int]:
     place = home.store.root / evidence.validated.report_path / validation_report.JSON
     return dict(json.loads(place.read_bytes()).get("quarantined_by_reason", {})) if place.is_file() else {}
+
+
+def _bounds(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
+    if not evidence.evaluation.slices or not _is_here(evidence.validated, home):
+        return {}
+    columns = [TIME, *kinds.get(spec.kind).text_columns]
+    return slices.bounds(spec, read_split(evidence.validated, home.store, "test", columns))
+
+
+def _doubts(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
+    import pyarrow.parquet as pq
+
+    place = (home.store.root / evidence.evaluation.predictions_path).with_name(label_errors.FILE)
+    return list(pq.read_table(place).slice(0, MOST_DOUBTS).to_pylist()) if place.is_file() else []
 
 
 def _texts(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:

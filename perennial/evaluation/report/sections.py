@@ -113,10 +113,11 @@ def slices(material: Material) -> Section:
     rows = [Row(part.name, _point(part.candidate, metric), _point(part.champion, metric)) for part in found]
     caption = f"{plain(metric)} on parts of the test rows. {_interval(material)}"
     chart = charts.points("slices-chart", f"{plain(metric)} by slice", caption, plain(metric), rows)
-    head = ("slice", "told apart by", "n", "candidate", "interval", "champion", "difference")
+    head = ("slice", "told apart by", "holds", "n", "candidate", "interval", "champion", "difference")
     table = Table(
-        head, tuple(_slice(part, metric) for part in found), words=frozenset({1}), folded=True, caption="All slices"
-    )
+        head, tuple(_slice(part, metric, material.bounds) for part in found), words=frozenset({1, 2}), folded=True,
+        caption="All slices",
+    )  # fmt: skip
     note = Words(
         "The more slices there are, the likelier one looks bad by chance; gates that name slices account for it.",
         "quiet",
@@ -170,18 +171,13 @@ def behaviours(material: Material) -> Section:
     found = material.evidence.evaluation.behaviours
     if not found:
         return _without("behaviours", title, "This pipeline has no behavioural tests.")
-    caption = "Share of the cases of each behavioural test that passed; the upright mark is the least that it asks for."
-    head = ("test", "capability", "type", "passed", "of", "rate", "needed")
-    rows = tuple(
-        (
-            test.name, test.capability, test.type, f"{test.passed:,}", f"{test.n:,}",
-            Cell(share(test.passed, test.n), "good" if _passes(test.passed, test.n, test.min_pass_rate) else "bad"),
-            f"{test.min_pass_rate:.1%}",
-        )
-        for test in found
-    )  # fmt: skip
+    rivals = {test.name: test for test in material.evidence.evaluation.champion_behaviours}
+    caption = "Share of the cases of each behavioural test that passed; the upright mark is the least that it asks for"
+    caption += ", the diamond the champion's share." if rivals else "."
+    head = ("test", "capability", "type", "passed", "of", "rate", *(["champion"] if rivals else []), "needed")
+    rows = tuple(_behaviour(test, rivals) for test in found)
     table = Table(head, rows, words=frozenset({1, 2}), stacked=True)
-    chart = charts.behaviours("Pass rates", caption, found)
+    chart = charts.behaviours("Pass rates", caption, found, rivals)
     return Section("behaviours", title, (chart, table, *_failing(found, material.cases)))
 
 
@@ -242,7 +238,8 @@ def training(material: Material) -> Section:
 
 def data(material: Material) -> Section:
     """The rows: how many, what was set aside, how the new ones differ."""
-    return Section("data", "Data", (*_rows(material), *_drift(material), *_quarantine(material)))
+    blocks = (*_rows(material), *_drift(material), *_quarantine(material), *_label_errors(material))
+    return Section("data", "Data", blocks)
 
 
 def lineage(material: Material) -> Section:
@@ -272,11 +269,15 @@ def lineage(material: Material) -> Section:
         folded=True,
         caption="The parts of the data",
     )
+    libraries = Table(
+        ("library", "version"), tuple(found.libraries.items()), words=frozenset({1}), folded=True,
+        caption="Versions of the libraries",
+    )  # fmt: skip
     times = Table(
         ("step", "seconds"), tuple((step, f"{seconds:,.1f}") for step, seconds in found.seconds.items()),
         folded=True, caption="Times of the steps",
     )  # fmt: skip
-    return Section("lineage", "Lineage", (Facts(facts), times, parts))
+    return Section("lineage", "Lineage", (Facts(facts), *([libraries] if found.libraries else []), times, parts))
 
 
 def _without(name: str, title: str, why: str) -> Section:
@@ -398,12 +399,13 @@ def _confusions(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Table 
     )
 
 
-def _slice(part: SliceFigures, metric: str) -> tuple[Cell | str, ...]:
+def _slice(part: SliceFigures, metric: str, bounds: Mapping[str, str]) -> tuple[Cell | str, ...]:
     rival = part.champion.values.get(metric) if part.champion else None
     difference = part.comparison.values.get(metric) if part.comparison else None
     own = part.candidate
     return (
-        part.name, part.by, f"{own.n:,}", number(own.values.get(metric)), between(own.intervals.get(metric)),
+        part.name, part.by, bounds.get(part.name, NOTHING), f"{own.n:,}", number(own.values.get(metric)),
+        between(own.intervals.get(metric)),
         number(rival), wording.difference(difference),
     )  # fmt: skip
 
@@ -414,6 +416,14 @@ def _worst(comparison: Comparison, texts: Mapping[str, str]) -> Table:
         return Table(("row id",), tuple((row,) for row in comparison.worst), caption=caption, folded=True)
     rows = tuple((row, texts.get(row, NOTHING)) for row in comparison.worst)
     return Table(("row id", "text"), rows, words=frozenset({1}), caption=caption)
+
+
+def _behaviour(test: BehaviourFigures, rivals: Mapping[str, BehaviourFigures]) -> tuple[Cell | str, ...]:
+    tone: Tone = "good" if _passes(test.passed, test.n, test.min_pass_rate) else "bad"
+    own = (test.name, test.capability, test.type, f"{test.passed:,}", f"{test.n:,}")
+    rival = rivals.get(test.name)
+    beside = (share(rival.passed, rival.n) if rival else NOTHING,) if rivals else ()
+    return (*own, Cell(share(test.passed, test.n), tone), *beside, f"{test.min_pass_rate:.1%}")
 
 
 def _passes(passed: int, n: int, least: float) -> bool:
@@ -523,3 +533,25 @@ def _quarantine(material: Material) -> Iterator[Block]:
     if material.set_aside:
         rows = tuple((reason, f"{count:,}") for reason, count in material.set_aside.items())
         yield Table(("set aside because", "rows"), rows, caption="A row may have several reasons")
+
+
+def _label_errors(material: Material) -> Iterator[Block]:
+    looked = material.evidence.evaluation.label_errors
+    if looked is None:
+        yield Words("Label errors were not looked for in this run.", "quiet")
+        return
+    told = (
+        f"The candidate contradicts the label of {looked.found:,} of {several(looked.n, 'test and validation row')} "
+        f"({share(looked.found, looked.n)})"
+    )
+    if not looked.found:
+        yield Words(f"{told}.", "good")
+        return
+    yield Words(f"{told}: perennial review {material.spec.name} lists them with their texts, to be corrected.", "doubt")
+    if material.doubts:
+        rows = tuple(
+            (doubt["row_id"], doubt["given"], doubt["suggested"], f"{doubt['score']:.4f}") for doubt in material.doubts
+        )
+        head = ("row id", "given label", "suggested", "support of the given one")
+        caption = "Possible label errors, the most contradicted first"
+        yield Table(head, rows, words=frozenset({1, 2}), folded=True, caption=caption)

@@ -67,6 +67,9 @@ class Decoder(Protocol):
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
         """One JSON-ready answer for each row of `encoded`, from the outputs of its segments."""
 
+    def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
+        """What an answer leaves out of what the model says of each row: nothing, or arrays by name."""
+
     def in_words(self, answer: Mapping[str, Any]) -> str:
         """`answer` for a person, on one line; "" if all of it is marked in the text."""
 

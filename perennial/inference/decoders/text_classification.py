@@ -34,6 +34,9 @@ class TextClassification:
             answers.append({"label": reading.labels[best], "score": scores[best], "scores": named})
         return answers
 
+    def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
+        return [{} for _ in outputs]
+
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return f"{answer['label']}  {answer['score']:.3f}"
 

@@ -1,5 +1,6 @@
 """Spans in a text: each word is given a tag, and no sequence of tags is illegal."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,22 @@ class TokenClassification:
         for row, told in _tags(tags, layout, reading.labels):
             answers[row] |= {"text": layout.texts[row], "tags": told}
         return answers
+
+    def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
+        """`words` (words × 2, int64): first character and the one after the last, of those that the model tells apart.
+        `scores` (words × labels + 1, float32): outside all spans, and inside one of each label.
+        """
+        layout: Layout = encoded.layout
+        seen = ~layout.follows & (layout.source >= 0)
+        scores = _log_probabilities(outputs, layout.source[seen], spans.outputs(reading.labels))
+        shares = np.exp(_tempered(scores, reading.decoding.get("temperature", 1.0)))
+        inside = shares[:, 1::2] + shares[:, 2::2]
+        by_word = np.concatenate([shares[:, : spans.OUTSIDE + 1], inside], axis=1).astype(np.float32)
+        ends = np.append(0, np.cumsum(seen))[layout.bounds]
+        rows = np.repeat(np.arange(len(layout.texts)), np.diff(ends))
+        places = layout.units[seen] - layout.first[rows, None]
+        cuts = itertools.pairwise(ends.tolist())
+        return [{"words": places[start:end], "scores": by_word[start:end]} for start, end in cuts]
 
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return ""
