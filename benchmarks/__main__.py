@@ -1,7 +1,9 @@
 """Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
 
-Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets (see own_data.py and kinds.py);
-without it those benchmarks are left out. BENCH_HOME names a home with a champion of `sentiment`, for serving.
+Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets; without it, train, time-to,
+infer and data measure on generated rows, and own-data and kinds are left out. BENCH_HOME names a home with a champion of
+`sentiment`, for serving. BENCH_ROWS, BENCH_EPOCHS, BENCH_ROUNDS and what else each benchmark's first lines name make it
+shorter or longer.
 """
 
 import json
@@ -15,13 +17,32 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gates, kinds, machine, main_job, many_rows, own_data, resume, serving, startup
+from benchmarks import (
+    data,
+    gates,
+    infer,
+    kinds,
+    machine,
+    main_job,
+    many_rows,
+    own_data,
+    pipeline,
+    resume,
+    serving,
+    startup,
+    train,
+)
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
 
 BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "startup": lambda scratch: dict(startup.measure(scratch)),
+    "infer": infer.measure,
+    "train": train.measure,
+    "time-to": train.time_to,
+    "data": data.measure,
+    "pipeline": pipeline.measure,
     "gates": gates.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
@@ -38,8 +59,9 @@ def main() -> None:
     chosen = sys.argv[1:] or list(BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         sys.exit(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}.")
-    results: dict[str, object] = {"machine": machine.describe()}
-    console.print(_table("machine", machine.describe()))
+    described = machine.describe()
+    results: dict[str, object] = {"machine": described}
+    console.print(machine.in_words(described), soft_wrap=True)
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as scratch, console.status(f"{name} …"):
             figures = BENCHMARKS[name](Path(scratch))

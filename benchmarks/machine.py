@@ -4,10 +4,14 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from perennial.inference import cpu
 
-VERSIONS = ("torch", "transformers", "onnxruntime", "onnxruntime-gpu", "mlflow", "prefect")
+VERSIONS = (
+    *("torch", "transformers", "tokenizers", "datasets", "onnxruntime", "onnxruntime-gpu"),
+    *("great_expectations", "mlflow", "prefect"),
+)
 
 
 def describe() -> dict[str, object]:
@@ -20,6 +24,15 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
         "versions": {name: version for name in VERSIONS if (version := _version(name))},
     }
+
+
+def in_words(described: dict[str, Any]) -> str:
+    """What `describe` found, on one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
+    return (
+        f"{described['processor']}, {described['cores']} cores ({', '.join(described['features'])}), "
+        f"load {described['load']}, Python {described['python']}, {versions}"
+    )
 
 
 def _processor() -> str:

@@ -31,6 +31,9 @@ def run(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set training.epochs=1. Repeatable."),
     ] = None,
     reread: Annotated[bool, typer.Option(help="Read the source from its beginning into a new snapshot.")] = False,
+    profile: Annotated[
+        bool, typer.Option(help="Write a flame graph and show where the time of each step went.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Retrain a pipeline once, now: what is new in the data is validated, learned, judged and, if better, promoted.
@@ -46,13 +49,14 @@ def run(
         home = Home.from_environment()
         environment.prepare(home)
         from flows import console, prefect_server, summary
+        from flows.profile_commands import profiled
 
         prefect_server.embed(home)
         from flows.remembered import remembered
         from flows.retrain import retrain
         from perennial.artifacts import Trigger
 
-        with console.watched():
+        with console.watched(), profiled(profile, spec.name, home):
             result = remembered(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
         if as_json:
             _print_json(summary.as_json(result, home))

@@ -58,6 +58,11 @@ def note(message: str) -> None:
         _listener.get(_SILENT).note(message)
 
 
+def listener() -> Listener:
+    """Who listens now."""
+    return _listener.get(_SILENT)
+
+
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
     """Send all reports made inside the block to `listener`."""

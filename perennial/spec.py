@@ -216,7 +216,8 @@ class TrainingSpec(Settings):
     freeze_layers: int = Field(default=0, ge=0)
     """The lowest N layers keep their pretrained weights."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 autocast where the CPU or GPU computes in bf16 natively, fp32 elsewhere."""
+    """auto: bf16 autocast where the GPU has it, or the CPU multiplies matrices faster in it, which is measured; else
+    fp32. Some CPUs have the instructions and are twice as fast without."""
     seed: int = Field(default=42, ge=0)
     """Of the head's first weights, dropout and the order of batches."""
     checkpoint_seconds: float = Field(default=30, gt=0)

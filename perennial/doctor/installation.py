@@ -129,8 +129,7 @@ def processor(_: Home) -> Iterator[Finding]:
     from perennial.training import precision
 
     gpu = f"GPU {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else "no GPU"
-    native = "bf16 is native" if precision.choose("auto") == "bf16" else "no native bf16, so training is in fp32"
-    seen = f"{cpu.cores()} cores, {gpu}, {native}"
+    seen = f"{cpu.cores()} cores, {gpu}, training is in {precision.choose('auto')}"
     if not torch.cuda.is_available() and not cpu.multiplies_int8():
         remedy = "It still works; on CPUs with VNNI (or Arm's dot product) int8 is faster and rounds as in training."
         yield Finding.warning("processor", f"{seen}, int8 products are emulated", remedy)

@@ -1,6 +1,7 @@
-"""An ONNX graph in ONNX Runtime: opened with settings that fit many short runs, and run in batches of like lengths."""
+"""An ONNX graph in ONNX Runtime: one run on all cores for a few texts, a run on each core for many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ CUDA = "CUDAExecutionProvider"
 # TensorFloat-32 would keep 10 bits of an fp32 model's products; who wants that exports fp16.
 CUDA_OPTIONS = {"use_tf32": "0"}
 ERRORS_ONLY = 3
+# In a run on several cores they wait for each other at every operator, and those of a small graph are short: a run on
+# each core answers more rows. The weights are then held twice, so not of a large graph, whose operators are long.
+LARGEST_TWICE = 100_000_000
+# Fewer runs than this for each core, and some cores would have nothing to do at the end.
+FEWEST_A_CORE = 2
 
 
 class Graph:
@@ -28,9 +34,12 @@ class Graph:
 
         Raises PackageError if ONNX Runtime can't load the graph.
         """
-        self._session = _open(file, threads or cpu.cores(), gpu)
+        threads = threads or cpu.cores()
+        self._session = _open(file, threads, gpu)
         self._pad_id = pad_id
         self.provider: str = self._session.get_providers()[0]
+        self._runs_at_once = threads if self.provider == CPU and _size(file) <= LARGEST_TWICE else 1
+        self._single = _open(file, 1, gpu=False) if self._runs_at_once > 1 else self._session
 
     def outputs_of(
         self,
@@ -47,8 +56,8 @@ class Graph:
         """
         found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
         done = 0
-        for batch in plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch):
-            answers = self.run(*pad([segments[place] for place in batch], self._pad_id, width))
+        batches = plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch)
+        for batch, answers in zip(batches, self._answers(segments, batches, width), strict=True):
             for place, answer in zip(batch, answers, strict=True):
                 # What stands for padding is cut off; a copy, or a small answer would keep its whole batch alive.
                 found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer
@@ -57,15 +66,30 @@ class Graph:
                 on_progress(done, len(segments))
         return found
 
+    def _answers(
+        self, segments: Sequence[np.ndarray], batches: Sequence[np.ndarray], width: int
+    ) -> Iterator[np.ndarray]:
+        """The outputs of each batch, in their order; a few come from runs on all cores, many from a run on each."""
+
+        def padded(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return pad([segments[place] for place in batch], self._pad_id, width)
+
+        if self._runs_at_once == 1 or len(batches) < FEWEST_A_CORE * self._runs_at_once:
+            yield from (self.run(*padded(batch)) for batch in batches)
+            return
+        with ThreadPoolExecutor(self._runs_at_once) as pool:
+            yield from pool.map(lambda batch: self._run(self._single, *padded(batch)), batches)
+
     def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """The outputs of one batch (rows × outputs, or rows × tokens × outputs); both arguments rows × tokens, int64.
 
         Raises PackageError if ONNX Runtime fails.
         """
+        return self._run(self._session, input_ids, attention_mask)
+
+    def _run(self, session: Any, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         try:
-            answer: np.ndarray = self._session.run(
-                [OUTPUT], dict(zip(INPUTS, (input_ids, attention_mask), strict=True))
-            )[0]
+            answer: np.ndarray = session.run([OUTPUT], dict(zip(INPUTS, (input_ids, attention_mask), strict=True)))[0]
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             rows, tokens = input_ids.shape
             raise PackageError(
@@ -102,6 +126,12 @@ def _open(file: Path, threads: int, gpu: bool) -> Any:
             f"ONNX Runtime {ort.__version__} could not load {file} ({type(error).__name__}: {_first_line(error)}).",
             remedy="Use the version named in package.json under created_with, or export the model again.",
         ) from error
+
+
+def _size(file: Path) -> int:
+    """Bytes of the graph, with those of weights that don't fit into its own file."""
+    parts = (file, file.with_name(file.name + ".data"))
+    return sum(part.stat().st_size for part in parts if part.exists())
 
 
 def _first_line(error: Exception) -> str:

@@ -50,6 +50,15 @@ class EncodedRows(Dataset[Row]):
         """Every target: segments, or segments × outputs, or one after the other those of all tokens."""
         return _joined(self._targets)
 
+    @property
+    def tokens(self) -> np.ndarray:
+        """Every token id that a segment holds, sorted, each once."""
+        largest = max((int(values.max()) for values in self._values if len(values)), default=-1)
+        seen = np.zeros(largest + 1, dtype=bool)
+        for values in self._values:
+            seen[values] = True
+        return np.flatnonzero(seen)
+
     def __len__(self) -> int:
         return len(self.lengths)
 

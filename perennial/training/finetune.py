@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STEP = "finetune"
 # Part of the key: raise it when the code of this step trains another model from the same rows and settings.
-RECIPE = 5
+RECIPE = 6
 REFERENCE_WIDTH = 384
 REFERENCE_RATE = 2e-4
 TOKENIZER = "tokenizer.json"
@@ -126,7 +126,7 @@ def _train(
     folder: Path,
 ) -> TrainedModel:
     telemetry.off()
-    from perennial.training import model
+    from perennial.training import model, vocabulary
     from perennial.training.checkpoints import Checkpoints
     from perennial.training.dataset import EncodedRows
 
@@ -144,6 +144,7 @@ def _train(
         # To resume it would only end the same way.
         kept.remove()
         raise
+    vocabulary.widen(trainer.model)
     model.save(trainer.model, folder)
     shutil.copyfile(home.store.root / data.tokenizer_path, folder / TOKENIZER)
     seconds = time.monotonic() - started
@@ -181,14 +182,17 @@ def _trainer(
     home: Home,
     kept: Checkpoints,
 ) -> PerennialTrainer:
+    import numpy as np
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import model
+    from perennial.training import model, vocabulary
     from perennial.training.trainer import PerennialTrainer
 
     set_seed(spec.training.seed)
     network = model.build(spec, base, judged.kind.outputs(spec.data.labels))
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
+    padding = Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id
+    vocabulary.narrow(network, np.union1d(rows.tokens, [padding]))
     settings = spec.training
     arguments = TrainingArguments(
         output_dir=str(kept.folder),
@@ -216,7 +220,7 @@ def _trainer(
         rows=rows,
         validation=judged.encoded.segments,
         judge=partial(judged.metrics, statistics=statistics),
-        padding=Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id,
+        padding=padding,
         statistics=statistics,
         kept=kept,
     )

@@ -21,9 +21,9 @@ from perennial.inference.runtime import Graph
 TEXTS = st.lists(st.lists(st.sampled_from(TINY_WORDS), max_size=20).map(" ".join), min_size=1, max_size=30)
 
 
-@pytest.fixture(scope="module")
-def predictor(_tiny_package: tuple[Path, object]) -> Predictor:
-    return Predictor(_tiny_package[0], threads=1)
+@pytest.fixture(scope="module", params=[1, 2])
+def predictor(_tiny_package: tuple[Path, object], request: pytest.FixtureRequest) -> Predictor:
+    return Predictor(_tiny_package[0], threads=request.param)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,6 +77,22 @@ def test_outputs_that_are_no_numbers_are_no_answer(predictor: Predictor, monkeyp
     monkeypatch.setattr(Graph, "run", broken)
     with pytest.raises(PackageError, match=r"no finite numbers for 2 of 2 texts \(positions 0, 1\)"):
         predictor.predict(["profit", "loss"])
+
+
+def test_runs_on_each_core_give_what_one_run_after_the_other_gives(tiny_package: Path) -> None:
+    texts = tiny_texts(60)
+    one, several = (Predictor(tiny_package, threads=threads) for threads in (1, 3))
+    for budget in (16, 64, 10_000):
+        expected = np.stack(one.outputs(texts, tokens_per_batch=budget))
+        assert np.abs(np.stack(several.outputs(texts, tokens_per_batch=budget)) - expected).max() < 1e-5
+
+
+def test_a_run_that_fails_among_others_is_told(tiny_package: Path) -> None:
+    graph = Graph(tiny_package / "model.onnx", pad_id=0, threads=2)
+    unknown = [np.full(length, 10_000, np.int32) for length in range(1, 40)]
+    with pytest.raises(PackageError, match=r"could not run the model on a batch of 1 × 39 tokens"):
+        graph.outputs_of(unknown, tokens_per_batch=40)
+    assert np.isfinite(graph.outputs_of([np.array([5, 6])])[0]).all()
 
 
 def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:

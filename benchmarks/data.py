@@ -1,0 +1,145 @@
+"""Many rows read, validated, split and encoded: rows/s and peak memory, beside pandas, `datasets.map` and one frame.
+
+BENCH_ROWS: how many, several parted by commas. BENCH_PEER_ROWS: up to how many the peer, which holds all of them in
+memory, is asked for. Each measurement has a process of its own, so that its peak of memory is its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks import own_rows
+from perennial.home import Home
+from perennial.inference.cost import peak_memory
+
+USUAL_ROWS = "1000000,10000000"
+USUAL_PEER_ROWS = 1_000_000
+MAX_TOKENS = 128
+
+
+def measure(scratch: Path) -> dict[str, object]:
+    """Each number of rows; seconds of each step, rows/s, peak memory; the last number of rows over the first."""
+    numbers = own_rows.sizes("BENCH_ROWS", USUAL_ROWS)
+    figures: dict[str, object] = {"rows": f"texts of the lengths of {own_rows.source()}, each with a number of its own"}
+    totals = [_figures(figures, scratch, "perennial", ours, rows) for rows in numbers]
+    if len(numbers) > 1:
+        figures[f"seconds, {numbers[-1]:,} rows : {numbers[0]:,} rows"] = totals[-1] / totals[0]
+    peer = max((rows for rows in numbers if rows <= own_rows.size("BENCH_PEER_ROWS", USUAL_PEER_ROWS)), default=0)
+    if peer:
+        theirs = _figures(figures, scratch, "plain", plain, peer)
+        figures[f"perennial : plain, rows/s of {peer:,} rows"] = theirs / totals[numbers.index(peer)]
+    return figures
+
+
+def _figures(
+    figures: dict[str, object], scratch: Path, who: str, way: Callable[[Path], dict[str, float]], rows: int
+) -> float:
+    folder = scratch / f"{who}-{rows}"
+    _write(folder, rows)
+    with get_context("spawn").Pool(1) as pool:
+        measured = pool.apply(way, (folder,))
+    peak = measured.pop("peak MB")
+    seconds = sum(measured.values())
+    figures |= {f"{who}, {rows:,} rows, {step}, seconds": value for step, value in measured.items()}
+    figures |= {f"{who}, {rows:,} rows, rows/s": rows / seconds, f"{who}, {rows:,} rows, peak MB": peak}
+    return seconds
+
+
+def ours(folder: Path) -> dict[str, float]:
+    """Seconds of Perennial's steps on the rows in `folder`, and the peak of memory."""
+    from perennial.data import snapshot as snapshots
+    from perennial.data import validation
+    from perennial.training import encoding
+
+    spec, home = own_rows.pipeline(folder, "rows.jsonl"), Home(folder / "home")
+    clock = _Clock()
+    snapshot = snapshots.ingest(spec, home)
+    clock.lap("read")
+    validated = validation.validate(spec, snapshot, home)
+    clock.lap("validate and split")
+    encoding.encode(spec, validated, home)
+    clock.lap("encode")
+    return clock.laps | {"peak MB": peak_memory()}
+
+
+def plain(folder: Path) -> dict[str, float]:
+    """Seconds of pandas, Great Expectations on one frame, `train_test_split` and `map`, and the peak of memory."""
+    from perennial import telemetry
+
+    telemetry.off()
+    import pandas as pd
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+
+    from perennial.training import base_model
+
+    base = base_model.find(own_rows.pipeline(folder, "rows.jsonl")).folder
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    clock = _Clock()
+    frame = pd.read_json(folder / "rows.jsonl", lines=True)
+    clock.lap("read")
+    _expect(frame)
+    frame = frame.drop_duplicates("text")
+    clock.lap("validate")
+    parts = Dataset.from_pandas(frame, preserve_index=False).train_test_split(test_size=0.3, seed=0)
+    clock.lap("split")
+    rows = parts["train"].map(
+        lambda batch: tokenizer(batch["text"], truncation=True, max_length=MAX_TOKENS), batched=True
+    )
+    rows.save_to_disk(str(folder / "encoded"))
+    clock.lap("encode")
+    return clock.laps | {"peak MB": peak_memory()}
+
+
+def _expect(frame: object) -> None:
+    """The checks that Perennial makes of such rows, as far as Great Expectations alone has them."""
+    import great_expectations as gx
+    from great_expectations import expectations as expected
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batch = context.data_sources.add_pandas("rows").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("")
+    suite = gx.ExpectationSuite(
+        name="rows",
+        expectations=[
+            expected.ExpectColumnValuesToNotBeNull(column="text"),
+            expected.ExpectColumnValuesToNotBeNull(column="label"),
+            expected.ExpectColumnValuesToMatchRegex(column="text", regex=r"\S"),
+            expected.ExpectColumnValueLengthsToBeBetween(column="text", min_value=1, max_value=100_000),
+            expected.ExpectColumnValuesToBeInSet(column="label", value_set=list(own_rows.LABELS)),
+        ],
+    )
+    outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format="SUMMARY")
+    if not outcome.success:
+        raise RuntimeError("the rows that were made for it did not pass")
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _write(folder: Path, rows: int) -> None:
+    folder.mkdir(parents=True)
+    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(itertools.islice(_lines(), rows))
+
+
+def _lines() -> Iterator[str]:
+    """Texts that none repeats, without end: those of the labelled rows, each time with another number before it."""
+    known = [(row["text"], row["label"]) for row in own_rows.labelled()]
+    for number in itertools.count():
+        text, label = known[number % len(known)]
+        yield json.dumps({"text": f"{number} {text}", "label": label}) + "\n"

@@ -1,0 +1,33 @@
+"""What training computes in follows what was asked for, and else what is faster here."""
+
+import pytest
+
+from perennial.inference import cpu
+from perennial.training import precision
+
+
+@pytest.fixture(autouse=True)
+def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(2.7, "bf16"), (1.0, "fp32"), (0.5, "fp32")])
+def test_auto_takes_bf16_only_where_it_is_faster(gain: float, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx512_bf16"))
+    monkeypatch.setattr(precision, "_gain", lambda: gain)
+    assert precision.choose("auto") == chosen
+    assert precision.choose("bf16") == "bf16"
+    assert precision.choose("fp32") == "fp32"
+
+
+def test_nothing_is_timed_where_bf16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx2"))
+    monkeypatch.setattr(precision, "_gain", lambda: pytest.fail("it was timed"))
+    assert precision.choose("auto") == "fp32"
+
+
+def test_both_are_timed_once() -> None:
+    precision._gain.cache_clear()
+    gain = precision._gain()
+    assert gain > 0
+    assert precision._gain() == gain
