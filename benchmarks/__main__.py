@@ -1,9 +1,9 @@
 """Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
 
 Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets; without it, train, time-to,
-infer and data measure on generated rows, and own-data and kinds are left out. BENCH_HOME names a home with a champion of
-`sentiment`, for serving. BENCH_ROWS, BENCH_EPOCHS, BENCH_ROUNDS and what else each benchmark's first lines name make it
-shorter or longer.
+infer and data measure on generated rows, and own-data and kinds are left out. BENCH_HOME names a home with a champion
+of `sentiment`, for serving. BENCH_ROWS, BENCH_EPOCHS, BENCH_ROUNDS and what else each benchmark's first lines name make
+it shorter or longer.
 """
 
 import json
