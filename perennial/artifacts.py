@@ -79,8 +79,8 @@ class ValidatedData(Record):
 class EncodedPart(Record):
     """A checked part's train rows, tokenized.
 
-    A folder with train.arrow (Arrow IPC: input_ids, target), one record for each segment of a row. Validation and test
-    rows are not here: they are judged as they would be served, from the text on.
+    A folder with train.arrow (Arrow IPC: input_ids, target, row_key, time), one record for each segment of a row.
+    Validation and test rows are not here: they are judged as they would be served, from the text on.
     """
 
     path: str
@@ -99,6 +99,50 @@ class EncodedData(Record):
     truncated: int
     tokenizer_path: str
     """The tokenizer.json that made the ids; the one that is packed and served."""
+
+
+class Start(Record):
+    """What a training that was to start from the champion started from."""
+
+    version: str | None = None
+    """The champion's; None: from the base model after all."""
+    digest: str | None = None
+    """sha256 of that version's model.safetensors."""
+    path: str | None = None
+    """Where those weights lie in the store."""
+    problem: str | None = None
+    """Why it started from the base model; None: it did not."""
+
+
+class StartingPoint(Record):
+    """The champion as a training goes on from it."""
+
+    start: Start
+    labels: tuple[str, ...] = ()
+    """Those it knows, in its own order."""
+    parts: tuple[str, ...] = ()
+    """sha256 of the snapshot's parts that it learned from."""
+
+
+class Sample(Record):
+    """How many rows were learned from where it was not all of them."""
+
+    rows: int
+    of: int
+    """All train rows."""
+    new: int | None
+    """Of `rows`, those that the model it started from did not learn from; None: it started from the base model."""
+
+
+class Halved(Record):
+    """Batches halved because memory ran out, and accumulated twice as often: the optimizer sees as much in a step."""
+
+    step: int
+    """Of the optimizer, from 0, in which it ran out."""
+    tokens_per_batch: int
+    rows_per_batch: int
+    accumulation: int
+    """From that step on."""
 
 
 class TrainedModel(Record):
@@ -121,6 +165,12 @@ class TrainedModel(Record):
     decoding: dict[str, Any] = {}
     """What its outputs are read by beyond the labels, as the kind chose it on the validation split."""
     seconds: float
+    halved: tuple[Halved, ...] = ()
+    """Each time that memory ran out in training."""
+    start: Start | None = None
+    """None: training.start_from was base."""
+    sample: Sample | None = None
+    """None: all train rows were learned from."""
 
 
 class OnnxPackage(Record):
