@@ -172,6 +172,25 @@ class TrainedModel(Record):
     sample: Sample | None = None
     """None: all train rows were learned from."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not as usual, each in a sentence."""
+        told = []
+        if self.start and self.start.version:
+            told.append(f"Training went on from the weights of version {self.start.version}.")
+        elif self.start:
+            told.append(f"Training started from the base model, not from the champion: {self.start.problem}.")
+        if self.sample:
+            new = "" if self.sample.new is None else f", {self.sample.new:,} of them new"
+            told.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
+        if self.halved:
+            last = self.halved[-1]
+            told.append(
+                f"Memory ran out, so batches became smaller, in the end {last.tokens_per_batch:,} tokens, and were "
+                f"accumulated {last.accumulation} times."
+            )
+        return tuple(told)
+
 
 class OnnxPackage(Record):
     """The folder that is registered and served: model.onnx, tokenizer.json, package.json."""

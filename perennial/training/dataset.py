@@ -94,7 +94,8 @@ def _tokens(offsets: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Where the tokens of `segments` lie."""
     lengths = offsets[segments + 1] - offsets[segments]
     behind = np.cumsum(lengths)
-    return np.arange(behind[-1] if len(behind) else 0) + np.repeat(offsets[segments] - behind + lengths, lengths)
+    shifts: np.ndarray = np.repeat(offsets[segments] - behind + lengths, lengths)
+    return shifts + np.arange(len(shifts))
 
 
 def _together(targets: Sequence[np.ndarray]) -> np.ndarray:

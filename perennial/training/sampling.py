@@ -71,7 +71,8 @@ def _stratified(rows: Candidates, ages: np.ndarray, size: int, training: Trainin
     """Places of the `size` rows that are drawn, each label's share by its weight."""
     half_lives = ages / training.half_life_days if training.half_life_days else np.zeros(len(rows))
     names, label = np.unique(rows.label, return_inverse=True)
-    weights = np.bincount(label, np.exp2(-half_lives), len(names))
+    # Beside the newest of these rows, so that not all weights are nothing where all are old.
+    weights = np.bincount(label, np.exp2(half_lives.min(initial=np.inf) - half_lives), len(names))
     room = quotas(weights, np.bincount(label, minlength=len(names)), size)
     order = np.lexsort((rows.key, ranks(rows.key, half_lives, training.seed), label))
     first = np.searchsorted(label[order], np.arange(len(names)))
@@ -83,7 +84,8 @@ def ranks(keys: np.ndarray, half_lives: np.ndarray, seed: int) -> np.ndarray:
 
     The logarithm of an exponential random number divided by the weight: so it stays a number, however old the row is.
     """
-    return np.log(-np.log(_uniform(keys, seed))) + half_lives * np.log(2)
+    found: np.ndarray = np.log(-np.log(_uniform(keys, seed))) + half_lives * np.log(2)
+    return found
 
 
 def quotas(weights: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
@@ -127,7 +129,8 @@ def _ages(time: np.ndarray) -> np.ndarray:
     known = time != NO_TIME
     if not known.any():
         return np.zeros(len(time))
-    return (time[known].max() - np.where(known, time, time[known].min())) / DAY
+    ages: np.ndarray = (time[known].max() - np.where(known, time, time[known].min())) / DAY
+    return ages
 
 
 def _rounded(wanted: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -97,7 +98,7 @@ def compare(one: Work, first: TrainedModel, other: Work, second: TrainedModel) -
     """How far the outputs of two models for the validation rows are apart, at most, in mean."""
     segments, _ = one.rows("validation")
     left, right = (
-        torch.tensor(model.outputs_of(model.load(made.root / trained.path), segments, 0, 1024))
+        torch.from_numpy(np.stack(model.outputs_of(model.load(made.root / trained.path), segments, 0, 1024)))
         for made, trained in ((one, first), (other, second))
     )
     return float((left - right).abs().mean())
