@@ -122,6 +122,8 @@ class StartingPoint(Record):
     """Those it knows, in its own order."""
     parts: tuple[str, ...] = ()
     """sha256 of the snapshot's parts that it learned from."""
+    decoding: dict[str, Any] = {}
+    """What its outputs are read by."""
 
 
 class Sample(Record):

@@ -86,6 +86,7 @@ def _of_version(client: "MlflowClient", home: Home, known: Candidate, spec: Pipe
         start=Start(version=known.registered.version, digest=trained.digest, path=place),
         labels=stored.spec.data.labels,
         parts=tuple(part.source.sha256 for part in stored.evidence.validated.parts),
+        decoding=trained.decoding,
     )
 
 

@@ -108,6 +108,14 @@ class Lesson:
         """Whether there are weights to start from other than the base model's."""
         return self.start is not None and self.start.start.path is not None
 
+    def in_its_units(self, statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`statistics`, those by which outputs are read as the model to go on from reads them: its outputs are in them
+        already (regression: mean and scale)."""
+        import numpy as np
+
+        known = self.start.decoding if self.start is not None and self.goes_on else {}
+        return {name: np.array(known[name]) if name in known else value for name, value in statistics.items()}
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -160,7 +168,7 @@ def _train(
     started = time.monotonic()
     kept = Checkpoints(home.checkpoints(key))
     rows = EncodedRows(data, home.store.root, lesson.choice.segments)
-    statistics = judged.kind.statistics(rows.targets, spec.data.labels, spec.training)
+    statistics = lesson.in_its_units(judged.kind.statistics(rows.targets, spec.data.labels, spec.training))
     trainer = _trainer(spec, data, lesson, rows, judged, statistics, base, computed_in, home, kept)
     try:
         best = _learn(trainer, kept)

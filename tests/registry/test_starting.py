@@ -10,7 +10,7 @@ from perennial import digest
 from perennial.artifacts import Champion, Evidence, Start, TrainedModel
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import run_log, starting
+from perennial.registry import retention_store, run_log, starting
 from perennial.registry.versions import StoredEvidence
 from perennial.spec import PipelineSpec
 from perennial.training import base_model, finetune
@@ -65,6 +65,11 @@ def test_it_is_found_by_its_lineage(champion: tuple[Run, Champion]) -> None:
     )
     assert made.labels == run.spec.data.labels
     assert made.parts == ("b" * 64,)
+    going_on = run.arguments["trained"].model_copy(update={"path": "finetune/next", "start": made.start})
+    arguments = {name: value for name, value in run.but(trained=going_on).arguments.items() if name != "run_key"}
+    # What `perennial gc` keeps with a version is also what it went on from.
+    needed = retention_store.of_version(run.home, StoredEvidence(spec=run.spec, evidence=Evidence(**arguments)))
+    assert {"finetune/next", "finetune/known"} <= needed
 
 
 def test_from_the_base_nothing_is_looked_up(home: Home, spec: PipelineSpec) -> None:

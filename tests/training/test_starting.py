@@ -16,7 +16,7 @@ from perennial import kinds
 from perennial.artifacts import Sample, Start, StartingPoint, TrainedModel
 from perennial.errors import TrainingError
 from perennial.training import base_model, choice, model, starting
-from perennial.training.finetune import finetune
+from perennial.training.finetune import Lesson, finetune
 
 KIND = kinds.get("text-classification")
 STILL: dict[str, Any] = {"learning_rate": 1e-12, "head_learning_rate": 1e-12, "dropout": 0.0, "epochs": 1}
@@ -134,6 +134,17 @@ def grown(known: Known, count: int = 60) -> Work:
     folder = known.made.home.root.parent
     tiny_pipeline.write_jsonl(folder / "tiny" / "data" / "second.jsonl", tiny_pipeline.rows(count, 1000))
     return prepare(folder)
+
+
+def test_numbers_stay_in_the_champions_units(known: Known) -> None:
+    regression, rows = kinds.get("regression"), np.array([1.0, 2.0, 6.0])
+    fresh = regression.statistics(rows, (), known.made.spec.training)
+    units = {"mean": 10.0, "scale": 4.0}
+    start = known.point(decoding=units | {"temperature": 2.0})
+    every = choice.Choice(3)
+    assert Lesson(start, every).in_its_units(fresh) == units
+    assert Lesson(StartingPoint(start=Start(problem="none yet")), every).in_its_units(fresh) == fresh
+    assert Lesson(None, every).in_its_units(fresh) == fresh
 
 
 def test_new_rows_and_a_share_of_the_old_are_learned_from(known: Known) -> None:
