@@ -25,6 +25,7 @@ from benchmarks import (
     machine,
     main_job,
     many_rows,
+    months,
     own_data,
     pipeline,
     resume,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "main-job": main_job.measure,
     "resume": resume.measure,
     "serving": serving.measure,
+    "months": months.measure,
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
     "kinds": lambda scratch: kinds.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
 }

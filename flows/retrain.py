@@ -11,7 +11,7 @@ from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, validate
 from tasks.model import decide, evaluate, export, finetune, report
-from tasks.registry import conclude, find_champion, find_finished, register
+from tasks.registry import conclude, find_champion, find_finished, find_start, register
 
 
 @flow(name="retrain", flow_run_name="retrain {pipeline}", persist_result=False, validate_parameters=False)
@@ -31,7 +31,8 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
         champion = find_champion(spec, home)
-        trained = finetune(spec, encoded, validated, home)
+        start = find_start(spec, champion, home)
+        trained = finetune(spec, encoded, validated, home, start)
         package = export(spec, trained, validated, home)
         evaluation = evaluate(spec, package, validated, champion, home)
         decision = decide(spec, evaluation)

@@ -125,6 +125,7 @@ def _facts(result: RunResult, home: Home) -> Iterator[str]:
         yield from (f"warning   {warning}" for warning in found.validated.warnings)
         model = f"{found.trained.base}, {found.trained.epochs:g} epochs in {found.trained.precision}"
         yield f"model     {model}, best after {found.trained.best_epoch:g}"
+        yield from (f"          {remark}" for remark in found.trained.remarks)
         yield f"package   {found.package.precision}, {found.package.size_bytes / 1e6:.1f} MB"
         if found.package.fallback:
             yield f"          {found.package.fallback}"

@@ -79,8 +79,8 @@ class ValidatedData(Record):
 class EncodedPart(Record):
     """A checked part's train rows, tokenized.
 
-    A folder with train.arrow (Arrow IPC: input_ids, target), one record for each segment of a row. Validation and test
-    rows are not here: they are judged as they would be served, from the text on.
+    A folder with train.arrow (Arrow IPC: input_ids, target, row_key, time), one record for each segment of a row.
+    Validation and test rows are not here: they are judged as they would be served, from the text on.
     """
 
     path: str
@@ -99,6 +99,52 @@ class EncodedData(Record):
     truncated: int
     tokenizer_path: str
     """The tokenizer.json that made the ids; the one that is packed and served."""
+
+
+class Start(Record):
+    """What a training that was to start from the champion started from."""
+
+    version: str | None = None
+    """The champion's; None: from the base model after all."""
+    digest: str | None = None
+    """sha256 of that version's model.safetensors."""
+    path: str | None = None
+    """Where those weights lie in the store."""
+    problem: str | None = None
+    """Why it started from the base model; None: it did not."""
+
+
+class StartingPoint(Record):
+    """The champion as a training goes on from it."""
+
+    start: Start
+    labels: tuple[str, ...] = ()
+    """Those it knows, in its own order."""
+    parts: tuple[str, ...] = ()
+    """sha256 of the snapshot's parts that it learned from."""
+    decoding: dict[str, Any] = {}
+    """What its outputs are read by."""
+
+
+class Sample(Record):
+    """How many rows were learned from where it was not all of them."""
+
+    rows: int
+    of: int
+    """All train rows."""
+    new: int | None
+    """Of `rows`, those that the model it started from did not learn from; None: it started from the base model."""
+
+
+class Halved(Record):
+    """Batches halved because memory ran out, and accumulated twice as often: the optimizer sees as much in a step."""
+
+    step: int
+    """Of the optimizer, from 0, in which it ran out."""
+    tokens_per_batch: int
+    rows_per_batch: int
+    accumulation: int
+    """From that step on."""
 
 
 class TrainedModel(Record):
@@ -121,6 +167,31 @@ class TrainedModel(Record):
     decoding: dict[str, Any] = {}
     """What its outputs are read by beyond the labels, as the kind chose it on the validation split."""
     seconds: float
+    halved: tuple[Halved, ...] = ()
+    """Each time that memory ran out in training."""
+    start: Start | None = None
+    """None: training.start_from was base."""
+    sample: Sample | None = None
+    """None: all train rows were learned from."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not as usual, each in a sentence."""
+        told = []
+        if self.start and self.start.version:
+            told.append(f"Training went on from the weights of version {self.start.version}.")
+        elif self.start:
+            told.append(f"Training started from the base model, not from the champion: {self.start.problem}.")
+        if self.sample:
+            new = "" if self.sample.new is None else f", {self.sample.new:,} of them new"
+            told.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
+        if self.halved:
+            last = self.halved[-1]
+            told.append(
+                f"Memory ran out, so batches became smaller, in the end {last.tokens_per_batch:,} tokens, and were "
+                f"accumulated {last.accumulation} times."
+            )
+        return tuple(told)
 
 
 class OnnxPackage(Record):

@@ -36,7 +36,11 @@ what corrections say is in the key."""
 
 
 def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
-    """The key under which a run of `spec` on `snapshot` is registered; a run with the same key has nothing to do."""
+    """The key under which a run of `spec` on `snapshot` is registered; a run with the same key has nothing to do.
+
+    It names no champion, also where training starts from it: else a candidate that was promoted would be a reason to
+    train from it again, on the same rows, and so for ever. The trained model's own key names it.
+    """
     return digest.of_values(
         spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
         snapshot=snapshot.digest,

@@ -222,6 +222,31 @@ class TrainingSpec(Settings):
     """Of the head's first weights, dropout and the order of batches."""
     checkpoint_seconds: float = Field(default=30, gt=0)
     """At least this long between the checkpoints from which a killed training resumes."""
+    start_from: Literal["base", "champion"] = "base"
+    """base: every training starts from model.base. champion: from the weights of the model serving now, whose labels
+    may be others; from the base where there is no champion yet or its weights can't be had, which is recorded."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """At most so many rows are learned from, so that the cost of a run does not grow with the history: the same row is
+    drawn in every run in which there is room for it, and every label keeps its share. None: all rows."""
+    half_life_days: float | None = Field(default=None, gt=0)
+    """With max_rows: a row this much older than the newest is half as likely to be drawn, one twice as old a quarter.
+    Needs data.columns.time. None: all alike."""
+    replay: float | None = Field(default=None, ge=0, lt=1)
+    """With start_from: champion: share of the rows that the champion learned from among those learned from now; the
+    others are new. 0: new rows only, which forgets. None: new and old rows are drawn alike."""
+    hold: Literal["none", "l2-sp"] = "none"
+    """l2-sp: in place of weight decay, a penalty on the squared distance from the starting weights (of the base, or of
+    the champion)."""
+    hold_strength: float = Field(default=0.01, gt=0)
+    """With hold: how strong the penalty is: half of this times the squared distance."""
+
+    @model_validator(mode="after")
+    def _drawn_from(self) -> Self:
+        if self.replay is not None and self.start_from != "champion":
+            raise ValueError("replay goes with start_from: champion; a training from the base has no old rows")
+        if self.half_life_days is not None and self.max_rows is None and self.replay is None:
+            raise ValueError("half_life_days goes with max_rows or replay; else all rows are learned from alike")
+        return self
 
 
 class ExportSpec(Settings):
@@ -381,6 +406,12 @@ class PipelineSpec(Settings):
     notify: NotifySpec = NotifySpec()
     """Who is told how runs end."""
     _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _ages_known(self) -> Self:
+        if self.training.half_life_days is not None and self.data.columns.time is None:
+            raise ValueError("training.half_life_days needs data.columns.time, by which a row has an age")
+        return self
 
     @property
     def folder(self) -> Path:

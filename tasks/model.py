@@ -12,6 +12,7 @@ from perennial.artifacts import (
     Evidence,
     OnnxPackage,
     Report,
+    StartingPoint,
     TrainedModel,
     ValidatedData,
 )
@@ -25,10 +26,12 @@ from perennial.training import finetune as training
 
 
 @task(name="finetune", cache_policy=NO_CACHE, persist_result=False)
-def finetune(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> TrainedModel:
-    """Fine-tune the base model, or resume where a killed run stopped."""
+def finetune(
+    spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home, start: StartingPoint | None
+) -> TrainedModel:
+    """Fine-tune the base model or the champion, or resume where a killed run stopped."""
     with progress.step("finetune"):
-        return training.finetune(spec, data, validated, home)
+        return training.finetune(spec, data, validated, home, start)
 
 
 @task(name="export", cache_policy=NO_CACHE, persist_result=False)

@@ -6,9 +6,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
-from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion
+from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion, StartingPoint
 from perennial.home import Home
-from perennial.registry import aliases, guard, promotion, versions
+from perennial.registry import aliases, guard, promotion, starting, versions
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 from perennial.spec import PipelineSpec
@@ -34,6 +34,15 @@ def find_champion(spec: PipelineSpec, home: Home) -> Champion | None:
     """The version serving now, its package fetched and checked; None: there is none yet."""
     with progress.step("champion"):
         return aliases.champion(spec.name, home)
+
+
+@task(name="find start", **RETRIED)
+def find_start(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingPoint | None:
+    """What training starts from by training.start_from; None: the base model."""
+    if spec.training.start_from == "base":
+        return None
+    with progress.step("start"):
+        return starting.find(spec, champion, home)
 
 
 @task(name="register", **RETRIED)

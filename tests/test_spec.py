@@ -140,6 +140,23 @@ def test_numbers_out_of_range_are_refused(model: Any, settings: dict[str, object
         model.model_validate(settings)
 
 
+@pytest.mark.parametrize(
+    ("training", "problem"),
+    [
+        ({"replay": 0.5}, "replay goes with start_from: champion"),
+        ({"half_life_days": 30}, "half_life_days goes with max_rows or replay"),
+        ({"half_life_days": 30, "max_rows": 9}, r"training\.half_life_days needs data\.columns\.time"),
+        ({"max_rows": 0}, "greater than or equal to 1"),
+        ({"start_from": "champion", "replay": 1}, "less than 1"),
+        ({"hold": "ewc"}, "'none' or 'l2-sp'"),
+        ({"hold_strength": 0}, "greater than 0"),
+    ],
+)
+def test_ways_to_go_on_that_contradict_each_other_are_refused(training: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        PipelineSpec.model_validate(pipeline(training=training))
+
+
 def test_an_expectation_keeps_its_own_arguments() -> None:
     data = DataSpec.model_validate(
         {"source": FILE_SOURCE, "expectations": [{"type": "expect_x", "column": "text", "min_value": 3, "mostly": 0.9}]}

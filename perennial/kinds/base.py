@@ -95,8 +95,15 @@ class Kind(Protocol):
     def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
         """What the model learns, as numbers, one for each segment of `encoded` (a list: one for each of its tokens)."""
 
+    def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Where on the first axis of encoded `targets` a label is to be learned, and its number; both empty: nowhere,
+        or this kind has no labels."""
+
     def outputs(self, labels: Sequence[str]) -> int:
         """Width of the model's output."""
+
+    def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """What each output stands for, by which outputs of models with other labels are told to be the same."""
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
         """What the loss, or the reading of outputs, must know of all encoded train targets; float32 arrays."""

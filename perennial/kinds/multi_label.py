@@ -94,6 +94,10 @@ class MultiLabel(TextClassification):
             held[row, [places[name] for name in names]] = 1
         return pa.FixedSizeListArray.from_arrays(pa.array(held.ravel()), len(labels))
 
+    def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        places, numbers = targets.nonzero()
+        return places, numbers
+
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
         import numpy as np
 

@@ -77,8 +77,16 @@ class Regression(TextClassification):
 
         return targets.cast(pa.float64())
 
+    def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+
     def outputs(self, labels: Sequence[str]) -> int:
         return 1
+
+    def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return ("number",)
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
         import numpy as np

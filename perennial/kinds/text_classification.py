@@ -95,8 +95,16 @@ class TextClassification(Kind):
 
         return pc.index_in(targets, value_set=pa.array(labels, pa.string())).cast(pa.int64())
 
+    def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        return np.arange(len(targets)), targets
+
     def outputs(self, labels: Sequence[str]) -> int:
         return len(labels)
+
+    def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return tuple(labels)
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
         return balance(targets, self.outputs(labels), training)

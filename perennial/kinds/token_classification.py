@@ -157,8 +157,15 @@ class TokenClassification(TextClassification):
         learned[firsts.place] = answers[firsts.word]
         return pa.ListArray.from_arrays(np.append(0, np.cumsum(sizes)).astype(np.int32), learned)
 
+    def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        places = (targets >= spans.begin(0)).nonzero()[0]
+        return places, (targets[places] - spans.begin(0)) // 2
+
     def outputs(self, labels: Sequence[str]) -> int:
         return spans.outputs(labels)
+
+    def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return ("outside", *(f"{which} {label}" for label in labels for which in ("begin", "inside")))
 
     def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
         return balance(targets[targets != NOT_LEARNED], self.outputs(labels), training)

@@ -42,6 +42,7 @@ def _made(spec: PipelineSpec, evidence: Evidence) -> str:
     return (
         f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {evidence.snapshot.digest[:12]} and packed "
         f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
+        f"{''.join(f'{_plain(remark)} ' for remark in trained.remarks)}"
         f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
         f"{f' ({listing(beside)})' if beside else ''}: {evidence.decision.outcome.value}."
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, libraries, progress
-from perennial.artifacts import Champion, Evidence, Part, Snapshot
+from perennial.artifacts import Champion, Evidence, Part, Snapshot, StartingPoint
 from perennial.data import parts, validation
 from perennial.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.evaluation import evaluate, gates
 from perennial.export import onnx_package, sample
 from perennial.home import Home
-from perennial.registry import packages, sameness, tags, tracking, versions
+from perennial.registry import packages, sameness, starting, tags, tracking, versions
 from perennial.registry.sameness import Reproduced
 from perennial.registry.versions import StoredEvidence
 from perennial.spec import PipelineSpec
@@ -42,7 +42,8 @@ def reproduce(
         spec = _as_it_was(stored, folder)
         _check_base(f"Version {version} of {model}", spec, before)
         _tell(before, problem)
-    now = _made(spec, snapshot, rival, scratch)
+        start = starting.again(home, spec, before.trained.start, scratch)
+    now = _made(spec, snapshot, start, rival, scratch)
     return sameness.compare((model, version), before, now, tolerance, problem)
 
 
@@ -138,14 +139,16 @@ def _tell(before: Evidence, champion_problem: str | None) -> None:
         progress.note(f"The decision will not be compared: the champion then can't be had. {champion_problem}")
 
 
-def _made(spec: PipelineSpec, snapshot: Snapshot, rival: Champion | None, scratch: Home) -> Evidence:
+def _made(
+    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rival: Champion | None, scratch: Home
+) -> Evidence:
     with progress.timed() as seconds:
         with progress.step("validate"):
             validated = validation.validate(spec, snapshot, scratch)
         with progress.step("encode"):
             encoded = encoding.encode(spec, validated, scratch)
         with progress.step("finetune"):
-            trained = finetune.finetune(spec, encoded, validated, scratch)
+            trained = finetune.finetune(spec, encoded, validated, scratch, start)
         with progress.step("export"):
             inputs, targets = sample.of(spec, validated, scratch.store)
             package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)

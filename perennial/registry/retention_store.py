@@ -15,7 +15,7 @@ from perennial.evaluation import evaluate
 from perennial.evaluation.report import make as reporting
 from perennial.export import onnx_package
 from perennial.home import Home
-from perennial.registry import packages
+from perennial.registry import packages, starting
 from perennial.registry.versions import StoredEvidence
 from perennial.store import DISCARDED, RECORD
 from perennial.training import encoding, finetune, tokenizer
@@ -34,6 +34,7 @@ STEPS = {
     evaluate.STEP: "evaluation",
     reporting.STEP: "report",
     packages.STEP: "downloaded package",
+    starting.STEP: "downloaded weights",
 }
 """What may go, by step; anything else in the store is left alone. Tokenizers are few, and every version needs one."""
 

@@ -10,7 +10,7 @@ from perennial import progress
 from perennial.artifacts import Record
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import tags, tracking
+from perennial.registry import run_log, tags, tracking
 from perennial.registry.guard import Desk, at_desk
 from perennial.registry.ledger import Action, Entry
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PAGE = 200
-REPORTS = "validation"
-"""Of the run's artifacts, the folder that goes. What a decision is explained by and can be made again from stays: the
+GOES = (run_log.REPORT, run_log.WEIGHTS)
+"""Of the run's artifacts, the folders that go. What a decision is explained by and can be made again from stays: the
 evidence, the answers, the page about the run."""
 UNFINISHED_SECONDS = 24 * 3600
 """A run that registered a version may take this long to come to its end."""
@@ -155,7 +155,7 @@ def _contents(client: "MlflowClient", home: Home, version: "ModelVersion") -> It
         yield model, file.path
     run = _repository(home, client.get_run(version.run_id).info.artifact_uri)
     for file in run.list_artifacts():
-        if file.path == REPORTS:
+        if file.path in GOES:
             yield run, file.path
 
 

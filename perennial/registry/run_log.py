@@ -29,6 +29,8 @@ REPORT = "validation"
 """The validation report, beside the run."""
 ANSWERS = "answers"
 """What the models answered to the test rows, without text: from it a decision can be made again."""
+WEIGHTS = "weights"
+"""The trained weights, beside the run, where the next training is to start from them."""
 PARAM_LENGTH = 500
 PARAMS_AT_ONCE = 100
 DATASET_DIGEST_LENGTH = 36

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 STEPS = 4
+WEIGHTS = "model.safetensors"
 RUN_ID = r"[0-9a-f]{32}"
 """What the id of an MLflow run looks like."""
 EVIDENCE = "evidence.json"
@@ -99,6 +100,13 @@ class _Filing:
         """Folder with what the decision can be made from again; None: nobody has it."""
         here = (home.store.root / self.evidence.evaluation.predictions_path).parent
         return here if (here / PREDICTIONS).is_file() else self.brought.answers if self.brought else None
+
+    def weights(self, client: "MlflowClient", home: Home, run_id: str) -> Path | None:
+        """What the next training starts from, wherever it runs; None: it does not, or the run has it already."""
+        here = home.store.root / self.evidence.trained.path / WEIGHTS
+        if self.spec.training.start_from == "base" or not here.is_file():
+            return None
+        return None if any(file.path == run_log.WEIGHTS for file in client.list_artifacts(run_id)) else here
 
 
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
@@ -263,6 +271,8 @@ def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> No
     if answers := filing.answers(home):
         for name in (PREDICTIONS, CONTEST):
             client.log_artifact(run_id, str(answers / name), run_log.ANSWERS)
+    if weights := filing.weights(client, home, run_id):
+        client.log_artifact(run_id, str(weights), run_log.WEIGHTS)
     stored = StoredEvidence(spec=filing.spec, evidence=filing.evidence)
     client.log_text(run_id, stored.model_dump_json(indent=1), EVIDENCE)
 

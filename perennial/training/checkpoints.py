@@ -132,20 +132,29 @@ def load_optimizer(path: Path) -> dict[str, Any]:
     return {"state": state, "param_groups": groups}
 
 
-def save_random(path: Path) -> None:
-    """Write the state of torch's random number generators."""
+def random_state() -> dict[str, torch.Tensor]:
+    """The state of torch's random number generators."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
-    save_file(states, path)
+    return states
+
+
+def set_random(states: Mapping[str, torch.Tensor]) -> None:
+    """Set torch's random number generators to what `random_state` gave."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def save_random(path: Path) -> None:
+    """Write the state of torch's random number generators."""
+    save_file(random_state(), path)
 
 
 def load_random(path: Path) -> None:
     """Set torch's random number generators to the state that `save_random` wrote."""
-    states = load_file(path)
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+    set_random(load_file(path))
 
 
 def _contiguous(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from perennial.artifacts import EncodedData
+from perennial.artifacts import EncodedData, EncodedPart
 from perennial.inference.batching import pad
 from perennial.training.encoding import ROWS
 
@@ -25,44 +25,55 @@ NOT_LEARNED = -100
 
 
 class EncodedRows(Dataset[Row]):
-    """All encoded segments, over all parts."""
+    """The encoded segments, over all parts, or some of them."""
 
-    def __init__(self, data: EncodedData, root: Path) -> None:
-        """`root`: the store's. Maps the files; reads nothing yet."""
+    def __init__(self, data: EncodedData, root: Path, chosen: np.ndarray | None = None) -> None:
+        """`root`: the store's. `chosen`: numbers of segments; None: all. Maps the files; reads nothing yet."""
         import pyarrow as pa
 
-        batches: list[pa.RecordBatch] = []
-        for part in data.parts:
-            source = pa.memory_map(str(root / part.path / ROWS))
-            reader = pa.ipc.open_file(source)
-            batches += [batch for i in range(reader.num_record_batches) if (batch := reader.get_batch(i)).num_rows]
+        batches = [batch for part in data.parts for batch in batches_of(part, root)]
         lists = [batch.column("input_ids") for batch in batches]
         self._offsets = [column.offsets.to_numpy() for column in lists]
         self._values = [column.values.to_numpy() for column in lists]
         self._starts = np.cumsum([0, *(len(column) for column in lists)])
-        self.lengths = _joined([np.diff(offsets) for offsets in self._offsets])
+        lengths = _joined([np.diff(offsets) for offsets in self._offsets])
+        self._chosen = np.arange(len(lengths)) if chosen is None else chosen
+        self.lengths = lengths[self._chosen]
         columns = [batch.column("target") for batch in batches]
         self._per_token = any(pa.types.is_list(column.type) for column in columns)
-        self._targets = [_numbers(column) for column in columns]
+        self._targets = [numbers(column) for column in columns]
 
     @property
     def targets(self) -> np.ndarray:
         """Every target: segments, or segments × outputs, or one after the other those of all tokens."""
-        return _joined(self._targets)
+        return _joined(
+            [
+                targets[_tokens(offsets, segments) if self._per_token else segments]
+                for targets, offsets, segments in zip(self._targets, self._offsets, self._by_batch(), strict=True)
+            ]
+        )
 
     @property
     def tokens(self) -> np.ndarray:
         """Every token id that a segment holds, sorted, each once."""
-        largest = max((int(values.max()) for values in self._values if len(values)), default=-1)
-        seen = np.zeros(largest + 1, dtype=bool)
-        for values in self._values:
-            seen[values] = True
-        return np.flatnonzero(seen)
+        held = (
+            np.unique(values[_tokens(offsets, segments)])
+            for values, offsets, segments in zip(self._values, self._offsets, self._by_batch(), strict=True)
+        )
+        return np.unique(_joined(list(held)))
+
+    def _by_batch(self) -> list[np.ndarray]:
+        """The segments that were chosen of each batch, numbered from its first one."""
+        if not self._offsets:
+            return []
+        places = np.split(self._chosen, np.searchsorted(self._chosen, self._starts[1:-1]))
+        return [mine - first for mine, first in zip(places, self._starts[:-1], strict=True)]
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> Row:
+        index = int(self._chosen[index])
         batch = int(np.searchsorted(self._starts, index, side="right")) - 1
         row = index - int(self._starts[batch])
         offsets = self._offsets[batch]
@@ -70,6 +81,14 @@ class EncodedRows(Dataset[Row]):
         # A segment's targets lie where its tokens do.
         targets = self._targets[batch]
         return self._values[batch][tokens], targets[tokens] if self._per_token else targets[row]
+
+
+def batches_of(part: EncodedPart, root: Path) -> list[pa.RecordBatch]:
+    """The batches of a part that hold anything, mapped into memory."""
+    import pyarrow as pa
+
+    reader = pa.ipc.open_file(pa.memory_map(str(root / part.path / ROWS)))
+    return [batch for i in range(reader.num_record_batches) if (batch := reader.get_batch(i)).num_rows]
 
 
 def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
@@ -82,13 +101,22 @@ def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
     }
 
 
+def _tokens(offsets: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Where the tokens of `segments` lie."""
+    lengths = offsets[segments + 1] - offsets[segments]
+    behind = np.cumsum(lengths)
+    shifts: np.ndarray = np.repeat(offsets[segments] - behind + lengths, lengths)
+    return shifts + np.arange(len(shifts))
+
+
 def _together(targets: Sequence[np.ndarray]) -> np.ndarray:
     if len({target.shape for target in map(np.asarray, targets)}) == 1:
         return np.stack(targets)
     return pad(targets, NOT_LEARNED)[0]
 
 
-def _numbers(column: pa.Array) -> np.ndarray:
+def numbers(column: pa.Array) -> np.ndarray:
+    """The targets in a column: segments, or segments × outputs, or one after the other those of all tokens."""
     import pyarrow as pa
 
     if pa.types.is_fixed_size_list(column.type):

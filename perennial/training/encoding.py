@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
 from perennial.artifacts import CheckedPart, EncodedData, EncodedPart, ValidatedData
-from perennial.data.columns import SPLIT
+from perennial.data.columns import ROW_ID, SPLIT, TIME
 from perennial.home import Home
 from perennial.inference import decoders
+from perennial.inference.decoders import Encoded
 from perennial.inference.tokenization import Tokenizer
 from perennial.spec import PipelineSpec
 from perennial.training import base_model, tokenizer
@@ -21,6 +23,10 @@ STEP = "encode"
 TRAIN = "train"
 ROWS = "train.arrow"
 BATCH_ROWS = 10_000
+FORMAT = 2
+"""Of what is stored; a new number encodes everything again."""
+KEY = "row_key"
+KEY_BYTES = 8
 
 
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
@@ -53,6 +59,7 @@ def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredToke
         kind=spec.kind,
         labels=spec.data.labels,
         max_length=spec.model.max_length,
+        format=FORMAT,
     )
 
 
@@ -74,7 +81,7 @@ def _write(spec: PipelineSpec, source: Path, encoder: Tokenizer, target: Path) -
     import pyarrow.parquet as pq
 
     kind = kinds.get(spec.kind)
-    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column, SPLIT)))
+    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column, ROW_ID, TIME, SPLIT)))
     rows = truncated = 0
     with pq.ParquetFile(source) as file:
         empty = file.schema_arrow.empty_table().select(columns)
@@ -98,4 +105,18 @@ def _encode(spec: PipelineSpec, rows: pa.Table, encoder: Tokenizer) -> tuple[pa.
     flat = np.concatenate([np.empty(0, np.int32), *encoded.segments])
     ids = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
     targets = kind.encode_targets(rows[kind.target_column].combine_chunks(), encoded, spec.data.labels)
-    return pa.RecordBatch.from_arrays([ids, targets], names=["input_ids", "target"]), encoded.truncated
+    told = {"input_ids": ids, "target": targets, **_of_rows(rows, encoded)}
+    return pa.RecordBatch.from_arrays(list(told.values()), names=list(told)), encoded.truncated
+
+
+def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
+    """By what rows are drawn, for each segment: 64 bits of a hash of the row's id, and its time."""
+    import numpy as np
+    import pyarrow as pa
+
+    keys = [hashlib.blake2b(row_id.encode(), digest_size=KEY_BYTES).digest() for row_id in rows[ROW_ID].to_pylist()]
+    found = {KEY: pa.array(np.frombuffer(b"".join(keys), "<u8")), TIME: rows[TIME].combine_chunks()}
+    if encoded.row_of is None:
+        return found
+    places = pa.array(encoded.row_of)
+    return {name: column.take(places) for name, column in found.items()}

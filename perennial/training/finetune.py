@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial import digest, kinds, progress, telemetry
-from perennial.artifacts import EncodedData, TrainedModel, ValidatedData
+from perennial.artifacts import EncodedData, StartingPoint, TrainedModel, ValidatedData
 from perennial.data.read import read_split
 from perennial.errors import TrainingError
 from perennial.home import Home
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from perennial.training.checkpoints import Best, Checkpoints
+    from perennial.training.choice import Choice
     from perennial.training.dataset import EncodedRows
     from perennial.training.trainer import PerennialTrainer
 
@@ -41,27 +42,38 @@ TOKENIZER = "tokenizer.json"
 RECORD = "training.json"
 
 
-def finetune(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> TrainedModel:
+def finetune(
+    spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home, start: StartingPoint | None = None
+) -> TrainedModel:
     """The base model fine-tuned on `data`, at its best checkpoint on the validation split of `validated`.
 
-    A run that was killed resumes from its last checkpoint. Raises TrainingError if training diverges, or ends in a
-    model that answers the same to everything.
+    `start`: the model whose weights it starts from instead of the base model's; some of the rows are learned from, or
+    all, as `spec.training` says. A run that was killed resumes from its last checkpoint. Raises TrainingError if
+    training diverges, or ends in a model that answers the same to everything.
     """
     base = base_model.find(spec)
     computed_in = precision.choose(spec.training.precision)
-    key = training_key(spec, data, validated, base, computed_in)
+    key = training_key(spec, data, validated, base, computed_in, start)
 
     def make(folder: Path) -> TrainedModel:
+        from perennial.training import choice
+
         judged = _judged(spec, data, validated, home)
-        return _train(spec, data, judged, base, computed_in, home, key, folder)
+        lesson = Lesson(start, choice.choose(spec, data, validated, start, home.store.root))
+        return _train(spec, data, judged, lesson, base, computed_in, home, key, folder)
 
     return home.store.get_or_make(STEP, key, TrainedModel, make)
 
 
 def training_key(
-    spec: PipelineSpec, data: EncodedData, validated: ValidatedData, base: BaseModel, computed_in: str
+    spec: PipelineSpec,
+    data: EncodedData,
+    validated: ValidatedData,
+    base: BaseModel,
+    computed_in: str,
+    start: StartingPoint | None,
 ) -> str:
-    """The key of a trained model: its rows, base, settings, and the versions that compute it."""
+    """The key of a trained model: its rows, what it starts from, settings, and the versions that compute it."""
     return digest.of_values(
         data=data.digest,
         validated=validated.digest,
@@ -72,6 +84,7 @@ def training_key(
         training=spec.training.model_dump(exclude={"checkpoint_seconds", "precision"}),
         precision=computed_in,
         recipe=RECIPE,
+        start=start and start.model_dump(exclude={"start": {"path"}}),
         versions={name: importlib.metadata.version(name) for name in ("torch", "transformers")},
     )
 
@@ -81,6 +94,27 @@ def encoder_rate(spec: PipelineSpec, width: int) -> float:
     if spec.training.learning_rate != "auto":
         return spec.training.learning_rate
     return min(REFERENCE_RATE * (REFERENCE_WIDTH / width) ** 2, 5e-4)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What training goes on from, and the rows that it learns from."""
+
+    start: StartingPoint | None
+    choice: Choice
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are weights to start from other than the base model's."""
+        return self.start is not None and self.start.start.path is not None
+
+    def in_its_units(self, statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`statistics`, those by which outputs are read as the model to go on from reads them: its outputs are in them
+        already (regression: mean and scale)."""
+        import numpy as np
+
+        known = self.start.decoding if self.start is not None and self.goes_on else {}
+        return {name: np.array(known[name]) if name in known else value for name, value in statistics.items()}
 
 
 @dataclass(frozen=True)
@@ -119,6 +153,7 @@ def _train(
     spec: PipelineSpec,
     data: EncodedData,
     judged: Judged,
+    lesson: Lesson,
     base: BaseModel,
     computed_in: str,
     home: Home,
@@ -132,9 +167,9 @@ def _train(
 
     started = time.monotonic()
     kept = Checkpoints(home.checkpoints(key))
-    rows = EncodedRows(data, home.store.root)
-    statistics = judged.kind.statistics(rows.targets, spec.data.labels, spec.training)
-    trainer = _trainer(spec, data, rows, judged, statistics, base, computed_in, home, kept)
+    rows = EncodedRows(data, home.store.root, lesson.choice.segments)
+    statistics = lesson.in_its_units(judged.kind.statistics(rows.targets, spec.data.labels, spec.training))
+    trainer = _trainer(spec, data, lesson, rows, judged, statistics, base, computed_in, home, kept)
     try:
         best = _learn(trainer, kept)
         outputs = trainer.validation_outputs()
@@ -148,13 +183,13 @@ def _train(
     model.save(trainer.model, folder)
     shutil.copyfile(home.store.root / data.tokenizer_path, folder / TOKENIZER)
     seconds = time.monotonic() - started
-    trained = _record(spec, data, base, computed_in, home, key, folder, trainer, best, decoding, seconds)
+    trained = _record(spec, lesson, base, computed_in, home, key, folder, trainer, best, decoding, seconds)
     kept.remove()
     return trained
 
 
 def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
-    from perennial.training import checkpoints
+    from perennial.training import checkpoints, memory
 
     latest = kept.latest()
     if latest is not None and checkpoints.damage(latest):
@@ -163,7 +198,12 @@ def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
         latest = None
     if latest is not None:
         progress.note(f"Resuming the training that was cut short at step {latest.name.rpartition('-')[2]}.")
-    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    except (RuntimeError, MemoryError) as error:
+        if not memory.ran_out(error):
+            raise
+        raise memory.exhausted("outside any batch that could be made smaller") from error
     best = kept.best()
     if best is None:
         raise TrainingError("Training ended before its first evaluation.", remedy="Raise training.epochs.")
@@ -174,6 +214,7 @@ def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
 def _trainer(
     spec: PipelineSpec,
     data: EncodedData,
+    lesson: Lesson,
     rows: EncodedRows,
     judged: Judged,
     statistics: Mapping[str, np.ndarray],
@@ -185,11 +226,14 @@ def _trainer(
     import numpy as np
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import model, vocabulary
+    from perennial.training import model, starting, vocabulary
     from perennial.training.trainer import PerennialTrainer
 
     set_seed(spec.training.seed)
     network = model.build(spec, base, judged.kind.outputs(spec.data.labels))
+    held = starting.encoder_names(network)
+    if lesson.start is not None and lesson.goes_on:
+        held = starting.load(network, lesson.start, judged.kind, spec.data.labels, home.store.root)
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
     padding = Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id
     vocabulary.narrow(network, np.union1d(rows.tokens, [padding]))
@@ -223,6 +267,7 @@ def _trainer(
         padding=padding,
         statistics=statistics,
         kept=kept,
+        held=held,
     )
 
 
@@ -238,7 +283,7 @@ def _refuse_collapsed(judged: Judged, predictions: Sequence[Prediction]) -> None
 
 def _record(
     spec: PipelineSpec,
-    data: EncodedData,
+    lesson: Lesson,
     base: BaseModel,
     computed_in: str,
     home: Home,
@@ -251,6 +296,7 @@ def _record(
 ) -> TrainedModel:
     from perennial.training import model
 
+    start, sample = lesson.start and lesson.start.start, lesson.choice.sample
     record: dict[str, Any] = {
         "kind": spec.kind,
         "labels": list(spec.data.labels),
@@ -261,6 +307,9 @@ def _record(
         "learning_rate": trainer.args.learning_rate,
         "precision": computed_in,
         "steps": trainer.state.global_step,
+        "start": start and start.model_dump(),
+        "sample": sample and sample.model_dump(),
+        "halved": [one.model_dump() for one in trainer.pieces.halved],
         "history": trainer.state.log_history,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -273,10 +322,13 @@ def _record(
         precision=computed_in,
         epochs=round(float(trainer.state.epoch or 0), 2),
         best_epoch=round(best.epoch, 2),
-        train_rows=data.rows,
+        train_rows=lesson.choice.rows,
         validation=best.metrics,
         decoding=decoding,
         seconds=round(seconds, 2),
+        halved=tuple(trainer.pieces.halved),
+        start=start,
+        sample=sample,
     )
 
 

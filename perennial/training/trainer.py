@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from perennial import progress
+from perennial.artifacts import Halved
 from perennial.errors import TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
 from perennial.spec import TrainingSpec
-from perennial.training import checkpoints, rates
+from perennial.training import checkpoints, memory, rates
 from perennial.training.averaging import Average
 from perennial.training.batching import TokenBudgetSampler
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.dataset import EncodedRows, collate
+from perennial.training.holding import Hold
+from perennial.training.memory import Inputs, Pieces
 from perennial.training.model import outputs_of
 
 Judge = Callable[[Outputs], dict[str, float]]
@@ -55,13 +58,19 @@ class PerennialTrainer(Trainer):
         padding: int,
         statistics: Mapping[str, np.ndarray],
         kept: Checkpoints,
+        held: Collection[str] = (),
     ) -> None:
-        """`validation`: token ids of each segment of the validation rows."""
+        """`validation`: token ids of each segment of the validation rows. `held`: names of the weights that
+        `training.hold` holds where they are now."""
         # transformers wants an eval_dataset; what is judged, and how, is ours (`evaluate`).
         super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
         self.judge, self.padding, self.kept = judge, padding, kept
         self.average = Average(network, training.averaging)
+        self.hold = Hold(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
+        self.pieces = Pieces(training)
+        self._share = 1.0
+        self._evaluation_tokens = EVALUATION_TOKENS
         self.optimizer: Any
         self.control: TrainerControl
         self.statistics = {name: torch.from_numpy(values).to(arguments.device) for name, values in statistics.items()}
@@ -90,7 +99,7 @@ class PerennialTrainer(Trainer):
         """Fused AdamW; each layer has its own learning rate, biases and norms no weight decay."""
         network = self.model if model is None else model
         if self.optimizer is None:
-            decayed = set(self.get_decay_parameter_names(network))
+            decayed = set(self.get_decay_parameter_names(network)) - self.hold.names
             found = rates.groups(network, self.training, self.args.learning_rate, decayed)
             self.optimizer = torch.optim.AdamW(found, fused=True)
         return self.optimizer
@@ -106,7 +115,31 @@ class PerennialTrainer(Trainer):
         targets = inputs.pop("targets")
         outputs = model(**inputs)
         loss = self.kind.loss(outputs.float(), targets, self.statistics, self.training)
+        loss = loss * self._share
         return (loss, outputs) if return_outputs else loss
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: Inputs, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """The loss of a batch, its gradient added; learned in pieces if memory ran out for it or for one before."""
+        loss = self.pieces.learn(inputs, partial(self._in_pieces, model, num_items_in_batch), self._start_step_anew)
+        if self.accelerator.sync_gradients:
+            self.hold.pull()
+        return loss
+
+    def _in_pieces(self, model: torch.nn.Module, items: torch.Tensor | int | None, batch: Inputs) -> torch.Tensor:
+        losses = []
+        for share, piece in memory.pieces(batch, self.pieces.number):
+            self._share = share
+            losses.append(super().training_step(model, piece, items))
+        return torch.stack(losses).sum()
+
+    def _start_step_anew(self) -> int:
+        if self.args.world_size > 1:
+            # The others wait for this process's gradient: they can't be told to begin anew.
+            raise memory.exhausted(f"at step {self.state.global_step} in one of {self.args.world_size} processes")
+        self.model.zero_grad()
+        return int(self.state.global_step)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics of the validation split, by the average of the weights; keeps that if it is the best so far."""
@@ -137,7 +170,14 @@ class PerennialTrainer(Trainer):
     def validation_outputs(self) -> list[np.ndarray]:
         """What the model gives for each validation segment, float32, in their order."""
         self.model.eval()
-        return outputs_of(self.model, self.validation, self.padding, EVALUATION_TOKENS)
+        while (found := memory.tried(self._outputs)) is None:
+            self._evaluation_tokens //= 2
+            if not self._evaluation_tokens:
+                raise memory.exhausted("in the evaluation of a single text")
+        return found
+
+    def _outputs(self) -> list[np.ndarray]:
+        return outputs_of(self.model, self.validation, self.padding, self._evaluation_tokens)
 
     # From here on: transformers' checkpoint hooks, over files without pickle.
 
@@ -151,7 +191,9 @@ class PerennialTrainer(Trainer):
         checkpoints.save_optimizer(folder / checkpoints.OPTIMIZER, self.optimizer.state_dict())
         save_file(self.average.state(), folder / checkpoints.AVERAGE)
         checkpoints.save_random(folder / checkpoints.RANDOM)
-        (folder / checkpoints.STATE).write_text(json.dumps(self.lr_scheduler.state_dict()), encoding="utf-8")
+        halved = [one.model_dump() for one in self.pieces.halved]
+        state_of_run = {"scheduler": self.lr_scheduler.state_dict(), "halved": halved}
+        (folder / checkpoints.STATE).write_text(json.dumps(state_of_run), encoding="utf-8")
         self.state.save_to_json(str(folder / TRAINER_STATE))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
@@ -164,7 +206,9 @@ class PerennialTrainer(Trainer):
             return
         folder = Path(checkpoint)
         self.optimizer.load_state_dict(checkpoints.load_optimizer(folder / checkpoints.OPTIMIZER))
-        self.lr_scheduler.load_state_dict(json.loads((folder / checkpoints.STATE).read_bytes()))
+        state = json.loads((folder / checkpoints.STATE).read_bytes())
+        self.lr_scheduler.load_state_dict(state["scheduler"])
+        self.pieces.halved = [Halved.model_validate(one) for one in state["halved"]]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -181,6 +225,9 @@ class _Pace(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.sampler.epoch = int(state.epoch or 0)
+
+    def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.pieces.begin()
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.average.after(state.global_step)

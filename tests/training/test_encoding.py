@@ -1,5 +1,6 @@
 """Rows are tokenized once, as the server does it, and training sees exactly those rows."""
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from training_helpers import Work, prepare
 from perennial.artifacts import EncodedData, EncodedPart
 from perennial.errors import BaseModelError
 from perennial.inference.tokenization import Tokenizer
-from perennial.training.dataset import EncodedRows, collate
+from perennial.training.dataset import EncodedRows, batches_of, collate
 from perennial.training.finetune import _judged
 
 
@@ -62,6 +63,16 @@ def test_only_train_rows_are_encoded(work) -> None:
     assert made.encoded.rows < made.snapshot.rows
     files = {path.name for path in (made.root / made.encoded.parts[0].path).glob("*.arrow")}
     assert files == {"train.arrow"}
+
+
+def test_with_each_row_goes_what_it_is_drawn_by(work) -> None:
+    made = work()
+    rows = rows_of(made, "train")
+    (batch,) = batches_of(made.encoded.parts[0], made.root)
+    assert batch.column("time").to_pylist() == [row["time"] for row in rows]
+    keys = batch.column("row_key").to_pylist()
+    assert len(set(keys)) == len(rows)
+    assert keys[0] == int.from_bytes(hashlib.blake2b(rows[0]["row_id"].encode(), digest_size=8).digest(), "little")
 
 
 def test_truncated_rows_are_counted(work) -> None:
@@ -131,6 +142,11 @@ def test_rows_over_several_parts_and_batches_are_the_rows_written(
     assert [(ids.tolist(), int(target)) for ids, target in (rows[place] for place in range(len(rows)))] == written
     assert rows.lengths.tolist() == [len(ids) for ids, _ in written]
     assert rows.targets.tolist() == [target for _, target in written]
+    some = np.arange(1, len(written), 3)
+    chosen = EncodedRows(data, root, some)
+    assert [(ids.tolist(), int(target)) for ids, target in map(chosen.__getitem__, range(len(chosen)))] == written[1::3]
+    assert chosen.lengths.tolist() == [len(ids) for ids, _ in written[1::3]]
+    assert chosen.targets.tolist() == [target for _, target in written[1::3]]
 
 
 def _write(root: Path, number: int, part: list[Rows]) -> EncodedPart:

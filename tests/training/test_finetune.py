@@ -1,10 +1,6 @@
 """Training: the same inputs give the same model, killed or not; what can't become a model ends in clear words."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,7 @@ import tiny_pipeline
 import torch
 import training_helpers
 from safetensors.torch import load_file, save_file
-from training_helpers import Work
+from training_helpers import Work, killed
 
 from perennial.artifacts import TrainedModel
 from perennial.errors import BaseModelError, TrainingError
@@ -96,17 +92,6 @@ def test_the_stored_model_answers_as_the_trained_one(reference: tuple[Work, Trai
     segments, targets = made.rows("validation")
     outputs = model.outputs_of(model.load(made.root / trained.path), segments, 0, TOKENS)
     assert accuracy(outputs, targets) == pytest.approx(trained.validation["accuracy"])
-
-
-def killed(folder: Path, step: int) -> None:
-    """Train the pipeline in `folder` in another process, which is killed at `step`."""
-    here = Path(training_helpers.__file__)
-    path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    ended = subprocess.run(
-        [sys.executable, str(here), str(folder), str(step)], env=environment, capture_output=True, check=False
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
 
 
 @pytest.mark.slow

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,8 +94,36 @@ def checked(snapshot: Snapshot) -> ValidatedData:
     )
 
 
+def killed(folder: Path, step: int, room: int = 0) -> None:
+    """Train the pipeline in `folder` in another process, which is killed at `step`. `room`: rows that fit in a pass."""
+    here = Path(__file__)
+    path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    command = [sys.executable, str(here), str(folder), str(step), str(room)]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
+def narrow(rows: int) -> None:
+    """From here on, a pass over more than `rows` rows runs out of memory."""
+    import torch
+
+    from perennial.training.model import MeanPooled
+
+    real = MeanPooled.forward
+
+    def forward(self: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        if self.training and len(input_ids) > rows:
+            raise torch.OutOfMemoryError
+        return real(self, input_ids, attention_mask)
+
+    MeanPooled.forward = forward  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     # Trains the pipeline in a folder, and dies at a step.
     work = prepare(Path(sys.argv[1]))
     work.notes.kill_at = int(sys.argv[2])
+    if int(sys.argv[3]):
+        narrow(int(sys.argv[3]))
     work.train()

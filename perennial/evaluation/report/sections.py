@@ -14,6 +14,7 @@ from perennial.artifacts import (
     Metrics,
     ServingFigures,
     SliceFigures,
+    TrainedModel,
     Verdict,
 )
 from perennial.evaluation.report import charts, wording
@@ -223,7 +224,7 @@ def training(material: Material) -> Section:
         f"{trained.base}, {trained.epochs:g} epochs in {trained.precision} on {trained.train_rows:,} rows, "
         f"{trained.seconds:,.0f} s; the checkpoint after epoch {trained.best_epoch:g} was kept."
     )
-    blocks: list[Block] = [Words(told)]
+    blocks: list[Block] = [Words(" ".join([told, *trained.remarks]))]
     scores = _curve(material.history, f"eval_{metric}")
     loss = _curve(material.history, "loss")
     if loss[0]:
@@ -253,6 +254,7 @@ def lineage(material: Material) -> Section:
         ("validated rows", found.validated.digest),
         ("base model", trained.base),
         ("base's weights", trained.base_revision),
+        *_started_from(trained),
         ("trained weights", trained.digest),
         ("package", f"{package.digest} ({package.precision}{'; ' + package.fallback if package.fallback else ''})"),
         ("evaluation", found.evaluation.digest),
@@ -278,6 +280,11 @@ def lineage(material: Material) -> Section:
         folded=True, caption="Times of the steps",
     )  # fmt: skip
     return Section("lineage", "Lineage", (Facts(facts), *([libraries] if found.libraries else []), times, parts))
+
+
+def _started_from(trained: TrainedModel) -> Iterator[tuple[str, str]]:
+    if trained.start and trained.start.version:
+        yield "started from", f"version {trained.start.version}, weights {trained.start.digest}"
 
 
 def _without(name: str, title: str, why: str) -> Section:

@@ -1,0 +1,84 @@
+"""Runs that start from the champion: what they say, what they do again and what not, and where the weights are gone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny_pipeline
+from place import Place, assert_explained
+from place_fixtures import MakePlace
+
+from perennial.artifacts import Start, TrainedModel
+from perennial.registry import tracking, versions
+
+GATES = [{"metric": "accuracy", "min": 0.4}, {"metric": "accuracy", "versus": "champion", "margin": 0.5}]
+
+
+def trained(place: Place, version: str) -> tuple[TrainedModel, str]:
+    """What a version's evidence says of its training, and its model card."""
+    with tracking.session(place.home) as client:
+        known = versions.candidate(client, "tiny", version)
+        card = client.get_model_version("tiny", version).description
+        return versions.evidence_of(client, place.home, known).evidence.trained, str(card)
+
+
+def one_more_part(place: Place, number: int) -> TrainedModel:
+    """A run with 60 more rows, which must be promoted as version `number`."""
+    tiny_pipeline.write_jsonl(place.data / f"part-{number}.jsonl", tiny_pipeline.rows(60, 1000 * number))
+    ended = place.run()
+    assert ended.code == 0, ended.text
+    assert "Training went on from the weights of version" in ended.text
+    made = trained(place, str(number))[0]
+    assert place.champion() == str(number)
+    return made
+
+
+def start_of(made: TrainedModel) -> Start:
+    assert made.start is not None
+    return made.start
+
+
+@pytest.mark.slow
+def test_from_champion_to_champion(make_place: MakePlace, tmp_path: Path) -> None:
+    place = make_place(training__start_from="champion", training__replay=0.5, training__epochs=3, gates=GATES)
+    assert place.run().code == 0
+    first, _ = trained(place, "1")
+    assert start_of(first) == Start(problem="there is no champion yet")
+    assert first.sample is not None
+    assert first.sample.rows == first.sample.of == first.train_rows
+
+    second = one_more_part(place, 2)
+    assert (start_of(second).version, start_of(second).digest) == ("1", first.digest)
+    assert second.sample is not None
+    assert second.sample.new is not None
+    assert second.train_rows == 2 * second.sample.new < second.sample.of
+    _, card = trained(place, "2")
+    assert "from the weights of version 1" in card
+    assert f"{second.train_rows:,} of {second.sample.of:,} rows" in card
+    (page,) = [path for path in place.home.store.root.glob("report/*/report.html") if "version 1" in path.read_text()]
+    assert "from the weights of version 1" in page.read_text()
+
+    # The champion is another one now, and there is nothing to learn from it that is not learned.
+    again = place.run("--json")
+    assert again.json["status"] == "skipped"
+    assert again.json["version"] == "2"
+    assert "Already trained: version 2" in place.run().text
+
+    remade = place.command("reproduce", "tiny", "2", "--into", str(tmp_path / "again"), "--json")
+    assert remade.code == 0, remade.text
+    assert remade.json["sameness"] in {"identical", "same"}
+
+    # Another machine, or `perennial gc`: the weights come from MLflow.
+    shutil.rmtree(place.home.store.root / "finetune")
+    third = one_more_part(place, 3)
+    assert (start_of(third).version, start_of(third).digest) == ("2", second.digest)
+    assert start_of(third).path == f"starting-weights/{second.digest}/model.safetensors"
+
+    for folder in (place.home.store.root / "finetune", *place.home.mlflow.rglob("weights")):
+        shutil.rmtree(folder)
+    tiny_pipeline.write_jsonl(place.data / "part-4.jsonl", tiny_pipeline.rows(60, 4000))
+    assert_explained(place.run(), 0, "starts from the base model, not from the champion: the weights of version 3")
+    fourth, card = trained(place, "4")
+    assert str(start_of(fourth).problem).startswith("the weights of version 3 are neither in this store nor in MLflow")
+    assert start_of(fourth).version is None
+    assert "not from the champion" in card
