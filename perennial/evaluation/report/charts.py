@@ -133,7 +133,8 @@ def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, Behaviour
         "name": "champion",
         "x": [rate for _, rate in rates],
         "y": [place for place, _ in rates],
-        "marker": {"symbol": "diamond-open", "size": 10, "line": {"width": 2}, "color": CHAMPION},
+        # Filled with white: it lies upon the bars.
+        "marker": {"symbol": "diamond", "size": 11, "color": "#ffffff", "line": {"width": 2, "color": CHAMPION}},
         "hovertemplate": "champion %{x:.1%}<extra></extra>",
     }
 
