@@ -112,7 +112,8 @@ def _order(spec: PipelineSpec, part: Part, store: Store) -> np.ndarray:
 
     keys = pa.Table.from_batches(list(_batches(spec, part, store, [TIME, TEXT_KEY])))
     by = [(TIME, "ascending"), (TEXT_KEY, "ascending")]
-    return pc.sort_indices(keys, sort_keys=by, null_placement="at_start").to_numpy()
+    order: np.ndarray = pc.sort_indices(keys, sort_keys=by, null_placement="at_start").to_numpy()
+    return order
 
 
 def _picked(spec: PipelineSpec, part: Part, store: Store, wanted: np.ndarray) -> pa.Table:
