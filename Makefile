@@ -62,7 +62,7 @@ format: setup ## Format the code
 docs: setup ## Write docs/settings.md from the settings themselves
 	@$(BIN)/python docs/make_settings.py
 
-bench: setup ## Measure Perennial, and print the figures
+bench: setup ## Measure Perennial beside what you would pick instead, and print the figures
 	@$(BIN)/python -m benchmarks
 
 ui: setup ## Open MLflow's and Prefect's pages on this machine, until Ctrl-C

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OPSET = 17
 # A protobuf file ends at 2 GiB; larger weights go into a file beside it.
 MAX_BYTES_INSIDE = 2**31 - 2**24
+SLOWER_FUSED = ("enable_skip_layer_norm", "enable_bias_skip_layer_norm", "enable_bias_gelu")
+"""Fusions that cost a CPU time: SkipLayerNormalization takes it three times as long as what it stands for, and int8
+products add the bias themselves. ONNX Runtime makes them when it loads a graph for a GPU, where they are faster."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +74,22 @@ def trace(model: nn.Module, path: Path, pad_id: int, *, per_token: bool = False)
 
 
 def fuse(plain: Path, target: Path, config: Path) -> Fusion:
-    """Write the graph `plain` with attention, GELU, layer norms and embeddings fused to `target`.
+    """Write the graph `plain` with attention, GELU, layer norms and embeddings fused to `target`; not SLOWER_FUSED.
 
     `config`: the model's config.json, for the number of heads. Fusions are patterns: an architecture that none fits
     keeps its plain graph, and the result says so.
     """
     telemetry.off()
+    from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
+    wanted = FusionOptions("bert")
+    for slower in SLOWER_FUSED:
+        setattr(wanted, slower, False)
     settings = json.loads(config.read_text(encoding="utf-8"))
     try:
         with quiet():
-            optimized = optimize_model(str(plain), "bert", *_heads_and_width(settings))
+            optimized = optimize_model(str(plain), "bert", *_heads_and_width(settings), optimization_options=wanted)
         nodes = {name: int(count) for name, count in optimized.get_fused_operator_statistics().items() if count}
         if nodes:
             save(optimized.model, target)

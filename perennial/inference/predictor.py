@@ -44,16 +44,23 @@ class Predictor:
         return self._graph.provider
 
     @property
+    def _tokens_per_batch(self) -> int:
+        return TOKENS_PER_BATCH.get(self.provider, TOKENS_PER_BATCH_ELSEWHERE)
+
+    @property
     def missing_cpu_features(self) -> tuple[str, ...]:
         """Instruction sets of the CPU the package was validated on that this one lacks; scores may differ a little."""
         return tuple(sorted(set(self.package.cpu_features) - set(cpu.features())))
 
     @property
     def machine(self) -> tuple[str, ...]:
-        """What scores depend on beyond the package: where it runs, with which ONNX Runtime, on which instructions."""
+        """What scores depend on beyond the package: where it runs, with which ONNX Runtime, in batches of what size (by
+        which int8 scales its numbers), on which instructions.
+        """
         import onnxruntime
 
-        return (self.provider, f"onnxruntime {onnxruntime.__version__}", *cpu.features())
+        batches = f"batches of {self._tokens_per_batch} tokens"
+        return (self.provider, f"onnxruntime {onnxruntime.__version__}", batches, *cpu.features())
 
     def predict(
         self,
@@ -112,7 +119,7 @@ class Predictor:
         width: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> list[np.ndarray]:
-        budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.provider, TOKENS_PER_BATCH_ELSEWHERE)
+        budget = tokens_per_batch or self._tokens_per_batch
         outputs = self._graph.outputs_of(
             encoded.segments, tokens_per_batch=budget, width=width, on_progress=on_progress
         )
