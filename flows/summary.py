@@ -34,6 +34,7 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "version": result.version,
         "run_id": result.run_id,
         "reasons": list(result.reasons),
+        "trigger": result.trigger.model_dump(mode="json"),
         "decision": found.decision.outcome.value if found else None,
         "metrics": _all_metrics(found.evaluation) if found else {},
         "checks": [check.model_dump(mode="json") for check in found.decision.checks] if found else [],

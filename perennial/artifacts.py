@@ -375,6 +375,14 @@ class Decision(Record):
     """The champion the candidate was judged against; None: there was none yet."""
 
 
+class Trigger(Record):
+    """Why a run was started."""
+
+    kind: Literal["hand", "schedule", "data", "drift"] = "hand"
+    detail: str = ""
+    """In words, for example the file that came, or what drifted."""
+
+
 class Evidence(Record):
     """All that a run found, and its decision rests on; what is registered with the package."""
 
@@ -388,6 +396,8 @@ class Evidence(Record):
     """Wall-clock time of each step so far."""
     libraries: dict[str, str] = {}
     """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
+    trigger: Trigger = Trigger()
+    """Why the run was started."""
 
 
 class Report(Record):
@@ -409,14 +419,6 @@ class RegisteredVersion(Record):
     package_digest: str
     champion_version: str | None
     """The champion that the decision was made against."""
-
-
-class Trigger(Record):
-    """Why a run was started."""
-
-    kind: Literal["hand", "schedule", "data", "drift"] = "hand"
-    detail: str = ""
-    """In words, for example the file that came, or what drifted."""
 
 
 class Status(StrEnum):
@@ -444,5 +446,7 @@ class RunResult(Record):
     """None: skipped, there was nothing to do."""
     report: Report | None = None
     """None: skipped."""
+    trigger: Trigger = Trigger()
+    """Why it was started."""
     seconds: dict[str, float]
     """Wall-clock time of each step."""

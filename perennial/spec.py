@@ -16,6 +16,7 @@ from perennial.spec_behaviours import ExpectSpec as ExpectSpec
 from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
 from perennial.spec_behaviours import MinimumSpec as MinimumSpec
 from perennial.spec_notify import NotifySpec
+from perennial.spec_schedule import ScheduleSpec as ScheduleSpec
 
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
@@ -320,15 +321,6 @@ class ReportSpec(Settings):
     the run in MLflow, reads them then; false: row ids and counts only."""
 
 
-class ScheduleSpec(Settings):
-    """When a scheduled run starts."""
-
-    cron: str
-    """Five fields: minute, hour, day of month, month, day of week."""
-    min_new_rows: int = Field(default=1, ge=0)
-    """A scheduled run with fewer new rows is skipped."""
-
-
 class PipelineSpec(Settings):
     """One pipeline: what it learns, from what, and when the result may serve."""
 
@@ -370,6 +362,14 @@ class PipelineSpec(Settings):
         copy = self.model_copy()
         copy._folder = folder
         return copy
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if self.schedule and self.schedule.watch and not isinstance(self.data.source, FileSource):
+            raise ValueError(
+                f"schedule.watch looks for files, and data.source is of type {self.data.source.type}; leave watch out"
+            )
+        return self
 
     @field_validator("kind")
     @classmethod
