@@ -367,6 +367,26 @@ def runs(
 
 
 @app.command()
+def drift(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    as_json: Json = False,
+) -> None:
+    """Show how far the rows that came since the champion was trained are from those it was trained on.
+
+    Reads what is new in the source, or in triggers.source, and compares it window by window. Nothing is trained.
+    """
+    with reported(as_json, pipeline):
+        from flows import drift_commands
+
+        with _watching(as_json):
+            found, is_armed = drift_commands.look(pipeline)
+        if as_json:
+            _print_json(drift_commands.as_json(found, is_armed))
+        else:
+            drift_commands.show(found, is_armed)
+
+
+@app.command()
 def reproduce(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     version: Annotated[str, typer.Argument(help="The version's number.")],

@@ -46,6 +46,7 @@ def _run(pipeline: str, trigger: Trigger, this: FlowRun) -> RunResult:
     home = Home.from_environment()
     if trigger.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
+    trigger = _with_drift(spec, home, trigger)
     return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, this))
 
 
@@ -59,6 +60,16 @@ def _alone(pipeline: str, spec: PipelineSpec, home: Home, trigger: Trigger, this
             if held.lapsed:
                 contest.bury(client, this)
             return retrain(pipeline, trigger=trigger)
+
+
+def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
+    """What the schedule started because of drift, which is reason enough without any new row."""
+    if trigger.kind != "schedule" or spec.triggers is None:
+        return trigger
+    from perennial.monitoring import drift
+
+    finding = drift.examine(spec, home)
+    return Trigger(kind="drift", detail=finding.reason) if finding.retrain else trigger
 
 
 def _seconds_to_wait(spec: PipelineSpec, this: FlowRun) -> float:

@@ -25,6 +25,7 @@ LIBRARIES = (
 NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "schedule": True,
     "notify": True,
+    "triggers": True,
     "report": True,
     "data": {"source", "corrections"},
     "training": {"checkpoint_seconds"},

@@ -17,6 +17,8 @@ from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
 from perennial.spec_behaviours import MinimumSpec as MinimumSpec
 from perennial.spec_notify import NotifySpec
 from perennial.spec_schedule import ScheduleSpec as ScheduleSpec
+from perennial.spec_triggers import DriftLimits as DriftLimits
+from perennial.spec_triggers import WindowsSpec
 
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
@@ -321,6 +323,16 @@ class ReportSpec(Settings):
     the run in MLflow, reads them then; false: row ids and counts only."""
 
 
+class TriggersSpec(WindowsSpec):
+    """When drift starts a run: new rows, or live texts, that are far from what the champion was trained on."""
+
+    source: Source | None = None
+    """Where live texts are that nobody labels, in the columns that data.columns.text and text_pair name; None: the
+    pipeline's own new rows are looked at."""
+    time: str | None = None
+    """The column of `source` that says when a text came."""
+
+
 class PipelineSpec(Settings):
     """One pipeline: what it learns, from what, and when the result may serve."""
 
@@ -348,6 +360,8 @@ class PipelineSpec(Settings):
     """What the page about a run shows."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
+    triggers: TriggersSpec | None = None
+    """When drift starts a run; none: drift is not looked at."""
     notify: NotifySpec = NotifySpec()
     """Who is told how runs end."""
     _folder: Path = PrivateAttr(default=Path())

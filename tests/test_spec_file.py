@@ -342,6 +342,9 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("registry.", spec.RegistrySpec),
     ("report.", spec.ReportSpec),
     ("schedule.", spec.ScheduleSpec),
+    ("triggers.", spec.TriggersSpec),
+    ("triggers.limits.", spec.DriftLimits),
+    ("notify.", spec.NotifySpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]
 
@@ -363,6 +366,7 @@ def test_every_group_of_settings_is_tried() -> None:
     tried = {model for _, model in GROUPS}
     groups = {item for item in vars(spec).values() if isinstance(item, type) and issubclass(item, spec.Settings)}
     untyped = {spec.Settings, spec.ExpectationSpec, spec.HuggingFaceSource, spec.SqlSource, spec.SliceSpec}
+    untyped |= {spec.WindowsSpec}  # what TriggersSpec is made of
     # Those of one test among others are tried in tests/evaluation/test_behaviours_file.py.
     behaviours = {spec.MinimumSpec, spec.InvarianceSpec, spec.DirectionSpec, spec.ExpectSpec}
     assert groups - tried == untyped | behaviours
@@ -396,7 +400,7 @@ VALUES = st.recursive(
 )
 
 
-@given(value=VALUES, group=st.sampled_from(sorted(set(PipelineSpec.model_fields) - {"name", "schedule"})))
+@given(value=VALUES, group=st.sampled_from(sorted(set(PipelineSpec.model_fields) - {"name", "schedule", "triggers"})))
 def test_any_wrong_value_of_a_group_is_refused_clearly(
     value: object, group: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -84,10 +84,18 @@ def recent(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
 
 
 def last_started(home: Home, pipeline: str, *kinds: str) -> datetime | None:
-    """When the newest run began that a trigger of one of `kinds` started; None: never. Raises RegistryError."""
+    """When the newest run that did not fail began of those that a trigger of one of `kinds` started; None: never.
+
+    Raises RegistryError.
+    """
     if not database.is_there(home):
         return None
-    ours = (RUNS.c.registry == registry_of(home), RUNS.c.pipeline == pipeline, RUNS.c.trigger.in_(kinds))
+    ours = (
+        RUNS.c.registry == registry_of(home),
+        RUNS.c.pipeline == pipeline,
+        RUNS.c.trigger.in_(kinds),
+        RUNS.c.status != "failed",
+    )
     with database.open_database(home).transaction() as connection:
         return connection.scalar(sa.select(RUNS.c.started).where(*ours).order_by(RUNS.c.id.desc()).limit(1))
 

@@ -48,14 +48,19 @@ def entry(number: int = 0, **changes: object) -> RunEntry:
 
 def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
     drifted = Trigger(kind="drift", detail="labels shifted: PSI 0.41")
-    noted = [entry(0), entry(1, status="failed", version=None, trigger=drifted), entry(2, status="skipped")]
-    for one in (*noted, entry(3, pipeline="other")):
+    noted = [
+        entry(0),
+        entry(1, status="held", trigger=drifted),
+        entry(2, status="failed", version=None, trigger=drifted),
+        entry(3, status="skipped"),
+    ]
+    for one in (*noted, entry(4, pipeline="other")):
         runs.note(place, one)
     assert runs.recent(place, "news") == noted[::-1]
-    assert runs.recent(place, "news", limit=1) == noted[2:]
+    assert runs.recent(place, "news", limit=1) == noted[3:]
     assert runs.recent(place, "none") == []
     assert noted[0].seconds == 90
-    assert runs.last_started(place, "news", "drift") == noted[1].started
+    assert runs.last_started(place, "news", "drift") == noted[1].started, "the one that failed does not count"
     assert runs.last_started(place, "news", "data") is None
 
 
