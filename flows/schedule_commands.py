@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN_TICKS = 3
 POLL_SECONDS = 5
-"""How often Prefect is asked for runs that are due."""
+"""How often it is looked for runs that give way."""
 WHAT_TO_WRITE = """add to its pipeline.yaml:
 
 schedule:
@@ -189,7 +189,8 @@ async def _serve(
 ) -> None:
     from prefect.runner import Runner
 
-    runner = Runner(name="perennial", limit=at_once, pause_on_shutdown=False, query_seconds=POLL_SECONDS)
+    # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
+    runner = Runner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
     await asyncio.to_thread(_drop_older, ids)

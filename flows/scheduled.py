@@ -19,6 +19,7 @@ from perennial.errors import PerennialError
 from perennial.home import Home
 from perennial.lock import OverlapError
 from perennial.spec import PipelineSpec
+from perennial.store import NO_SPACE
 
 
 @flow(name="scheduled", flow_run_name="{pipeline}: {kind}", persist_result=False)
@@ -37,6 +38,10 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
             return Completed(name=contest.SKIPPED, message=overlap.problem)
         except PerennialError as error:
             return Failed(message=f"{error.problem} {error.remedy}".strip())
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            return Failed(message=f"The disk is full ({error.filename or 'no file named'}). Free some space.")
 
 
 def _run(pipeline: str, trigger: Trigger, this: FlowRun) -> RunResult:
