@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows import results
-from perennial import libraries, progress, run_key, spec_file, unfinished
+from perennial import libraries, progress, run_key, spec_file
 from perennial.artifacts import Evidence, RunResult, Trigger
+from perennial.data import news
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, too_few, validate
@@ -33,12 +34,11 @@ def retrain(
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
-            unfinished.end(home, spec.name)
+            news.note_trained(spec, snapshot, home)
             return results.skipped(finished, snapshot, trigger, seconds)
         reason = too_few(spec, snapshot, trigger, home)
         if reason is not None:
             return results.nothing_new(spec.name, reason, snapshot, trigger, seconds)
-        unfinished.begin(home, spec.name, key)
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
         champion = find_champion(spec, home)
@@ -61,5 +61,5 @@ def retrain(
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)
         if evaluation.champion_problem is None:
-            unfinished.end(home, spec.name)
+            news.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)

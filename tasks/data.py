@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from perennial import progress, unfinished
+from perennial import progress
 from perennial.artifacts import EncodedData, Snapshot, Trigger, ValidatedData
 from perennial.data import news, validation
 from perennial.data import snapshot as snapshots
@@ -21,10 +21,8 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
 
 @task(name="is there anything new", **STEP)
 def too_few(spec: PipelineSpec, snapshot: Snapshot, trigger: Trigger, home: Home) -> str | None:
-    """Why a run that the schedule or new data started is not worth a training; None: it is, or one was cut short."""
-    if trigger.kind not in ("schedule", "data") or unfinished.is_there(home, spec.name):
-        return None
-    return news.too_few(spec, snapshot)
+    """Why a run that the schedule or new data started is not worth a training; None: it is."""
+    return news.too_few(spec, snapshot, home) if trigger.kind in ("schedule", "data") else None
 
 
 @task(name="validate", **STEP)
