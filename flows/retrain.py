@@ -7,6 +7,7 @@ from prefect import flow
 from flows import results
 from perennial import libraries, progress, run_key, spec_file
 from perennial.artifacts import Evidence, RunResult
+from perennial.data import news
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, validate
@@ -27,6 +28,7 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
+            news.note_trained(spec, snapshot, home)
             return results.skipped(finished, snapshot, seconds)
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
@@ -48,4 +50,5 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         page = report(spec, evidence, home)
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)
+        news.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)
