@@ -87,9 +87,19 @@ class ColumnsSpec(Settings):
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again."""
     id: str | None = None
-    """A stable row id; None: a hash of the row's content."""
+    """A stable row id: of two rows with the same one the newer counts, by `time`, or the one read later where there is
+    none. None: a hash of the row's content."""
+    deleted: str | None = None
+    """The column that says (true, yes, 1) that the row with this id is gone; such a row needs an id and a time, nothing
+    else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+
+    @model_validator(mode="after")
+    def _deleted_by_id(self) -> Self:
+        if self.deleted is not None and self.id is None:
+            raise ValueError("deleted goes with id: without one it can't be told which row is gone")
+        return self
 
 
 class ExpectationSpec(Settings):

@@ -63,7 +63,9 @@ def by_part(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> list[dict[s
         return [{} for _ in snapshot.parts]
     ids = sorted(changes)
     own = [{row_id: changes[row_id] for row_id in _there(store.root / part.path, ids)} for part in snapshot.parts]
-    known, out = sum(map(len, own)), sum(map(dropped, own))
+    # A row that was replaced by one with the same id is in two parts.
+    there = {row_id for part in own for row_id in part}
+    known, out = len(there), sum(changes[row_id] is None for row_id in there)
     told = f"Corrections: {known - out:,} rows have another label, {out:,} are taken out"
     if unknown := len(changes) - known:
         told += f"; {unknown:,} row ids are of no row that was read (one of them is {_unknown(changes, own)!r})"

@@ -48,6 +48,8 @@ class Encoded:
     """Rows that lost their ends."""
     layout: Any = None
     """What the decoder needs to put segments together again; its own affair."""
+    row_of: np.ndarray | None = None
+    """For each segment the number of its row; None: one segment a row."""
 
 
 class Decoder(Protocol):

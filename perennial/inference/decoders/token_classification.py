@@ -71,7 +71,8 @@ class TokenClassification:
         came_as_tokens = [not isinstance(row, str) for row in inputs]
         units = _units(inputs, came_as_tokens, words, first)
         layout = Layout(texts, came_as_tokens, first, words, seen, units, _words_in_units(units, words))
-        return Encoded([window.ids for window in windows], 0, layout)
+        row_of = np.repeat(np.arange(len(parts)), [len(row) for row in parts])
+        return Encoded([window.ids for window in windows], 0, layout, row_of)
 
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
         layout: Layout = encoded.layout
