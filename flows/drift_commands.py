@@ -50,7 +50,9 @@ def _table(found: DriftFinding) -> Any:
     for heading in ("window", "rows", "from", "to"):
         table.add_column(heading, no_wrap=True)
     for name in names:
-        table.add_column(f"{name} ≤ {found.limits[name]:g}", justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    limits = (f"{found.limits[name]:g}" for name in names)
+    table.add_row("limit", *[""] * 3, *limits, style="dim")
     for window in found.windows:
         times = ("—" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in (window.since, window.until))
         cells = (_cell(window, name, found.limits[name]) for name in names)

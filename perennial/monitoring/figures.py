@@ -49,15 +49,15 @@ class Reference:
         wanted = [name for name in NAMES if getattr(settings.limits, name) is not None]
         self._measures: dict[str, Measure] = {}
         if labelled and "labels" in wanted:
-            self._measures["labels"] = _labels(spec, rows)
+            self._measures["labels"] = _labels(spec, rows, settings.window_rows)
         if "length" in wanted:
-            self._measures["length"] = _length(rows)
+            self._measures["length"] = _length(rows, settings.window_rows)
         if "tokens" in wanted:
             self._measures["tokens"] = _tokens(rows, folder, settings.window_rows)
         if "domain" in wanted:
             self._measures["domain"] = _domain(rows, settings.window_rows)
         asked = {"answers", "scores"} & set(wanted)
-        self._answering = _Answering(spec, rows, champion, folder, asked) if asked else None
+        self._answering = _Answering(spec, settings.window_rows, rows, champion, folder, asked) if asked else None
 
     def figures(self, window: Rows) -> dict[str, float]:
         """Every figure that is wanted and that this kind of task has."""
@@ -70,14 +70,16 @@ class Reference:
 class _Answering:
     """The champion's answers to rows that it did not learn from, and to windows."""
 
-    def __init__(self, spec: PipelineSpec, rows: Rows, champion: Champion, folder: Path, wanted: set[str]) -> None:
+    def __init__(
+        self, spec: PipelineSpec, window_rows: int, rows: Rows, champion: Champion, folder: Path, wanted: set[str]
+    ) -> None:
         self._spec, self._wanted = spec, wanted
         self._predictor = Predictor(folder, digest=champion.package_digest)
         held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]
         answers = self._answers(_spread(held_out, ANSWERED))
         self._labels = Counter(label for answer in answers for label in _answered(answer))
         self._scores = self._scores_of(answers)
-        self._cuts = sizes.edges(self._scores) if len(answers) else np.empty(0)
+        self._cuts = sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
 
     def figures(self, window: Rows) -> dict[str, float]:
         if not len(self._scores):
@@ -112,11 +114,11 @@ def _answered(answer: Mapping[str, object]) -> list[str]:
     return sorted({span["label"] for span in spans}) if isinstance(spans, Sequence) else []
 
 
-def _labels(spec: PipelineSpec, reference: Rows) -> Measure:
+def _labels(spec: PipelineSpec, reference: Rows, window_rows: int) -> Measure:
     kind = kinds.get(spec.kind)
     old = kind.labels_in(reference.targets)
     if old is None:
-        cuts = sizes.edges(_numbers(reference.targets))
+        cuts = sizes.edges(_numbers(reference.targets), window_rows)
         base = sizes.binned(_numbers(reference.targets), cuts)
         return lambda window: sizes.psi(base, sizes.binned(_numbers(window.targets), cuts))
     known = Counter(old.to_pylist())
@@ -142,11 +144,11 @@ def _numbers(targets: pa.Array) -> np.ndarray:
     return np.asarray(targets.drop_null().cast(pa.float64()), float)
 
 
-def _length(reference: Rows) -> Measure:
+def _length(reference: Rows, window_rows: int) -> Measure:
     def lengths(rows: Rows) -> np.ndarray:
         return np.array([sum(map(len, texts)) for texts in rows.texts], float)
 
-    cuts = sizes.edges(lengths(reference))
+    cuts = sizes.edges(lengths(reference), window_rows)
     base = sizes.binned(lengths(reference), cuts)
     return lambda window: sizes.psi(base, sizes.binned(lengths(window), cuts))
 
