@@ -93,5 +93,5 @@ def _this_run() -> FlowRun:
 
 
 def _ended(result: RunResult) -> State[Any]:
-    version = f" Version {result.version}." if result.version else ""
-    return Completed(name=result.status.value.capitalize(), message=" ".join(result.reasons) + version)
+    made = f" Version {result.version}." if result.evidence else ""
+    return Completed(name=result.status.value.capitalize(), message=" ".join(result.reasons) + made)

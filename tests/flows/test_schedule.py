@@ -73,7 +73,7 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     for number in range(5):
         api.emit("tiny", f"event {number}")
     events = until(lambda: api.runs("tiny")[2:], worker)
-    assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted). Version 2.")
+    assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted).")
     assert events[0]["parameters"]["detail"] == "event 0"
 
     assert place.command("schedule", "--pause", "tiny", "--json").json["schedules"][0]["state"] == "paused"
