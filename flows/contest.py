@@ -159,7 +159,7 @@ def _began_before(other: FlowRun, run: FlowRun) -> bool:
 
 
 def _gives_way(run: FlowRun) -> bool:
-    return run.parameters.get("kind", "hand") != "hand"
+    return bool(run.parameters.get("kind", "hand") != "hand")
 
 
 def _newest(runs: Sequence[FlowRun]) -> FlowRun | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
 
 from flows.scheduled import scheduled
 from perennial.spec import PipelineSpec
@@ -26,7 +27,8 @@ def resource(pipeline: str) -> str:
 
 def of(spec: PipelineSpec, schedule: ScheduleSpec, pipeline: str) -> RunnerDeployment:
     """The deployment of `spec`, called like the model; runs find the pipeline as `pipeline`, a name or a path."""
-    return scheduled.to_deployment(
+    return RunnerDeployment.from_flow(
+        scheduled,
         name=spec.name,
         paused=_is_paused(spec.name),
         description=f"Keeps {spec.name} current: {schedule.cron} ({schedule.timezone}), and when new data lands.",

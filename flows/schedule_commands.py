@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -199,8 +200,13 @@ async def _serve(
     beside = [_again(POLL_SECONDS, _drop_older, ids)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
     tasks = [asyncio.create_task(task) for task in beside]
+    running = asyncio.create_task(runner.start())
+    # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     try:
-        await runner.start()
+        with suppress(asyncio.CancelledError):
+            await running
     finally:
         for task in tasks:
             task.cancel()

@@ -1,15 +1,14 @@
 """What a schedule, new data or a person at Prefect's page starts: a run of a pipeline, or why none is needed."""
 
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from flows import contest, environment
 from flows.console import Logged
@@ -44,27 +43,29 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
             return Failed(message=f"The disk is full ({error.filename or 'no file named'}). Free some space.")
 
 
-def _run(pipeline: str, trigger: Trigger, this: FlowRun) -> RunResult:
+def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
     from flows.remembered import remembered
 
     spec = spec_file.read(spec_file.find(pipeline))
     home = Home.from_environment()
-    if trigger.kind == "schedule":
+    if asked.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
-    trigger = _with_drift(spec, home, trigger)
-    return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, this))
+    with get_client(sync_client=True) as client:
+        contest.give_way(client, this)
+        trigger = _with_drift(spec, home, asked)
+        return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
 
 
-def _alone(pipeline: str, spec: PipelineSpec, home: Home, trigger: Trigger, this: FlowRun) -> RunResult:
+def _alone(
+    pipeline: str, spec: PipelineSpec, home: Home, trigger: Trigger, client: SyncPrefectClient, this: FlowRun
+) -> RunResult:
     from flows.retrain import retrain
     from perennial.registry import turn
 
-    with get_client(sync_client=True) as client:
-        contest.give_way(client, this)
-        with contest.settled(client, this), turn.one_anywhere(spec.name, home) as held:
-            if held.lapsed:
-                contest.bury(client, this)
-            return retrain(pipeline, trigger=trigger)
+    with contest.settled(client, this), turn.one_anywhere(spec.name, home) as held:
+        if held.lapsed:
+            contest.bury(client, this)
+        return retrain(pipeline, trigger=trigger)
 
 
 def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
@@ -82,8 +83,8 @@ def _seconds_to_wait(spec: PipelineSpec, this: FlowRun) -> float:
     if spec.schedule is None or this.expected_start_time is None:
         return 0.0
     share = int(digest.of_values(pipeline=spec.name, tick=this.expected_start_time.isoformat())[:8], 16) / 2**32
-    start = this.expected_start_time + timedelta(seconds=share * spec.schedule.jitter_seconds)
-    return max(0.0, (start - datetime.now(UTC)).total_seconds())
+    start = float(this.expected_start_time.timestamp()) + share * spec.schedule.jitter_seconds
+    return max(0.0, start - time.time())
 
 
 def _this_run() -> FlowRun:

@@ -37,6 +37,6 @@ def registry_may_answer(task: Task[..., Any], run: TaskRun, state: State[Any]) -
 
 
 def _is_patient(run: TaskRun) -> bool:
-    flow_run = FlowRunContext.get()
-    trigger = flow_run.parameters.get("trigger") if flow_run else None
+    inside = FlowRunContext.get()
+    trigger = (inside.parameters or {}).get("trigger") if inside else None
     return run.run_count <= 1 or (trigger is not None and trigger.kind != "hand")
