@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline schedule predict browser test check format docs bench ui mlflow-server doctor clean
+.PHONY: help setup pipeline schedule predict tools test check format docs bench ui mlflow-server doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,15 +36,20 @@ schedule: setup ## Retrain by the pipelines' schedules and when new data lands, 
 predict: setup ## Ask the champion: make predict TEXT="Profit warning sends shares down 12%"
 	@$(BIN)/perennial predict $(PIPELINE) "$(or $(TEXT),Profit warning sends shares down 12%)"
 
-# Tests look at reports in a real browser. Where it can't be installed here, they say what to install.
-browser:
+# Tests look at reports in a real browser, and check alerts by Prometheus' own tool. Where these can't be had here, they
+# say what to install. Only promtool is taken out of Debian's package: installed, it would start a server.
+tools: setup
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null || test "$$(id -u)" != 0 || \
 		{ echo "Installing Chromium, which looks at reports."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || true
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool || ! command -v apt-get >/dev/null || \
+		{ echo "Fetching promtool, which checks alerts."; got=$$(mktemp -d); \
+		(cd "$$got" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+		&& dpkg-deb --extract prometheus_*.deb .) >/dev/null 2>&1 && cp "$$got/usr/bin/promtool" $(BIN)/; rm -rf "$$got"; } || true
 
 # Two workers, each with whole files: more would want more memory than a small machine has.
-test: setup browser ## Run all tests
+test: setup tools ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts

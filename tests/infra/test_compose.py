@@ -1,0 +1,148 @@
+"""compose.yaml: its schema, and that its parts fit together."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from infra_files import INFRA, REPOSITORY, Dockerfile, Record, beside_python, command, compose, settled
+
+FILES = ("compose.yaml", "compose.gpu.yaml")
+SERVICES = compose()["services"]
+LASTING = {name: found for name, found in SERVICES.items() if found["restart"] != "on-failure"}
+OWN = {"perennial-worker", "perennial-mlflow", "perennial-serving"}
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def test_the_files_are_as_compose_wants_them() -> None:
+    tool = beside_python("check-jsonschema")
+    assert tool
+    checked = subprocess.run(
+        [tool, "--builtin-schema", "vendor.compose-spec", *(INFRA / name for name in FILES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_all_that_was_promised_is_there() -> None:
+    assert set(LASTING) == {"postgres", "prefect", "worker", "mlflow", "model-server", "prometheus", "grafana"}
+
+
+@every_service
+def test_services_are_hardened_limited_and_started_again(name: str) -> None:
+    found = SERVICES[name]
+    assert found["read_only"] is True
+    assert found["cap_drop"] == ["ALL"]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert found["restart"] in {"unless-stopped", "on-failure"}
+    assert set(found["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert "privileged" not in found
+    assert not any("docker.sock" in str(volume) for volume in found.get("volumes", []))
+    # The user is that of the image, or none of root's.
+    assert found["image"] in OWN or not found["user"].startswith("0")
+
+
+@every_service
+def test_images_of_others_are_pinned(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert image in OWN or re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)?", image)
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_what_runs_on_and_on_is_asked_whether_it_is_well(name: str) -> None:
+    found = LASTING[name]
+    if name == "mlflow":
+        assert Dockerfile(REPOSITORY / found["build"]["dockerfile"]).all_of("HEALTHCHECK")
+        return
+    test = found["healthcheck"]["test"]
+    assert test[0] == "CMD"
+    if test[1] == "python":
+        compile(test[3], "healthcheck", "exec")
+
+
+@every_service
+def test_what_a_service_refers_to_is_declared(name: str) -> None:
+    whole, found = compose(), SERVICES[name]
+    assert set(found["networks"]) <= set(whole["networks"])
+    assert set(found.get("secrets", [])) <= set(whole["secrets"])
+    assert set(found.get("depends_on", {})) <= set(SERVICES)
+    for volume in found.get("volumes", []):
+        source = settled(volume).split(":")[0]
+        if source.startswith("."):
+            assert (INFRA / source).exists(), source
+        else:
+            assert source in whole["volumes"]
+    for target, condition in found.get("depends_on", {}).items():
+        if condition["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[target] or target == "mlflow"
+
+
+@every_service
+def test_secrets_are_files_that_the_service_is_given(name: str) -> None:
+    found = SERVICES[name]
+    given = found.get("secrets", [])
+    for variable, value in _environment(found).items():
+        if variable.endswith("_FILE"):
+            assert value.removeprefix("/run/secrets/") in given, variable
+        else:
+            assert not re.search(r"PASSWORD|SECRET|TOKEN|AUTH_STRING", variable), variable
+            assert not re.search(r"://[^/@:]*:[^/@]+@", value), variable
+
+
+def test_every_secret_is_made_by_the_script_and_used(tmp_path) -> None:
+    subprocess.run([INFRA / "make-secrets.sh", tmp_path / "secrets"], check=True, capture_output=True)
+    made = {path.name for path in (tmp_path / "secrets").iterdir()}
+    named = compose()["secrets"]
+    assert {secret["file"] for secret in named.values()} == {f"./secrets/{name}" for name in made}
+    assert {name for found in SERVICES.values() for name in found.get("secrets", [])} == set(named)
+
+
+def test_who_speaks_with_whom_shares_a_network_and_knows_the_port() -> None:
+    ports = {"postgres": 5432, "prefect": 4200, "mlflow": 5000, "model-server": 8000, "prometheus": 9090}
+    for name, found in SERVICES.items():
+        for value in _environment(found).values():
+            for host, port in re.findall(r"(?:://|@)(?:\w+@)?([a-z-]+)(?::(\d+))?/?", value):
+                if host in SERVICES:
+                    assert set(found["networks"]) & set(SERVICES[host]["networks"]), (name, host)
+                    assert port in {"", str(ports[host])}, (name, host, port)
+
+
+def test_ports_are_opened_to_this_machine_alone() -> None:
+    published = [settled(port) for found in SERVICES.values() for port in found.get("ports", [])]
+    assert len(published) == 5
+    assert all(port.startswith("127.0.0.1:") for port in published)
+    assert compose()["networks"]["databases"] == {"internal": True}
+    assert "ports" not in SERVICES["postgres"]
+
+
+def test_the_settings_that_can_be_made_are_told() -> None:
+    text = (INFRA / "compose.yaml").read_text(encoding="utf-8")
+    example = (INFRA / ".env.example").read_text(encoding="utf-8")
+    told = dict(re.findall(r"(?m)^(\w+)=(.+)$", example))
+    assert dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text)) == told
+    ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/infra/secrets/", "/infra/.env"} <= set(ignored)
+
+
+def test_the_gpu_file_changes_services_that_are_there() -> None:
+    import yaml
+
+    changed: Record = yaml.safe_load((INFRA / "compose.gpu.yaml").read_text(encoding="utf-8"))["services"]
+    assert set(changed) == {name for name, found in SERVICES.items() if found["image"] == "perennial-worker"}
+    assert {found["build"]["args"]["ACCEL"] for found in changed.values()} == {"gpu"}
+
+
+def test_the_model_server_is_started_as_its_image_starts_it_before_there_is_a_champion() -> None:
+    assert command("model-server") == ["sentiment", "--wait", "--json"]
+    entry = SERVICES["model-server"]["entrypoint"]
+    assert entry[0] == "/opt/perennial/with-secrets.sh"
+    for path in INFRA.glob("serving.Dockerfile"):
+        assert entry[1:] == json.loads(Dockerfile(path).all_of("ENTRYPOINT")[0])
+
+
+def _environment(found: Record) -> dict[str, Any]:
+    return {name: settled(str(value)) for name, value in found.get("environment", {}).items()}
