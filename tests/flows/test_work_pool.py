@@ -16,7 +16,6 @@ from flows import deployments
 from perennial import spec_file
 
 FILE = REPOSITORY / "infra" / "prefect.yaml"
-TEMPLATE = REPOSITORY / "infra" / "work-pools" / "process.json"
 SHIPPED = {
     path.parent.name: spec_file.read(path) for path in sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml"))
 }
@@ -45,7 +44,7 @@ def test_prefect_takes_it(prefect_api: str, tmp_path: Path) -> None:
         "DO_NOT_TRACK": "1",
     }
     for arguments in (
-        ("work-pool", "create", "perennial", "--type", "process", "--base-job-template", str(TEMPLATE)),
+        ("work-pool", "create", "perennial", "--type", "process"),
         ("work-pool", "update", "perennial", "--concurrency-limit", "2"),
         ("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE)),
     ):
