@@ -40,6 +40,6 @@ def test_the_server_that_serves_schedules_is_found_while_it_lives(
     assert running(home) is None
     (home.prefect / ADDRESS).write_text(f"{prefect_api}\n")
     assert running(home) == prefect_api
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", "")
     join(home)
     assert os.environ["PREFECT_API_URL"] == prefect_api
