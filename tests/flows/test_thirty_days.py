@@ -49,11 +49,11 @@ class Month:
         self.champion: str | None = None
         self.first_row = 1000
 
-    def part(self, count: int = PART, labels: tuple[str, ...] = tiny_pipeline.LABELS) -> Path:
-        """New rows come."""
+    def part(self, count: int = PART, labels: tuple[str, ...] = tiny_pipeline.LABELS, **cells: str) -> Path:
+        """New rows come, with `cells` in each of them."""
         self.first_row += 1000
-        path = self.place.data / f"part-{self.first_row}.jsonl"
-        return tiny_pipeline.write_jsonl(path, tiny_pipeline.rows(count, self.first_row, labels))
+        some = [{**row, **cells} for row in tiny_pipeline.rows(count, self.first_row, labels)]
+        return tiny_pipeline.write_jsonl(self.place.data / f"part-{self.first_row}.jsonl", some)
 
     def gates(self, gates: list[dict[str, Any]]) -> None:
         """Somebody changes the gates."""
@@ -168,7 +168,7 @@ def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.part(100)
     month.day("Promoted", "Version 3.")  # 5: enough, with those of the day before
 
-    bad = month.part(labels=("awful",))
+    bad = month.part(label="awful")
     month.day("Failed", "awful")  # 6: a label that nobody knows
     month.day("Failed", "awful")  # 7: and nobody looked
     bad.unlink()
