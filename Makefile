@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline predict tools test check format docs bench ui mlflow-server doctor clean
+.PHONY: help setup pipeline schedule predict tools test check format docs bench ui mlflow-server doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 pipeline: setup ## Run the main job: PIPELINE=sentiment from its data to a judged, registered model
 	@$(BIN)/perennial run $(PIPELINE)
+
+schedule: setup ## Retrain by the pipelines' schedules and when new data lands, until Ctrl-C
+	@$(BIN)/perennial schedule
 
 predict: setup ## Ask the champion: make predict TEXT="Profit warning sends shares down 12%"
 	@$(BIN)/perennial predict $(PIPELINE) "$(or $(TEXT),Profit warning sends shares down 12%)"

@@ -492,6 +492,30 @@ def gc(
 
 
 @app.command()
+def schedule(
+    pipelines: Annotated[
+        list[str] | None, typer.Argument(help="Names under pipelines/, folders or files; none: all with a schedule.")
+    ] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Only show what runs when; starts nothing.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Let nothing start these any more, until --resume.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Let them go on after --pause.")] = False,
+    at_once: Annotated[int, typer.Option(min=1, help="Runs of different pipelines at a time.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Retrain by the pipelines' schedules, and when new data lands, until Ctrl-C.
+
+    Prefect does it: the server of PREFECT_API_URL, or one of its own, whose page this prints. A pipeline has one run at
+    a time. Ticks that were missed while nothing ran are made up for by one run. With PREFECT_API_URL set, a worker
+    elsewhere can do the runs instead: docs/scheduling.md.
+    """
+    with reported(as_json):
+        from flows import schedule_commands
+
+        asked = [mode for mode, wanted in (("list", list_only), ("pause", pause), ("resume", resume)) if wanted]
+        schedule_commands.act(pipelines or (), asked, at_once, as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
     with reported(as_json):

@@ -1,5 +1,6 @@
 """What a person sees while a run works: one line a step, with progress where a step takes long."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -48,9 +49,31 @@ class Lines:
 
     def end(self, step: str, seconds: float, done: bool) -> None:
         """The step, its seconds and its last detail."""
-        mark = "✓" if done else "✗"
-        time = f"{seconds:6.1f} s" if seconds >= INSTANT else " " * 8
-        self.console.print(f"{mark} {step:<10} {time}  {self.detail}".rstrip(), markup=False, highlight=False)
+        self.console.print(_line(step, seconds, done, self.detail), markup=False, highlight=False)
+
+
+class Logged:
+    """A line in a log when a step has ended; for Prefect's page."""
+
+    def __init__(self, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
+        self.log = log
+        self.detail = ""
+
+    def begin(self, step: str) -> None:
+        """Forget the step before."""
+        self.detail = ""
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        """Remember the newest detail for the step's line."""
+        self.detail = _detail(done, total, unit, detail)
+
+    def note(self, message: str) -> None:
+        """The message, at once."""
+        self.log.warning("%s", message)
+
+    def end(self, step: str, seconds: float, done: bool) -> None:
+        """The step, its seconds and its last detail."""
+        self.log.info("%s", _line(step, seconds, done, self.detail))
 
 
 class Bars:
@@ -85,6 +108,12 @@ class Bars:
         if self.task is None:
             self.begin("")
         return cast(TaskID, self.task)
+
+
+def _line(step: str, seconds: float, done: bool, detail: str) -> str:
+    mark = "✓" if done else "✗"
+    time = f"{seconds:6.1f} s" if seconds >= INSTANT else " " * 8
+    return f"{mark} {step:<10} {time}  {detail}".rstrip()
 
 
 def _detail(done: float, total: float | None, unit: str, detail: str) -> str:

@@ -10,12 +10,20 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
+from http import HTTPStatus
 from typing import IO, Any
 
 from perennial.errors import PerennialError
 from perennial.home import Home
+from perennial.store import write_atomically
 
 API_URL = "PREFECT_API_URL"
+ADDRESS = "address"
+"""File in Prefect's home with the address of a server that serves schedules."""
+SERVING = "--serving"
+PORT = 4200
+"""Prefect's own; webhooks need one that stays."""
 SECONDS_TO_START = 180
 SECONDS_TO_END = 5
 
@@ -24,17 +32,18 @@ class PrefectError(PerennialError):
     """The embedded Prefect server did not start."""
 
 
-def embed(home: Home) -> None:
+def embed(home: Home, *, serving: bool = False) -> None:
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
-    Called before Prefect is imported: it reads its settings then, and what it says last, when the process ends, must
-    still be heard. Raises PrefectError if the server does not start.
+    `serving`: with its page, its scheduler and its automations, on port 4200 if that is free; others find it by
+    `running`. Called before Prefect is imported: it reads its settings then, and what it says last, when the process
+    ends, must still be heard. Raises PrefectError if the server does not start.
     """
     if os.environ.get(API_URL):
         return
     # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
     server = subprocess.Popen(
-        [sys.executable, "-m", "flows.prefect_server"],
+        [sys.executable, "-m", "flows.prefect_server", *([SERVING] if serving else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -42,6 +51,28 @@ def embed(home: Home) -> None:
     )
     atexit.register(_end, server)
     os.environ[API_URL] = _address(server, home)
+    if serving:
+        path = home.prefect / ADDRESS
+        write_atomically(path, os.environ[API_URL] + "\n")
+        atexit.register(path.unlink, missing_ok=True)
+
+
+def running(home: Home) -> str | None:
+    """The API's address of the server that `perennial schedule` serves on `home` now; None: there is none."""
+    try:
+        address = (home.prefect / ADDRESS).read_text(encoding="utf-8").strip()
+        # One that was killed leaves its address behind.
+        with urllib.request.urlopen(f"{address}/health", timeout=SECONDS_TO_END) as answer:  # noqa: S310 - our own
+            return address if answer.status == HTTPStatus.OK else None
+    except (OSError, ValueError):
+        return None
+
+
+def join(home: Home) -> None:
+    """Speak to the server that serves schedules on `home`, or else to one as `embed` starts it."""
+    if not os.environ.get(API_URL) and (address := running(home)):
+        os.environ[API_URL] = address
+    embed(home)
 
 
 def _end(server: subprocess.Popen[str]) -> None:
@@ -70,7 +101,18 @@ def _address(server: subprocess.Popen[str], home: Home) -> str:
 
 
 def main() -> None:
-    """Serve Prefect's API on a free port of the loopback, print its address, and end when standard input does."""
+    """Serve Prefect's API on a port of the loopback, print its address, and end when standard input does."""
+    serving = SERVING in sys.argv[1:]
+    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+    with socket.socket() as listening:
+        _bind(listening, PORT if serving else 0)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        # The page in the browser asks the API by this address.
+        os.environ.setdefault("PREFECT_UI_API_URL", address)
+        _serve(listening, address, serving)
+
+
+def _serve(listening: socket.socket, address: str, serving: bool) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
@@ -78,16 +120,21 @@ def main() -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                print(f"http://127.0.0.1:{port}/api", flush=True)  # noqa: T201 - the parent reads it
+                print(address, flush=True)  # noqa: T201 - the parent reads it
 
     def make() -> Any:
-        return create_app(ephemeral=True, final=True)
+        return create_app(ephemeral=not serving, final=True)
 
-    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    with socket.socket() as listening:
+    Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[listening])
+
+
+def _bind(listening: socket.socket, port: int) -> None:
+    # Else a server that ended a moment ago would keep the port for a minute.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
         listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[listening])
 
 
 def _end_with(parent: IO[str]) -> None:

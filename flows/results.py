@@ -1,11 +1,11 @@
 """What a run came to, as one record."""
 
-from perennial.artifacts import Evidence, RegisteredVersion, Report, RunResult, Snapshot, Status
+from perennial.artifacts import Evidence, RegisteredVersion, Report, RunResult, Snapshot, Status, Trigger
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 
 
-def skipped(finished: FinishedVersion, snapshot: Snapshot, seconds: dict[str, float]) -> RunResult:
+def skipped(finished: FinishedVersion, snapshot: Snapshot, trigger: Trigger, seconds: dict[str, float]) -> RunResult:
     """A run that had nothing to do: an earlier one under the same key came to `finished`."""
     version = finished.registered
     return RunResult(
@@ -15,6 +15,21 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, seconds: dict[str, fl
         run_id=version.run_id,
         reasons=(f"Already trained: version {version.version} ({finished.status}).",),
         snapshot=snapshot,
+        trigger=trigger,
+        seconds=seconds,
+    )
+
+
+def nothing_new(model: str, reason: str, snapshot: Snapshot, trigger: Trigger, seconds: dict[str, float]) -> RunResult:
+    """A run that was not worth a training, because of `reason`."""
+    return RunResult(
+        status=Status.SKIPPED,
+        model=model,
+        version=None,
+        run_id=None,
+        reasons=(reason,),
+        snapshot=snapshot,
+        trigger=trigger,
         seconds=seconds,
     )
 
@@ -32,5 +47,6 @@ def concluded(
         snapshot=evidence.snapshot,
         evidence=evidence,
         report=report,
+        trigger=evidence.trigger,
         seconds=seconds,
     )

@@ -6,19 +6,26 @@ from prefect import flow
 
 from flows import results
 from perennial import libraries, progress, run_key, spec_file
-from perennial.artifacts import Evidence, RunResult
+from perennial.artifacts import Evidence, RunResult, Trigger
+from perennial.data import news
 from perennial.home import Home
 from perennial.lock import one_at_a_time
-from tasks.data import encode, ingest, validate
+from tasks.data import encode, ingest, too_few, validate
 from tasks.model import decide, evaluate, export, finetune, report
 from tasks.registry import conclude, find_champion, find_finished, find_start, register
 
 
 @flow(name="retrain", flow_run_name="retrain {pipeline}", persist_result=False, validate_parameters=False)
-def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) -> RunResult:
+def retrain(
+    pipeline: str,
+    overrides: Sequence[str] = (),
+    reread: bool = False,
+    trigger: Trigger = Trigger(),  # noqa: B008 - frozen
+) -> RunResult:
     """One retraining run of `pipeline` (a name or a path), with `overrides` as `--set` takes them.
 
-    `reread`: read the source from its beginning into a new snapshot. Raises PerennialError.
+    `reread`: read the source from its beginning into a new snapshot. `trigger`: why; a run that nobody asked for is
+    skipped when too little is new. Raises PerennialError.
     """
     spec = spec_file.read(spec_file.find(pipeline), overrides)
     home = Home.from_environment()
@@ -27,7 +34,11 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
-            return results.skipped(finished, snapshot, seconds)
+            news.note_trained(spec, snapshot, home)
+            return results.skipped(finished, snapshot, trigger, seconds)
+        reason = too_few(spec, snapshot, trigger, home)
+        if reason is not None:
+            return results.nothing_new(spec.name, reason, snapshot, trigger, seconds)
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
         champion = find_champion(spec, home)
@@ -45,8 +56,11 @@ def retrain(pipeline: str, overrides: Sequence[str] = (), reread: bool = False) 
             decision=decision,
             seconds=seconds,
             libraries=libraries.installed(),
+            trigger=trigger,
         )
         page = report(spec, evidence, home)
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)
+        if evaluation.champion_problem is None:
+            news.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)

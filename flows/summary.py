@@ -34,6 +34,7 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "version": result.version,
         "run_id": result.run_id,
         "reasons": list(result.reasons),
+        "trigger": result.trigger.model_dump(mode="json"),
         "decision": found.decision.outcome.value if found else None,
         "metrics": _all_metrics(found.evaluation) if found else {},
         "checks": [check.model_dump(mode="json") for check in found.decision.checks] if found else [],
@@ -47,6 +48,8 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "snapshot": result.snapshot.digest,
             "rows": result.snapshot.rows,
             "new_rows": result.snapshot.new_rows,
+            "corrected_rows": result.snapshot.corrected_rows,
+            "deleted_rows": result.snapshot.deleted_rows,
             "repeated_rows": result.snapshot.repeated_rows,
             "late_rows": result.snapshot.late_rows,
             "quarantined": found.validated.quarantined if found else None,
@@ -117,6 +120,10 @@ def _interval(check: Check) -> str:
 def _facts(result: RunResult, home: Home) -> Iterator[str]:
     found = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
+    if result.snapshot.corrected_rows:
+        data += f", {result.snapshot.corrected_rows:,} corrected"
+    if result.snapshot.deleted_rows:
+        data += f", {result.snapshot.deleted_rows:,} deleted"
     if found and found.validated.quarantined:
         data += f", {found.validated.quarantined:,} set aside"
     yield f"data      {data}"

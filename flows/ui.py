@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from flows import environment
+from flows import environment, prefect_server
 from flows.reporting import reported
 from perennial.home import Home
 
@@ -38,7 +38,8 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
     if not mlflow_page.startswith("http"):
         servers.append(_start(_mlflow(), {"MLFLOW_BACKEND_STORE_URI": tracking.uri(home)}))
         mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
-    prefect_page = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
+    # `perennial schedule` has a page of its own.
+    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_server.running(home) or "").removesuffix("/api")
     if not prefect_page:
         servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"

@@ -24,18 +24,38 @@ class Part(Record):
     rows: int
 
 
+class Retirement(Record):
+    """Rows of older parts that count no more, because a run read that they were corrected or deleted."""
+
+    path: str
+    """Parquet: row_id, part (its number, from 0), what became of it."""
+    sha256: str
+    before: int
+    """How many parts there were; what the run appended stands after them."""
+    hits: dict[int, int] = {}
+    """By the number of a part, how many of its rows go; empty: none goes, and only what was read is remembered."""
+    deleted: int = 0
+    """How many of them were deleted; the others were replaced by a row in a later part."""
+
+
 class Snapshot(Record):
-    """All labelled rows known when a run started, as a list of parts."""
+    """All labelled rows known when a run started, as a list of parts, less those that were retired since."""
 
     pipeline: str
     digest: str
-    """Of the parts' sha256, in order."""
+    """Of the parts' sha256, in order, and of what was retired."""
     parts: tuple[Part, ...]
+    retired: tuple[Retirement, ...] = ()
     rows: int
+    """Rows that count: of all parts, less those that were retired."""
     new_rows: int
-    """Rows this run appended; 0: nothing new."""
+    """Rows this run appended that are no corrections of older ones; 0: nothing new."""
+    corrected_rows: int = 0
+    """Rows this run appended in place of an older one with the same id."""
+    deleted_rows: int = 0
+    """Rows that are gone because this run read that they were deleted."""
     repeated_rows: int
-    """Rows this run read and left out because their row id was there already."""
+    """Rows this run read and left out because it knew them, or a newer one with the same id, already."""
     late_rows: int
     """Unseen rows this run left out because they are older than the watermark of a file read before."""
     watermark: str | None
@@ -63,8 +83,10 @@ class ValidatedData(Record):
     """A snapshot's rows that may be trained and judged on."""
 
     digest: str
-    """Of the checked parts' sha256, in order."""
+    """Of the checked parts' sha256, in order, and of what was retired."""
     parts: tuple[CheckedPart, ...]
+    retired: tuple[Retirement, ...] = ()
+    """Rows of the parts that count no more; they may be among the good ones in the files."""
     rows: dict[str, int]
     """Rows per split: train, validation, test."""
     label_rows: dict[str, dict[str, int]]
@@ -448,6 +470,14 @@ class Decision(Record):
     """The champion the candidate was judged against; None: there was none yet."""
 
 
+class Trigger(Record):
+    """Why a run was started."""
+
+    kind: Literal["hand", "schedule", "data", "drift"] = "hand"
+    detail: str = ""
+    """In words, for example the file that came, or what drifted."""
+
+
 class Evidence(Record):
     """All that a run found, and its decision rests on; what is registered with the package."""
 
@@ -461,6 +491,8 @@ class Evidence(Record):
     """Wall-clock time of each step so far."""
     libraries: dict[str, str] = {}
     """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
+    trigger: Trigger = Trigger()
+    """Why the run was started."""
 
 
 class Report(Record):
@@ -482,14 +514,6 @@ class RegisteredVersion(Record):
     package_digest: str
     champion_version: str | None
     """The champion that the decision was made against."""
-
-
-class Trigger(Record):
-    """Why a run was started."""
-
-    kind: Literal["hand", "schedule", "data", "drift"] = "hand"
-    detail: str = ""
-    """In words, for example the file that came, or what drifted."""
 
 
 class Status(StrEnum):
@@ -517,5 +541,7 @@ class RunResult(Record):
     """None: skipped, there was nothing to do."""
     report: Report | None = None
     """None: skipped."""
+    trigger: Trigger = Trigger()
+    """Why it was started."""
     seconds: dict[str, float]
     """Wall-clock time of each step."""

@@ -26,6 +26,10 @@ class SourceError(PerennialError):
     """A data source can't be read: missing, empty, malformed, unreachable."""
 
 
+class UnreachableError(SourceError):
+    """A data source does not answer now: its server is down, restarting or locked. It may answer in a minute."""
+
+
 class ValidationError(PerennialError):
     """The data broke an expectation of severity `critical`, or too much of it is quarantined."""
 

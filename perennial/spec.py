@@ -16,6 +16,7 @@ from perennial.spec_behaviours import ExpectSpec as ExpectSpec
 from perennial.spec_behaviours import InvarianceSpec as InvarianceSpec
 from perennial.spec_behaviours import MinimumSpec as MinimumSpec
 from perennial.spec_notify import NotifySpec
+from perennial.spec_schedule import ScheduleSpec as ScheduleSpec
 from perennial.spec_serving import ServingSpec as ServingSpec
 from perennial.spec_triggers import DriftLimits as DriftLimits
 from perennial.spec_triggers import WindowsSpec
@@ -87,9 +88,19 @@ class ColumnsSpec(Settings):
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again."""
     id: str | None = None
-    """A stable row id; None: a hash of the row's content."""
+    """A stable row id: of two rows with the same one the newer counts, by `time`, or the one read later where there is
+    none. None: a hash of the row's content."""
+    deleted: str | None = None
+    """The column that says (true, yes, 1) that the row with this id is gone; such a row needs an id and a time, nothing
+    else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+
+    @model_validator(mode="after")
+    def _deleted_by_id(self) -> Self:
+        if self.deleted is not None and self.id is None:
+            raise ValueError("deleted goes with id: without one it can't be told which row is gone")
+        return self
 
 
 class ExpectationSpec(Settings):
@@ -353,15 +364,6 @@ class ReportSpec(Settings):
     the run in MLflow, reads them then; false: row ids and counts only."""
 
 
-class ScheduleSpec(Settings):
-    """When a scheduled run starts."""
-
-    cron: str
-    """Five fields: minute, hour, day of month, month, day of week."""
-    min_new_rows: int = Field(default=1, ge=0)
-    """A scheduled run with fewer new rows is skipped."""
-
-
 class TriggersSpec(WindowsSpec):
     """When drift starts a run: new rows, or live texts, that are far from what the champion was trained on."""
 
@@ -423,6 +425,14 @@ class PipelineSpec(Settings):
         copy = self.model_copy()
         copy._folder = folder
         return copy
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if self.schedule and self.schedule.watch and not isinstance(self.data.source, FileSource):
+            raise ValueError(
+                f"schedule.watch looks for files, and data.source is of type {self.data.source.type}; leave watch out"
+            )
+        return self
 
     @field_validator("kind")
     @classmethod

@@ -1,25 +1,31 @@
-"""The steps from a source to token ids."""
+"""The steps from a source to token ids. Only the source itself is asked again when it does not answer."""
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
-from perennial.artifacts import EncodedData, Snapshot, ValidatedData
+from perennial.artifacts import EncodedData, Snapshot, Trigger, ValidatedData
+from perennial.data import news, validation
 from perennial.data import snapshot as snapshots
-from perennial.data import validation
 from perennial.home import Home
 from perennial.spec import PipelineSpec
 from perennial.training import encoding
+from tasks.retrying import STEP, source_may_answer, step
 
 
-@task(name="ingest", cache_policy=NO_CACHE, persist_result=False)
+@task(name="ingest", **step(source_may_answer))
 def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     """Read what is new in the source."""
     with progress.step("ingest"):
         return snapshots.ingest(spec, home, reread=reread)
 
 
-@task(name="validate", cache_policy=NO_CACHE, persist_result=False)
+@task(name="is there anything new", **STEP)
+def too_few(spec: PipelineSpec, snapshot: Snapshot, trigger: Trigger, home: Home) -> str | None:
+    """Why a run that the schedule or new data started is not worth a training; None: it is."""
+    return news.too_few(spec, snapshot, home) if trigger.kind in ("schedule", "data") else None
+
+
+@task(name="validate", **STEP)
 def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedData:
     """Check the rows; set bad ones aside or stop."""
     with progress.step("validate"):
@@ -28,7 +34,7 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
         return data
 
 
-@task(name="encode", cache_policy=NO_CACHE, persist_result=False)
+@task(name="encode", **STEP)
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     """Tokenize what is not tokenized yet."""
     with progress.step("encode"):

@@ -1,7 +1,6 @@
-"""The steps from token ids to a judged package."""
+"""The steps from token ids to a judged package. None is tried again: a training that failed would fail again."""
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
 from perennial.artifacts import (
@@ -23,9 +22,10 @@ from perennial.export import onnx_package, sample
 from perennial.home import Home
 from perennial.spec import PipelineSpec
 from perennial.training import finetune as training
+from tasks.retrying import STEP
 
 
-@task(name="finetune", cache_policy=NO_CACHE, persist_result=False)
+@task(name="finetune", **STEP)
 def finetune(
     spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home, start: StartingPoint | None
 ) -> TrainedModel:
@@ -34,7 +34,7 @@ def finetune(
         return training.finetune(spec, data, validated, home, start)
 
 
-@task(name="export", cache_policy=NO_CACHE, persist_result=False)
+@task(name="export", **STEP)
 def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: Home) -> OnnxPackage:
     """Make the package that is judged and served."""
     with progress.step("export"):
@@ -42,7 +42,7 @@ def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: H
         return onnx_package.export(spec, model, inputs, targets, home, data_digest=data.digest)
 
 
-@task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)
+@task(name="evaluate", **STEP)
 def evaluate(
     spec: PipelineSpec, package: OnnxPackage, data: ValidatedData, champion: Champion | None, home: Home
 ) -> Evaluation:
@@ -51,14 +51,14 @@ def evaluate(
         return judging.evaluate(spec, package, data, champion, home)
 
 
-@task(name="decide", cache_policy=NO_CACHE, persist_result=False)
+@task(name="decide", **STEP)
 def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     """Apply the gates."""
     with progress.step("decide"):
         return gates.decide(spec, evaluation)
 
 
-@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report", **STEP)
 def report(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
     """Make the page about the run."""
     with progress.step("report"):

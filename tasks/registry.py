@@ -1,9 +1,6 @@
-"""The steps that speak to MLflow's registry: the only ones retried, because a server may be restarting."""
-
-from typing import Any
+"""The steps that speak to MLflow's registry; asked again, because a server may be restarting."""
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion, StartingPoint
@@ -12,13 +9,9 @@ from perennial.registry import aliases, guard, promotion, starting, versions
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 from perennial.spec import PipelineSpec
+from tasks.retrying import registry_may_answer, step
 
-RETRIED: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-    "retries": 1,
-    "retry_delay_seconds": 2,
-}
+RETRIED = step(registry_may_answer)
 
 
 @task(name="find finished run", **RETRIED)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 
 from perennial.home import Home
@@ -86,15 +86,18 @@ class Place:
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ended(result.exit_code, result.stdout, result.stderr)
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """`perennial ARGUMENTS` in a process of its own."""
+    def start(
+        self, *arguments: str, log: IO[bytes] | None = None, alone: bool = False, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """`perennial ARGUMENTS` in a process of its own; `alone`: in a group of its own; `log`: takes what it says."""
         return subprocess.Popen(
             [sys.executable, "-m", "flows.cli", *arguments],
             cwd=self.folder,
             env=os.environ | self.environment() | {"PYTHONPATH": str(REPOSITORY)} | environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=log or subprocess.PIPE,
+            stderr=log or subprocess.PIPE,
+            start_new_session=alone,
             # A shell's background job ignores Ctrl-C and hands that on; a person's terminal does not.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
@@ -179,8 +182,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[str]:
-    """The API address of a Prefect server with its database in `folder`."""
+def prefect_server(folder: Path, **environment: str) -> Iterator[str]:
+    """The API address of a Prefect server with its database in `folder`, unless `environment` names another."""
     port = free_port()
     settings = {
         "PREFECT_HOME": str(folder),
@@ -188,7 +191,8 @@ def prefect_server(folder: Path) -> Iterator[str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     }
-    environment = {name: value for name, value in os.environ.items() if name not in ENTERED} | settings
+    kept = {name: value for name, value in os.environ.items() if name not in ENTERED}
+    environment = kept | settings | environment
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(

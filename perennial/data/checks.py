@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from perennial.data.expected import Expected, built_in
 from perennial.data.findings import PartSummary
+from perennial.data.gone_rows import GoneRows
 from perennial.spec import SPLITS, PipelineSpec
 
 MIN_ROWS_TO_COMPARE = 50
@@ -23,30 +24,37 @@ class Figures:
     expected: tuple[Expected, ...]
 
 
-def across_parts(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -> list[Figures]:
-    """The figures of all parts; the first `older` of them were validated before, the others are new."""
+def across_parts(spec: PipelineSpec, parts: Sequence[PartSummary], older: int, gone: GoneRows) -> list[Figures]:
+    """The figures of all parts, of whose good rows those that are `gone` don't count; the first `older` of them were
+    validated before, the others are new."""
     return [
-        _row_counts(spec, parts),
+        _row_counts(spec, parts, gone),
         _quarantined(spec, parts, older),
         *_label_shift(spec, parts, older),
     ]
 
 
-def rows_per_split(parts: Sequence[PartSummary]) -> dict[str, int]:
-    """Good rows of all parts in each split."""
-    return {split: sum(part.rows.get(split, 0) for part in parts) for split in SPLITS}
+def rows_per_split(parts: Sequence[PartSummary], gone: GoneRows) -> dict[str, int]:
+    """Good rows of all parts in each split, without those that are gone."""
+    return {split: sum(part.rows.get(split, 0) for part in parts) - gone.rows.get(split, 0) for split in SPLITS}
 
 
-def rows_per_label(spec: PipelineSpec, parts: Sequence[PartSummary]) -> dict[str, dict[str, int]]:
-    """Good rows of all parts in each split and label, data.labels first and all there; empty: no label column."""
+def rows_per_label(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows) -> dict[str, dict[str, int]]:
+    """Good rows of all parts in each split and label, without those that are gone; data.labels first and all there;
+    empty: no label column."""
     if not spec.data.labels:
         return {}
     seen = {label for part in parts for rows in part.label_rows.values() for label in rows}
     labels = [*spec.data.labels, *sorted(seen - set(spec.data.labels))]
-    return {
-        split: {label: sum(part.label_rows.get(split, {}).get(label, 0) for part in parts) for label in labels}
-        for split in SPLITS
-    }
+    return {split: _rows_per_label(parts, gone, split, labels) for split in SPLITS}
+
+
+def _rows_per_label(parts: Sequence[PartSummary], gone: GoneRows, split: str, labels: Sequence[str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.label_rows.get(split, {}))
+    counts.subtract(gone.label_rows.get(split, {}))
+    return {label: counts[label] for label in labels}
 
 
 def quarantined_share(parts: Sequence[PartSummary]) -> float:
@@ -66,7 +74,7 @@ def label_distance(one: dict[str, float], other: dict[str, float]) -> float:
     return sum(abs(one.get(label, 0) - other.get(label, 0)) for label in {*one, *other}) / 2
 
 
-def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary]) -> Figures:
+def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows) -> Figures:
     enough = built_in(
         "expect_column_sum_to_be_between",
         column="rows",
@@ -74,10 +82,10 @@ def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary]) -> Figures:
         severity="critical",
         fault=f"there are fewer than {spec.data.min_rows:,} rows in all (data.min_rows)",
     )
-    labels = rows_per_label(spec, parts)
+    labels = rows_per_label(spec, parts, gone)
     if not labels:
         counts: list[dict[str, str | int | float]] = [
-            {"split": split, "rows": rows} for split, rows in rows_per_split(parts).items()
+            {"split": split, "rows": rows} for split, rows in rows_per_split(parts, gone).items()
         ]
         return Figures("rows", counts, ("split",), "rows", (enough,))
     enough_per_label = built_in(

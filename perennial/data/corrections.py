@@ -81,17 +81,18 @@ def of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
         return Corrections([{} for _ in snapshot.parts])
     ids = sorted(said)
     text = kinds.get(spec.kind).text_columns[0]
-    own, faults = [], []
+    own: list[Changes] = []
+    misfits: dict[str, str | None] = {}
     for part in snapshot.parts:
         rows = _there(store.root / part.path, ids, text)
         own.append({row_id: said[row_id].value for row_id in sorted(rows)})
-        faults += [fault for row_id in rows if (fault := _misfit(spec, said[row_id], rows[row_id]))]
-    if faults:
+        # A row that was replaced by one with the same id is in two parts, and the later one counts.
+        misfits |= {row_id: _misfit(spec, said[row_id], rows[row_id]) for row_id in rows}
+    if faults := [fault for fault in misfits.values() if fault]:
         raise SourceError(f"data.corrections do not fit their rows: {listing(faults, MAX_FAULTS)}.", remedy=LEAVE_TEXT)
-    known, out = sum(map(len, own)), sum(map(dropped, own))
-    there = {row_id for changes in own for row_id in changes}
-    progress.note(f"Corrections: {known - out:,} rows have another label, {out:,} are taken out.")
-    return Corrections(own, tuple(row_id for row_id in said if row_id not in there))
+    out = sum(said[row_id].value is None for row_id in misfits)
+    progress.note(f"Corrections: {len(misfits) - out:,} rows have another label, {out:,} are taken out.")
+    return Corrections(own, tuple(row_id for row_id in said if row_id not in misfits))
 
 
 def dropped(changes: Changes) -> int:

@@ -16,6 +16,7 @@ from perennial.data.corrections import Changes
 from perennial.data.expected import BUILT_IN, EXISTS, Expected, built_in, checkable_columns, of_rows
 from perennial.data.findings import MAX_PLACES, Finding, PartSummary, Place, quarantined_for
 from perennial.data.outcomes import Evaluator, Outcome
+from perennial.data.text_index import Earlier
 from perennial.errors import ValidationError, listing
 from perennial.spec import PipelineSpec
 
@@ -37,19 +38,17 @@ def check(
     evaluator: Evaluator,
     part: Part,
     changes: Changes,
-    earlier: Sequence[Path],
-    store: Path,
+    earlier: Earlier,
     key: str,
     folder: Path,
 ) -> PartSummary:
-    """Validate `part`, which comes after the good rows in the Parquet files `earlier`; write its files to `folder`.
+    """Validate `part`, which comes after the good rows of `earlier`; write its files to `folder`.
 
-    `changes`: corrections of rows of the part, made first. `store`: the store's root, where `key` is the part's entry
-    of step `validate`. Raises ValidationError when the part lacks a column, SpecError when an expectation can't be
-    evaluated.
+    `changes`: corrections of rows of the part, made first. `key`: of the part's entry of step `validate`. Raises
+    ValidationError when the part lacks a column, SpecError when an expectation can't be evaluated.
     """
     target = kinds.get(spec.kind).target_column
-    with corrections.applied(store / part.path, changes, target, folder) as source:
+    with corrections.applied(earlier.root / part.path, changes, target, folder) as source:
         return _check(spec, evaluator, part, changes, source, earlier, key, folder)
 
 
@@ -59,13 +58,13 @@ def _check(
     part: Part,
     changes: Changes,
     source: Path,
-    earlier: Sequence[Path],
+    earlier: Earlier,
     key: str,
     folder: Path,
 ) -> PartSummary:
     import pyarrow.parquet as pq
 
-    name = f"part {len(earlier) + 1}"
+    name = f"part {len(earlier.files) + 1}"
     outcomes = _row_outcomes(spec, evaluator, source, name)
     reasons = _reasons(outcomes)
     contradicted = _conflicts(spec, source, reasons, earlier, folder)
@@ -134,9 +133,7 @@ def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     return reasons
 
 
-def _conflicts(
-    spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Sequence[Path], folder: Path
-) -> dict[str, str]:
+def _conflicts(spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Earlier, folder: Path) -> dict[str, str]:
     # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
     import pyarrow.parquet as pq
 
@@ -216,15 +213,21 @@ def _summary(
     strange = _strange_labels(spec, bad)
     return PartSummary(
         checked=checked,
-        rows=dict(sorted(Counter(good[SPLIT].to_pylist()).items())),
-        label_rows=_label_rows(spec, good),
+        rows=split_rows(good),
+        label_rows=label_rows(spec, good),
         findings=findings,
         strange_labels=dict(strange.most_common(MAX_PLACES)),
         strange_label_count=len(strange),
     )
 
 
-def _label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
+def split_rows(good: pa.Table) -> dict[str, int]:
+    """Rows per split."""
+    return dict(sorted(Counter(good[SPLIT].to_pylist()).items()))
+
+
+def label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
+    """Rows per split and label; empty for a kind without labels."""
     import pyarrow.compute as pc
 
     rows: dict[str, dict[str, int]] = {}

@@ -49,6 +49,38 @@ def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     )
 
 
+def contents(rows: pa.RecordBatch | pa.Table, spec: PipelineSpec) -> pa.Array:
+    """A hash (int64) of what each of these canonical rows says: the kind's columns and the slices."""
+    import pyarrow as pa
+
+    names = [*kinds.get(spec.kind).column_types(), *spec.data.columns.slices]
+    hashes = _hashes([_whole(rows.column(name)) for name in names])
+    return pa.array([int(value[:15], 16) for value in hashes], pa.int64())
+
+
+def micros(times: pa.Array) -> pa.Array:
+    """`times` in microseconds since 1970; 0 where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.fill_null(_whole(times).cast(pa.int64()), 0)
+
+
+def gone(batch: Batch, spec: PipelineSpec) -> tuple[list[str], pa.Array]:
+    """Id and time of each row of `batch`, which all say that a row was deleted and need not hold anything else.
+
+    Raises SourceError as `canonical` does.
+    """
+    names = spec.data.columns
+    return _ids(batch, str(names.id)), _times(batch, names.time)
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
 def _ids(batch: Batch, column: str) -> list[str]:
     ids = cells.texts(batch, column)
     for row, value in enumerate(ids):

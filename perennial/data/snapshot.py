@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError as RecordMismatch
 
 from perennial import digest, progress
-from perennial.artifacts import Part, Record, Snapshot
-from perennial.data import columns, parts, rows, sources
+from perennial.artifacts import Part, Record, Retirement, Snapshot
+from perennial.data import columns, deletions, parts, retirements, row_index, rows, sources
+from perennial.data.row_index import Outcome
 from perennial.data.spool import Spool
 from perennial.errors import SourceError, StoreError
 from perennial.home import Home
@@ -21,11 +22,14 @@ from perennial.spec import FileSource, PipelineSpec
 from perennial.store import clear_disk_errors, write_atomically
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 FORMAT = 1
 """Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
+_LATER = {"deleted"}
 READ = ".read.json"
+INDEX = ".rows.duckdb"
 
 
 class PieceState(Record):
@@ -48,9 +52,10 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     """Read what is new in the pipeline's source and append it as parts; memory does not grow with the source.
 
     A piece of the source (a file) that did not change is not opened. Of one that changed, rows are taken whose row id
-    is unseen and, with a time column, which are not older than the newest read from it before. `reread`: start a new
-    snapshot from the source's beginning. Nothing is recorded unless all of it could be read, and the next run starts
-    from it only when it is accepted: rows that did not pass validation are read again once they are mended.
+    is unseen and, with a time column, which are not older than the newest read from it before. With an id column, a
+    newer row takes the place of an older one with the same id, or, with a column that says so, deletes it. `reread`:
+    start a new snapshot from the source's beginning. Nothing is recorded unless all of it could be read, and the next
+    run starts from it only when it is accepted: rows that did not pass validation are read again once they are mended.
 
     Raises SourceError when the source can't be read or holds no row, StoreError when a part of the history is damaged
     or the disk is full.
@@ -62,8 +67,8 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
         with closing(Spool(home.root / "tmp", columns.schema(spec))) as spool:
             reading = _Reading(spec, head)
             reading.fill(spool)
-            added = reading.append(spool, home)
-        made = Head(snapshot=reading.snapshot(added), pieces=reading.states)
+            added, retired = reading.append(spool, home)
+        made = Head(snapshot=reading.snapshot(added, retired), pieces=reading.states)
         write_atomically(_read_path(spec, home), made.model_dump_json(indent=1) + "\n")
     return made.snapshot
 
@@ -108,6 +113,7 @@ class _Reading:
         self._floors: list[tuple[str, datetime | None]] = []
         """Piece and its watermark before this run, by batch of the spool."""
         self._read = 0
+        """Rows, those included that say that they are deleted."""
         self._late: Counter[str] = Counter()
         self._newest = datetime.fromisoformat(head.snapshot.watermark) if head and head.snapshot.watermark else None
 
@@ -116,7 +122,7 @@ class _Reading:
         pieces = sources.pieces(self._spec, self.states)
         for piece in pieces:
             self._fill(piece, spool)
-        if not spool.rows and self._before is None:
+        if not self._read and self._before is None:
             raise SourceError(
                 f"The source of pipeline '{self._spec.name}' holds no row: {_seen(self._spec, pieces)}.",
                 remedy="Look whether data.source in pipeline.yaml names the right data.",
@@ -124,32 +130,38 @@ class _Reading:
         if self._before and not pieces:
             progress.note("No file of the source is there any more; the rows read from them before are used.")
 
-    def append(self, spool: Spool, home: Home) -> tuple[Part, ...]:
-        """Write those rows of `spool` that are new as parts."""
-        self._read = spool.rows
-        if not spool.rows:
-            return ()
-        old = self._before.parts if self._before else ()
-        if self._before:
-            parts.check_digests(self._before, home.store)
-        history = [home.store.root / part.path for part in old]
-        with closing(self._new(spool, history)) as batches:
-            added = parts.write(batches, columns.schema(self._spec), home.store)
+    def append(self, spool: Spool, home: Home) -> tuple[tuple[Part, ...], Retirement | None]:
+        """Write those rows of `spool` that are new or corrected as parts, and which older rows count no more."""
+        if not self._read:
+            return (), None
+        before = self._before
+        if before:
+            parts.check_digests(before, home.store)
+        path = _head_path(self._spec, home).with_suffix(INDEX)
+        with row_index.compared(spool, before, self._spec, home.store, path, home.root / "tmp") as outcome:
+            retired = retirements.write(outcome.retired(), len(before.parts) if before else 0, home.store)
+            with closing(self._chosen(spool, outcome)) as batches:
+                added = parts.write(batches, columns.schema(self._spec), home.store)
         for name, late in self._late.items():
             progress.note(_late_note(self._spec, name, late))
-        return added
+        return added, retired
 
-    def snapshot(self, added: tuple[Part, ...]) -> Snapshot:
+    def snapshot(self, added: tuple[Part, ...], retirement: Retirement | None) -> Snapshot:
         """The snapshot after this run."""
         every = (*(self._before.parts if self._before else ()), *added)
-        new, late = sum(part.rows for part in added), self._late.total()
+        retired = (*(self._before.retired if self._before else ()), *([retirement] if retirement else ()))
+        gone, deleted = (retirements.rows_gone([retirement]), retirement.deleted) if retirement else (0, 0)
+        written, late = sum(part.rows for part in added), self._late.total()
         return Snapshot(
             pipeline=self._spec.name,
-            digest=digest.of_values(parts=[part.sha256 for part in every]),
+            digest=retirements.digest_of([part.sha256 for part in every], retired),
             parts=every,
-            rows=sum(part.rows for part in every),
-            new_rows=new,
-            repeated_rows=self._read - new - late,
+            retired=retired,
+            rows=sum(part.rows for part in every) - retirements.rows_gone(retired),
+            new_rows=written - (gone - deleted),
+            corrected_rows=gone - deleted,
+            deleted_rows=deleted,
+            repeated_rows=self._read - written - deleted - late,
             late_rows=late,
             watermark=self._newest.isoformat() if self._newest else None,
         )
@@ -163,31 +175,61 @@ class _Reading:
         if not (known and contents is not None and contents == known.contents):
             for batch in piece.read(floor):
                 if batch.places:
-                    canonical = rows.canonical(batch, self._spec)
-                    watermark = _newer(watermark, canonical)
-                    spool.add(canonical)
+                    watermark = _newer(watermark, self._take(batch, spool))
                     self._floors.append((piece.name, floor))
         self.states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark)
 
-    def _new(self, spool: Spool, history: list[Path]) -> Generator[pa.RecordBatch, None, None]:
+    def _take(self, batch: sources.Batch, spool: Spool) -> pa.Array:
+        """Put the rows of `batch` into `spool`; their times."""
+        import pyarrow as pa
+
+        gone, first, size = [False] * len(batch.places), self._read, len(batch.places)
+        self._read += size
+        if self._spec.data.columns.deleted is not None:
+            gone = deletions.said(batch, self._spec.data.columns.deleted)
+        if not any(gone):
+            return self._take_rows(batch, pa.array(range(first, first + size), pa.int64()), spool)
+        there, out = ([row for row, is_gone in enumerate(gone) if is_gone == wanted] for wanted in (False, True))
+        times = self._take_rows(deletions.chosen(batch, there), pa.array([first + row for row in there]), spool)
+        ids, moments = rows.gone(deletions.chosen(batch, out), self._spec)
+        places = pa.array([first + row for row in out])
+        spool.say(row_index.said_of_deletions(ids, moments, places, batch.file))
+        return pa.concat_arrays([times, moments])
+
+    def _take_rows(self, batch: sources.Batch, places: pa.Array, spool: Spool) -> pa.Array:
+        canonical = rows.canonical(batch, self._spec)
+        if self._spec.data.columns.id is not None:
+            spool.say(row_index.said_of_rows(canonical, places, spool.rows, self._spec))
+        spool.add(canonical)
+        return canonical.column(columns.TIME)
+
+    def _chosen(self, spool: Spool, outcome: Outcome) -> Generator[pa.RecordBatch, None, None]:
+        with closing(outcome.chosen()) as chosen, closing(spool.taken(chosen)) as taken:
+            for number, batch, known in taken:
+                here = self._without_late(*self._floors[number], batch, known)
+                self._newest = _newer(self._newest, here.column(columns.TIME))
+                if here.num_rows:
+                    yield here
+
+    def _without_late(
+        self, name: str, floor: datetime | None, batch: pa.RecordBatch, known: np.ndarray
+    ) -> pa.RecordBatch:
+        """The rows of `batch` but those of unseen ids that are older than what was read of the piece before."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        for number, batch in spool.unseen(history):
-            name, floor = self._floors[number]
-            if floor is not None:
-                read = batch.num_rows
-                batch = batch.filter(pc.greater_equal(batch.column(columns.TIME), floor))
-                if late := read - batch.num_rows:
-                    self._late[name] += late
-            self._newest = _newer(self._newest, batch)
-            if batch.num_rows:
-                yield batch
+        if floor is None:
+            return batch
+        kept = batch.filter(pc.or_(pc.greater_equal(batch.column(columns.TIME), floor), pa.array(known)))
+        if late := batch.num_rows - kept.num_rows:
+            self._late[name] += late
+        return kept
 
 
-def _newer(newest: datetime | None, batch: pa.RecordBatch) -> datetime | None:
+def _newer(newest: datetime | None, times: pa.Array) -> datetime | None:
     import pyarrow.compute as pc
 
-    top = pc.max(batch.column(columns.TIME)).cast("int64").as_py()
+    top = pc.max(times).cast("int64").as_py()
     if top is None:
         return newest
     here = rows.from_micros(top)
@@ -210,9 +252,9 @@ def _seen(spec: PipelineSpec, pieces: list[sources.Piece]) -> str:
 
 def _head_path(spec: PipelineSpec, home: Home) -> Path:
     data = spec.data
-    settings = digest.of_values(
-        format=FORMAT, source=data.source, columns=data.columns, kind=spec.kind, splits=data.splits
-    )
+    # What is not set is left out, or a column that a newer Perennial knows would start every snapshot anew.
+    named = {name: value for name, value in data.columns.model_dump(mode="json").items() if name not in _LATER or value}
+    settings = digest.of_values(format=FORMAT, source=data.source, columns=named, kind=spec.kind, splits=data.splits)
     return home.state(spec.name) / f"snapshot-{settings[:12]}.json"
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import difflib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial import digest, progress, telemetry
-from perennial.artifacts import Part, Record, Snapshot, ValidatedData
-from perennial.data import checks, corrections, part_validation, validation_report
+from perennial.artifacts import Part, Record, Retirement, Snapshot, ValidatedData
+from perennial.data import checks, corrections, gone_rows, part_validation, retirements, text_index, validation_report
 from perennial.data.corrections import Changes
 from perennial.data.expected import BUILT_IN, Expected, of_rows
 from perennial.data.findings import Finding, PartSummary
+from perennial.data.gone_rows import GoneRows
 from perennial.data.outcomes import Outcome, broken_by, groups, without_values
+from perennial.data.text_index import Earlier
 from perennial.data.validation_failure import failure
 from perennial.errors import PerennialError, SpecError, ValidationError, listing
 from perennial.home import Home
@@ -60,13 +62,26 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
     parts: list[PartSummary] = []
     for number, (part, key, own) in enumerate(zip(snapshot.parts, keys, changes, strict=True)):
         progress.advance(number, len(keys), unit="parts", detail=f"{part.rows:,} rows")
-        parts.append(_part(judge, part, own, key, parts, store))
+        parts.append(_part(judge, part, own, key, lambda: _earlier(snapshot, keys, parts, home), store))
     progress.advance(len(keys), len(keys), unit="parts")
-    report = _report(judge, parts, keys, corrected.warnings, store)
+    report = _report(judge, parts, keys, corrected.warnings, snapshot.retired, store)
     problem = failure(spec, parts, report.across, store.root, store.root / report.data.report_path)
     if problem is not None:
         raise problem
     return report.data
+
+
+def _earlier(snapshot: Snapshot, keys: Sequence[str], parts: Sequence[PartSummary], home: Home) -> Earlier:
+    """What the part after `parts` is compared with."""
+    store = home.store
+    return Earlier(
+        keys=keys[: len(parts)],
+        files=[store.root / summary.checked.path for summary in parts],
+        retired=[one for one in snapshot.retired if one.hits and one.before <= len(parts)],
+        root=store.root,
+        index=home.state(snapshot.pipeline) / text_index.NAME,
+        scratch=home.root / "tmp",
+    )
 
 
 def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes]) -> list[str]:
@@ -78,41 +93,45 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes
         format=FORMAT,
     )
     keys: list[str] = []
-    for part, own in zip(snapshot.parts, changes, strict=True):
+    for number, (part, own) in enumerate(zip(snapshot.parts, changes, strict=True)):
         corrected = {"corrections": own} if own else {}
-        # A part's rows may contradict rows of the parts before it, so its key holds theirs.
-        keys.append(digest.of_values(before=keys[-1] if keys else settings, part=part.sha256, **corrected))
+        gone = retirements.at(snapshot.retired, number)
+        retired = {"retired": gone} if gone else {}
+        # A part's rows may contradict rows of the parts before it that still count, so its key holds theirs.
+        keys.append(digest.of_values(before=keys[-1] if keys else settings, part=part.sha256, **corrected, **retired))
     return keys
 
 
 def _part(
-    judge: Judge, part: Part, changes: Changes, key: str, earlier: Sequence[PartSummary], store: Store
+    judge: Judge, part: Part, changes: Changes, key: str, earlier: Callable[[], Earlier], store: Store
 ) -> PartSummary:
-    good = [store.root / summary.checked.path for summary in earlier]
-
     def make(folder: Path) -> PartSummary:
         import pandas as pd
 
         # Arrow's own regular expressions differ from Python's, which Great Expectations' users write.
         with pd.option_context("mode.string_storage", "python"):
-            return part_validation.check(judge.spec, judge, part, changes, good, store.root, key, folder)
+            return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
 
     return store.get_or_make(part_validation.STEP, key, PartSummary, make)
 
 
 def _report(
-    judge: Judge, parts: Sequence[PartSummary], keys: Sequence[str], told: Sequence[str], store: Store
+    judge: Judge,
+    parts: Sequence[PartSummary],
+    keys: Sequence[str],
+    told: Sequence[str],
+    retired: Sequence[Retirement],
+    store: Store,
 ) -> Report:
     """The report on `parts`; `told`: warnings about what is no part."""
-    report_keys = [_report_key(judge.spec, key, told) for key in keys] or [_report_key(judge.spec, "", told)]
-    key = report_keys[-1]
+    key = _report_key(judge.spec, keys, retired, told)
 
     def make(folder: Path) -> Report:
-        without = [_report_key(judge.spec, part, ()) for part in keys]
-        older = max(_validated_before(report_keys, store), _validated_before(without, store))
-        across, outcomes = _across(judge, parts, older)
-        warned = (*told, *_warnings(parts, across, older))
-        data = _data(judge.spec, parts, warned, f"{REPORT_STEP}/{key}/{REPORT}")
+        older = _validated_before(judge.spec, keys, retired, told, store)
+        gone = gone_rows.count(judge.spec, parts, keys, retired, store)
+        across, outcomes = _across(judge, parts, older, gone)
+        place = f"{REPORT_STEP}/{key}/{REPORT}"
+        data = _data(judge.spec, parts, retired, gone, (*told, *_warnings(parts, across, older)), place)
         pages = [store.folder(part_validation.STEP, part) / part_validation.PAGE for part in keys]
         page = judge.page("all parts", outcomes)
         validation_report.write(folder / REPORT, data, parts, across, pages, page, _versions())
@@ -122,27 +141,42 @@ def _report(
     return store.get_or_make(REPORT_STEP, key, Report, make)
 
 
-def _report_key(spec: PipelineSpec, last_part_key: str, told: Sequence[str]) -> str:
-    also = {"told": told} if told else {}
+def _report_key(spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], told: Sequence[str]) -> str:
     limits = ("min_rows", "min_rows_per_label", "max_quarantined", "max_label_shift", "labels")
-    return digest.of_values(parts=last_part_key, limits={name: getattr(spec.data, name) for name in limits}, **also)
+    # What was retired before the last part came is in its key.
+    since = retirements.at(retired, len(keys))
+    return digest.of_values(
+        parts=keys[-1] if keys else "",
+        limits={name: getattr(spec.data, name) for name in limits},
+        **({"retired": since} if since else {}),
+        **({"told": told} if told else {}),
+    )
 
 
-def _validated_before(report_keys: Sequence[str], store: Store) -> int:
+def _validated_before(
+    spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], told: Sequence[str], store: Store
+) -> int:
     """How many leading parts an earlier run validated and let pass; the parts after them are new."""
-    for count in range(len(report_keys) - 1, 0, -1):
-        report = store.get(REPORT_STEP, report_keys[count - 1], Report)
-        if report is not None and report.passed:
-            return count
+    now = _report_key(spec, keys, retired, told)
+    for count in range(len(keys), 0, -1):
+        before = [one for one in retired if one.before < count]
+        # What is no part may have been warned of then, too, or not.
+        for said in dict.fromkeys((tuple(told), ())):
+            key = _report_key(spec, keys[:count], before, said)
+            report = store.get(REPORT_STEP, key, Report) if key != now else None
+            if report is not None and report.passed:
+                return count
     return 0
 
 
-def _across(judge: Judge, parts: Sequence[PartSummary], older: int) -> tuple[tuple[Finding, ...], list[Outcome]]:
+def _across(
+    judge: Judge, parts: Sequence[PartSummary], older: int, gone: GoneRows
+) -> tuple[tuple[Finding, ...], list[Outcome]]:
     import pandas as pd
 
     findings: list[Finding] = []
     outcomes: list[Outcome] = []
-    for figures in checks.across_parts(judge.spec, parts, older):
+    for figures in checks.across_parts(judge.spec, parts, older, gone):
         index = list(figures.index)
         found = judge.outcomes(pd.DataFrame(figures.rows), figures.expected, index, figures.name)
         outcomes += found
@@ -153,12 +187,20 @@ def _across(judge: Judge, parts: Sequence[PartSummary], older: int) -> tuple[tup
     return tuple(findings), outcomes
 
 
-def _data(spec: PipelineSpec, parts: Sequence[PartSummary], warned: Sequence[str], report_path: str) -> ValidatedData:
+def _data(
+    spec: PipelineSpec,
+    parts: Sequence[PartSummary],
+    retired: Sequence[Retirement],
+    gone: GoneRows,
+    warned: Sequence[str],
+    report_path: str,
+) -> ValidatedData:
     return ValidatedData(
-        digest=digest.of_values(parts=[part.checked.sha256 for part in parts]),
+        digest=retirements.digest_of([part.checked.sha256 for part in parts], retired),
         parts=tuple(part.checked for part in parts),
-        rows=checks.rows_per_split(parts),
-        label_rows=checks.rows_per_label(spec, parts),
+        retired=tuple(one for one in retired if one.hits),
+        rows=checks.rows_per_split(parts, gone),
+        label_rows=checks.rows_per_label(spec, parts, gone),
         quarantined=sum(part.checked.quarantined for part in parts),
         warnings=tuple(warned),
         report_path=report_path,

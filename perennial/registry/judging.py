@@ -14,7 +14,8 @@ ALONE: dict[str, object] = {
 
 def missing(evidence: Evidence, home: Home) -> str | None:
     """What this store lacks of the data that the candidate was judged on, in words; None: nothing."""
-    places = [part.path for part in evidence.validated.parts] + [evidence.validated.report_path]
+    found = evidence.validated
+    places = [part.path for part in found.parts] + [one.path for one in found.retired] + [found.report_path]
     gone = [place for place in places if not (home.store.root / place).exists()]
     if not gone:
         return None

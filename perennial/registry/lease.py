@@ -51,6 +51,8 @@ class Lease:
     seconds: float
     left_to_lapse: bool = False
     """Not given back at the end: what was asked of MLflow may still happen, and nobody should begin before."""
+    lapsed: bool = False
+    """Taken over from a holder that never gave it back: it was killed, or held up for long."""
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def confirm(self, standing: str = UNTOUCHED) -> None:
@@ -94,14 +96,45 @@ def held(database: Database, model: str, *, wait: float | None = None) -> Iterat
 
     Waits at most `wait` seconds (None: two minutes) for another holder, and says so. Raises BusyError then.
     """
-    lease = _acquired(database, model, WAIT_SECONDS if wait is None else wait)
-    thread = threading.Thread(target=lease.beat, name=f"lease of {model}", daemon=True)
+    with kept(_acquired(database, model, WAIT_SECONDS if wait is None else wait)) as lease:
+        yield lease
+
+
+@contextmanager
+def kept(lease: Lease) -> Iterator[Lease]:
+    """`lease`, kept alive for the block and given back at its end."""
+    thread = threading.Thread(target=lease.beat, name=f"lease of {lease.model}", daemon=True)
     thread.start()
     try:
         yield lease
     finally:
         lease.end()
         thread.join(timeout=5)
+
+
+def take(database: Database, model: str) -> Lease | None:
+    """The lease of `model`, if nobody has it now."""
+    holder = f"{whoami()}, process {os.getpid()}"
+    insert: Any = sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert
+    new = {"holder": holder, "expires": database.now() + SECONDS}
+    statement = insert(LEASES).values(model=model, token=1, **new)
+    taken = statement.on_conflict_do_update(
+        index_elements=[LEASES.c.model],
+        set_={**new, "token": LEASES.c.token + 1},
+        where=LEASES.c.expires <= database.now(),
+    )
+    with database.transaction() as connection:
+        before = connection.scalar(sa.select(LEASES.c.expires).where(LEASES.c.model == model))
+        token = connection.scalar(taken.returning(LEASES.c.token))
+    return None if token is None else Lease(database, model, holder, int(token), SECONDS, lapsed=bool(before))
+
+
+def holder(database: Database, model: str) -> tuple[str, float]:
+    """Who has the lease of `model`, and how many seconds more. It was taken before, by whomever."""
+    left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
+    with database.transaction() as connection:
+        name, seconds = connection.execute(left).one()
+    return str(name), max(0.0, float(seconds))
 
 
 def whoami() -> str:
@@ -115,10 +148,10 @@ def whoami() -> str:
 
 
 def _acquired(database: Database, model: str, wait: float) -> Lease:
-    holder, started, pause, told = f"{whoami()}, process {os.getpid()}", time.monotonic(), POLLS[0], False
-    while (token := _try(database, model, holder)) is None:
+    started, pause, told = time.monotonic(), POLLS[0], False
+    while (lease := take(database, model)) is None:
         waited = time.monotonic() - started
-        other, left = _holder(database, model)
+        other, left = holder(database, model)
         if waited >= wait:
             raise BusyError(
                 f"{other} is promoting or rolling back {model} and has not ended in {waited:.0f} s. {UNTOUCHED}",
@@ -130,27 +163,4 @@ def _acquired(database: Database, model: str, wait: float) -> Lease:
         progress.advance(waited, wait, unit="s", detail=f"waiting for {other}")
         time.sleep(min(pause * random.uniform(0.5, 1), max(0.0, wait - waited)))  # noqa: S311 - not for secrets
         pause = min(pause * 1.5, POLLS[1])
-    return Lease(database, model, holder, token, SECONDS)
-
-
-def _try(database: Database, model: str, holder: str) -> int | None:
-    """The token of the lease, taken in one statement; None: somebody has it."""
-    insert: Any = sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert
-    new = {"holder": holder, "expires": database.now() + SECONDS}
-    statement = insert(LEASES).values(model=model, token=1, **new)
-    taken = statement.on_conflict_do_update(
-        index_elements=[LEASES.c.model],
-        set_={**new, "token": LEASES.c.token + 1},
-        where=LEASES.c.expires <= database.now(),
-    )
-    with database.transaction() as connection:
-        token = connection.scalar(taken.returning(LEASES.c.token))
-    return None if token is None else int(token)
-
-
-def _holder(database: Database, model: str) -> tuple[str, float]:
-    """Who has the lease, and how many seconds more."""
-    left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
-    with database.transaction() as connection:
-        holder, seconds = connection.execute(left).one()
-    return str(holder), max(0.0, float(seconds))
+    return lease

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, libraries, progress
-from perennial.artifacts import Champion, Evidence, Part, Snapshot, StartingPoint
-from perennial.data import parts, validation
+from perennial.artifacts import Champion, Evidence, Part, Retirement, Snapshot, StartingPoint
+from perennial.data import parts, retirements, validation
 from perennial.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.evaluation import evaluate, gates
 from perennial.export import onnx_package, sample
@@ -72,7 +72,7 @@ def _champion(client: "MlflowClient", home: Home, model: str, version: str, scra
 def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
     found = stored.evidence
     expected = {
-        tags.DATA_DIGEST: digest.of_values(parts=[part.sha256 for part in found.snapshot.parts]),
+        tags.DATA_DIGEST: retirements.digest_of([part.sha256 for part in found.snapshot.parts], found.snapshot.retired),
         tags.PACKAGE_DIGEST: found.package.digest,
         tags.DECISION_DIGEST: found.decision.digest,
     }
@@ -86,29 +86,38 @@ def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> Non
 
 
 def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapshot:
-    """The snapshot with its parts, found by their digests in the store of `home`, copied to that of `scratch`."""
+    """The snapshot with its parts and what was retired of them, found by their digests in the store of `home`, copied
+    to that of `scratch`."""
     every = len(snapshot.parts)
     taken: list[Part] = []
     for number, part in enumerate(snapshot.parts):
         progress.advance(number, every, unit="parts", detail="verifying the rows it was made from")
         place = f"{parts.STEP}/{part.sha256}/{parts.FILE}"
-        source, target = home.store.root / place, scratch.store.root / place
-        if fault := _fault(source, part):
-            raise StoreError(
-                f"{what} can't be reproduced: part {number + 1} of {every} of the rows it was made from ({source}) "
-                f"{fault}.",
-                remedy="Run this on the machine that made it, or bring that file back from there or from a backup.",
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        _bring(what, f"part {number + 1} of {every} of the rows it was made from", place, part.sha256, home, scratch)
         taken.append(part.model_copy(update={"path": place}))
-    return snapshot.model_copy(update={"parts": tuple(taken)})
+    retired: list[Retirement] = []
+    for one in snapshot.retired:
+        place = f"{retirements.STEP}/{one.sha256}/{retirements.FILE}"
+        _bring(what, "the list of rows that were corrected or deleted", place, one.sha256, home, scratch)
+        retired.append(one.model_copy(update={"path": place}))
+    return snapshot.model_copy(update={"parts": tuple(taken), "retired": tuple(retired)})
 
 
-def _fault(file: Path, part: Part) -> str:
+def _bring(what: str, which: str, place: str, sha256: str, home: Home, scratch: Home) -> None:
+    source, target = home.store.root / place, scratch.store.root / place
+    if fault := _fault(source, sha256):
+        raise StoreError(
+            f"{what} can't be reproduced: {which} ({source}) {fault}.",
+            remedy="Run this on the machine that made it, or bring that file back from there or from a backup.",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _fault(file: Path, sha256: str) -> str:
     if not file.is_file():
         return "is not there: it was made on another machine, or the part was removed"
-    return "" if digest.of_file(file) == part.sha256 else "was changed since it was written"
+    return "" if digest.of_file(file) == sha256 else "was changed since it was written"
 
 
 def _as_it_was(stored: StoredEvidence, folder: Path) -> PipelineSpec:

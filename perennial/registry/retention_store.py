@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from perennial.artifacts import CheckedPart, Record, Snapshot
-from perennial.data import part_validation, parts, snapshot, validation
+from perennial.artifacts import Record, Snapshot, ValidatedData
+from perennial.data import gone_rows, part_validation, parts, retirements, snapshot, validation
 from perennial.evaluation import evaluate
 from perennial.evaluation.report import make as reporting
 from perennial.export import onnx_package
@@ -26,6 +26,8 @@ GRACE_SECONDS = 24 * 3600
 """Nothing younger goes: it may be of a run that failed an hour ago and is about to be tried again."""
 STEPS = {
     parts.STEP: "rows",
+    retirements.STEP: "corrected and deleted rows",
+    gone_rows.STEP: "counts of corrected and deleted rows",
     part_validation.STEP: "validated rows",
     validation.REPORT_STEP: "validation report",
     encoding.STEP: "token ids",
@@ -54,7 +56,7 @@ def of_version(home: Home, stored: StoredEvidence) -> set[str]:
     found = stored.evidence
     return {
         *named_in(found.model_dump()),
-        *_token_ids(home, [stored], found.validated.parts),
+        *_token_ids(home, [stored], found.validated),
         f"{packages.STEP}/{found.package.digest}",
         f"{reporting.STEP}/{reporting.key(stored.spec, found)}",
     }
@@ -73,7 +75,7 @@ def of_heads(home: Home, kept: Iterable[StoredEvidence]) -> set[str]:
         for path, report in reports:
             if _is_of(report, head):
                 needed |= {path, *named_in(report.data.model_dump())}
-                needed |= set(_token_ids(home, specs, report.data.parts))
+                needed |= set(_token_ids(home, specs, report.data))
                 break
     return needed
 
@@ -110,11 +112,12 @@ def size(place: Path) -> int:
     return total
 
 
-def _token_ids(home: Home, kept: Iterable[StoredEvidence], checked: Iterable[CheckedPart]) -> Iterator[str]:
+def _token_ids(home: Home, kept: Iterable[StoredEvidence], data: ValidatedData) -> Iterator[str]:
     """Evidence does not name encoded parts, but all that their keys are made of."""
     tokenizers = [record for _, record in _records(home, tokenizer.STEP, tokenizer.StoredTokenizer)]
-    for stored, known, part in product(kept, tokenizers, checked):
-        yield f"{encoding.STEP}/{encoding.part_key(stored.spec, part, known)}"
+    for stored, known, number in product(kept, tokenizers, range(len(data.parts))):
+        for key in encoding.part_keys(stored.spec, data, number, known):
+            yield f"{encoding.STEP}/{key}"
 
 
 def _reports(home: Home) -> list[tuple[str, validation.Report]]:

@@ -33,6 +33,8 @@ WEIGHTS = "weights"
 """The trained weights, beside the run, where the next training is to start from them."""
 PARAM_LENGTH = 500
 PARAMS_AT_ONCE = 100
+DETAIL_LENGTH = 1000
+"""Of a tag; MLflow takes 5,000 characters."""
 DATASET_DIGEST_LENGTH = 36
 """MLflow's limit; the whole digest is in the tag perennial.data_digest."""
 
@@ -108,6 +110,8 @@ def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
         tags.DECISION_DIGEST: evidence.decision.digest,
         tags.CHAMPION_AT_DECISION: tags.UNJUDGED if evidence.evaluation.champion_problem else champion,
         tags.SPLITS: fingerprint(spec.data.splits),
+        tags.TRIGGER: evidence.trigger.kind,
+        tags.TRIGGER_DETAIL: evidence.trigger.detail[:DETAIL_LENGTH],
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import digest, kinds, progress
-from perennial.artifacts import CheckedPart, EncodedData, EncodedPart, ValidatedData
+from perennial.artifacts import CheckedPart, EncodedData, EncodedPart, Retirement, ValidatedData
+from perennial.data import retirements
 from perennial.data.columns import ROW_ID, SPLIT, TIME
 from perennial.home import Home
 from perennial.inference import decoders
@@ -30,7 +32,8 @@ KEY_BYTES = 8
 
 
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
-    """Token ids and targets of every train row; a part encoded before is not read again.
+    """Token ids and targets of every train row that counts; a part encoded before is not read again, unless rows of
+    it were retired since: then its token ids are copied without theirs.
 
     Raises BaseModelError if the base model or its tokenizer can't be used, or can't read model.max_length tokens.
     """
@@ -40,7 +43,8 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     parts = []
     for number, part in enumerate(data.parts):
         progress.advance(number, len(data.parts), unit="part")
-        parts.append(_encode_part(spec, part, stored, home))
+        retired = retirements.of_part(data.retired, number)
+        parts.append(_less(spec, part, number, retired, stored, home))
     progress.advance(len(parts), len(parts), unit="part")
     return EncodedData(
         digest=digest.of_values(parts=[part.digest for part in parts]),
@@ -61,6 +65,63 @@ def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredToke
         max_length=spec.model.max_length,
         format=FORMAT,
     )
+
+
+def part_keys(spec: PipelineSpec, data: ValidatedData, number: int, stored: tokenizer.StoredTokenizer) -> list[str]:
+    """The key of all train rows of the part `number`, and after it those of what is left after each retirement."""
+    return _keys(part_key(spec, data.parts[number], stored), number, retirements.of_part(data.retired, number))
+
+
+def _keys(whole: str, number: int, retired: Sequence[Retirement]) -> list[str]:
+    keys = [whole]
+    for one in retired:
+        keys.append(digest.of_values(before=keys[-1], part=number, retired=one.sha256))
+    return keys
+
+
+def _less(
+    spec: PipelineSpec,
+    part: CheckedPart,
+    number: int,
+    retired: Sequence[Retirement],
+    stored: tokenizer.StoredTokenizer,
+    home: Home,
+) -> EncodedPart:
+    """The part `number` less what was retired of it; made from what was left of it before, where that is there."""
+    keys = _keys(part_key(spec, part, stored), number, retired)
+    for done in range(len(retired), 0, -1):
+        found = home.store.get(STEP, keys[done], EncodedPart)
+        if found is not None:
+            break
+    else:
+        done, found = 0, _encode_part(spec, part, stored, home)
+    if done == len(retired):
+        return found
+
+    def make(folder: Path) -> EncodedPart:
+        gone = retirements.Gone(retired[done:], home.store).ids(number)
+        rows = found.rows - _copy_without(home.store.root / found.path / ROWS, gone.to_pylist(), folder / ROWS)
+        place = home.store.relative(home.store.folder(STEP, keys[-1]))
+        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=found.truncated)
+
+    return home.store.get_or_make(STEP, keys[-1], EncodedPart, make)
+
+
+def _copy_without(source: Path, gone: Sequence[str], target: Path) -> int:
+    """Copy token ids without those of the rows with the ids `gone`; how many rows that were."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys, out = _row_keys(gone), set()
+    with pa.memory_map(str(source)) as file:
+        reader = pa.ipc.open_file(file)
+        with pa.ipc.new_file(target, reader.schema) as writer:
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                hit = pc.is_in(batch.column(KEY), value_set=keys)
+                out.update(batch.column(KEY).filter(hit).to_pylist())
+                writer.write_batch(batch.filter(pc.invert(hit)))
+    return len(out)
 
 
 def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer, home: Home) -> EncodedPart:
@@ -111,12 +172,18 @@ def _encode(spec: PipelineSpec, rows: pa.Table, encoder: Tokenizer) -> tuple[pa.
 
 def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
     """By what rows are drawn, for each segment: 64 bits of a hash of the row's id, and its time."""
-    import numpy as np
     import pyarrow as pa
 
-    keys = [hashlib.blake2b(row_id.encode(), digest_size=KEY_BYTES).digest() for row_id in rows[ROW_ID].to_pylist()]
-    found = {KEY: pa.array(np.frombuffer(b"".join(keys), "<u8")), TIME: rows[TIME].combine_chunks()}
+    found = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
     if encoded.row_of is None:
         return found
     places = pa.array(encoded.row_of)
     return {name: column.take(places) for name, column in found.items()}
+
+
+def _row_keys(ids: Sequence[str]) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    keys = [hashlib.blake2b(row_id.encode(), digest_size=KEY_BYTES).digest() for row_id in ids]
+    return pa.array(np.frombuffer(b"".join(keys), "<u8"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.data import parts, spool
+from perennial.data import index_file, parts
 from perennial.data.snapshot import ingest, latest
 from perennial.errors import SourceError, StoreError
 
@@ -123,7 +123,7 @@ def test_an_id_column_decides_what_was_seen(pipeline) -> None:
     made.write("data.csv", "text,label,key\na,good,1\na,good,2\nother,good,1\n")
     snapshot = made.ingest()
     assert counts(snapshot) == (2, 2, 1, 0)
-    assert texts(made.rows(snapshot)) == ["a", "a"]
+    assert texts(made.rows(snapshot)) == ["a", "other"]
 
 
 def test_files_that_vanish_leave_their_rows(pipeline) -> None:
@@ -241,7 +241,7 @@ def test_parts_are_bounded_and_keep_order(pipeline, monkeypatch) -> None:
 
 
 def test_the_join_with_history_spills_and_agrees(pipeline, monkeypatch) -> None:
-    monkeypatch.setattr(spool, "JOIN_MEMORY", "40MB")
+    monkeypatch.setattr(index_file, "MEMORY", "40MB")
     made = pipeline("*.csv", id="key")
     made.write("a.csv", "text,label,key\n" + "".join(f"t,good,{n:030}\n" for n in range(150_000)))
     made.ingest()

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from perennial.errors import SourceError, SpecError
+from perennial.errors import SourceError, SpecError, UnreachableError
 
 ENV = "TEST_DATABASE_URL"
 ALL = "SELECT text, label, at FROM news ORDER BY at, text"
@@ -191,3 +191,29 @@ def test_a_password_in_the_databases_own_message_is_taken_out(pipeline, monkeypa
     url = sa.make_url("postgresql+psycopg://u:s3cret%20x@host/db")
     reason = _reason(ValueError("no login with 's3cret x' or s3cret%20x or s3cret+x\nmore"), url)
     assert reason == "no login with '***' or *** or ***"
+
+
+def test_a_database_that_is_not_there_is_told_from_one_that_objects(pipeline, sqlite, monkeypatch, tmp_path) -> None:
+    sqlite("CREATE TABLE news (text, label, at)")
+    with pytest.raises(SourceError) as objects:
+        pipeline(source=source("SELECT text FROM nothing")).ingest()
+    assert not isinstance(objects.value, UnreachableError)
+    monkeypatch.setenv(ENV, f"sqlite:///{tmp_path / 'news.db'}?timeout=0.1")
+    with sqlite3.connect(tmp_path / "news.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UnreachableError, match="database is locked"):
+            pipeline(source=source()).ingest()
+        other.execute("ROLLBACK")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(ENV, f"postgresql+psycopg://ann@127.0.0.1:{probe.getsockname()[1]}/news")
+        with pytest.raises(UnreachableError):
+            pipeline(source=source()).ingest()
+
+
+def test_a_wrong_password_is_no_database_that_is_away(pipeline, postgres_url: str, monkeypatch) -> None:
+    nobody = sa.make_url(postgres_url).set(username="nobody_knows")
+    monkeypatch.setenv(ENV, nobody.render_as_string(hide_password=False))
+    with pytest.raises(SourceError, match="nobody_knows") as caught:
+        pipeline(source=source()).ingest()
+    assert not isinstance(caught.value, UnreachableError)

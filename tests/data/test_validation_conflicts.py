@@ -2,6 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perennial.data import conflicts
+from perennial.data.text_index import Earlier
 
 
 def _table(rows, kind=None):
@@ -18,6 +19,12 @@ def _table(rows, kind=None):
     )
 
 
+def _earlier(folder, *files, keys=None, retired=()):
+    names = keys or [path.name for path in files]
+    index, scratch = folder / "state" / "texts.duckdb", folder / "tmp"
+    return Earlier(keys=names, files=files, retired=retired, root=folder, index=index, scratch=scratch)
+
+
 def _written(table, path):
     pq.write_table(table, path)
     return path
@@ -25,25 +32,26 @@ def _written(table, path):
 
 def test_all_sides_of_a_contradiction_are_named(tmp_path):
     table = _table([("a1", "k", "x"), ("a2", "k", "y"), ("a3", "k", "x"), ("a4", "other", "x")])
-    assert conflicts.find(table, "target", [], tmp_path) == {"a1": "a.csv:2", "a2": "a.csv:1", "a3": "a.csv:2"}
+    assert conflicts.find(table, "target", None, tmp_path) == {"a1": "a.csv:2", "a2": "a.csv:1", "a3": "a.csv:2"}
 
 
 def test_earlier_rows_stay_and_newer_ones_are_named(tmp_path):
-    earlier = [
+    files = [
         _written(_table([("a1", "k", "x"), ("a2", "l", "x")]), tmp_path / "a.parquet"),
         _written(_table([("b1", "m", "y")]), tmp_path / "b.parquet"),
     ]
+    earlier = _earlier(tmp_path, *files)
     table = _table([("c1", "k", "x"), ("c2", "l", "y"), ("c3", "m", "x"), ("c4", "n", "x")])
     assert conflicts.find(table, "target", earlier, tmp_path) == {"c2": "a.csv:2", "c3": "b.csv:1"}
 
 
 def test_targets_that_are_lists_compare_by_value(tmp_path):
     kind = pa.list_(pa.string())
-    earlier = [_written(_table([("a1", "k", ["x", "y"])], kind), tmp_path / "a.parquet")]
+    earlier = _earlier(tmp_path, _written(_table([("a1", "k", ["x", "y"])], kind), tmp_path / "a.parquet"))
     table = _table([("c1", "k", ["x", "y"]), ("c2", "l", ["x"]), ("c3", "l", ["x", "z"])], kind)
     assert set(conflicts.find(table, "target", earlier, tmp_path)) == {"c2", "c3"}
 
 
 def test_many_copies_of_a_text_are_no_burden(tmp_path):
     table = _table([(f"r{number}", "k", "xy"[number % 2]) for number in range(100_000)])
-    assert len(conflicts.find(table, "target", [], tmp_path)) == 100_000
+    assert len(conflicts.find(table, "target", None, tmp_path)) == 100_000

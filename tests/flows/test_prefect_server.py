@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_server import PrefectError, embed
+from flows.prefect_server import ADDRESS, PrefectError, embed, join, running
 from perennial.home import Home
 
 
@@ -27,3 +27,19 @@ def test_a_server_that_can_not_start_is_told(tmp_path: Path, monkeypatch: pytest
         embed(home)
     assert str(database) in caught.value.remedy
     assert "PREFECT_API_URL" not in os.environ
+
+
+def test_the_server_that_serves_schedules_is_found_while_it_lives(
+    tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    assert running(home) is None
+    home.prefect.mkdir(parents=True)
+    # One that was killed leaves its address behind.
+    (home.prefect / ADDRESS).write_text("http://127.0.0.1:9/api\n")
+    assert running(home) is None
+    (home.prefect / ADDRESS).write_text(f"{prefect_api}\n")
+    assert running(home) == prefect_api
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    join(home)
+    assert os.environ["PREFECT_API_URL"] == prefect_api

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from perennial import digest, progress, telemetry
 from perennial.data.sources import parquet
 from perennial.data.sources.base import BATCH_ROWS, Batch, Piece, require_columns, wanted
-from perennial.errors import SourceError
+from perennial.errors import SourceError, UnreachableError
 from perennial.spec import HuggingFaceSource, PipelineSpec
 
 if TYPE_CHECKING:
     import datasets
 
 FETCH_ROWS = BATCH_ROWS // 10
+_AWAY = ("ConnectionError", "ConnectError", "ConnectTimeout", "ReadTimeout")
+"""Of requests and httpx."""
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+$")
 
 
@@ -110,8 +112,17 @@ def _clear_errors(source: HuggingFaceSource) -> Iterator[None]:
         yield
     except (OSError, ValueError, TypeError, KeyError, ImportError, EOFError) as error:
         first = str(error).strip().partition("\n")[0][:300].rstrip(".")
-        raise SourceError(
+        raise (UnreachableError if _may_pass(error) else SourceError)(
             f"The data set {source.name!r} (split {source.split!r}) can't be read: {first or type(error).__name__}.",
             remedy="Check data.source's name, config, split and revision; a name on the hub needs the network "
             "unless it is in the local cache.",
         ) from error
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether the hub was not there: the reason lies somewhere down the chain, as this or that library's own class."""
+    while error is not None:
+        if isinstance(error, (ConnectionError, TimeoutError)) or type(error).__name__ in _AWAY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from perennial import progress
 from perennial.data.sources.base import Batch, Piece, require_columns, wanted
-from perennial.errors import SourceError, SpecError
+from perennial.errors import SourceError, SpecError, UnreachableError
 from perennial.spec import PipelineSpec, SqlSource
 
 if TYPE_CHECKING:
@@ -23,6 +23,23 @@ FETCH_ROWS = 2_000
 _WATERMARK = re.compile(r"(?<![:\w\\]):watermark\b")
 # Naive times are UTC everywhere here, so the session must read them so too.
 _SESSION = {"postgresql": "SET TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'"}
+_AWAY = ("08", "53", "57")
+"""Classes of SQLSTATE: connection exceptions, too few resources, the operator's intervention (a shutdown)."""
+_AWAY_SIGNS = (
+    "connection refused",
+    "connection reset",
+    "server closed the connection",
+    "terminating connection",
+    "could not connect",
+    "is starting up",
+    "is shutting down",
+    "no such file or directory",
+    "timed out",
+    "timeout expired",
+    "temporary failure in name resolution",
+    "database is locked",
+)
+"""Where the driver gives no SQLSTATE, as before there is a connection. A missing socket is a server that is down."""
 _EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 
 
@@ -129,11 +146,20 @@ def _clear_errors(source: SqlSource, url: sa.URL) -> Iterator[None]:
         else:
             reason = _reason(error, url)
         # Without its cause: SQLAlchemy's message carries rows and parameters.
-        raise SourceError(
+        raise (UnreachableError if _may_pass(error) else SourceError)(
             f"The query of data.source failed on the {url.get_backend_name()} database that {source.url_env} names: "
             f"{reason}.",
             remedy="Look whether the database is up, the user may read it, and the query runs there by hand.",
         ) from None
+
+
+def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
+    """Whether the database was not there, rather than had something to object."""
+    if getattr(error, "connection_invalidated", False):
+        return True
+    original = getattr(error, "orig", None)
+    text = str(original or "").lower()
+    return (getattr(original, "sqlstate", None) or "")[:2] in _AWAY or any(sign in text for sign in _AWAY_SIGNS)
 
 
 def _reason(error: Exception, url: sa.URL) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perennial import kinds
-from perennial.artifacts import CheckedPart, Evidence
+from perennial.artifacts import CheckedPart, Evidence, ValidatedData
+from perennial.data import retirements
+from perennial.data.read import read_part
 from perennial.kinds import Kind
 from perennial.spec import PipelineSpec
 from perennial.store import Store
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 LENGTH_BINS = 30
 LONGEST_SHOWN = 99
 """Percentile of the lengths where the histogram ends; a few endless texts would press all others into one bin."""
-BATCH_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,14 @@ class Drift:
 
 def of(spec: PipelineSpec, evidence: Evidence, store: Store) -> Drift | None:
     """New and older rows, read from the checked parts; None: nothing is new, or the parts are not in this store."""
-    parts = evidence.validated.parts
-    first = _first_new(parts, evidence.snapshot.new_rows)
+    validated, snapshot = evidence.validated, evidence.snapshot
+    parts, gone = validated.parts, retirements.Gone(validated.retired, store)
+    first = _first_new(parts, snapshot.new_rows + snapshot.corrected_rows)
     if first == len(parts) or not all((store.root / part.path).is_file() for part in parts):
         return None
     kind = kinds.get(spec.kind)
-    new, old = (_Seen.of(kind, some, store) for some in (parts[first:], parts[:first]))
+    numbers = range(first, len(parts)), range(first)
+    new, old = (_Seen.of(kind, validated, some, gone, store) for some in numbers)
     edges = _edges([new, old])
     return Drift(new.side(edges), old.side(edges) if old.rows else None, tuple(float(edge) for edge in edges))
 
@@ -85,17 +88,15 @@ class _Seen:
     lengths: np.ndarray
 
     @classmethod
-    def of(cls, kind: Kind, parts: Iterable[CheckedPart], store: Store) -> _Seen:
+    def of(cls, kind: Kind, data: ValidatedData, parts: Iterable[int], gone: retirements.Gone, store: Store) -> _Seen:
         import numpy as np
-        import pyarrow.parquet as pq
 
         labels: Counter[str] = Counter()
         lengths = [np.zeros(0, dtype=np.int64)]
-        for part in parts:
-            with pq.ParquetFile(store.root / part.path) as file:
-                for batch in file.iter_batches(BATCH_ROWS, columns=[*kind.text_columns, kind.target_column]):
-                    labels.update(_labels(kind, batch))
-                    lengths.append(_lengths(kind, batch))
+        for number in parts:
+            for batch in read_part(data, store, number, [*kind.text_columns, kind.target_column], gone):
+                labels.update(_labels(kind, batch))
+                lengths.append(_lengths(kind, batch))
         joined = np.concatenate(lengths)
         return cls(len(joined), labels, joined)
 

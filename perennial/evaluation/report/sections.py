@@ -485,6 +485,8 @@ def _rows(material: Material) -> Iterator[Block]:
     found = material.evidence
     snapshot = found.snapshot
     told = f"{several(snapshot.rows, 'row')}, {snapshot.new_rows:,} of them new in this run"
+    told += f", {snapshot.corrected_rows:,} corrected" if snapshot.corrected_rows else ""
+    told += f"; {several(snapshot.deleted_rows, 'row')} deleted" if snapshot.deleted_rows else ""
     told += (
         f"; {several(snapshot.repeated_rows, 'row was', 'rows were')} there already" if snapshot.repeated_rows else ""
     )

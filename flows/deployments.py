@@ -1,0 +1,76 @@
+"""A pipeline as a Prefect deployment: its cron, its event and its parameters."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentEventTrigger
+from prefect.exceptions import ObjectNotFound
+from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
+
+from flows.scheduled import scheduled
+from perennial.spec import PipelineSpec
+from perennial.spec_schedule import ScheduleSpec
+
+TAG = "perennial"
+DATA_LANDED = "perennial.data-landed"
+"""The event that starts a run."""
+
+
+def resource(pipeline: str) -> str:
+    """The id of the resource that the event is about."""
+    return f"perennial.pipeline.{pipeline}"
+
+
+def of(spec: PipelineSpec, schedule: ScheduleSpec, pipeline: str) -> RunnerDeployment:
+    """The deployment of `spec`, called like the model; runs find the pipeline as `pipeline`, a name or a path."""
+    return RunnerDeployment.from_flow(
+        scheduled,
+        name=spec.name,
+        paused=_is_paused(spec.name),
+        description=f"Keeps {spec.name} current: {schedule.cron} ({schedule.timezone}), and when new data lands.",
+        tags=[TAG],
+        parameters={"pipeline": pipeline},
+        # The name keeps Prefect from making the schedule, and its runs, anew at each start.
+        schedule=Cron(schedule.cron, timezone=schedule.timezone, parameters={"kind": "schedule"}, slug="cron"),
+        triggers=[_landed(spec.name, schedule)],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def _landed(pipeline: str, schedule: ScheduleSpec) -> DeploymentEventTrigger:
+    # The first event of some starts the run, after a while in which the others are part of it.
+    pause = timedelta(seconds=schedule.settle_seconds)
+    return DeploymentEventTrigger(
+        name=f"{pipeline}: data landed",
+        expect={DATA_LANDED},
+        match={"prefect.resource.id": resource(pipeline)},
+        threshold=1,
+        within=pause,
+        schedule_after=pause,
+        parameters={"kind": "data", "detail": "{{ event.payload.get('detail', 'an event said that data landed') }}"},
+    )
+
+
+def find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    """The deployment of a pipeline; None: it was never served by that Prefect server."""
+    try:
+        return client.read_deployment_by_name(f"{scheduled.name}/{name}")
+    except ObjectNotFound:
+        return None
+
+
+def _is_paused(name: str) -> bool:
+    # Who serves it anew, as after a reboot, did not ask for it to go on.
+    with get_client(sync_client=True) as client:
+        before = find(client, name)
+    return before is not None and before.paused
+
+
+def argument(path: Path, spec: PipelineSpec) -> str:
+    """How runs, in this working folder, name the pipeline whose file is `path`: short where that is right."""
+    folder = path.resolve().parent
+    return spec.name if folder == (Path("pipelines") / spec.name).resolve() else str(folder)

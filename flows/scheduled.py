@@ -1,0 +1,98 @@
+"""What a schedule, new data or a person at Prefect's page starts: a run of a pipeline, or why none is needed."""
+
+import time
+from typing import Any, Literal
+
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows import contest, environment
+from flows.console import Logged
+from perennial import digest, progress, spec_file, telemetry
+from perennial.artifacts import RunResult, Trigger
+from perennial.errors import PerennialError
+from perennial.home import Home
+from perennial.lock import OverlapError
+from perennial.spec import PipelineSpec
+from perennial.store import NO_SPACE
+
+
+@flow(name="scheduled", flow_run_name="{pipeline}: {kind}", persist_result=False)
+def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand", detail: str = "") -> State[Any]:
+    """Retrain `pipeline` (a name or a path) unless that is needless; the state's name and message say how it ended.
+
+    `kind`: what started it; by hand it is never skipped for want of new data. `detail`: the same in words. Ends as
+    Promoted, Held, Rejected, Observed, Skipped or Failed.
+    """
+    telemetry.off()
+    environment.share_cores()
+    with progress.heard_by(Logged(get_run_logger())):
+        try:
+            return _ended(_run(pipeline, Trigger(kind=kind, detail=detail), _this_run()))
+        except OverlapError as overlap:
+            return Completed(name=contest.SKIPPED, message=overlap.problem)
+        except PerennialError as error:
+            return Failed(message=f"{error.problem} {error.remedy}".strip())
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            return Failed(message=f"The disk is full ({error.filename or 'no file named'}). Free some space.")
+
+
+def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
+    from flows.remembered import remembered
+
+    spec = spec_file.read(spec_file.find(pipeline))
+    home = Home.from_environment()
+    if asked.kind == "schedule":
+        time.sleep(_seconds_to_wait(spec, this))
+    with get_client(sync_client=True) as client:
+        contest.give_way(client, this)
+        trigger = _with_drift(spec, home, asked)
+        return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
+
+
+def _alone(
+    pipeline: str, spec: PipelineSpec, home: Home, trigger: Trigger, client: SyncPrefectClient, this: FlowRun
+) -> RunResult:
+    from flows.retrain import retrain
+    from perennial.registry import turn
+
+    with contest.settled(client, this), turn.one_anywhere(spec.name, home) as held:
+        if held.lapsed:
+            contest.bury(client, this)
+        return retrain(pipeline, trigger=trigger)
+
+
+def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
+    """What the schedule started because of drift, which is reason enough without any new row."""
+    if trigger.kind != "schedule" or spec.triggers is None:
+        return trigger
+    from perennial.monitoring import drift
+
+    finding = drift.examine(spec, home)
+    return Trigger(kind="drift", detail=finding.reason) if finding.retrain else trigger
+
+
+def _seconds_to_wait(spec: PipelineSpec, this: FlowRun) -> float:
+    """Seconds from now to the start of this run: its tick, and its own share of schedule.jitter_seconds."""
+    if spec.schedule is None or this.expected_start_time is None:
+        return 0.0
+    share = int(digest.of_values(pipeline=spec.name, tick=this.expected_start_time.isoformat())[:8], 16) / 2**32
+    start = float(this.expected_start_time.timestamp()) + share * spec.schedule.jitter_seconds
+    return max(0.0, start - time.time())
+
+
+def _this_run() -> FlowRun:
+    context = FlowRunContext.get()
+    assert context is not None and context.flow_run is not None, "this is a flow"  # noqa: PT018, S101
+    return context.flow_run
+
+
+def _ended(result: RunResult) -> State[Any]:
+    made = f" Version {result.version}." if result.evidence else ""
+    return Completed(name=result.status.value.capitalize(), message=" ".join(result.reasons) + made)

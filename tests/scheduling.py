@@ -1,0 +1,138 @@
+"""`perennial schedule` as a process of its own, and Prefect's API as a program or a person asks it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from place import Place
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@dataclass(frozen=True)
+class Api:
+    """A Prefect server's API."""
+
+    address: str
+
+    def post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            f"{self.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        return self._answer(request)
+
+    def get(self, path: str) -> Any:
+        return self._answer(urllib.request.Request(f"{self.address}{path}"))
+
+    def deployment(self, pipeline: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/deployments/name/scheduled/{pipeline}")
+        return found
+
+    def trigger(self, pipeline: str, **parameters: str) -> str:
+        """The id of a new run, due now."""
+        made = self.post(f"/deployments/{self.deployment(pipeline)['id']}/create_flow_run", {"parameters": parameters})
+        return str(made["id"])
+
+    def run(self, identity: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/flow_runs/{identity}")
+        return found
+
+    def runs(self, pipeline: str) -> list[dict[str, Any]]:
+        """All of a pipeline's runs that nobody can schedule any more, oldest first."""
+        ours = {"deployments": {"name": {"any_": [pipeline]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        found: list[dict[str, Any]] = self.post("/flow_runs/filter", ours)
+        now = datetime.now(UTC).isoformat()
+        return [run for run in found if not run["auto_scheduled"] or run["expected_start_time"] <= now]
+
+    def emit(self, pipeline: str, detail: str) -> None:
+        """The event that data landed, as a webhook sends it."""
+        event = {
+            "event": "perennial.data-landed",
+            "occurred": datetime.now(UTC).isoformat(),
+            "resource": {"prefect.resource.id": f"perennial.pipeline.{pipeline}"},
+            "payload": {"detail": detail},
+            "id": str(uuid4()),
+        }
+        self.post("/events", [event])
+
+    def _answer(self, request: urllib.request.Request) -> Any:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+
+@dataclass
+class Worker:
+    """`perennial schedule`, which can be killed like a machine that loses power, and started again."""
+
+    place: Place
+    environment: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.place.folder / "worker.log"
+
+    def start(self) -> None:
+        quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_LOGGING_LEVEL": "WARNING"}
+        with self.log.open("ab") as log:
+            self._process = self.place.start(
+                "schedule", *self.arguments, log=log, alone=True, **quick, **self.environment
+            )
+
+    def kill(self) -> None:
+        """End it and all its runs at once; nothing is tidied up."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, how)
+            self._process.wait(60)
+        except ProcessLookupError:
+            pass
+        self._process = None
+
+    def check(self) -> None:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
+
+
+def until(happened: Callable[[], Any], worker: Worker, seconds: float = 180) -> Any:
+    """What `happened` gives once it is something."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if found := happened():
+                return found
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass  # the server is starting, or its database is away
+        worker.check()
+        assert time.monotonic() < deadline, worker.log.read_text()
+        time.sleep(0.1)
+
+
+def ended(api: Api, identity: str, worker: Worker, seconds: float = 180) -> tuple[str, str]:
+    """Name and message of the state in which a run ended."""
+
+    def state() -> dict[str, Any] | None:
+        found: dict[str, Any] = api.run(identity)["state"]
+        return found if found["type"] in ENDED else None
+
+    last = until(state, worker, seconds)
+    return last["name"], last["message"] or ""
