@@ -27,7 +27,7 @@ SHIFT = 4
 """Months before it."""
 ROWS = 120
 """A month."""
-HELD_OUT = 125
+HELD_OUT = 100
 """A month, for judging."""
 IDIOMS = 12
 CHANGED = 3
@@ -140,7 +140,7 @@ def _spec(pipeline: Path, training: Mapping[str, object]) -> PipelineSpec:
             "max_label_shift": 1,
         },
         "model": {"max_length": 64},
-        "training": {"epochs": 4, "tokens_per_batch": 256, "seed": 1, **training},
+        "training": {"epochs": 3, "tokens_per_batch": 256, "seed": 1, **training},
         "gates": [{"metric": "accuracy", "min": 0.5}],
     }
     return PipelineSpec.model_validate(made).located(pipeline)
