@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gates, kinds, machine, main_job, own_data, resume, startup
+from benchmarks import gates, history, kinds, machine, main_job, own_data, resume, startup
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "gates": gates.measure,
     "main-job": main_job.measure,
     "resume": resume.measure,
+    "history": history.measure,
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
     "kinds": lambda scratch: kinds.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
 }

@@ -111,7 +111,7 @@ def _part(
         with pd.option_context("mode.string_storage", "python"):
             return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
 
-    return store.get_or_make(part_validation.STEP, key, PartSummary, make)
+    return store.get_or_make(part_validation.STEP, key, PartSummary, make, by_stamp=True)
 
 
 def _report(
@@ -150,7 +150,7 @@ def _validated_before(spec: PipelineSpec, keys: Sequence[str], retired: Sequence
     now = _report_key(spec, keys, retired)
     for count in range(len(keys), 0, -1):
         key = _report_key(spec, keys[:count], [one for one in retired if one.before < count])
-        report = store.get(REPORT_STEP, key, Report) if key != now else None
+        report = store.get(REPORT_STEP, key, Report, by_stamp=True) if key != now else None
         if report is not None and report.passed:
             return count
     return 0

@@ -30,6 +30,7 @@ class Days:
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.home = folder, Home(folder / "home")
         self.base = base
+        (folder / "tiny").mkdir(exist_ok=True)
         self.settings()
         self.day = 0
         self.rows = [row | {"key": str(number), "gone": ""} for number, row in enumerate(tiny_pipeline.rows(360))]
@@ -152,6 +153,7 @@ def test_deleted_rows_are_gone_and_no_part_is_validated_or_tokenized_again(days:
 
 
 def test_a_row_that_contradicted_only_a_deleted_one_is_good(days: Days) -> None:
+    days.settings(data__max_quarantined=1.0)
     first = days.rows[0]
     days.come([{**first, "gone": "yes"}])
     days.come([mended(first, key="another id")])
