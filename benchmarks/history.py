@@ -12,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 from perennial.data.findings import PartSummary
 from perennial.home import Home
@@ -54,6 +56,15 @@ def measure(scratch: Path) -> dict[str, object]:
 
 def build(folder: Path, parts: int) -> None:
     """A home in `folder` with so many parts of ROWS rows, read, validated and encoded."""
+    from perennial import store
+    from perennial.training import encoding
+
+    # Nothing of it has to outlive a loss of power, and one tokenizer serves all parts.
+    with patch.object(store, "_fsync"), patch.object(encoding, "Tokenizer", lru_cache(encoding.Tokenizer)):
+        _build(folder, parts)
+
+
+def _build(folder: Path, parts: int) -> None:
     from perennial.data import part_validation, snapshot, validation
     from perennial.training import encoding
 
