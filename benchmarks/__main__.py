@@ -20,6 +20,7 @@ from rich.table import Table
 from benchmarks import (
     data,
     gates,
+    history,
     infer,
     kinds,
     machine,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "resume": resume.measure,
+    "history": history.measure,
     "serving": serving.measure,
     "months": months.measure,
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},

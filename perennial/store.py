@@ -10,9 +10,10 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, TypeVar
 from uuid import uuid4
@@ -28,6 +29,7 @@ R = TypeVar("R", bound=Record)
 
 RECORD = "record.json"
 MANIFEST = "manifest.json"
+CHANGED = "changed since it was written"
 DISCARDED = ".removed-"
 """How the name starts of what is on its way out."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -39,6 +41,8 @@ class Seal(Record):
 
     sha256: str
     bytes: int
+    mtime_ns: int | None = None
+    """When it was written; None: an older Perennial sealed it."""
 
 
 Manifest = TypeAdapter(dict[str, Seal])
@@ -58,12 +62,15 @@ class Store:
         """`path` inside the store as records name it: relative to the root, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
-    def get_or_make(self, step: str, key: str, record: type[R], make: Callable[[Path], R]) -> R:
+    def get_or_make(
+        self, step: str, key: str, record: type[R], make: Callable[[Path], R], *, by_stamp: bool = False
+    ) -> R:
         """The record stored under `key`; if it is not there whole, `make(folder)` writes its files and returns it.
 
-        A damaged entry is set aside and made again. Raises StoreError when the disk is full or not writable.
+        A damaged entry is set aside and made again; `by_stamp`: as in `get`. Raises StoreError when the disk is full or
+        not writable.
         """
-        found = self.get(step, key, record)
+        found = self.get(step, key, record, by_stamp=by_stamp)
         if found is not None:
             return found
         with self._writing(step, key) as folder:
@@ -85,17 +92,21 @@ class Store:
                 self._rename(folder, self.folder(step, key))
         return made
 
-    def get(self, step: str, key: str, record: type[R]) -> R | None:
-        """The record stored under `key`, its files' digests checked; None if it is not there or was damaged."""
+    def get(self, step: str, key: str, record: type[R], *, by_stamp: bool = False) -> R | None:
+        """The record stored under `key`, its files' digests checked; None if it is not there or was damaged.
+
+        `by_stamp`: a file whose size and time are those it was sealed with is not read, for entries of which there are
+        ever more; `perennial doctor` reads them all.
+        """
         # Damaged entries go to a folder beside the store.
         with clear_disk_errors(self.root.parent, step):
-            return self._get(step, key, record)
+            return self._get(step, key, record, by_stamp)
 
-    def _get(self, step: str, key: str, record: type[R]) -> R | None:
+    def _get(self, step: str, key: str, record: type[R], by_stamp: bool) -> R | None:
         folder = self.folder(step, key)
         if not folder.exists():
             return None
-        damage = self.damage(folder)
+        damage = self.damage(folder, by_stamp=by_stamp)
         if not damage:
             try:
                 return record.model_validate_json((folder / RECORD).read_bytes())
@@ -110,15 +121,16 @@ class Store:
         with clear_disk_errors(self.root, step):
             discard(self.folder(step, key))
 
-    def damage(self, folder: Path) -> list[str]:
-        """What is wrong with the entry at `folder`, file by file; empty if it is whole."""
+    def damage(self, folder: Path, *, by_stamp: bool = False) -> list[str]:
+        """What is wrong with the entry at `folder`, file by file; empty if it is whole. `by_stamp`: as in `get`."""
         try:
             manifest = Manifest.validate_json((folder / MANIFEST).read_bytes())
         except (OSError, ValueError):
             return [f"{MANIFEST} can't be read"]
         if RECORD not in manifest:
             return [f"{MANIFEST} does not name {RECORD}"]
-        return [f"{name} is {fault}" for name, seen in manifest.items() if (fault := _fault(folder / name, seen))]
+        faults = ((name, _fault(folder / name, seal, by_stamp)) for name, seal in manifest.items())
+        return [f"{name} is {fault}" for name, fault in faults if fault]
 
     def entries(self) -> Iterator[Path]:
         """Every entry's folder."""
@@ -142,10 +154,7 @@ class Store:
     def _seal(self, folder: Path, record: Record) -> None:
         (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        manifest = {
-            path.relative_to(folder).as_posix(): {"sha256": digest.of_file(path), "bytes": path.stat().st_size}
-            for path in files
-        }
+        manifest = {path.relative_to(folder).as_posix(): _sealed(path).model_dump() for path in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         sync(folder)
 
@@ -253,12 +262,32 @@ def _umask() -> int:
     return mask
 
 
-def _fault(path: Path, seen: Seal) -> str:
-    if not path.is_file():
+def _sealed(path: Path) -> Seal:
+    status = path.stat()
+    return Seal(sha256=digest.of_file(path), bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def _fault(path: Path, seal: Seal, by_stamp: bool) -> str:
+    try:
+        status = path.stat()
+    except OSError:
         return "missing"
-    if path.stat().st_size != seen.bytes:
-        return f"{path.stat().st_size:,} bytes, {seen.bytes:,} expected"
-    return "" if digest.of_file(path) == seen.sha256 else "changed since it was written"
+    if not stat.S_ISREG(status.st_mode):
+        return "missing"
+    if status.st_size != seal.bytes:
+        return f"{status.st_size:,} bytes, {seal.bytes:,} expected"
+    return "" if (by_stamp and status.st_mtime_ns == seal.mtime_ns) or is_whole(path, seal) else CHANGED
+
+
+def is_whole(path: Path, seal: Seal) -> bool:
+    """Whether the file at `path` is what was sealed; reads all of it. If so, it has the time again that it had."""
+    if digest.of_file(path) != seal.sha256:
+        return False
+    if seal.mtime_ns is not None and path.stat().st_mtime_ns != seal.mtime_ns:
+        # A copied home has other times: read once, not in every run.
+        with suppress(OSError):
+            os.utime(path, ns=(seal.mtime_ns, seal.mtime_ns))
+    return True
 
 
 def _fsync(path: Path) -> None:

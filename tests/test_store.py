@@ -82,8 +82,26 @@ def test_the_manifest_names_every_file_with_digest_and_size(store: Store) -> Non
     manifest = json.loads((folder / MANIFEST).read_text())
     assert set(manifest) == {"rows.bin", "inner/notes.txt", RECORD}
     for name, seal in manifest.items():
-        assert seal == {"sha256": digest.of_file(folder / name), "bytes": (folder / name).stat().st_size}
+        status = (folder / name).stat()
+        sealed = {"sha256": digest.of_file(folder / name), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        assert seal == sealed
     assert store.damage(folder) == []
+
+
+def test_by_its_stamp_a_file_is_sound_without_being_read_and_another_stamp_has_it_read(store: Store) -> None:
+    made = store.get_or_make("parts", KEY, Part, Maker())
+    folder = store.folder("parts", KEY)
+    path, before = folder / "rows.bin", (folder / "rows.bin").stat()
+    content = path.read_bytes()
+    os.utime(path, ns=(1, 1))
+    assert store.get("parts", KEY, Part, by_stamp=True) == made
+    assert path.stat().st_mtime_ns == before.st_mtime_ns, "so that the next look needs not read it"
+    path.write_bytes(bytes(len(content)))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.damage(folder, by_stamp=True) == []
+    assert store.damage(folder) == ["rows.bin is changed since it was written"]
+    path.touch()
+    assert store.get("parts", KEY, Part, by_stamp=True) is None
 
 
 def test_looking_makes_nothing(store: Store) -> None:

@@ -112,7 +112,7 @@ def _part(
         with pd.option_context("mode.string_storage", "python"):
             return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
 
-    return store.get_or_make(part_validation.STEP, key, PartSummary, make)
+    return store.get_or_make(part_validation.STEP, key, PartSummary, make, by_stamp=True)
 
 
 def _report(
@@ -163,7 +163,7 @@ def _validated_before(
         # What is no part may have been warned of then, too, or not.
         for said in dict.fromkeys((tuple(told), ())):
             key = _report_key(spec, keys[:count], before, said)
-            report = store.get(REPORT_STEP, key, Report) if key != now else None
+            report = store.get(REPORT_STEP, key, Report, by_stamp=True) if key != now else None
             if report is not None and report.passed:
                 return count
     return 0

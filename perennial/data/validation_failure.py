@@ -1,6 +1,7 @@
 """Why data does not pass, told so that a person can mend it: rows, places, labels, files; never texts."""
 
 import difflib
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,12 +43,11 @@ def failure(
 
 def merged(parts: Sequence[PartSummary]) -> list[Finding]:
     """The parts' findings, each expectation once: rows counted over all parts, the first places named."""
-    together: dict[tuple[str, str, str], Finding] = {}
+    together: dict[tuple[str, str, str], list[Finding]] = {}
     for part in parts:
         for finding in part.findings:
-            key = finding.origin, finding.type, finding.fault
-            together[key] = _merge(together[key], finding) if key in together else finding
-    return list(together.values())
+            together.setdefault((finding.origin, finding.type, finding.fault), []).append(finding)
+    return [_merge(findings) for findings in together.values()]
 
 
 def reasons(parts: Sequence[PartSummary]) -> list[Finding]:
@@ -62,16 +62,17 @@ def places(finding: Finding) -> str:
     return f"{shown} and {rest:,} more" if rest else shown
 
 
-def _merge(one: Finding, other: Finding) -> Finding:
+def _merge(findings: Sequence[Finding]) -> Finding:
     # Rows that were let pass (mostly=…) in one part must not be counted as quarantined with another's.
-    failed = [finding for finding in (one, other) if not finding.success] or [one, other]
-    return one.model_copy(
+    failed = [finding for finding in findings if not finding.success] or findings
+    places = itertools.islice((place for finding in failed for place in finding.places), MAX_PLACES)
+    return findings[0].model_copy(
         update={
-            "success": one.success and other.success,
-            "row_level": one.row_level or other.row_level,
+            "success": failed is findings,
+            "row_level": any(finding.row_level for finding in findings),
             "unexpected": sum(finding.unexpected for finding in failed),
-            "rows": one.rows + other.rows,
-            "places": tuple(place for finding in failed for place in finding.places)[:MAX_PLACES],
+            "rows": sum(finding.rows for finding in findings),
+            "places": tuple(places),
             "observed": failed[0].observed,
         }
     )

@@ -90,7 +90,7 @@ def _less(
     """The part `number` less what was retired of it; made from what was left of it before, where that is there."""
     keys = _keys(part_key(spec, part, stored), number, retired)
     for done in range(len(retired), 0, -1):
-        found = home.store.get(STEP, keys[done], EncodedPart)
+        found = home.store.get(STEP, keys[done], EncodedPart, by_stamp=True)
         if found is not None:
             break
     else:
@@ -133,7 +133,7 @@ def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.Stored
         place = home.store.relative(home.store.folder(STEP, key))
         return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)
 
-    return home.store.get_or_make(STEP, key, EncodedPart, make)
+    return home.store.get_or_make(STEP, key, EncodedPart, make, by_stamp=True)
 
 
 def _write(spec: PipelineSpec, source: Path, encoder: Tokenizer, target: Path) -> tuple[int, int]:

@@ -14,10 +14,12 @@ from perennial.data import news, text_index, validation
 from perennial.data.columns import ROW_ID
 from perennial.data.read import read_split
 from perennial.data.snapshot import accept, ingest
+from perennial.errors import StoreError
 from perennial.home import Home
 from perennial.inference.tokenization import Tokenizer
+from perennial.registry import reproduction, retention_store
 from perennial.spec import SPLITS, PipelineSpec
-from perennial.training import encoding
+from perennial.training import base_model, encoding, tokenizer
 from perennial.training.dataset import EncodedRows
 
 COLUMNS = {"id": "key", "deleted": "gone", "time": "published_at"}
@@ -30,6 +32,7 @@ class Days:
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.home = folder, Home(folder / "home")
         self.base = base
+        (folder / "tiny").mkdir(exist_ok=True)
         self.settings()
         self.day = 0
         self.rows = [row | {"key": str(number), "gone": ""} for number, row in enumerate(tiny_pipeline.rows(360))]
@@ -152,6 +155,7 @@ def test_deleted_rows_are_gone_and_no_part_is_validated_or_tokenized_again(days:
 
 
 def test_a_row_that_contradicted_only_a_deleted_one_is_good(days: Days) -> None:
+    days.settings(data__max_quarantined=1.0)
     first = days.rows[0]
     days.come([{**first, "gone": "yes"}])
     days.come([mended(first, key="another id")])
@@ -160,7 +164,8 @@ def test_a_row_that_contradicted_only_a_deleted_one_is_good(days: Days) -> None:
     assert days.data.quarantined == 1
 
 
-def test_all_validated_anew_is_what_came_day_by_day(days: Days, tmp_path: Path) -> None:
+def test_all_validated_anew_is_what_came_day_by_day(days: Days) -> None:
+    days.settings(data__max_quarantined=1.0)
     days.come([mended(row) for row in days.rows[:30]])
     days.come([{**row, "gone": "yes"} for row in days.rows[20:60]])
     days.come([mended(days.rows[100], key="other"), days.rows[40]])
@@ -212,3 +217,30 @@ def test_changed_settings_and_rows_read_anew_are_never_too_few(days: Days) -> No
     assert news.too_few(days.spec, ingest(days.spec, days.home, reread=True), days.home) is None
     (days.home.state("tiny") / news.FILE).write_text("{")
     assert news.too_few(days.spec, days.snapshot, days.home) is None
+
+
+def test_the_rows_of_evidence_are_brought_and_come_to_the_same_elsewhere(days: Days, tmp_path: Path) -> None:
+    days.come([mended(row) for row in days.rows[:20]])
+    days.come([{**row, "gone": "yes"} for row in days.rows[10:40]])
+    scratch = Home(tmp_path / "scratch")
+    brought = reproduction._brought("Version 1", days.snapshot, days.home, scratch)
+    assert brought == days.snapshot
+    data = validation.validate(days.spec, brought, scratch)
+    assert (data.digest, data.rows) == (days.data.digest, days.data.rows)
+    assert encoding.encode(days.spec, data, scratch).digest == days.encoded.digest
+    (days.home.store.root / days.snapshot.retired[0].path).unlink()
+    with pytest.raises(StoreError, match=r"list of rows that were corrected or deleted .* is not there"):
+        reproduction._brought("Version 1", days.snapshot, days.home, Home(tmp_path / "other"))
+
+
+def test_all_that_the_rows_rest_on_is_named_for_gc(days: Days) -> None:
+    days.come([{**row, "gone": "yes"} for row in days.rows[10:40]])
+    earlier = {Path(part.path).name for part in days.encoded.parts}
+    days.come([{**row, "gone": "yes"} for row in days.rows[40:60]])
+    needed = set(retention_store.named_in(days.snapshot.model_dump()))
+    assert {f"retired/{one.sha256}" for one in days.snapshot.retired} < needed
+    stored = tokenizer.prepare(base_model.find(days.spec), days.home)
+    keys = [encoding.part_keys(days.spec, days.data, number, stored) for number in range(len(days.data.parts))]
+    now = {Path(part.path).name for part in days.encoded.parts}
+    assert now == {some[-1] for some in keys}
+    assert earlier < {key for some in keys for key in some}

@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from perennial.artifacts import Retirement
 from perennial.data import conflicts
 from perennial.data.text_index import Earlier
 
@@ -55,3 +56,31 @@ def test_targets_that_are_lists_compare_by_value(tmp_path):
 def test_many_copies_of_a_text_are_no_burden(tmp_path):
     table = _table([(f"r{number}", "k", "xy"[number % 2]) for number in range(100_000)])
     assert len(conflicts.find(table, "target", None, tmp_path)) == 100_000
+
+
+def _retirement(folder, before, *gone):
+    path = folder / f"gone-{before}.parquet"
+    pq.write_table(
+        pa.table({"row_id": [row for row, _ in gone], "part": pa.array([n for _, n in gone], pa.int32())}), path
+    )
+    return Retirement(path=path.name, sha256=path.name, before=before, hits={number: 1 for _, number in gone})
+
+
+def test_retired_rows_contradict_nothing_and_an_index_that_caught_up_says_what_a_new_one_does(tmp_path):
+    files = [
+        _written(_table([("a1", "k", "x"), ("a2", "l", "x")]), tmp_path / "a.parquet"),
+        _written(_table([("b1", "m", "y")]), tmp_path / "b.parquet"),
+        _written(_table([("c1", "l", "z")]), tmp_path / "c.parquet"),
+    ]
+    retired = [_retirement(tmp_path, 1, ("a1", 0)), _retirement(tmp_path, 2, ("a2", 0))]
+    table = _table([("d1", "k", "y"), ("d2", "l", "x"), ("d3", "m", "x")])
+    for count in range(1, 4):
+        found = conflicts.find(
+            table, "target", _earlier(tmp_path, *files[:count], retired=retired[: count - 1]), tmp_path
+        )
+    assert found == {"d2": "c.csv:1", "d3": "b.csv:1"}
+    # One that is ahead, as after another pipeline's run with the same name, is made again.
+    ahead = conflicts.find(table, "target", _earlier(tmp_path, *files[:1]), tmp_path)
+    assert ahead == {"d1": "a.csv:1"}
+    (tmp_path / "state" / "texts.duckdb").unlink()
+    assert conflicts.find(table, "target", _earlier(tmp_path, *files, retired=retired), tmp_path) == found
