@@ -43,7 +43,7 @@ def _gain() -> float:
     products = [_product(dtype) for dtype in (torch.float32, torch.bfloat16)]
     rounds = [[_seconds(product) for product in products] for _ in range(ROUNDS)]
     # The fastest of each: what else the machine does only ever adds.
-    exact, low = (min(times) for times in zip(*rounds, strict=True))
+    exact, low = (float(min(times)) for times in zip(*rounds, strict=True))
     return exact / low
 
 
