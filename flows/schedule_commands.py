@@ -188,10 +188,10 @@ def serve(found: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool
 async def _serve(
     found: Sequence[Scheduled], made: Sequence["RunnerDeployment"], home: Home, at_once: int, as_json: bool
 ) -> None:
-    from prefect.runner import Runner
+    from flows.patient_runner import PatientRunner
 
     # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
-    runner = Runner(name="perennial", limit=at_once, pause_on_shutdown=False)
+    runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
     await asyncio.to_thread(_drop_older, ids)
