@@ -46,7 +46,8 @@ class HeldEmbedding(nn.Module):
     def table(self) -> nn.Embedding:
         """All vectors in one table, those that were trained in their places."""
         weights = self.whole.index_copy(0, self.held, self.weight.detach())
-        return nn.Embedding(*weights.shape, _weight=weights)
+        tokens, width = weights.shape
+        return nn.Embedding(tokens, width, _weight=weights)
 
 
 def narrow(network: nn.Module, held: np.ndarray) -> None:
