@@ -16,8 +16,8 @@ Precision = Literal["fp32", "bf16"]
 CPU_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 """x86's matrix and vector units, and Arm's, as Linux names them; elsewhere bf16 is emulated and slow."""
 WORTH = 1.2
-"""How many times as fast bf16 must be. Processors are far on either side: those that have it were measured at 2.7 times
-and at half the speed of fp32, so what else the machine does changes nothing."""
+"""How many times as fast bf16 must be. Processors lie far on either side: 2.7 times and half the speed of fp32 were
+measured, so the same one always answers the same."""
 ROWS, WIDTH = 1024, 512
 """Of the products that are timed, as a small encoder has them."""
 ROUNDS = 5
@@ -37,12 +37,17 @@ def choose(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
 
 @lru_cache(maxsize=1)
 def _gain() -> float:
-    """How many times as fast a product of matrices is in bf16 as in fp32, here and now."""
+    """How many times as fast a product of matrices is in bf16 as in fp32, on one core."""
     import torch
 
-    products = [_product(dtype) for dtype in (torch.float32, torch.bfloat16)]
-    rounds = [[_seconds(product) for product in products] for _ in range(ROUNDS)]
-    # The fastest of each: what else the machine does only ever adds.
+    threads = torch.get_num_threads()
+    # On several cores the product would wait for whatever else runs on one of them.
+    torch.set_num_threads(1)
+    try:
+        products = [_product(dtype) for dtype in (torch.float32, torch.bfloat16)]
+        rounds = [[_seconds(product) for product in products] for _ in range(ROUNDS)]
+    finally:
+        torch.set_num_threads(threads)
     exact, low = (float(min(times)) for times in zip(*rounds, strict=True))
     return exact / low
 
@@ -55,6 +60,7 @@ def _product(dtype: torch.dtype) -> Callable[[], torch.Tensor]:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    """The processor's time, so that what else the machine does does not count."""
+    started = time.thread_time()
     call()
-    return time.perf_counter() - started
+    return time.thread_time() - started
