@@ -34,8 +34,10 @@ def test_it_names_the_steps_and_what_they_did(profile: Profile) -> None:
     assert working.seconds >= 0.4
     assert waiting.seconds >= 0.1
     assert working.peak_mb > 1
-    [(most, seconds)] = profile.seconds_in("working").most_common(1)
-    assert most.endswith("test_profiling:busy")
+    # Threads of whatever runs the tests may be seen, too.
+    (seconds,) = (
+        spent for name, spent in profile.seconds_in("working").items() if name.endswith("test_profiling:busy")
+    )
     assert 0 < seconds <= working.seconds + 1e-6
 
 

@@ -14,8 +14,6 @@ from prefect.states import Completed, Running, Scheduled
 from flows import contest
 from perennial.lock import OverlapError
 
-NOW = datetime.now(UTC)
-
 
 class Table:
     """A deployment of its own, and its runs."""
@@ -29,7 +27,7 @@ class Table:
     def run(self, minutes_ago: float, kind: str | None = "schedule", detail: str = "") -> FlowRun:
         """A run that was due so long ago; `kind` None: as from a click, without parameters."""
         parameters: dict[str, Any] = {} if kind is None else {"kind": kind, "detail": detail}
-        due = Scheduled(scheduled_time=NOW - timedelta(minutes=minutes_ago))
+        due = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(minutes=minutes_ago))
         return self.client.create_flow_run_from_deployment(self.deployment, parameters=parameters, state=due)
 
     def start(self, run: FlowRun) -> FlowRun:

@@ -40,6 +40,8 @@ def test_a_registered_version_carries_its_evidence(place: str, run: Run) -> None
         tags.SPLITS: "validation=0.1 test=0.15",
         tags.STATUS: tags.REGISTERED,
         tags.APPROVAL: "none",
+        tags.TRIGGER: "hand",
+        tags.TRIGGER_DETAIL: "",
     }
     assert version.description.startswith(
         "sentence-transformers/all-MiniLM-L6-v2, fine-tuned on 2,200 rows of data cccccccccccc and packed as int8 "
