@@ -27,5 +27,5 @@ class PatientRunner(Runner):
             except (PrefectException, HTTPError) as error:
                 progress.note(f"Prefect's server does not answer ({type(error).__name__}); asking again.")
 
-        poller._get_and_submit_flow_runs = ask_patiently  # type: ignore[method-assign]
+        poller._get_and_submit_flow_runs = ask_patiently  # type: ignore[method-assign, assignment]
         return self
