@@ -243,7 +243,7 @@ def assert_story(month: Month) -> None:
     with tracking.session(month.place.home) as client:
         found = client.search_model_versions("name = 'tiny'")
         keys = [version.tags[tags.RUN_KEY] for version in found]
-        triggers = {version.version: version.tags[tags.TRIGGER] for version in found}
+        triggers = {str(version.version): version.tags[tags.TRIGGER] for version in found}
         experiments = [one.experiment_id for one in client.search_experiments()]
         logged = [run.data.tags.get(tags.RUN_KEY) for run in client.search_runs(experiments)]
     assert len(found) == 10
