@@ -30,9 +30,11 @@ from benchmarks import (
     own_data,
     pipeline,
     resume,
+    scheduled,
     serving,
     startup,
     train,
+    use_cases,
 )
 
 RESULTS = Path("benchmarks/results")
@@ -48,7 +50,9 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "gates": gates.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
+    "use-cases": use_cases.measure,
     "resume": resume.measure,
+    "scheduled": scheduled.measure,
     "history": history.measure,
     "serving": serving.measure,
     "months": months.measure,
@@ -65,15 +69,16 @@ def main() -> None:
         sys.exit(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}.")
     described = machine.describe()
     results: dict[str, object] = {"machine": described}
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json"
     console.print(machine.in_words(described), soft_wrap=True)
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as scratch, console.status(f"{name} …"):
             figures = BENCHMARKS[name](Path(scratch))
         results[name] = figures
         console.print(_table(name, figures))
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        # After each, so that one that fails takes none of the others along.
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     console.print(f"Written to {path}")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import PackageError
+from perennial.inference import chunks
+from perennial.inference.chunks import Chunks
 
 # Most texts hold a token in fewer characters than this, so that the first cut of a long text is nearly always enough.
 CHARACTERS_PER_TOKEN = 16
@@ -23,6 +25,7 @@ AT_SPACES = re.compile(r"(?<=\S) ")
 AT_SPACES_AND_IDEOGRAPHS = re.compile("(?<=\\S)[ \t\n\r\u4e00-\u9fff]")
 # Every tokenizer knows some of it.
 PROBE = "a A 0 . 中 и ا"
+ID_BYTES = 4
 SPLIT_AT_SPACES = {"BertPreTokenizer", "ByteLevel", "Metaspace", "Whitespace", "WhitespaceSplit"}
 
 
@@ -49,9 +52,9 @@ class Tokenizer:
         from tokenizers import Tokenizer as Backend
 
         try:
-            content = file.read_text(encoding="utf-8")
-            settings = json.loads(content)
-            self._backend = Backend.from_str(content)
+            self._content = file.read_text(encoding="utf-8")
+            settings = json.loads(self._content)
+            self._backend = Backend.from_str(self._content)
         except Exception as error:  # the backend raises bare Exception
             raise PackageError(
                 f"{file} is no tokenizer that the tokenizers library can read ({type(error).__name__}).",
@@ -59,16 +62,15 @@ class Tokenizer:
             ) from error
         self._backend.no_padding()
         self._backend.enable_truncation(max_length)
-        self._windows = Backend.from_str(content)
-        self._windows.no_padding()
-        self._windows.enable_truncation(max_length, stride=stride(max_length))
         self.max_length = max_length
         self.pad_id = _pad_id(settings)
         self.unknown_id = _unknown_id(settings)
         self._place_to_cut = _place_to_cut(settings)
         # A row whose rest fills this many rows more is known to go on at least MARGIN_TOKENS beyond the row's end.
-        kept = max(1, max_length - self._backend.num_special_tokens_to_add(False))
+        self._special = self._backend.num_special_tokens_to_add(False)
+        kept = max(1, max_length - self._special)
         self._sure_rests = 1 + -(-MARGIN_TOKENS // kept)
+        self._by_chunks = chunks.can_be_used(settings) and max_length > self._special
 
     def encode(self, texts: Sequence[str]) -> tuple[list[np.ndarray], int]:
         """The token ids of each text (int32, at most max_length), in order, and how many texts lost their ends.
@@ -108,17 +110,42 @@ class Tokenizer:
         waiting = list(range(len(texts)))
         while waiting:
             cuts = [self._cut(readable[row], limit) for row in waiting]
-            encodings = self._backend.encode_batch_fast(cuts, add_special_tokens=special)
+            read = self._read_chunks(cuts, special) if self._by_chunks else self._read(cuts, special)
             unsure = []
-            for row, cut, encoding in zip(waiting, cuts, encodings, strict=True):
-                rests = len(encoding.overflowing) if len(encoding) >= self.max_length else 0
+            for row, cut, (beginning, rests) in zip(waiting, cuts, read, strict=True):
                 if len(cut) < len(readable[row]) and rests < self._sure_rests:
                     unsure.append(row)
                     continue
-                ids[row] = np.array(encoding.ids, dtype=np.int32)
+                ids[row] = beginning
                 goes_on[row] = rests > 0
             waiting, limit = unsure, limit * 8
         return ids, goes_on
+
+    def _read(self, texts: list[str], special: bool) -> Iterator[tuple[np.ndarray, int]]:
+        """The first max_length token ids of each text, and how many more such rows its rest fills."""
+        for encoding in self._backend.encode_batch_fast(texts, add_special_tokens=special):
+            rests = len(encoding.overflowing) if len(encoding) >= self.max_length else 0
+            yield np.array(encoding.ids, dtype=np.int32), rests
+
+    def _read_chunks(self, texts: list[str], special: bool) -> Iterator[tuple[np.ndarray, int]]:
+        """The same, some ten times as fast."""
+        before, after = self._around if special else (b"", b"")
+        kept = self.max_length - (self._special if special else 0)
+        for content in self._chunks.read(texts):
+            row = b"".join((before, content[: kept * ID_BYTES], after))
+            yield np.frombuffer(row, np.int32), max(0, -(-(len(content) // ID_BYTES - kept) // kept))
+
+    @cached_property
+    def _chunks(self) -> Chunks:
+        return Chunks(self._another_backend())
+
+    @cached_property
+    def _around(self) -> tuple[bytes, bytes]:
+        """The special tokens before and behind a text."""
+        probe = self._backend.encode(PROBE)
+        ids, of_text = np.array(probe.ids, np.int32), np.array([text is not None for text in probe.sequence_ids])
+        first, end = int(np.argmax(of_text)), len(ids) - int(np.argmax(of_text[::-1]))
+        return ids[:first].tobytes(), ids[end:].tobytes()
 
     @cached_property
     def _around_pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -138,7 +165,21 @@ class Tokenizer:
         so that offsets are those of the text as it was given.
         """
         readable = [_SURROGATE.sub("\ufffd", _checked(text)) for text in texts]
-        return [_windows(encoding, stride(self.max_length)) for encoding in self._windows.encode_batch(readable)]
+        return [_windows(encoding, stride(self.max_length)) for encoding in self._overlapping.encode_batch(readable)]
+
+    @cached_property
+    def _overlapping(self) -> Any:
+        backend = self._another_backend()
+        backend.enable_truncation(self.max_length, stride=stride(self.max_length))
+        return backend
+
+    def _another_backend(self) -> Any:
+        from tokenizers import Tokenizer as Backend
+
+        backend = Backend.from_str(self._content)
+        backend.no_padding()
+        backend.no_truncation()
+        return backend
 
     def _cut(self, text: str, limit: int) -> str:
         """`text` up to the last place within `limit` characters where it may be cut; all of it if there is none."""

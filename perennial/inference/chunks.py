@@ -1,0 +1,65 @@
+"""Token ids of what lies between two spaces, found once: nearly all of a text's words were in texts before it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+# Some 15 MB. What is not kept is tokenized again.
+ROOM = 100_000
+# In characters; a longer one is hardly a word that comes again, as in Chinese, where no spaces are written.
+LONGEST = 64
+# Texts that are split at a time, so that the pieces of many long texts are not in memory at once.
+TEXTS = 512
+
+
+def can_be_used(settings: dict[str, Any]) -> bool:
+    """Whether the tokenizer of a tokenizer.json's content reads a text as it would read its chunks one by one.
+
+    True for BERT's: it removes each space and looks at nothing beyond it (`BertNormalizer` maps character by character,
+    `BertPreTokenizer` splits at white space, WordPiece knows words alone), unless an added token reaches over one.
+    """
+    normalizer, splitter, model = (settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model"))
+    return (
+        normalizer.get("type") in (None, "BertNormalizer")
+        and splitter.get("type") == "BertPreTokenizer"
+        and model.get("type") == "WordPiece"
+        and not any(_reaches_out(token) for token in settings.get("added_tokens", []))
+    )
+
+
+def _reaches_out(token: dict[str, Any]) -> bool:
+    return " " in token["content"] or any(token.get(name) for name in ("lstrip", "rstrip", "single_word"))
+
+
+class Chunks:
+    """Reads texts with a tokenizer for which `can_be_used`. Safe to share by threads."""
+
+    def __init__(self, backend: Any) -> None:
+        """`backend`: a tokenizers.Tokenizer that neither truncates nor pads."""
+        self._backend = backend
+        self._known: dict[str, bytes] = {}
+
+    def read(self, texts: Sequence[str]) -> Iterator[bytes]:
+        """The token ids of each text, all of them, without special ones, as the bytes of 32-bit integers."""
+        for first in range(0, len(texts), TEXTS):
+            some = texts[first : first + TEXTS]
+            yield from self._read([text.split(" ") for text in some], some)
+
+    def _read(self, rows: Sequence[list[str]], texts: Sequence[str]) -> Iterator[bytes]:
+        known = self._known
+        words = set().union(*rows)
+        new = words.difference(known)
+        long = {word for word in new if len(word) > LONGEST}
+        if len(known) + len(new) > ROOM:
+            self._known = known = {word: known[word] for word in words.intersection(known)}
+        known.update(zip(ordered := list(new - long), self._tokenized(ordered), strict=True))
+        if not long:
+            return (b"".join(map(known.__getitem__, row)) for row in rows)
+        whole = self._tokenized([text for text, row in zip(texts, rows, strict=True) if not long.isdisjoint(row)])
+        return (next(whole) if not long.isdisjoint(row) else b"".join(map(known.__getitem__, row)) for row in rows)
+
+    def _tokenized(self, texts: list[str]) -> Iterator[bytes]:
+        encodings: Iterable[Any] = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        return (array("i", encoding.ids).tobytes() for encoding in encodings)
