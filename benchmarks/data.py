@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -20,12 +22,15 @@ from perennial.inference.cost import peak_memory
 USUAL_ROWS = "1000000,10000000"
 USUAL_PEER_ROWS = 1_000_000
 MAX_TOKENS = 128
+DIGITS = re.compile(r"\d+")
 
 
 def measure(scratch: Path) -> dict[str, object]:
     """Each number of rows; seconds of each step, rows/s, peak memory; the last number of rows over the first."""
     numbers = own_rows.sizes("BENCH_ROWS", USUAL_ROWS)
-    figures: dict[str, object] = {"rows": f"texts of the lengths of {own_rows.source()}, each with a number of its own"}
+    figures: dict[str, object] = {
+        "rows": f"halves of the texts of {own_rows.source()}, joined anew, their numbers drawn anew"
+    }
     totals = [_figures(figures, scratch, "perennial", ours, rows) for rows in numbers]
     if len(numbers) > 1:
         figures[f"seconds, {numbers[-1]:,} rows : {numbers[0]:,} rows"] = totals[-1] / totals[0]
@@ -138,8 +143,18 @@ def _write(folder: Path, rows: int) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """Texts that none repeats, without end: those of the labelled rows, each time with another number before it."""
-    known = [(row["text"], row["label"]) for row in own_rows.labelled()]
+    """Texts without end: the beginning of one of the labelled rows and the end of another, never the same two again, with
+    other digits in their numbers."""
+    draw = random.Random(7)  # noqa: S311 - not for secrets
+    halves = [_halves(row["text"]) for row in own_rows.labelled()]
+    labels = [row["label"] for row in own_rows.labelled()]
+    count = len(halves)
     for number in itertools.count():
-        text, label = known[number % len(known)]
-        yield json.dumps({"text": f"{number} {text}", "label": label}) + "\n"
+        place, other = number % count, (number + number // count) % count
+        text = DIGITS.sub(lambda found: str(draw.randrange(10 ** len(found[0]))), halves[place][0] + halves[other][1])
+        yield json.dumps({"text": text, "label": labels[place]}) + "\n"
+
+
+def _halves(text: str) -> tuple[str, str]:
+    middle = text.find(" ", len(text) // 2)
+    return (text[:middle], text[middle:]) if middle > 0 else (text, "")
