@@ -143,7 +143,7 @@ def _write(folder: Path, rows: int) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """Texts without end: the beginning of one of the labelled rows and the end of another, never the same two again, with
+    """Texts without end: the beginning of a labelled row and the end of another, never the same two again, with
     other digits in their numbers."""
     draw = random.Random(7)  # noqa: S311 - not for secrets
     halves = [_halves(row["text"]) for row in own_rows.labelled()]
