@@ -226,6 +226,9 @@ class TrainingSpec(Settings):
     """Keep the pretrained token embeddings, about half of a small model's weights."""
     freeze_layers: int = Field(default=0, ge=0)
     """The lowest N layers keep their pretrained weights."""
+    gradient_checkpointing: bool = False
+    """Keep what each layer gives only at its edges, and compute the rest again for the gradient: for long texts or
+    large models that would not fit into memory. A step takes about a third longer."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 autocast where the GPU has it, or the CPU multiplies matrices faster in it, which is measured; else
     fp32. Some CPUs have the instructions and are twice as fast without."""

@@ -235,6 +235,8 @@ def _trainer(
     if lesson.start is not None and lesson.goes_on:
         held = starting.load(network, lesson.start, judged.kind, spec.data.labels, home.store.root)
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
+    if spec.training.gradient_checkpointing:
+        model.recompute(network)
     padding = Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id
     vocabulary.narrow(network, np.union1d(rows.tokens, [padding]))
     settings = spec.training

@@ -132,6 +132,7 @@ def exhausted(when: str) -> TrainingError:
     """What to say when there is not enough memory, and no smaller piece to try."""
     return TrainingError(
         f"There is not enough memory to train: it ran out {when}.",
-        remedy="Lower model.max_length, set training.freeze_embeddings or freeze_layers, choose a smaller model.base, "
+        remedy="Set training.gradient_checkpointing, lower model.max_length, set training.freeze_embeddings or "
+        "freeze_layers, choose a smaller model.base, "
         "or run where there is more memory; the champion stays.",
     )

@@ -135,16 +135,19 @@ def without_pooler(encoder: Any) -> nn.Module:
 
 def width(model: nn.Module) -> int:
     """The encoder's hidden width, under whatever name its architecture keeps it."""
-    inner = model.classifier if isinstance(model, OwnHead) else model.encoder
-    return int(cast(Any, inner).config.hidden_size)
+    return int(_inner(model).config.hidden_size)
+
+
+def _inner(model: nn.Module) -> Any:
+    """transformers' model in ours."""
+    return model.classifier if isinstance(model, OwnHead) else model.encoder
 
 
 def save(model: nn.Module, folder: Path) -> None:
     """Write `model.safetensors`, the encoder's `config.json` and `head.json` to `folder`."""
     from safetensors.torch import save_file
 
-    inner = model.classifier if isinstance(model, OwnHead) else model.encoder
-    cast(Any, inner).config.save_pretrained(folder)
+    _inner(model).config.save_pretrained(folder)
     head: dict[str, object] = {"pooling": "cls"}
     if isinstance(model, MeanPooled | PerToken):
         name = next(name for name, kind in HEADS.items() if isinstance(model, kind))
@@ -179,6 +182,11 @@ def freeze(model: nn.Module, *, embeddings: bool, layers: int) -> None:
             parameter.requires_grad_(False)
         if (layer := layer_number(name)) is not None and layer < layers:
             parameter.requires_grad_(False)
+
+
+def recompute(model: nn.Module) -> None:
+    """Let each layer be computed again for the gradient instead of being kept (Chen et al. 2016)."""
+    _inner(model).gradient_checkpointing_enable({"use_reentrant": False})
 
 
 @torch.inference_mode()
