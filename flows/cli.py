@@ -50,8 +50,9 @@ def run(
         environment.prepare(home)
         from flows import console, prefect_server, summary
         from flows.profile_commands import profiled
+        from perennial.registry import tracking
 
-        prefect_server.embed(home)
+        prefect_server.embed(home, meanwhile=tracking.load)
         from flows.remembered import remembered
         from flows.retrain import retrain
         from perennial.artifacts import Trigger

@@ -28,12 +28,10 @@ def watched() -> Iterator[None]:
         yield
 
 
-class Lines:
-    """A line when a step has ended, for logs and pipes."""
+class _LastDetail:
+    """Remembers what was heard last of a step, for the one line that is written at its end."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.detail = ""
+    detail = ""
 
     def begin(self, step: str) -> None:
         """Forget the step before."""
@@ -42,6 +40,13 @@ class Lines:
     def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
         """Remember the newest detail for the step's line."""
         self.detail = _detail(done, total, unit, detail)
+
+
+class Lines(_LastDetail):
+    """A line when a step has ended, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
 
     def note(self, message: str) -> None:
         """The message, at once."""
@@ -52,20 +57,11 @@ class Lines:
         self.console.print(_line(step, seconds, done, self.detail), markup=False, highlight=False)
 
 
-class Logged:
+class Logged(_LastDetail):
     """A line in a log when a step has ended; for Prefect's page."""
 
     def __init__(self, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
         self.log = log
-        self.detail = ""
-
-    def begin(self, step: str) -> None:
-        """Forget the step before."""
-        self.detail = ""
-
-    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
-        """Remember the newest detail for the step's line."""
-        self.detail = _detail(done, total, unit, detail)
 
     def note(self, message: str) -> None:
         """The message, at once."""

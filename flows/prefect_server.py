@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import IO, Any
 
@@ -32,12 +33,13 @@ class PrefectError(PerennialError):
     """The embedded Prefect server did not start."""
 
 
-def embed(home: Home, *, serving: bool = False) -> None:
+def embed(home: Home, *, serving: bool = False, meanwhile: Callable[[], None] | None = None) -> None:
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
     `serving`: with its page, its scheduler and its automations, on port 4200 if that is free; others find it by
-    `running`. Called before Prefect is imported: it reads its settings then, and what it says last, when the process
-    ends, must still be heard. Raises PrefectError if the server does not start.
+    `running`. `meanwhile`: what to do while it starts, which takes seconds. Called before Prefect is imported: it
+    reads its settings then, and what it says last, when the process ends, must still be heard. Raises PrefectError if
+    the server does not start.
     """
     if os.environ.get(API_URL):
         return
@@ -50,6 +52,8 @@ def embed(home: Home, *, serving: bool = False) -> None:
         start_new_session=True,
     )
     atexit.register(_end, server)
+    if meanwhile is not None:
+        meanwhile()
     os.environ[API_URL] = _address(server, home)
     if serving:
         path = home.prefect / ADDRESS

@@ -30,6 +30,8 @@ CONNECT_SECONDS = 10
 ADVISORY_LOCK = 7_202_601_310
 """PostgreSQL's number for `the ledger is being migrated`; any number that nobody else uses."""
 UNTOUCHED = "The champion is untouched."
+READS = "perennial_reads"
+"""The option of a connection whose transaction only reads."""
 
 
 class UtcMoment(sa.TypeDecorator[datetime]):
@@ -92,6 +94,16 @@ class Database:
         with _explained(self.place, standing), self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads: in SQLite it waits for no writer, and none waits for it. Raises as above."""
+        with (
+            _explained(self.place),
+            self.engine.connect() as connection,
+            connection.execution_options(**{READS: True}).begin(),
+        ):
+            yield connection
+
     def now(self) -> sa.ColumnElement[float]:
         """Seconds since 1970 by the database's clock, as SQL."""
         if self.engine.dialect.name == "sqlite":
@@ -148,12 +160,16 @@ def _engine(url: sa.URL) -> sa.Engine:
         engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": SECONDS})
         sa.event.listen(engine, "connect", _set_up_sqlite)
         # Without IMMEDIATE a transaction that reads first and then writes fails at once if another wrote meanwhile.
-        begin = "BEGIN IMMEDIATE"
+        begin, begin_reading = "BEGIN IMMEDIATE", "BEGIN"
     else:
         waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": SECONDS * 1000} if _is_libpq(url) else {}
         engine = _postgresql(url, waits)
-        begin = f"SET LOCAL statement_timeout = '{SECONDS}s'"
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        begin = begin_reading = f"SET LOCAL statement_timeout = '{SECONDS}s'"
+
+    def begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin_reading if connection.get_execution_options().get(READS) else begin)
+
+    sa.event.listen(engine, "begin", begun)
     return engine
 
 
@@ -197,7 +213,7 @@ def _make_sqlite(url: sa.URL) -> None:
 
 
 def _version(database: Database) -> str | None:
-    with database.engine.begin() as connection:
+    with database.reading() as connection:
         if not sa.inspect(connection).has_table(VERSIONS):
             return None
         return connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSIONS)))

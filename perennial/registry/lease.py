@@ -132,7 +132,7 @@ def take(database: Database, model: str) -> Lease | None:
 def holder(database: Database, model: str) -> tuple[str, float]:
     """Who has the lease of `model`, and how many seconds more. It was taken before, by whomever."""
     left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
-    with database.transaction() as connection:
+    with database.reading() as connection:
         name, seconds = connection.execute(left).one()
     return str(name), max(0.0, float(seconds))
 
@@ -149,9 +149,14 @@ def whoami() -> str:
 
 def _acquired(database: Database, model: str, wait: float) -> Lease:
     started, pause, told = time.monotonic(), POLLS[0], False
-    while (lease := take(database, model)) is None:
-        waited = time.monotonic() - started
+    lease = take(database, model)
+    while lease is None:
         other, left = holder(database, model)
+        if not left:
+            # Only now: to ask for it is to write, and of those who write one waits for the other.
+            lease = take(database, model)
+            continue
+        waited = time.monotonic() - started
         if waited >= wait:
             raise BusyError(
                 f"{other} is promoting or rolling back {model} and has not ended in {waited:.0f} s. {UNTOUCHED}",

@@ -111,7 +111,7 @@ class Ledger:
     def models(self) -> list[str]:
         """Every model that it knows."""
         names = sa.select(ENTRIES.c.model).where(self._about(None)).distinct()
-        with self.database.transaction() as connection:
+        with self.database.reading() as connection:
             return sorted(connection.scalars(names.order_by(ENTRIES.c.model)))
 
     def append(
@@ -158,7 +158,7 @@ class Ledger:
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
         chosen = sa.select(ENTRIES).where(*conditions).order_by(ENTRIES.c.id)
-        with self.database.transaction() as connection:
+        with self.database.reading() as connection:
             return [_entry(row) for row in connection.execute(chosen)]
 
 

@@ -79,7 +79,7 @@ def recent(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
         return []
     ours = (RUNS.c.registry == registry_of(home), RUNS.c.pipeline == pipeline)
     chosen = sa.select(RUNS).where(*ours).order_by(RUNS.c.id.desc()).limit(limit)
-    with database.open_database(home).transaction() as connection:
+    with database.open_database(home).reading() as connection:
         return [_entry(row) for row in connection.execute(chosen)]
 
 
@@ -96,7 +96,7 @@ def last_started(home: Home, pipeline: str, *kinds: str) -> datetime | None:
         RUNS.c.trigger.in_(kinds),
         RUNS.c.status != "failed",
     )
-    with database.open_database(home).transaction() as connection:
+    with database.open_database(home).reading() as connection:
         return connection.scalar(sa.select(RUNS.c.started).where(*ours).order_by(RUNS.c.id.desc()).limit(1))
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +91,13 @@ def check(home: Home) -> None:
     with session(home, patience=QUICK) as client:
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
+
+
+def load() -> None:
+    """Import MLflow, which takes seconds, before it is needed. What is wrong with it is told when it is."""
+    telemetry.off()
+    with _quiet(), suppress(ImportError):
+        import mlflow.tracking  # noqa: F401
 
 
 @contextmanager
