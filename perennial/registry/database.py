@@ -95,13 +95,18 @@ class Database:
             yield connection
 
     @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection whose transactions only read: in SQLite they wait for no writer, and none waits for them.
+
+        Raises as `transaction` does.
+        """
+        with _explained(self.place), self.engine.connect() as connection:
+            yield connection.execution_options(**{READS: True})
+
+    @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads: in SQLite it waits for no writer, and none waits for it. Raises as above."""
-        with (
-            _explained(self.place),
-            self.engine.connect() as connection,
-            connection.execution_options(**{READS: True}).begin(),
-        ):
+        """One transaction of such a connection."""
+        with self.connected() as connection, connection.begin():
             yield connection
 
     def now(self) -> sa.ColumnElement[float]:

@@ -131,8 +131,13 @@ def take(database: Database, model: str) -> Lease | None:
 
 def holder(database: Database, model: str) -> tuple[str, float]:
     """Who has the lease of `model`, and how many seconds more. It was taken before, by whomever."""
+    with database.connected() as connection:
+        return _holder(database, connection, model)
+
+
+def _holder(database: Database, connection: sa.Connection, model: str) -> tuple[str, float]:
     left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
-    with database.reading() as connection:
+    with connection.begin():
         name, seconds = connection.execute(left).one()
     return str(name), max(0.0, float(seconds))
 
@@ -148,14 +153,21 @@ def whoami() -> str:
 
 
 def _acquired(database: Database, model: str, wait: float) -> Lease:
-    started, pause, told = time.monotonic(), POLLS[0], False
     lease = take(database, model)
-    while lease is None:
-        other, left = holder(database, model)
-        if not left:
-            # Only now: to ask for it is to write, and of those who write one waits for the other.
-            lease = take(database, model)
-            continue
+    if lease is not None:
+        return lease
+    # To connect takes ten times as long as to ask, so who waits stays connected.
+    with database.connected() as connection:
+        return _waited_for(database, connection, model, wait)
+
+
+def _waited_for(database: Database, connection: sa.Connection, model: str, wait: float) -> Lease:
+    started, pause, told = time.monotonic(), POLLS[0], False
+    while True:
+        other, left = _holder(database, connection, model)
+        # Only when it is free is it asked for: that is to write, and of those who write one waits for the other.
+        if not left and (lease := take(database, model)) is not None:
+            return lease
         waited = time.monotonic() - started
         if waited >= wait:
             raise BusyError(
@@ -168,4 +180,3 @@ def _acquired(database: Database, model: str, wait: float) -> Lease:
         progress.advance(waited, wait, unit="s", detail=f"waiting for {other}")
         time.sleep(min(pause * random.uniform(0.5, 1), max(0.0, wait - waited)))  # noqa: S311 - not for secrets
         pause = min(pause * 1.5, POLLS[1])
-    return lease
