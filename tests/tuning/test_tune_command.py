@@ -1,0 +1,67 @@
+"""`perennial tune` from the command line: what it answers, what it writes, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+import tiny_pipeline
+from place import Place, assert_explained
+
+from perennial import spec_file
+from perennial.spec import TrainingSpec
+
+WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
+
+
+@pytest.fixture
+def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.delenv("PERENNIAL_HOME", raising=False)
+    made = Place(tmp_path / "place", None)
+    tiny_pipeline.write_pipeline(made.folder / "pipelines" / "tiny", tiny_base, **WEAK)
+    return made
+
+
+@pytest.mark.slow
+def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
+    path = place.folder / "pipelines" / "tiny" / "pipeline.yaml"
+    text = path.read_text(encoding="utf-8").replace("training:\n", "# Mine.\ntraining:   # of the tiny one\n")
+    path.write_text(text, encoding="utf-8")
+
+    shown = place.command("tune", "tiny", "--trials", "2")
+    assert shown.code == 0, shown.text
+    assert path.read_text(encoding="utf-8") == text
+    assert "Of 2 trials, trial 2 was best: accuracy" in shown.text
+    assert "perennial run tiny --set training.epochs=" in shown.text
+
+    ended = place.command("tune", "tiny", "--trials", "1", "--write", "--json")
+    assert ended.code == 0, ended.text
+    found = ended.json
+    assert (found["status"], found["earlier"], len(found["trials"])) == ("done", 2, 3)
+    assert found["written"] == "pipelines/tiny/pipeline.yaml"
+    now = path.read_text(encoding="utf-8")
+    assert "# Mine.\ntraining:   # of the tiny one\n" in now
+    before, after = text.splitlines(), now.splitlines()
+    changed = {line.split(":")[0].strip() for line in {*before} ^ {*after}}
+    assert changed == set(found["changes"])
+    training = spec_file.read(path).training
+    assert {name: getattr(training, name) for name in found["best"]["settings"]} == found["best"]["settings"]
+
+    # The written settings are those that are there now, so there is nothing to write.
+    again = place.command("tune", "tiny", "--trials", "1", "--write", "--json").json
+    if again["best"]["number"] == found["best"]["number"]:
+        assert (again["written"], again["gain"]) == (None, 0)
+        assert path.read_text(encoding="utf-8") == now
+    assert set(again["best"]["settings"]) <= set(TrainingSpec.model_fields)
+
+
+def test_what_can_not_be_is_refused_at_once(place: Place) -> None:
+    assert_explained(place.command("tune", "tinny"), 2, "There is no pipeline 'tinny'", "Did you mean 'tiny'?")
+    assert_explained(place.command("tune", "tiny", "--trials", "0"), 2, "0 is not in the range x>=1")
+    both = place.command("tune", "tiny", "--write", "--set", "training.max_rows=100")
+    assert_explained(both, 2, "--write and --set exclude each other")
+    assert not (place.home.root / "tuning").exists()
+
+
+def test_a_damaged_study_is_told(place: Place) -> None:
+    (place.home.root / "tuning").mkdir(parents=True)
+    (place.home.root / "tuning" / "tiny.db").write_bytes(b"broken" * 1000)
+    assert_explained(place.command("tune", "tiny"), 1, "tiny.db", "is damaged. Move it away")
