@@ -138,7 +138,7 @@ def _noise(found: Tuned) -> str:
     if found.difference is None:
         return "How sure that is can't be said: one of the two models is not in the store any more."
     low, high = found.difference.interval.low, found.difference.interval.high
-    interval = f"{found.confidence:.0%} interval of the difference {low:+.4f} to {high:+.4f}"
+    interval = f"{found.confidence:.0%} interval of the difference is {low:+.4f} to {high:+.4f}"
     return f"The {interval}: " + ("more than chance." if found.is_shown else "it may be chance.")
 
 
@@ -156,7 +156,7 @@ def _what_now(found: Tuned, pipeline: str, written: Path | None) -> Iterator[str
     yield ""
     yield "or, for one run that judges it on test rows, which no trial saw:"
     yield ""
-    yield f"perennial run {pipeline} " + " ".join(f"--set {one}" for one in _overrides(found))
+    yield " \\\n    ".join([f"perennial run {pipeline}", *(f"--set {one}" for one in _overrides(found))])
 
 
 def _overrides(found: outcome.Tuned) -> list[str]:

@@ -177,10 +177,10 @@ def _began(study: StudySummary) -> datetime:
 
 
 def _storage(library: ModuleType, path: Path) -> RDBStorage:
-    # Optuna fills in what stands in braces.
-    url = f"sqlite:///{path}".replace("{", "{{").replace("}", "}}")
+    # A path may hold what means something else in an address.
+    connecting = {"creator": lambda: sqlite3.connect(path, timeout=BUSY_SECONDS)}
     try:
-        made: RDBStorage = library.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
+        made: RDBStorage = library.storages.RDBStorage("sqlite://", engine_kwargs=connecting)
     except RuntimeError as error:
         raise StoreError(
             f"{path}, which holds what `perennial tune` found out, is of another version of Optuna than the one here "

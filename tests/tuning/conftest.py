@@ -1,25 +1,22 @@
 """Ground to search on, and one undisturbed search."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_pipeline
-from tuning_helpers import prepare
+from tuning_helpers import WEAK, MakeGround, prepare
 
 from perennial.tuning.ground import Ground
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.search import search
 
-MakeGround = Callable[..., Ground]
-
 
 @pytest.fixture(scope="session")
 def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ground")
-    tiny_pipeline.write_pipeline(folder / "tiny", tiny_base)
+    tiny_pipeline.write_pipeline(folder / "tiny", tiny_base, tiny_pipeline.rows(200))
     prepare(folder)
     return folder
 
@@ -30,9 +27,7 @@ def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
 
     def make(name: str = "work", **changes: Any) -> Ground:
         folder = Path(shutil.copytree(_encoded, tmp_path / name))
-        # With these, few epochs are not enough, so that settings make a difference.
-        settings = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
-        tiny_pipeline.write_settings(folder / "tiny", tiny_base, **(settings | changes))
+        tiny_pipeline.write_settings(folder / "tiny", tiny_base, **(WEAK | changes))
         return prepare(folder)
 
     return make
@@ -42,7 +37,6 @@ def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
 def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ground, Tuned]:
     """Ground, and a search of three trials on it. Read only."""
     folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("searched") / "work"))
-    weak = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
-    tiny_pipeline.write_settings(folder / "tiny", tiny_base, **weak)
+    tiny_pipeline.write_settings(folder / "tiny", tiny_base, **WEAK)
     ground = prepare(folder)
     return ground, search(ground, trials=3)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import tiny_pipeline
-from conftest import MakeGround
-from tuning_helpers import killed, prepare
+from tuning_helpers import MakeGround, killed, prepare
 
 from perennial import kinds
 from perennial.artifacts import TrainedModel
@@ -34,7 +33,7 @@ def test_the_settings_as_they_are_come_first_and_the_best_is_no_worse(searched: 
     assert found.best.value == max(values) > values[0]
     assert found.gain == pytest.approx(max(values) - values[0])
     assert found.changes.items() <= found.best.settings.items()
-    assert found.rows == ground.validated.rows["validation"] > 20
+    assert found.rows == ground.validated.rows["validation"] > 10
 
 
 def test_how_sure_it_is_comes_from_both_models_answers(searched: tuple[Ground, Tuned]) -> None:
@@ -129,11 +128,17 @@ def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_ground: Make
 
 def test_a_search_goes_on_after_a_trial_that_was_cut_short(make_ground: MakeGround) -> None:
     ground = make_ground(training__epochs=3)
-    with_finished(ground, {1: 1.0, 2: 1.01, 3: 1.02})
+    path = with_finished(ground, {1: 1.0, 2: 1.01, 3: 1.02})
+    with studies.opened(path) as storage:
+        study = studies.of(storage, ground.key, lower_is_better=False)
+        # Left at work, as by a kill: it is tried again.
+        studies.ask(study, {**ground.now, "epochs": 4}, ground.space, 1)
     found = search(ground, trials=2)
-    by_state = {one.state: one for one in found.trials[studies.TO_COMPARE :]}
-    assert found.now == by_state[State.FINISHED]  # as bad, but what the others are compared with
-    assert by_state[State.PRUNED].epochs == studies.FIRST_CUT < by_state[State.PRUNED].settings["epochs"]
+    now, pruned = found.trials[studies.TO_COMPARE :]
+    # The pipeline's own settings are as bad, but the others are compared with them.
+    assert (now.state, now.epochs, now) == (State.FINISHED, 3, found.now)
+    assert (pruned.state, pruned.epochs, pruned.settings["epochs"]) == (State.PRUNED, studies.FIRST_CUT, 4)
+    assert found.best.number <= studies.TO_COMPARE
     assert found.difference is None
     assert not found.is_shown
 
@@ -176,13 +181,13 @@ def test_without_validation_rows_nothing_is_chosen(make_ground: MakeGround) -> N
 
 @pytest.mark.parametrize(("metric", "direction"), [("r2", "MAXIMIZE"), ("rmse", "MINIMIZE")])
 def test_of_errors_the_lower_is_better(
-    metric: str, direction: str, make_ground: MakeGround, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    metric: str, direction: str, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(type(kinds.get("regression")), "headline_metric", metric)
-    make_ground(kind="regression", data__labels=[], gates=[{"metric": "r2", "min": -1}])
     rows = [{**row, "label": str(number % 3)} for number, row in enumerate(tiny_pipeline.rows(120))]
-    tiny_pipeline.write_jsonl(tmp_path / "work" / "tiny" / "data" / "first.jsonl", rows)
-    ground = prepare(tmp_path / "work")
+    numbers = {"kind": "regression", "data__labels": [], "gates": [{"metric": "r2", "min": -1}], "training__epochs": 1}
+    tiny_pipeline.write_pipeline(tmp_path / "tiny", tiny_base, rows, **numbers)
+    ground = prepare(tmp_path)
     assert "label_smoothing" not in ground.space
     found = search(ground, trials=3)
     values = [one.value for one in found.trials if one.value is not None]

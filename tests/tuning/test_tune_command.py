@@ -5,18 +5,16 @@ from pathlib import Path
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained
+from tuning_helpers import WEAK
 
 from perennial import spec_file
-from perennial.spec import TrainingSpec
-
-WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
 
 
 @pytest.fixture
 def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.delenv("PERENNIAL_HOME", raising=False)
     made = Place(tmp_path / "place", None)
-    tiny_pipeline.write_pipeline(made.folder / "pipelines" / "tiny", tiny_base, **WEAK)
+    tiny_pipeline.write_pipeline(made.folder / "pipelines" / "tiny", tiny_base, tiny_pipeline.rows(200), **WEAK)
     return made
 
 
@@ -30,7 +28,7 @@ def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     assert shown.code == 0, shown.text
     assert path.read_text(encoding="utf-8") == text
     assert "Of 2 trials, trial 2 was best: accuracy" in shown.text
-    assert "perennial run tiny --set training.epochs=" in shown.text
+    assert "perennial run tiny \\ --set training.epochs=" in shown.text
 
     ended = place.command("tune", "tiny", "--trials", "1", "--write", "--json")
     assert ended.code == 0, ended.text
@@ -45,17 +43,10 @@ def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     training = spec_file.read(path).training
     assert {name: getattr(training, name) for name in found["best"]["settings"]} == found["best"]["settings"]
 
-    # The written settings are those that are there now, so there is nothing to write.
-    again = place.command("tune", "tiny", "--trials", "1", "--write", "--json").json
-    if again["best"]["number"] == found["best"]["number"]:
-        assert (again["written"], again["gain"]) == (None, 0)
-        assert path.read_text(encoding="utf-8") == now
-    assert set(again["best"]["settings"]) <= set(TrainingSpec.model_fields)
-
 
 def test_what_can_not_be_is_refused_at_once(place: Place) -> None:
     assert_explained(place.command("tune", "tinny"), 2, "There is no pipeline 'tinny'", "Did you mean 'tiny'?")
-    assert_explained(place.command("tune", "tiny", "--trials", "0"), 2, "0 is not in the range x>=1")
+    assert_explained(place.command("tune", "tiny", "--trials", "0"), 2, "greater than or equal to 1")
     both = place.command("tune", "tiny", "--write", "--set", "training.max_rows=100")
     assert_explained(both, 2, "--write and --set exclude each other")
     assert not (place.home.root / "tuning").exists()
@@ -64,4 +55,4 @@ def test_what_can_not_be_is_refused_at_once(place: Place) -> None:
 def test_a_damaged_study_is_told(place: Place) -> None:
     (place.home.root / "tuning").mkdir(parents=True)
     (place.home.root / "tuning" / "tiny.db").write_bytes(b"broken" * 1000)
-    assert_explained(place.command("tune", "tiny"), 1, "tiny.db", "is damaged. Move it away")
+    assert_explained(place.command("tune", "tiny"), 1, "`perennial tune` found out, is damaged. Move it away")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from perennial import digest, progress, spec_file
@@ -15,6 +16,10 @@ from perennial.home import Home
 from perennial.training import encoding
 from perennial.tuning.ground import Ground
 from perennial.tuning.search import search
+
+MakeGround = Callable[..., Ground]
+WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
+"""Changes of the tiny pipeline's settings with which it learns little, so that there is something to find."""
 
 
 def prepare(folder: Path) -> Ground:
