@@ -131,7 +131,7 @@ def tune(
     pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
     trials: Annotated[int, typer.Option(min=1, help="Settings to try in this search, each a fine-tuning.")] = 12,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no further trial after so many; the one at work is ended.")
+        float | None, typer.Option(min=0, help="Begin no further trial after so many; one at work goes on to its end.")
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -149,7 +149,7 @@ def tune(
     never on test rows, and one that falls behind is cut short after some epochs. What was tried is remembered: the next
     search on the same data goes on from there, also after Ctrl-C, and one on new data starts with the best so far.
     Nothing is registered, and pipeline.yaml changes only with --write. A trial takes about as long as the training of
-    `perennial run`; other runs of the pipeline wait until the search has ended.
+    `perennial run`, which is refused meanwhile; a scheduled run is skipped.
     """
     with reported(as_json, pipeline):
         from flows import tune_commands
