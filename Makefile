@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null || true
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(ACCEL),dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(ACCEL),tune,dev]'
 	@rm -f $(VENV)/.installed-*
 	@touch $(STAMP)
 

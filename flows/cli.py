@@ -128,6 +128,42 @@ def init(
 
 
 @app.command()
+def tune(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    trials: Annotated[int, typer.Option(min=1, help="Settings to try in this search, each a fine-tuning.")] = 12,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so many; one at work goes on to its end.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="As for run: --set training.max_rows=5000. Repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the settings that are drawn.")] = 42,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the best settings into pipeline.yaml; its comments stay.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look for better settings of training: how fast, how long and in what batches a pipeline learns.
+
+    The first trial has the settings as they are; the others are drawn by Optuna. Each is judged on the validation rows,
+    never on test rows, and one that falls behind is cut short after some epochs. What was tried is remembered: the next
+    search on the same data goes on from there, also after Ctrl-C, and one on new data starts with the best so far.
+    Nothing is registered, and pipeline.yaml changes only with --write. A trial takes about as long as the training of
+    `perennial run`, which is refused meanwhile; a scheduled run is skipped.
+    """
+    with reported(as_json, pipeline):
+        from flows import tune_commands
+
+        with _watching(as_json):
+            found, written = tune_commands.tune(pipeline, overrides or (), trials, minutes, seed, write=write)
+        if as_json:
+            _print_json(tune_commands.as_json(found, written))
+        else:
+            tune_commands.show(found, pipeline, written)
+
+
+@app.command()
 def predict(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; none: a file, or standard input.")] = None,

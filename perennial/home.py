@@ -38,6 +38,11 @@ class Home:
         return self.root / "checkpoints" / key
 
     @property
+    def tuning(self) -> Path:
+        """What `perennial tune` found out, a file a pipeline."""
+        return self.root / "tuning"
+
+    @property
     def mlflow(self) -> Path:
         """MLflow's embedded database and artifacts."""
         return self.root / "mlflow"

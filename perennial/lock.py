@@ -34,12 +34,28 @@ def one_at_a_time(pipeline: str, home: Home) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     busy = OverlapError(
         f"Another run of {pipeline} is at work on {home.root}.",
-        remedy="Wait until it has ended; or set PERENNIAL_HOME to another folder to run beside it.",
+        remedy="Wait until it (or `perennial tune`, which counts as one) has ended; or set PERENNIAL_HOME to another "
+        "folder to run beside it.",
     )
     with _held(folder / LOCK, busy, LOOK_SECONDS):
         # In this order: gc takes its own lock first and then finds ours, or we find its.
         with nothing_removed(home):
             pass
+        yield
+
+
+@contextmanager
+def one_tuning(pipeline: str, home: Home) -> Iterator[None]:
+    """Hold the lock of `pipeline`'s tuning for the block, and that of its runs: both would learn on the same cores.
+
+    Raises BusyError when another process holds one of them.
+    """
+    home.tuning.mkdir(parents=True, exist_ok=True)
+    busy = BusyError(
+        f"Another `perennial tune` of {pipeline} is at work on {home.root}.",
+        remedy="Wait until it has ended, or end it with Ctrl-C: what it found out is kept.",
+    )
+    with _held(home.tuning / f"{pipeline}.lock", busy), one_at_a_time(pipeline, home):
         yield
 
 

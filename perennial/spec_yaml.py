@@ -33,7 +33,7 @@ def parse(path: Path, expected: str = "name: …, kind: …, and so on") -> tupl
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        root = yaml.compose(text, Loader=_Loader)
+        root = compose(text)
         raw = load(text)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is not UTF-8 (byte {error.start}).", remedy="Save it as UTF-8.") from error
@@ -53,6 +53,12 @@ def parse(path: Path, expected: str = "name: …, kind: …, and so on") -> tupl
         )
     _refuse_repeated_keys(path, root)
     return root, raw
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of the YAML `text`, which know their places in it. Raises as `load` does."""
+    root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    return root
 
 
 def load(text: str) -> Any:

@@ -12,18 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perennial import digest, kinds, progress, telemetry
+from perennial import digest, progress, telemetry
 from perennial.artifacts import EncodedData, StartingPoint, TrainedModel, ValidatedData
-from perennial.data.read import read_split
 from perennial.errors import TrainingError
 from perennial.home import Home
-from perennial.inference import decoders
-from perennial.inference.decoders import Decoder, Encoded, Meaning, Outputs
-from perennial.inference.tokenization import Tokenizer
-from perennial.kinds import Kind, Prediction
+from perennial.kinds import Prediction
 from perennial.spec import PipelineSpec
-from perennial.training import base_model, precision
+from perennial.training import base_model, precision, validation_rows
 from perennial.training.base_model import BaseModel
+from perennial.training.listening import AfterEpoch, Stopped
+from perennial.training.validation_rows import Judged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,13 +41,19 @@ RECORD = "training.json"
 
 
 def finetune(
-    spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home, start: StartingPoint | None = None
+    spec: PipelineSpec,
+    data: EncodedData,
+    validated: ValidatedData,
+    home: Home,
+    start: StartingPoint | None = None,
+    heard: AfterEpoch | None = None,
 ) -> TrainedModel:
     """The base model fine-tuned on `data`, at its best checkpoint on the validation split of `validated`.
 
     `start`: the model whose weights it starts from instead of the base model's; some of the rows are learned from, or
-    all, as `spec.training` says. A run that was killed resumes from its last checkpoint. Raises TrainingError if
-    training diverges, or ends in a model that answers the same to everything.
+    all, as `spec.training` says. A run that was killed resumes from its last checkpoint. `heard`: hears of each epoch
+    of a training that is not in the store yet, and may end it. Raises TrainingError if training diverges, or ends in a
+    model that answers the same to everything; Stopped when `heard` does.
     """
     base = base_model.find(spec)
     computed_in = precision.choose(spec.training.precision)
@@ -58,9 +62,9 @@ def finetune(
     def make(folder: Path) -> TrainedModel:
         from perennial.training import choice
 
-        judged = _judged(spec, data, validated, home)
+        judged = validation_rows.read(spec, data, validated, home)
         lesson = Lesson(start, choice.choose(spec, data, validated, start, home.store.root))
-        return _train(spec, data, judged, lesson, base, computed_in, home, key, folder)
+        return _train(spec, data, judged, lesson, base, computed_in, home, key, folder, heard)
 
     return home.store.get_or_make(STEP, key, TrainedModel, make)
 
@@ -117,38 +121,6 @@ class Lesson:
         return {name: np.array(known[name]) if name in known else value for name, value in statistics.items()}
 
 
-@dataclass(frozen=True)
-class Judged:
-    """The validation rows, read as they would be served, and what their answers should be."""
-
-    kind: Kind
-    decoder: Decoder
-    encoded: Encoded
-    targets: list[Any]
-    labels: tuple[str, ...]
-
-    def decoding(self, outputs: Outputs, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What the decoder must know beyond the labels to read such outputs."""
-        return self.kind.decoding(outputs, self.encoded, self.targets, self.labels, statistics)
-
-    def predictions(self, outputs: Outputs, decoding: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """`outputs` as answers."""
-        return self.decoder.decode(outputs, self.encoded, Meaning(self.labels, decoding))
-
-    def metrics(self, outputs: Outputs, statistics: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Every metric of `outputs`."""
-        predictions = self.predictions(outputs, self.decoding(outputs, statistics))
-        return self.kind.measure(self.targets, predictions, self.labels).values
-
-
-def _judged(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> Judged:
-    kind, decoder = kinds.get(spec.kind), decoders.get(spec.kind)
-    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
-    rows = read_split(validated, home.store, "validation", columns)
-    encoded = decoder.encode(kind.inputs(rows), Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length))
-    return Judged(kind, decoder, encoded, rows[kind.target_column].to_pylist(), spec.data.labels)
-
-
 def _train(
     spec: PipelineSpec,
     data: EncodedData,
@@ -159,6 +131,7 @@ def _train(
     home: Home,
     key: str,
     folder: Path,
+    heard: AfterEpoch | None,
 ) -> TrainedModel:
     telemetry.off()
     from perennial.training import model, vocabulary
@@ -169,13 +142,13 @@ def _train(
     kept = Checkpoints(home.checkpoints(key))
     rows = EncodedRows(data, home.store.root, lesson.choice.segments)
     statistics = lesson.in_its_units(judged.kind.statistics(rows.targets, spec.data.labels, spec.training))
-    trainer = _trainer(spec, data, lesson, rows, judged, statistics, base, computed_in, home, kept)
+    trainer = _trainer(spec, data, lesson, rows, judged, statistics, base, computed_in, home, kept, heard)
     try:
         best = _learn(trainer, kept)
         outputs = trainer.validation_outputs()
         decoding = judged.decoding(outputs, statistics)
         _refuse_collapsed(judged, judged.predictions(outputs, decoding))
-    except TrainingError:
+    except (TrainingError, Stopped):
         # To resume it would only end the same way.
         kept.remove()
         raise
@@ -222,6 +195,7 @@ def _trainer(
     computed_in: str,
     home: Home,
     kept: Checkpoints,
+    heard: AfterEpoch | None,
 ) -> PerennialTrainer:
     import numpy as np
     from transformers import TrainingArguments, set_seed
@@ -237,8 +211,7 @@ def _trainer(
     model.freeze(network, embeddings=spec.training.freeze_embeddings, layers=spec.training.freeze_layers)
     if spec.training.gradient_checkpointing:
         model.recompute(network)
-    padding = Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length).pad_id
-    vocabulary.narrow(network, np.union1d(rows.tokens, [padding]))
+    vocabulary.narrow(network, np.union1d(rows.tokens, [judged.padding]))
     settings = spec.training
     arguments = TrainingArguments(
         output_dir=str(kept.folder),
@@ -266,10 +239,11 @@ def _trainer(
         rows=rows,
         validation=judged.encoded.segments,
         judge=partial(judged.metrics, statistics=statistics),
-        padding=padding,
+        padding=judged.padding,
         statistics=statistics,
         kept=kept,
         held=held,
+        heard=heard,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,9 +89,15 @@ def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
 
     Raises BaseModelError if transformers can't make a model of the base's files.
     """
-    try:
+    with _clear_errors(base):
         built = _build(spec, base, outputs)
         return built if torch.cuda.is_available() else quickened(built)
+
+
+@contextmanager
+def _clear_errors(base: BaseModel) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # transformers and safetensors raise nearly anything for a broken file
         raise BaseModelError(
             f"The base model in {base.folder} can't be loaded ({type(error).__name__}).",
@@ -141,6 +148,15 @@ def width(model: nn.Module) -> int:
 def _inner(model: nn.Module) -> Any:
     """transformers' model in ours."""
     return model.classifier if isinstance(model, OwnHead) else model.encoder
+
+
+def width_of(base: BaseModel) -> int:
+    """The hidden width of a model that is made of `base`. Raises BaseModelError as `build` does."""
+    telemetry.off()
+    from transformers import AutoConfig
+
+    with _clear_errors(base):
+        return int(AutoConfig.from_pretrained(base.folder, local_files_only=True).hidden_size)
 
 
 def save(model: nn.Module, folder: Path) -> None:

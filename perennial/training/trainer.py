@@ -28,6 +28,7 @@ from perennial.training.batching import TokenBudgetSampler
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.dataset import EncodedRows, collate
 from perennial.training.holding import Hold
+from perennial.training.listening import AfterEpoch
 from perennial.training.memory import Inputs, Pieces
 from perennial.training.model import outputs_of
 
@@ -59,13 +60,14 @@ class PerennialTrainer(Trainer):
         statistics: Mapping[str, np.ndarray],
         kept: Checkpoints,
         held: Collection[str] = (),
+        heard: AfterEpoch | None = None,
     ) -> None:
         """`validation`: token ids of each segment of the validation rows. `held`: names of the weights that
-        `training.hold` holds where they are now."""
+        `training.hold` holds where they are now. `heard`: hears of each evaluation."""
         # transformers wants an eval_dataset; what is judged, and how, is ours (`evaluate`).
         super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
-        self.judge, self.padding, self.kept = judge, padding, kept
+        self.judge, self.padding, self.kept, self.heard = judge, padding, kept, heard
         self.average = Average(network, training.averaging)
         self.hold = Hold(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
         self.pieces = Pieces(training)
@@ -148,6 +150,8 @@ class PerennialTrainer(Trainer):
         prefixed = {f"eval_{name}": value for name, value in metrics.items()}
         self.log(prefixed)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, prefixed)
+        if self.heard is not None:
+            self.heard(float(self.state.epoch or 0), metrics)
         return prefixed
 
     def _judge_and_keep(self) -> dict[str, float]:

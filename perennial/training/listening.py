@@ -1,0 +1,10 @@
+"""Listening to a training: its figures after each epoch, and the word that ends it."""
+
+from collections.abc import Callable, Mapping
+
+AfterEpoch = Callable[[float, Mapping[str, float]], None]
+"""Hears how many epochs are done, and the metrics on the validation rows; may raise Stopped."""
+
+
+class Stopped(Exception):  # noqa: N818 - a wish, not an error
+    """Its listener does not want the training to go on: nothing of it is kept."""

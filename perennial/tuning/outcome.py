@@ -1,0 +1,138 @@
+"""What a search came to: every trial, and how surely the best one is better than the settings as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.artifacts import Difference, Record
+from perennial.tuning import studies
+from perennial.tuning.ground import Ground
+from perennial.tuning.space import Value
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+
+class State(StrEnum):
+    """What became of a trial."""
+
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    """Cut short, because it fell behind the others."""
+    FAILED = "failed"
+    """Its settings give no model."""
+
+
+class Tried(Record):
+    """One trial."""
+
+    number: int
+    """From 1; the numbers of trials that were killed are left out."""
+    settings: dict[str, Value]
+    state: State
+    value: float | None
+    """The metric on the validation rows: of the best checkpoint, or when it was cut short."""
+    epochs: int
+    """After how many it was looked at last."""
+    seconds: float
+    """That the training took."""
+    problem: str | None = None
+    """Why there is no model."""
+
+
+class Tuned(Record):
+    """All trials on the same rows, in this search and earlier ones."""
+
+    pipeline: str
+    metric: str
+    lower_is_better: bool
+    rows: int
+    """Validation rows, on which each trial was judged."""
+    confidence: float
+    earlier: int
+    """How many of the trials earlier searches had made."""
+    trials: tuple[Tried, ...]
+    now: Tried
+    """The settings of the pipeline as they are."""
+    best: Tried
+    difference: Difference | None
+    """Best minus now; None: they are the same, or `perennial gc` removed the model of one."""
+    study: str
+    """The file in which it is remembered."""
+
+    @property
+    def gain(self) -> float:
+        """By how much the best is better; never below 0."""
+        change = (self.best.value or 0.0) - (self.now.value or 0.0)
+        return -change if self.lower_is_better else change
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the whole interval of the difference lies on the better side."""
+        if self.difference is None:
+            return False
+        interval = self.difference.interval
+        return interval.high < 0 if self.lower_is_better else interval.low > 0
+
+    @property
+    def changes(self) -> Mapping[str, Value]:
+        """What would have to be set to others than now."""
+        return {name: value for name, value in self.best.settings.items() if value != self.now.settings[name]}
+
+
+def of(ground: Ground, study: Study, earlier: int, path: Path) -> Tuned:
+    """What the trials of `study` came to; the settings as they are must be among them."""
+    chosen = best(ground, study)
+    now = studies.with_settings(studies.finished(study), ground.now)
+    assert chosen is not None and now is not None, "the settings as they are come first"  # noqa: PT018, S101
+    return Tuned(
+        pipeline=ground.spec.name,
+        metric=ground.metric,
+        lower_is_better=ground.lower_is_better,
+        rows=ground.rows,
+        confidence=ground.spec.evaluation.confidence,
+        earlier=earlier,
+        trials=tuple(map(_tried, studies.tried(study))),
+        now=_tried(now),
+        best=_tried(chosen),
+        difference=None if chosen.number == now.number else _difference(ground, chosen, now),
+        study=str(path),
+    )
+
+
+def best(ground: Ground, study: Study) -> FrozenTrial | None:
+    """The best trial so far; None: none has ended."""
+    return studies.best(studies.finished(study), ground.now, lower_is_better=ground.lower_is_better)
+
+
+def _tried(trial: FrozenTrial) -> Tried:
+    problem = trial.user_attrs.get(studies.PROBLEM)
+    finished = trial.state.name == "COMPLETE"
+    return Tried(
+        number=trial.number + 1,
+        settings=studies.settings_of(trial),
+        state=State.FAILED if problem else State.FINISHED if finished else State.PRUNED,
+        value=None if problem else trial.value,
+        epochs=trial.last_step or 0,
+        seconds=trial.user_attrs[studies.SECONDS],
+        problem=problem,
+    )
+
+
+def _difference(ground: Ground, chosen: FrozenTrial, now: FrozenTrial) -> Difference | None:
+    """`chosen` minus `now`, from what both models answer to each validation row."""
+    from perennial.evaluation.comparison import Rivals, Rows
+    from perennial.training import validation_rows
+
+    models = [ground.trained(studies.settings_of(trial)) for trial in (chosen, now)]
+    if None in models:
+        return None
+    judged = validation_rows.read(ground.spec, ground.encoded, ground.validated, ground.home)
+    ids = [str(number) for number in range(len(judged.targets))]
+    rows = Rows(judged.kind, judged.labels, ids, judged.targets, ground.spec.evaluation)
+    first, second = (judged.answers(model, ground.home) for model in models if model is not None)
+    return Rivals(rows, first, second).compare().values.get(ground.metric)

@@ -1,0 +1,42 @@
+"""Ground to search on, and one undisturbed search."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_pipeline
+from tuning_helpers import WEAK, MakeGround, prepare
+
+from perennial.tuning.ground import Ground
+from perennial.tuning.outcome import Tuned
+from perennial.tuning.search import search
+
+
+@pytest.fixture(scope="session")
+def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ground")
+    tiny_pipeline.write_pipeline(folder / "tiny", tiny_base, tiny_pipeline.rows(200))
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture
+def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
+    """Makes ground of the test's own whose rows are encoded; arguments change its settings."""
+
+    def make(name: str = "work", **changes: Any) -> Ground:
+        folder = Path(shutil.copytree(_encoded, tmp_path / name))
+        tiny_pipeline.write_settings(folder / "tiny", tiny_base, **(WEAK | changes))
+        return prepare(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ground, Tuned]:
+    """Ground, and a search of three trials on it. Read only."""
+    folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("searched") / "work"))
+    tiny_pipeline.write_settings(folder / "tiny", tiny_base, **WEAK)
+    ground = prepare(folder)
+    return ground, search(ground, trials=3)

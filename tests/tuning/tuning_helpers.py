@@ -1,0 +1,81 @@
+"""A tiny pipeline up to its encoded rows, without Great Expectations and MLflow, to search on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from perennial import digest, progress, spec_file
+from perennial.artifacts import CheckedPart, Snapshot, ValidatedData
+from perennial.data import snapshot as snapshots
+from perennial.data.read import read_split
+from perennial.home import Home
+from perennial.training import encoding
+from perennial.tuning.ground import Ground
+from perennial.tuning.search import search
+
+MakeGround = Callable[..., Ground]
+WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
+"""Changes of the tiny pipeline's settings with which it learns little, so that there is something to find."""
+
+
+def prepare(folder: Path) -> Ground:
+    """The pipeline in `folder`/tiny with its rows, in the home `folder`/home."""
+    spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    snapshot = snapshots.ingest(spec, home)
+    snapshots.accept(spec, snapshot, home)
+    validated = _checked(snapshot, home)
+    return Ground(spec, validated, encoding.encode(spec, validated, home), home)
+
+
+def _checked(snapshot: Snapshot, home: Home) -> ValidatedData:
+    """`snapshot` as validation passes it when every row is good."""
+    parts = tuple(
+        CheckedPart(
+            source=part, path=part.path, sha256=part.sha256, rows=part.rows, quarantined=0, quarantine_path=None
+        )
+        for part in snapshot.parts
+    )
+    data = ValidatedData(
+        digest=digest.of_values(parts=[part.sha256 for part in parts]),
+        parts=parts,
+        rows={},
+        label_rows={},
+        quarantined=0,
+        warnings=(),
+        report_path="",
+    )
+    rows = {split: read_split(data, home.store, split, ["text"]).num_rows for split in ("train", "validation", "test")}
+    return data.model_copy(update={"rows": rows})
+
+
+class Killer(progress.Silent):
+    """Kills this process at a step of the second training."""
+
+    def __init__(self, step: float) -> None:
+        self.step, self.begun = step, Counter[str]()
+
+    def begin(self, step: str) -> None:
+        self.begun[step[:5]] += 1
+
+    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
+        if self.begun["trial"] == 2 and unit == "step" and done == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(folder: Path) -> None:
+    """Search on the pipeline in `folder` in another process, which is killed in its second trial."""
+    here = Path(__file__)
+    path = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    command = [sys.executable, str(here), str(folder)]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
+if __name__ == "__main__":
+    with progress.heard_by(Killer(step=5)):
+        search(prepare(Path(sys.argv[1])), trials=2)
