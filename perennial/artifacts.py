@@ -169,8 +169,20 @@ class Halved(Record):
     """From that step on."""
 
 
+class Distillation(Record):
+    """From what a model of fewer layers learned."""
+
+    layers: int
+    """Its own."""
+    teacher_layers: int
+    metric: str
+    """The kind's main metric."""
+    teacher: "TrainedModel"
+    """The run's fine-tuned model."""
+
+
 class TrainedModel(Record):
-    """A fine-tuned model in a folder: model.safetensors, config.json, tokenizer.json, training.json."""
+    """A fine-tuned or distilled model in a folder: model.safetensors, config.json, tokenizer.json, training.json."""
 
     digest: str
     """sha256 of model.safetensors."""
@@ -195,6 +207,13 @@ class TrainedModel(Record):
     """None: training.start_from was base."""
     sample: Sample | None = None
     """None: all train rows were learned from."""
+    distillation: Distillation | None = None
+    """None: it is the fine-tuned model itself."""
+
+    @property
+    def fine_tuned(self) -> "TrainedModel":
+        """The model that a later training goes on from: itself, or its teacher."""
+        return self.distillation.teacher if self.distillation else self
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -207,6 +226,8 @@ class TrainedModel(Record):
         if self.sample:
             new = "" if self.sample.new is None else f", {self.sample.new:,} of them new"
             told.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
+        if self.distillation:
+            told.append(_distilled(self, self.distillation))
         if self.halved:
             last = self.halved[-1]
             told.append(
@@ -214,6 +235,14 @@ class TrainedModel(Record):
                 f"accumulated {last.accumulation} times."
             )
         return tuple(told)
+
+
+def _distilled(model: TrainedModel, how: Distillation) -> str:
+    own, teacher = (each.validation.get(how.metric, float("nan")) for each in (model, how.teacher))
+    return (
+        f"It has {how.layers} of {how.teacher_layers} layers, distilled: its validation {how.metric} is {own:.3f}, its "
+        f"teacher's {teacher:.3f}."
+    )
 
 
 class OnnxPackage(Record):

@@ -260,6 +260,21 @@ class TrainingSpec(Settings):
         return self
 
 
+class StudentSpec(Settings):
+    """A smaller model that learns from the fine-tuned one, its teacher, and is exported in its place."""
+
+    layers: int = Field(ge=1)
+    """Of the encoder; fewer than model.base has. It begins as so many of its teacher's, evenly spaced."""
+    epochs: float = Field(default=6, gt=0, le=1000)
+    """Passes over the teacher's training rows at most; training.early_stopping may end them sooner. Everything else
+    about the training is as `training` says, but that no layer is frozen and no weight held."""
+    temperature: float = Field(default=2.0, gt=0, le=100)
+    """By which the outputs of both are divided where they are compared: above 1, also what the teacher thinks of
+    unlikely labels counts. regression has none."""
+    soft_share: Share = 0.7
+    """Share of the loss that is the distance from the teacher's outputs; the rest is from the rows' own targets."""
+
+
 class ExportSpec(Settings):
     """What the registered package is."""
 
@@ -267,6 +282,8 @@ class ExportSpec(Settings):
     """int8: dynamic, per channel; a quarter of the size. fp16: for GPUs."""
     max_drop: Share = 0.01
     """Validation accuracy (or the kind's main metric) int8 or fp16 may lose against fp32; past it fp32 is packed."""
+    student: StudentSpec | None = None
+    """A model of fewer layers, to be exported instead; none: the fine-tuned model itself is."""
 
 
 class SliceSpec(Settings):

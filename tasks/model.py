@@ -20,7 +20,8 @@ from perennial.evaluation import gates
 from perennial.evaluation.report import make as reporting
 from perennial.export import onnx_package, sample
 from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.spec import PipelineSpec, StudentSpec
+from perennial.training import distillation
 from perennial.training import finetune as training
 from tasks.retrying import STEP
 
@@ -32,6 +33,21 @@ def finetune(
     """Fine-tune the base model or the champion, or resume where a killed run stopped."""
     with progress.step("finetune"):
         return training.finetune(spec, data, validated, home, start)
+
+
+@task(name="distill", **STEP)
+def distill(
+    spec: PipelineSpec,
+    student: StudentSpec,
+    teacher: TrainedModel,
+    data: EncodedData,
+    validated: ValidatedData,
+    home: Home,
+    start: StartingPoint | None,
+) -> TrainedModel:
+    """Teach a smaller model what the fine-tuned one knows, or resume where a killed run stopped."""
+    with progress.step("distill"):
+        return distillation.distill(spec, student, teacher, data, validated, home, start)
 
 
 @task(name="export", **STEP)

@@ -117,6 +117,16 @@ class Kind(Protocol):
     ) -> torch.Tensor:
         """The scalar training loss of a batch."""
 
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        """How far the `outputs` for a batch are from those that a teacher gives for it, `soft`, as one number to be
+        minimised: a mean over what is learned, as `loss` is. (Hinton et al. 2015, section 2.)
+
+        `targets`: of the batch, as `loss` takes them. Outputs are divided by `temperature` first, and what comes out is
+        multiplied by its square, so that gradients stay as large as those of `loss`.
+        """
+
     def decoding(
         self,
         outputs: Outputs,

@@ -123,6 +123,15 @@ class MultiLabel(TextClassification):
         )
         return losses.sum(dim=1).mean()
 
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        wanted = (soft / temperature).sigmoid()
+        losses = F.binary_cross_entropy_with_logits(outputs / temperature, wanted, reduction="none")
+        return losses.sum(dim=1).mean() * temperature**2
+
     def decoding(
         self,
         outputs: Outputs,

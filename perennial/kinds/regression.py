@@ -112,6 +112,14 @@ class Regression(TextClassification):
         standard = (targets - statistics["mean"]) / statistics["scale"]
         return F.mse_loss(outputs.squeeze(1), standard.to(outputs.dtype))
 
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        # Both are in the same units. A number is no probability: there is nothing for a temperature to soften.
+        return F.mse_loss(outputs, soft)
+
     def decoding(
         self,
         outputs: Outputs,

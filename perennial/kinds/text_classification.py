@@ -121,6 +121,11 @@ class TextClassification(Kind):
         weights = statistics.get("weights")
         return F.cross_entropy(outputs, targets, weight=weights, label_smoothing=training.label_smoothing)
 
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        return divergence(outputs, soft, temperature).mean()
+
     def decoding(
         self,
         outputs: Outputs,
@@ -217,6 +222,15 @@ class TextClassification(Kind):
             "majority": baselines.majority_label(texts, labels),
             "tfidf": baselines.tfidf_logistic_regression(texts, labels),
         }
+
+
+def divergence(outputs: torch.Tensor, soft: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The Kullback-Leibler divergence of the softmax of `outputs` from that of `soft` at `temperature`, times its
+    square, for each row (of the last axis)."""
+    import torch.nn.functional as F
+
+    own, wanted = (F.log_softmax(each / temperature, dim=-1) for each in (outputs, soft))
+    return F.kl_div(own, wanted, reduction="none", log_target=True).sum(-1) * temperature**2
 
 
 def balance(targets: np.ndarray, outputs: int, training: TrainingSpec) -> dict[str, np.ndarray]:

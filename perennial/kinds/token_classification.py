@@ -15,7 +15,7 @@ from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
 from perennial.kinds.base import Prediction, Problem, known_label, label_problems
-from perennial.kinds.text_classification import TextClassification, balance
+from perennial.kinds.text_classification import TextClassification, balance, divergence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,6 +193,13 @@ class TokenClassification(TextClassification):
         learned = (wanted != NOT_LEARNED).to(total.dtype)
         counted = learned if weights is None else learned * weights[wanted.clamp(min=0)]
         return total / counted.sum().clamp(min=1e-12)
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        # What a model gives for other tokens than the first of a word is never read.
+        learned = (targets != NOT_LEARNED).to(outputs.dtype)
+        return (divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
 
     def decoding(
         self,

@@ -19,7 +19,7 @@ from perennial.registry import packages, sameness, starting, tags, tracking, ver
 from perennial.registry.sameness import Reproduced
 from perennial.registry.versions import StoredEvidence
 from perennial.spec import PipelineSpec
-from perennial.training import base_model, encoding, finetune
+from perennial.training import base_model, distillation, encoding, finetune
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -158,6 +158,9 @@ def _made(
             encoded = encoding.encode(spec, validated, scratch)
         with progress.step("finetune"):
             trained = finetune.finetune(spec, encoded, validated, scratch, start)
+        if spec.export.student:
+            with progress.step("distill"):
+                trained = distillation.distill(spec, spec.export.student, trained, encoded, validated, scratch, start)
         with progress.step("export"):
             inputs, targets = sample.of(spec, validated, scratch.store)
             package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)

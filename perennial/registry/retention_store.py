@@ -18,7 +18,7 @@ from perennial.home import Home
 from perennial.registry import packages, starting
 from perennial.registry.versions import StoredEvidence
 from perennial.store import DISCARDED, RECORD
-from perennial.training import encoding, finetune, tokenizer
+from perennial.training import distillation, encoding, finetune, tokenizer
 
 R = TypeVar("R", bound=Record)
 
@@ -32,6 +32,7 @@ STEPS = {
     validation.REPORT_STEP: "validation report",
     encoding.STEP: "token ids",
     finetune.STEP: "trained model",
+    distillation.STEP: "distilled model",
     onnx_package.STEP: "exported package",
     evaluate.STEP: "evaluation",
     reporting.STEP: "report",

@@ -255,6 +255,7 @@ def lineage(material: Material) -> Section:
         ("base model", trained.base),
         ("base's weights", trained.base_revision),
         *_started_from(trained),
+        *_taught_by(trained),
         ("trained weights", trained.digest),
         ("package", f"{package.digest} ({package.precision}{'; ' + package.fallback if package.fallback else ''})"),
         ("evaluation", found.evaluation.digest),
@@ -285,6 +286,11 @@ def lineage(material: Material) -> Section:
 def _started_from(trained: TrainedModel) -> Iterator[tuple[str, str]]:
     if trained.start and trained.start.version:
         yield "started from", f"version {trained.start.version}, weights {trained.start.digest}"
+
+
+def _taught_by(trained: TrainedModel) -> Iterator[tuple[str, str]]:
+    if trained.distillation:
+        yield "teacher's weights", trained.fine_tuned.digest
 
 
 def _without(name: str, title: str, why: str) -> Section:
