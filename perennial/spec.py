@@ -275,6 +275,15 @@ class StudentSpec(Settings):
     """Share of the loss that is the distance from the teacher's outputs; the rest is from the rows' own targets."""
 
 
+class CascadeSpec(Settings):
+    """A linear model in the package that answers the rows it is sure of, in microseconds; the transformer answers the
+    others."""
+
+    max_loss: Share = 0.002
+    """Validation accuracy that may be lost against the transformer alone. How sure the linear model must be to answer
+    is chosen so that it answers as many validation rows as that allows."""
+
+
 class ExportSpec(Settings):
     """What the registered package is."""
 
@@ -284,6 +293,8 @@ class ExportSpec(Settings):
     """Validation accuracy (or the kind's main metric) int8 or fp16 may lose against fp32; past it fp32 is packed."""
     student: StudentSpec | None = None
     """A model of fewer layers, to be exported instead; none: the fine-tuned model itself is."""
+    cascade: CascadeSpec | None = None
+    """text-classification: a linear model before the transformer; none: the transformer answers every row."""
 
 
 class SliceSpec(Settings):

@@ -18,9 +18,10 @@ from perennial.artifacts import (
 from perennial.evaluation import evaluate as judging
 from perennial.evaluation import gates
 from perennial.evaluation.report import make as reporting
+from perennial.export import cascade as cascades
 from perennial.export import onnx_package, sample
 from perennial.home import Home
-from perennial.spec import PipelineSpec, StudentSpec
+from perennial.spec import CascadeSpec, PipelineSpec, StudentSpec
 from perennial.training import distillation
 from perennial.training import finetune as training
 from tasks.retrying import STEP
@@ -56,6 +57,16 @@ def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: H
     with progress.step("export"):
         inputs, targets = sample.of(spec, data, home.store)
         return onnx_package.export(spec, model, inputs, targets, home, data_digest=data.digest)
+
+
+@task(name="cascade", **STEP)
+def cascade(
+    spec: PipelineSpec, wanted: CascadeSpec, package: OnnxPackage, encoded: EncodedData, data: ValidatedData, home: Home
+) -> OnnxPackage:
+    """Put a linear model before the transformer in its package."""
+    with progress.step("cascade"):
+        inputs, targets = sample.of(spec, data, home.store)
+        return cascades.put_before(spec, wanted, package, encoded, inputs, targets, home)
 
 
 @task(name="evaluate", **STEP)

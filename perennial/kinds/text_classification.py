@@ -9,7 +9,7 @@ from perennial.artifacts import Metrics
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.kinds.base import Kind, Prediction, Problem, known_label, label_problems
+from perennial.kinds.base import Kind, Prediction, Problem, cascade_problems, known_label, label_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,7 @@ class TextClassification(Kind):
     right_or_wrong = True
     expected_forms: tuple[str, ...] = ("label",)
     doubts_need_details = False
+    cascades = True
     degree_of: Literal["label", "number"] | None = "label"
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -72,7 +73,7 @@ class TextClassification(Kind):
         return {}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        return [*label_problems(self, spec, 2), *metric_problems(self, spec)]
+        return [*label_problems(self, spec, 2), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         from perennial.data.expected import built_in

@@ -14,7 +14,7 @@ from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
-from perennial.kinds.base import Prediction, Problem, known_label, label_problems
+from perennial.kinds.base import Prediction, Problem, cascade_problems, known_label, label_problems
 from perennial.kinds.text_classification import TextClassification, balance, divergence
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class TokenClassification(TextClassification):
     not_resampled: frozenset[str] = frozenset()
     expected_forms = ()
     doubts_need_details = True
+    cascades = False
     degree_of = None
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -120,7 +121,7 @@ class TokenClassification(TextClassification):
         return {UNKNOWN: pa.array(unknown, pa.string())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        problems = [*label_problems(self, spec, 1), *metric_problems(self, spec)]
+        problems = [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
         if spec.model.pooling != "auto":
             what = f"{spec.model.pooling!r} makes one vector of a text; {self.name} answers each word: leave it out"
             problems.append((("model", "pooling"), what))

@@ -13,7 +13,7 @@ from perennial.artifacts import Champion, Evidence, Part, Retirement, Snapshot, 
 from perennial.data import parts, retirements, validation
 from perennial.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.evaluation import evaluate, gates
-from perennial.export import onnx_package, sample
+from perennial.export import cascade, onnx_package, sample
 from perennial.home import Home
 from perennial.registry import packages, sameness, starting, tags, tracking, versions
 from perennial.registry.sameness import Reproduced
@@ -164,6 +164,9 @@ def _made(
         with progress.step("export"):
             inputs, targets = sample.of(spec, validated, scratch.store)
             package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)
+        if spec.export.cascade:
+            with progress.step("cascade"):
+                package = cascade.put_before(spec, spec.export.cascade, package, encoded, inputs, targets, scratch)
         with progress.step("evaluate"):
             evaluation = evaluate.evaluate(spec, package, validated, rival, scratch)
         with progress.step("decide"):

@@ -257,7 +257,7 @@ def lineage(material: Material) -> Section:
         *_started_from(trained),
         *_taught_by(trained),
         ("trained weights", trained.digest),
-        ("package", f"{package.digest} ({package.precision}{'; ' + package.fallback if package.fallback else ''})"),
+        ("package", f"{package.digest} ({'; '.join([package.precision, *package.remarks])})"),
         ("evaluation", found.evaluation.digest),
         ("decision", decision.digest),
         ("champion compared with", f"version {decision.champion_version}" if decision.champion_version else "none yet"),
