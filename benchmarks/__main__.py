@@ -31,6 +31,7 @@ from benchmarks import (
     pipeline,
     resume,
     serving,
+    smaller,
     startup,
     train,
 )
@@ -41,6 +42,7 @@ DATA = os.environ.get("BENCH_DATA")
 BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "startup": lambda scratch: dict(startup.measure(scratch)),
     "infer": infer.measure,
+    "smaller": smaller.measure,
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
