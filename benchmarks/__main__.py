@@ -32,6 +32,7 @@ from benchmarks import (
     resume,
     scheduled,
     serving,
+    smaller,
     startup,
     train,
     use_cases,
@@ -43,6 +44,7 @@ DATA = os.environ.get("BENCH_DATA")
 BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "startup": lambda scratch: dict(startup.measure(scratch)),
     "infer": infer.measure,
+    "smaller": smaller.measure,
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,

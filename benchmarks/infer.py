@@ -77,7 +77,7 @@ def measure(scratch: Path) -> dict[str, object]:
         **turns.figures(rates, OURS, "rows/s"),
         **turns.figures(alone, OURS, "p50 ms"),
         **{f"{name}, p99 ms": turns.percentile(way.latencies, 0.99) for name, way in ways.items()},
-        **{f"{name}, accuracy": _accuracy(way.labels, labels) for name, way in ways.items()},
+        **{f"{name}, accuracy": accuracy(way.labels, labels) for name, way in ways.items()},
     }
 
 
@@ -85,8 +85,8 @@ def _ways(work: Work, model: TrainedModel) -> dict[str, Answer]:
     folder = work.folder(model.path)
     packages = {precision: work.folder(work.pack(model, precision).path) for precision in ("int8", "fp32")}
     return {
-        OURS: partial(_by_package, Predictor(packages["int8"])),
-        "fp32 package": partial(_by_package, Predictor(packages["fp32"])),
+        OURS: partial(by_package, Predictor(packages["int8"])),
+        "fp32 package": partial(by_package, Predictor(packages["fp32"])),
         EXACT: _by_torch(work, folder, "float32"),
         "torch bf16": _by_torch(work, folder, "bfloat16"),
         "plain ONNX": _by_plain_onnx(work, folder),
@@ -95,7 +95,8 @@ def _ways(work: Work, model: TrainedModel) -> dict[str, Answer]:
     }
 
 
-def _by_package(predictor: Predictor, texts: Sequence[str]) -> list[str]:
+def by_package(predictor: Predictor, texts: Sequence[str]) -> list[str]:
+    """The label of each text, as a package answers."""
     return [answer["label"] for answer in predictor.predict(texts)]
 
 
@@ -176,5 +177,6 @@ def _named(outputs: Sequence[np.ndarray]) -> list[str]:
     return [own_rows.LABELS[place] for place in np.stack(outputs).argmax(axis=1)]
 
 
-def _accuracy(answers: Sequence[str], labels: Sequence[str]) -> float:
+def accuracy(answers: Sequence[str], labels: Sequence[str]) -> float:
+    """The share of `answers` that are right."""
     return float(np.mean([one == other for one, other in zip(answers, labels, strict=False)]))

@@ -118,10 +118,11 @@ def _told(course: Course, held: Mapping[str, Sequence[Row]], home: Home) -> str:
 
 def _accuracy(trained: TrainedModel, rows: Sequence[Row], home: Home) -> float:
     from perennial.inference.tokenization import Tokenizer
-    from perennial.training import finetune, model
+    from perennial.training import course as courses
+    from perennial.training import model
 
     folder = home.store.root / trained.path
-    tokenizer = Tokenizer(folder / finetune.TOKENIZER, 64)
+    tokenizer = Tokenizer(folder / courses.TOKENIZER, 64)
     ids, _ = tokenizer.encode([row["text"] for row in rows])
     outputs = model.outputs_of(model.load(folder), ids, tokenizer.pad_id, TOKENS)
     return sum(LABELS[output.argmax()] == row["label"] for output, row in zip(outputs, rows, strict=True)) / len(rows)

@@ -11,7 +11,7 @@ from perennial.data import news
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, too_few, validate
-from tasks.model import decide, evaluate, export, finetune, report
+from tasks.model import cascade, decide, distill, evaluate, export, finetune, report
 from tasks.registry import conclude, find_champion, find_finished, find_start, register
 
 
@@ -44,7 +44,11 @@ def retrain(
         champion = find_champion(spec, home)
         start = find_start(spec, champion, home)
         trained = finetune(spec, encoded, validated, home, start)
+        if spec.export.student:
+            trained = distill(spec, spec.export.student, trained, encoded, validated, home, start)
         package = export(spec, trained, validated, home)
+        if spec.export.cascade:
+            package = cascade(spec, spec.export.cascade, package, encoded, validated, home)
         evaluation = evaluate(spec, package, validated, champion, home)
         decision = decide(spec, evaluation)
         evidence = Evidence(

@@ -134,8 +134,7 @@ def _facts(result: RunResult, home: Home) -> Iterator[str]:
         yield f"model     {model}, best after {found.trained.best_epoch:g}"
         yield from (f"          {remark}" for remark in found.trained.remarks)
         yield f"package   {found.package.precision}, {found.package.size_bytes / 1e6:.1f} MB"
-        if found.package.fallback:
-            yield f"          {found.package.fallback}"
+        yield from (f"          {remark}" for remark in found.package.remarks)
     if result.report:
         yield f"report    {home.store.root / result.report.path}"
     yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(

@@ -169,8 +169,20 @@ class Halved(Record):
     """From that step on."""
 
 
+class Distillation(Record):
+    """From what a model of fewer layers learned."""
+
+    layers: int
+    """Its own."""
+    teacher_layers: int
+    metric: str
+    """The kind's main metric."""
+    teacher: "TrainedModel"
+    """The run's fine-tuned model."""
+
+
 class TrainedModel(Record):
-    """A fine-tuned model in a folder: model.safetensors, config.json, tokenizer.json, training.json."""
+    """A fine-tuned or distilled model in a folder: model.safetensors, config.json, tokenizer.json, training.json."""
 
     digest: str
     """sha256 of model.safetensors."""
@@ -195,6 +207,13 @@ class TrainedModel(Record):
     """None: training.start_from was base."""
     sample: Sample | None = None
     """None: all train rows were learned from."""
+    distillation: Distillation | None = None
+    """None: it is the fine-tuned model itself."""
+
+    @property
+    def fine_tuned(self) -> "TrainedModel":
+        """The model that a later training goes on from: itself, or its teacher."""
+        return self.distillation.teacher if self.distillation else self
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -207,6 +226,8 @@ class TrainedModel(Record):
         if self.sample:
             new = "" if self.sample.new is None else f", {self.sample.new:,} of them new"
             told.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
+        if self.distillation:
+            told.append(_distilled(self, self.distillation))
         if self.halved:
             last = self.halved[-1]
             told.append(
@@ -216,8 +237,45 @@ class TrainedModel(Record):
         return tuple(told)
 
 
+def _distilled(model: TrainedModel, how: Distillation) -> str:
+    own, teacher = (each.validation.get(how.metric, float("nan")) for each in (model, how.teacher))
+    return (
+        f"It has {how.layers} of {how.teacher_layers} layers, distilled: its validation {how.metric} is {own:.3f}, its "
+        f"teacher's {teacher:.3f}."
+    )
+
+
+class Cascade(Record):
+    """What a linear model before the transformer did on the validation rows on which its threshold was chosen."""
+
+    threshold: float | None
+    """The lowest probability at which the linear model answers; None: it answers nothing, and is not in the package."""
+    share: float
+    """Of the rows, those that it answers."""
+    rows: int
+    metric: str
+    """The kind's main metric, of which …"""
+    alone: float
+    """… the transformer has so much alone, …"""
+    together: float
+    """… and both so much."""
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        if self.threshold is None:
+            return (
+                "The linear model of the cascade answers nothing: whatever rows it is given, more validation "
+                f"{self.metric} is lost than export.cascade allows, against {self.alone:.3f} of the transformer alone."
+            )
+        return (
+            f"A linear model answers {self.share:.0%} of {self.rows:,} validation rows, the transformer the others: "
+            f"validation {self.metric} is {self.together:.3f}, {self.alone:.3f} of the transformer alone."
+        )
+
+
 class OnnxPackage(Record):
-    """The folder that is registered and served: model.onnx, tokenizer.json, package.json."""
+    """The folder that is registered and served: model.onnx, tokenizer.json, package.json; linear.npy of a cascade."""
 
     digest: str
     """sha256 of package.json, which names the sha256 of every other file."""
@@ -229,6 +287,13 @@ class OnnxPackage(Record):
     size_bytes: int
     parity: dict[str, float]
     """max_logit_difference, int8_agreement, …: as measured at export."""
+    cascade: Cascade | None = None
+    """None: none was asked for."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not as usual, each in a sentence."""
+        return (*([self.fallback] if self.fallback else []), *([self.cascade.sentence] if self.cascade else []))
 
 
 class Champion(Record):

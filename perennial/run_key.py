@@ -8,9 +8,9 @@ from perennial import digest, libraries
 from perennial.artifacts import Snapshot
 from perennial.data import corrections
 from perennial.evaluation import evaluate
-from perennial.export import onnx_package
+from perennial.export import cascade, onnx_package
 from perennial.spec import PipelineSpec
-from perennial.training import base_model, finetune
+from perennial.training import base_model, distillation, finetune
 
 LIBRARIES = (
     "perennial",
@@ -46,6 +46,6 @@ def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
         snapshot=snapshot.digest,
         corrections=corrections.read(spec),
         base=base_model.find(spec).revision,
-        recipes=[finetune.RECIPE, onnx_package.RECIPE, evaluate.RECIPE],
+        recipes=[step.RECIPE for step in (finetune, distillation, onnx_package, cascade, evaluate)],
         versions=libraries.versions(LIBRARIES),
     )

@@ -18,9 +18,11 @@ from perennial.artifacts import (
 from perennial.evaluation import evaluate as judging
 from perennial.evaluation import gates
 from perennial.evaluation.report import make as reporting
+from perennial.export import cascade as cascades
 from perennial.export import onnx_package, sample
 from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.spec import CascadeSpec, PipelineSpec, StudentSpec
+from perennial.training import distillation
 from perennial.training import finetune as training
 from tasks.retrying import STEP
 
@@ -34,12 +36,37 @@ def finetune(
         return training.finetune(spec, data, validated, home, start)
 
 
+@task(name="distill", **STEP)
+def distill(
+    spec: PipelineSpec,
+    student: StudentSpec,
+    teacher: TrainedModel,
+    data: EncodedData,
+    validated: ValidatedData,
+    home: Home,
+    start: StartingPoint | None,
+) -> TrainedModel:
+    """Teach a smaller model what the fine-tuned one knows, or resume where a killed run stopped."""
+    with progress.step("distill"):
+        return distillation.distill(spec, student, teacher, data, validated, home, start)
+
+
 @task(name="export", **STEP)
 def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: Home) -> OnnxPackage:
     """Make the package that is judged and served."""
     with progress.step("export"):
         inputs, targets = sample.of(spec, data, home.store)
         return onnx_package.export(spec, model, inputs, targets, home, data_digest=data.digest)
+
+
+@task(name="cascade", **STEP)
+def cascade(
+    spec: PipelineSpec, wanted: CascadeSpec, package: OnnxPackage, encoded: EncodedData, data: ValidatedData, home: Home
+) -> OnnxPackage:
+    """Put a linear model before the transformer in its package."""
+    with progress.step("cascade"):
+        inputs, targets = sample.of(spec, data, home.store)
+        return cascades.put_before(spec, wanted, package, encoded, inputs, targets, home)
 
 
 @task(name="evaluate", **STEP)

@@ -69,7 +69,7 @@ def export(
         labels=spec.data.labels,
         decoding=model.decoding,
         max_length=spec.model.max_length,
-        export=spec.export,
+        export=spec.export.model_dump(include={"precision", "max_drop"}),
         rows=digest.of_values(inputs=list(inputs), targets=list(targets)),
         data=data_digest,
         versions=_versions(),

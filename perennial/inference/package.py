@@ -16,8 +16,11 @@ from typing import Any
 from perennial.errors import PackageError, listing
 
 FORMAT = 1
+FORMAT_WITH_CASCADE = 2
+"""A Perennial that knows of no cascade would let the transformer answer every row: it must not load such a package."""
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
+LINEAR = "linear.npy"
 DESCRIPTION = "package.json"
 CHUNK_BYTES = 1 << 20
 REMEDY = "Restore the folder from the registry or the store, or export the model again; nothing was loaded."
@@ -56,6 +59,9 @@ class PackageInfo:
     """Versions of the libraries that made it."""
     files: Mapping[str, str]
     """sha256 of every other file of the package, by name."""
+    cascade: Mapping[str, Any] | None = None
+    """The linear model that answers easy rows: the threshold of its probability, and what it did on validation rows;
+    None: there is none."""
     digest: str = ""
     """sha256 of package.json itself, so not written in it."""
 
@@ -82,9 +88,10 @@ def read(folder: Path, *, digest: str | None = None) -> PackageInfo:
 
 def render(info: PackageInfo) -> bytes:
     """package.json for `info`: the same bytes for the same content, sealed."""
-    content = dataclasses.asdict(info) | {"format": FORMAT}
-    del content["digest"]
-    return _sealed(content)
+    content = dataclasses.asdict(info) | {"format": FORMAT_WITH_CASCADE if info.cascade else FORMAT}
+    # A package without a cascade is what it was before there were any.
+    left_out = {"digest", *(() if info.cascade else ("cascade",))}
+    return _sealed({name: value for name, value in content.items() if name not in left_out})
 
 
 def sha256(path: Path) -> str:
@@ -118,18 +125,21 @@ def _description(folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def _info(folder: Path, content: dict[str, Any]) -> PackageInfo:
-    if content.get("format") != FORMAT:
+    if content.get("format") not in {FORMAT, FORMAT_WITH_CASCADE}:
         raise PackageError(
-            f"The package in {folder} has format {content.get('format')!r}; this version of perennial reads {FORMAT}.",
+            f"The package in {folder} has format {content.get('format')!r}; this version of perennial reads {FORMAT} "
+            f"and {FORMAT_WITH_CASCADE}.",
             remedy="Update perennial where the package is used, or export the model again with this version.",
         )
     fields: dict[str, Any] = {name: _frozen(value) for name, value in content.items() if name not in {"format", "seal"}}
-    known = {field.name for field in dataclasses.fields(PackageInfo)} - {"digest"}
+    without = {"digest", *(("cascade",) if content["format"] == FORMAT else ())}
+    known = {field.name for field in dataclasses.fields(PackageInfo)} - without
+    needed = {MODEL, TOKENIZER, *((LINEAR,) if "cascade" in known else ())}
     files = fields.get("files")
-    if set(fields) != known or not isinstance(files, dict) or not {MODEL, TOKENIZER} <= set(files):
+    if set(fields) != known or not isinstance(files, dict) or not needed <= set(files):
         raise PackageError(
             f"{folder / DESCRIPTION} does not describe a package: it must have exactly {listing(sorted(known), 20)}, "
-            f"and name {MODEL} and {TOKENIZER}.",
+            f"and name {listing(sorted(needed))}.",
             remedy=REMEDY,
         )
     if outside := [name for name in files if Path(name).name != name]:

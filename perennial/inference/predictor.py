@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perennial.errors import PackageError, listing
-from perennial.inference import cpu, decoders
+from perennial.inference import cascade, cpu, decoders
 from perennial.inference import package as packages
 from perennial.inference.runtime import Graph
 from perennial.inference.tokenization import Tokenizer
@@ -37,6 +37,7 @@ class Predictor:
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
         gpu = self.package.precision != "int8"
         self._graph = Graph(folder / packages.MODEL, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
+        self._model = cascade.before(self._graph, folder, self.package)
 
     @property
     def provider(self) -> str:
@@ -104,7 +105,8 @@ class Predictor:
         return self._decoder
 
     def outputs(self, inputs: Sequence[decoders.Input], *, tokens_per_batch: int | None = None) -> list[np.ndarray]:
-        """What the model gives for each segment of `inputs`, in order, float32. Raises as `predict` does."""
+        """What the model gives for each segment of `inputs`, in order, float32; of a cascade, what the one gives that
+        answers it. Raises as `predict` does."""
         return self._finite_outputs(self._encoded(inputs), tokens_per_batch, 1, None)
 
     def _encoded(self, inputs: Sequence[decoders.Input]) -> decoders.Encoded:
@@ -120,7 +122,7 @@ class Predictor:
         on_progress: Callable[[int, int], None] | None,
     ) -> list[np.ndarray]:
         budget = tokens_per_batch or self._tokens_per_batch
-        outputs = self._graph.outputs_of(
+        outputs = self._model.outputs_of(
             encoded.segments, tokens_per_batch=budget, width=width, on_progress=on_progress
         )
         broken = [place for place, output in enumerate(outputs) if not np.isfinite(output).all()]

@@ -65,6 +65,8 @@ class Kind(Protocol):
     """Settings of `expect` in a behavioural test that say something to this kind."""
     doubts_need_details: bool
     """Whether `doubts` takes predictions with details (`Predictor.predict`), or answers as they are."""
+    cascades: bool
+    """Whether a linear model may answer easy rows: the outputs are one for each label, of which one is right."""
     degree_of: Literal["label", "number"] | None
     """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
 
@@ -116,6 +118,16 @@ class Kind(Protocol):
         training: TrainingSpec,
     ) -> torch.Tensor:
         """The scalar training loss of a batch."""
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        """How far the `outputs` for a batch are from those that a teacher gives for it, `soft`, as one number to be
+        minimised: a mean over what is learned, as `loss` is. (Hinton et al. 2015, section 2.)
+
+        `targets`: of the batch, as `loss` takes them. Outputs are divided by `temperature` first, and what comes out is
+        multiplied by its square, so that gradients stay as large as those of `loss`.
+        """
 
     def decoding(
         self,
@@ -201,6 +213,12 @@ def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Probl
     if len(spec.data.labels) < least:
         needed = {1: "a label or more", 2: "two labels or more"}[least]
         yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"
+
+
+def cascade_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
+    """A cascade of a kind that has none."""
+    if spec.export.cascade is not None and not kind.cascades:
+        yield ("export", "cascade"), f"{kind.name} has no cascade, only text-classification has: leave it out"
 
 
 def known_label(words: str, labels: Sequence[str]) -> str:

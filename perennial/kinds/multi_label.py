@@ -10,7 +10,7 @@ from perennial.artifacts import Metrics
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
-from perennial.kinds.base import Prediction, Problem, known_label, label_problems
+from perennial.kinds.base import Prediction, Problem, cascade_problems, known_label, label_problems
 from perennial.kinds.text_classification import TextClassification
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class MultiLabel(TextClassification):
     lower_is_better = frozenset({"log_loss", "brier"})
     not_resampled: frozenset[str] = frozenset()
     expected_forms = ("has", "lacks")
+    cascades = False
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -67,7 +68,7 @@ class MultiLabel(TextClassification):
         return {UNKNOWN: pa.array(unknown, pa.string()), NO_LIST: pa.array(unreadable, pa.string())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        return [*label_problems(self, spec, 1), *metric_problems(self, spec)]
+        return [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         from perennial.data.expected import built_in
@@ -122,6 +123,15 @@ class MultiLabel(TextClassification):
             outputs, soft, pos_weight=statistics.get("weights"), reduction="none"
         )
         return losses.sum(dim=1).mean()
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        wanted = (soft / temperature).sigmoid()
+        losses = F.binary_cross_entropy_with_logits(outputs / temperature, wanted, reduction="none")
+        return losses.sum(dim=1).mean() * temperature**2
 
     def decoding(
         self,

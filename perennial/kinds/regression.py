@@ -9,7 +9,7 @@ from perennial.artifacts import Metrics
 from perennial.errors import TrainingError
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
-from perennial.kinds.base import Prediction, Problem
+from perennial.kinds.base import Prediction, Problem, cascade_problems
 from perennial.kinds.text_classification import TextClassification
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Regression(TextClassification):
     not_resampled = frozenset({"spearman"})
     right_or_wrong = False
     expected_forms = ("between",)
+    cascades = False
     degree_of = "number"
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -59,7 +60,7 @@ class Regression(TextClassification):
         return {"text": cells.text_array(batch, columns.text), "label": pa.array(numbers, pa.float64())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        problems = list(metric_problems(self, spec))
+        problems = [*metric_problems(self, spec), *cascade_problems(self, spec)]
         if spec.data.labels:
             problems.append((("data", "labels"), "regression has no labels, it answers a number; leave them out"))
         return problems
@@ -111,6 +112,14 @@ class Regression(TextClassification):
         # In standard deviations, so that one learning rate fits stars as well as prices.
         standard = (targets - statistics["mean"]) / statistics["scale"]
         return F.mse_loss(outputs.squeeze(1), standard.to(outputs.dtype))
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        # Both are in the same units. A number is no probability: there is nothing for a temperature to soften.
+        return F.mse_loss(outputs, soft)
 
     def decoding(
         self,

@@ -9,7 +9,7 @@ from perennial.artifacts import Metrics
 from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.kinds.base import Kind, Prediction, Problem, known_label, label_problems
+from perennial.kinds.base import Kind, Prediction, Problem, cascade_problems, known_label, label_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,7 @@ class TextClassification(Kind):
     right_or_wrong = True
     expected_forms: tuple[str, ...] = ("label",)
     doubts_need_details = False
+    cascades = True
     degree_of: Literal["label", "number"] | None = "label"
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -72,7 +73,7 @@ class TextClassification(Kind):
         return {}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        return [*label_problems(self, spec, 2), *metric_problems(self, spec)]
+        return [*label_problems(self, spec, 2), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         from perennial.data.expected import built_in
@@ -120,6 +121,11 @@ class TextClassification(Kind):
 
         weights = statistics.get("weights")
         return F.cross_entropy(outputs, targets, weight=weights, label_smoothing=training.label_smoothing)
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        return divergence(outputs, soft, temperature).mean()
 
     def decoding(
         self,
@@ -217,6 +223,15 @@ class TextClassification(Kind):
             "majority": baselines.majority_label(texts, labels),
             "tfidf": baselines.tfidf_logistic_regression(texts, labels),
         }
+
+
+def divergence(outputs: torch.Tensor, soft: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The Kullback-Leibler divergence of the softmax of `outputs` from that of `soft` at `temperature`, times its
+    square, for each row (of the last axis)."""
+    import torch.nn.functional as F
+
+    own, wanted = (F.log_softmax(each / temperature, dim=-1) for each in (outputs, soft))
+    return F.kl_div(own, wanted, reduction="none", log_target=True).sum(-1) * temperature**2
 
 
 def balance(targets: np.ndarray, outputs: int, training: TrainingSpec) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ class TextPair(TextClassification):
     name = "text-pair"
     text_columns = ("text", "text_pair")
     input_columns = ("text", "text_pair")
+    cascades = False
 
 
 KIND = TextPair()

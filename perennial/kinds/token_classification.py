@@ -14,8 +14,8 @@ from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import is_unicode, joined, stretches, touched
-from perennial.kinds.base import Prediction, Problem, known_label, label_problems
-from perennial.kinds.text_classification import TextClassification, balance
+from perennial.kinds.base import Prediction, Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.text_classification import TextClassification, balance, divergence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +75,7 @@ class TokenClassification(TextClassification):
     not_resampled: frozenset[str] = frozenset()
     expected_forms = ()
     doubts_need_details = True
+    cascades = False
     degree_of = None
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -120,7 +121,7 @@ class TokenClassification(TextClassification):
         return {UNKNOWN: pa.array(unknown, pa.string())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        problems = [*label_problems(self, spec, 1), *metric_problems(self, spec)]
+        problems = [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
         if spec.model.pooling != "auto":
             what = f"{spec.model.pooling!r} makes one vector of a text; {self.name} answers each word: leave it out"
             problems.append((("model", "pooling"), what))
@@ -193,6 +194,13 @@ class TokenClassification(TextClassification):
         learned = (wanted != NOT_LEARNED).to(total.dtype)
         counted = learned if weights is None else learned * weights[wanted.clamp(min=0)]
         return total / counted.sum().clamp(min=1e-12)
+
+    def soft_loss(
+        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        # What a model gives for other tokens than the first of a word is never read.
+        learned = (targets != NOT_LEARNED).to(outputs.dtype)
+        return (divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
 
     def decoding(
         self,

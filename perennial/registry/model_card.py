@@ -90,8 +90,7 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     below = [test.name for test in found.behaviours if test.n and test.passed / test.n < test.min_pass_rate]
     if below:
         yield f"Behavioural tests below the rate they ask for: {listing(map(_code, below))}."
-    if evidence.package.fallback:
-        yield _plain(evidence.package.fallback)
+    yield from map(_plain, evidence.package.remarks)
 
 
 def _shown(metrics: Metrics, name: str) -> str:

@@ -13,13 +13,13 @@ from perennial.artifacts import Champion, Evidence, Part, Retirement, Snapshot, 
 from perennial.data import parts, retirements, validation
 from perennial.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.evaluation import evaluate, gates
-from perennial.export import onnx_package, sample
+from perennial.export import cascade, onnx_package, sample
 from perennial.home import Home
 from perennial.registry import packages, sameness, starting, tags, tracking, versions
 from perennial.registry.sameness import Reproduced
 from perennial.registry.versions import StoredEvidence
 from perennial.spec import PipelineSpec
-from perennial.training import base_model, encoding, finetune
+from perennial.training import base_model, distillation, encoding, finetune
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -158,9 +158,15 @@ def _made(
             encoded = encoding.encode(spec, validated, scratch)
         with progress.step("finetune"):
             trained = finetune.finetune(spec, encoded, validated, scratch, start)
+        if spec.export.student:
+            with progress.step("distill"):
+                trained = distillation.distill(spec, spec.export.student, trained, encoded, validated, scratch, start)
         with progress.step("export"):
             inputs, targets = sample.of(spec, validated, scratch.store)
             package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)
+        if spec.export.cascade:
+            with progress.step("cascade"):
+                package = cascade.put_before(spec, spec.export.cascade, package, encoded, inputs, targets, scratch)
         with progress.step("evaluate"):
             evaluation = evaluate.evaluate(spec, package, validated, rival, scratch)
         with progress.step("decide"):

@@ -13,12 +13,12 @@ from perennial.artifacts import Record, Snapshot, ValidatedData
 from perennial.data import gone_rows, part_validation, parts, retirements, snapshot, validation
 from perennial.evaluation import evaluate
 from perennial.evaluation.report import make as reporting
-from perennial.export import onnx_package
+from perennial.export import cascade, onnx_package
 from perennial.home import Home
 from perennial.registry import packages, starting
 from perennial.registry.versions import StoredEvidence
 from perennial.store import DISCARDED, RECORD
-from perennial.training import encoding, finetune, tokenizer
+from perennial.training import distillation, encoding, finetune, tokenizer
 
 R = TypeVar("R", bound=Record)
 
@@ -32,7 +32,9 @@ STEPS = {
     validation.REPORT_STEP: "validation report",
     encoding.STEP: "token ids",
     finetune.STEP: "trained model",
+    distillation.STEP: "distilled model",
     onnx_package.STEP: "exported package",
+    cascade.STEP: "package of a cascade",
     evaluate.STEP: "evaluation",
     reporting.STEP: "report",
     packages.STEP: "downloaded package",

@@ -92,7 +92,11 @@ def figures_of(evidence: Evidence) -> dict[str, float]:
     for name, metrics in evaluation.baselines.items():
         figures |= _prefixed(f"baseline.{_safe(name)}", _figures(metrics))
     figures |= _prefixed("validation", evidence.trained.validation)
+    if evidence.trained.distillation:
+        figures |= _prefixed("teacher.validation", evidence.trained.fine_tuned.validation)
     figures |= _prefixed("parity", evidence.package.parity)
+    if evidence.package.cascade:
+        figures["cascade.share"] = evidence.package.cascade.share
     figures |= _prefixed("seconds", evidence.seconds)
     figures |= _prefixed("rows", {**evidence.validated.rows, "quarantined": evidence.validated.quarantined})
     figures |= {"package_bytes": evidence.package.size_bytes, "best_epoch": evidence.trained.best_epoch}

@@ -31,6 +31,8 @@ class StoredWeights(Record):
 def find(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingPoint | None:
     """The model that `spec.training.start_from` means, its weights whole in the store; None: the base model.
 
+    Of a champion that was distilled that is its teacher, which has all the layers.
+
     Where it means the champion and that can't be, the answer says why, and the run starts from the base. Raises
     RegistryError when MLflow can't be reached.
     """
@@ -75,7 +77,7 @@ def _of_version(client: "MlflowClient", home: Home, known: Candidate, spec: Pipe
     stored = versions.evidence_of(client, home, known)
     if problem := _unfit(spec, stored):
         return _from_base(f"version {known.registered.version} {problem}")
-    trained = stored.evidence.trained
+    trained = stored.evidence.trained.fine_tuned
     place = _in_store(home, trained) or (_downloaded(home, known, trained) if run_log.WEIGHTS in kept else None)
     if place is None:
         return _from_base(

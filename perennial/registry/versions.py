@@ -103,7 +103,7 @@ class _Filing:
 
     def weights(self, client: "MlflowClient", home: Home, run_id: str) -> Path | None:
         """What the next training starts from, wherever it runs; None: it does not, or the run has it already."""
-        here = home.store.root / self.evidence.trained.path / WEIGHTS
+        here = home.store.root / self.evidence.trained.fine_tuned.path / WEIGHTS
         if self.spec.training.start_from == "base" or not here.is_file():
             return None
         return None if any(file.path == run_log.WEIGHTS for file in client.list_artifacts(run_id)) else here

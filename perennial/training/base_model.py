@@ -44,6 +44,13 @@ class BaseModel:
         # RoBERTa counts positions from behind the padding id.
         return limit - config.get("pad_token_id", 1) - 1 if config.get("model_type") in ROBERTAS else limit
 
+    @property
+    def layers(self) -> int | None:
+        """Layers of its encoder; None: its configuration does not say."""
+        config = self._config()
+        found = (config.get(name) for name in ("num_hidden_layers", "n_layers", "num_layers"))
+        return next((layers for layers in found if isinstance(layers, int)), None)
+
     def _config(self) -> dict[str, Any]:
         path = self.folder / "config.json"
         try:
@@ -111,6 +118,26 @@ def check_length(spec: PipelineSpec, base: BaseModel) -> None:
             f"{base.longest:,}.",
             remedy=f"Set model.max_length to {base.longest} or less, or choose a base that reads longer texts.",
         )
+
+
+def check_student(spec: PipelineSpec, base: BaseModel) -> None:
+    """Raises BaseModelError if export.student is to have no fewer layers than `base`."""
+    student = spec.export.student
+    if student is None or (base.layers is not None and student.layers < base.layers):
+        return
+    if base.layers is None:
+        raise BaseModelError(
+            f"export.student asks for {student.layers:,} layers, but the configuration of the base model {base.name} "
+            "does not say how many it has, so they can't be made fewer.",
+            remedy="Leave export.student out, or choose another base.",
+        )
+    raise BaseModelError(
+        f"export.student.layers is {student.layers:,}, but the base model {base.name} has {base.layers:,}: a student "
+        "has fewer layers than its teacher.",
+        remedy=f"Set export.student.layers to {base.layers - 1} or less, or leave export.student out."
+        if base.layers > 1
+        else "Leave export.student out.",
+    )
 
 
 def packaged_folder(base: str) -> Path:

@@ -67,6 +67,12 @@ class Checkpoints:
         """`write` a checkpoint of `step`; when it is whole, the ones before are removed."""
         self._add(STEP, step, write)
 
+    def made_once(self, name: str, write: Callable[[Path], None]) -> Path:
+        """A folder beside the checkpoints, which `write` fills unless an earlier run has left it whole."""
+        if (place := self._newest(name)) is None:
+            self._add(name, 1, write)
+        return place or self.folder / f"{name}-1"
+
     def remove(self) -> None:
         """Forget the run: its result is stored."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -17,8 +17,9 @@ from perennial.training.encoding import ROWS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Row = tuple[np.ndarray, np.ndarray]
-"""Token ids (int32, length) and the target: a number, one for each output, or one for each token."""
+Row = tuple[np.ndarray, ...]
+"""Token ids (int32, length), the target (a number, one for each output, or one for each token), and where there is a
+teacher, what it gives (outputs, or tokens × outputs)."""
 
 NOT_LEARNED = -100
 """The target of padding, where there is a target for each token; what torch's losses leave out by default."""
@@ -26,6 +27,9 @@ NOT_LEARNED = -100
 
 class EncodedRows(Dataset[Row]):
     """The encoded segments, over all parts, or some of them."""
+
+    soft: np.ndarray | None = None
+    """What a teacher gives for each segment, or each token of it, one after the other; None: there is no teacher."""
 
     def __init__(self, data: EncodedData, root: Path, chosen: np.ndarray | None = None) -> None:
         """`root`: the store's. `chosen`: numbers of segments; None: all. Maps the files; reads nothing yet."""
@@ -39,6 +43,7 @@ class EncodedRows(Dataset[Row]):
         lengths = _joined([np.diff(offsets) for offsets in self._offsets])
         self._chosen = np.arange(len(lengths)) if chosen is None else chosen
         self.lengths = lengths[self._chosen]
+        self._behind = np.cumsum(self.lengths)
         columns = [batch.column("target") for batch in batches]
         self._per_token = any(pa.types.is_list(column.type) for column in columns)
         self._targets = [numbers(column) for column in columns]
@@ -73,9 +78,18 @@ class EncodedRows(Dataset[Row]):
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> Row:
-        index = int(self._chosen[index])
-        batch = int(np.searchsorted(self._starts, index, side="right")) - 1
-        row = index - int(self._starts[batch])
+        row = self._row(int(self._chosen[index]))
+        return row if self.soft is None else (*row, self._softened(self.soft, index))
+
+    def _softened(self, soft: np.ndarray, index: int) -> np.ndarray:
+        if not self._per_token:
+            return np.array(soft[index])
+        behind = int(self._behind[index])
+        return np.array(soft[behind - int(self.lengths[index]) : behind])
+
+    def _row(self, segment: int) -> Row:
+        batch = int(np.searchsorted(self._starts, segment, side="right")) - 1
+        row = segment - int(self._starts[batch])
         offsets = self._offsets[batch]
         tokens = slice(offsets[row], offsets[row + 1])
         # A segment's targets lie where its tokens do.
@@ -92,13 +106,14 @@ def batches_of(part: EncodedPart, root: Path) -> list[pa.RecordBatch]:
 
 
 def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
-    """A batch: input_ids and attention_mask (rows × longest, int64), targets (rows, then outputs or tokens if any)."""
-    input_ids, attention_mask = pad([ids for ids, _ in rows], padding)
-    return {
-        "input_ids": torch.from_numpy(input_ids),
-        "attention_mask": torch.from_numpy(attention_mask),
-        "targets": torch.from_numpy(_together([target for _, target in rows])),
-    }
+    """A batch: input_ids and attention_mask (rows × longest, int64), targets (rows, then outputs or tokens if any), and
+    with a teacher `soft` (rows, then tokens if any, then outputs)."""
+    ids, targets, *soft = zip(*rows, strict=True)
+    input_ids, attention_mask = pad(ids, padding)
+    found = {"input_ids": input_ids, "attention_mask": attention_mask, "targets": _together(targets)}
+    if soft:
+        found["soft"] = _filled_up(soft[0])
+    return {name: torch.from_numpy(array) for name, array in found.items()}
 
 
 def _tokens(offsets: np.ndarray, segments: np.ndarray) -> np.ndarray:
@@ -113,6 +128,15 @@ def _together(targets: Sequence[np.ndarray]) -> np.ndarray:
     if len({target.shape for target in map(np.asarray, targets)}) == 1:
         return np.stack(targets)
     return pad(targets, NOT_LEARNED)[0]
+
+
+def _filled_up(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    if outputs[0].ndim == 1:
+        return np.stack(outputs)
+    full = np.zeros((len(outputs), max(map(len, outputs)), outputs[0].shape[1]), outputs[0].dtype)
+    for row, each in zip(full, outputs, strict=True):
+        row[: len(each)] = each
+    return full
 
 
 def numbers(column: pa.Array) -> np.ndarray:

@@ -35,10 +35,12 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     """Token ids and targets of every train row that counts; a part encoded before is not read again, unless rows of
     it were retired since: then its token ids are copied without theirs.
 
-    Raises BaseModelError if the base model or its tokenizer can't be used, or can't read model.max_length tokens.
+    Raises BaseModelError if the base model or its tokenizer can't be used, can't read model.max_length tokens, or
+    has no more layers than export.student.
     """
     base = base_model.find(spec)
     base_model.check_length(spec, base)
+    base_model.check_student(spec, base)
     stored = tokenizer.prepare(base, home)
     parts = []
     for number, part in enumerate(data.parts):

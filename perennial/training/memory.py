@@ -68,12 +68,10 @@ def _learned(targets: torch.Tensor) -> torch.Tensor:
 def _cut(batch: Inputs, places: torch.Tensor) -> dict[str, torch.Tensor]:
     width = batch["input_ids"].shape[1]
     longest = int(batch["attention_mask"][places].sum(1).max())
-    targets = batch["targets"][places]
+    targets = batch["targets"]
     per_token = targets.ndim > 1 and not targets.is_floating_point() and targets.shape[1] == width
-    return {
-        **{name: batch[name][places, :longest] for name in ("input_ids", "attention_mask")},
-        "targets": targets[:, :longest] if per_token else targets,
-    }
+    wide = {"input_ids", "attention_mask", *(("targets", "soft") if per_token else ())}
+    return {name: each[places, :longest] if name in wide else each[places] for name, each in batch.items()}
 
 
 class Pieces:

@@ -174,21 +174,34 @@ def save(model: nn.Module, folder: Path) -> None:
 
 def load(folder: Path, attention: str | None = None) -> nn.Module:
     """The model that `save` wrote, in evaluation mode and fp32. `attention`: an implementation's name, or default."""
-    telemetry.off()
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
-    chosen = {"attn_implementation": attention} if attention else {}
-    model: nn.Module
-    if head["pooling"] in HEADS:
-        encoder = without_pooler(AutoModel.from_config(config, dtype=torch.float32, **chosen))
-        model = HEADS[head["pooling"]](encoder, head["width"], head["outputs"], dropout=0.0)
-    else:
-        model = OwnHead(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **chosen))
+    model = empty(folder, saved_config(folder), attention)
     model.load_state_dict(load_file(folder / WEIGHTS))
     return model.eval()
+
+
+def saved_config(folder: Path) -> Any:
+    """The configuration of the encoder that `save` wrote."""
+    telemetry.off()
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, local_files_only=True)
+
+
+def empty(folder: Path, config: Any, attention: str | None = None, dropout: float = 0.0) -> nn.Module:
+    """A network with the head that `save` wrote, on an encoder as `config` says, whose weights mean nothing yet.
+
+    `dropout`: before a head of our own; the architecture's own head has what `config` says.
+    """
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
+    chosen = {"attn_implementation": attention} if attention else {}
+    if head["pooling"] in HEADS:
+        encoder = without_pooler(AutoModel.from_config(config, dtype=torch.float32, **chosen))
+        return HEADS[head["pooling"]](encoder, head["width"], head["outputs"], dropout=dropout)
+    return OwnHead(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **chosen))
 
 
 def freeze(model: nn.Module, *, embeddings: bool, layers: int) -> None:
@@ -234,10 +247,21 @@ def outputs_of(
 
 def layer_number(name: str) -> int | None:
     """The number of the encoder layer that a parameter called `name` belongs to; None: to none."""
-    words = name.split(".")
-    for before, word in itertools.pairwise(words):
+    place = _place_of_layer(name)
+    return None if place is None else int(name.split(".")[place])
+
+
+def in_layer(name: str, number: int) -> str:
+    """What a parameter called `name`, which belongs to a layer, is called in the layer `number`."""
+    words, place = name.split("."), _place_of_layer(name)
+    return ".".join(str(number) if each == place else word for each, word in enumerate(words))
+
+
+def _place_of_layer(name: str) -> int | None:
+    """Which of the words of `name` is a layer's number."""
+    for place, (before, word) in enumerate(itertools.pairwise(name.split(".")), 1):
         if before in {"layer", "layers", "h", "block"} and word.isdigit():
-            return int(word)
+            return place
     return None
 
 

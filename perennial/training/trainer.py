@@ -21,7 +21,7 @@ from perennial.artifacts import Halved
 from perennial.errors import TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
-from perennial.spec import TrainingSpec
+from perennial.spec import StudentSpec, TrainingSpec
 from perennial.training import checkpoints, memory, rates
 from perennial.training.averaging import Average
 from perennial.training.batching import TokenBudgetSampler
@@ -60,14 +60,17 @@ class PerennialTrainer(Trainer):
         statistics: Mapping[str, np.ndarray],
         kept: Checkpoints,
         held: Collection[str] = (),
+        student: StudentSpec | None = None,
         heard: AfterEpoch | None = None,
     ) -> None:
         """`validation`: token ids of each segment of the validation rows. `held`: names of the weights that
-        `training.hold` holds where they are now. `heard`: hears of each evaluation."""
+        `training.hold` holds where they are now. `student`: how what a teacher gives for `rows` counts, where one
+        does. `heard`: hears of each evaluation."""
         # transformers wants an eval_dataset; what is judged, and how, is ours (`evaluate`).
         super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
-        self.judge, self.padding, self.kept, self.heard = judge, padding, kept, heard
+        self.judge, self.padding, self.kept = judge, padding, kept
+        self.student, self.heard = student, heard
         self.average = Average(network, training.averaging)
         self.hold = Hold(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
         self.pieces = Pieces(training)
@@ -113,10 +116,13 @@ class PerennialTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The kind's loss of one batch."""
-        targets = inputs.pop("targets")
+        """The kind's loss of one batch, mixed with the distance from the teacher's outputs where there is one."""
+        targets, soft = inputs.pop("targets"), inputs.pop("soft", None)
         outputs = model(**inputs)
         loss = self.kind.loss(outputs.float(), targets, self.statistics, self.training)
+        if self.student is not None and soft is not None:
+            apart = self.kind.soft_loss(outputs.float(), soft, targets, self.student.temperature)
+            loss = torch.lerp(loss, apart, self.student.soft_share)
         loss = loss * self._share
         return (loss, outputs) if return_outputs else loss
 

@@ -11,7 +11,7 @@ from perennial.errors import ValidationError
 from perennial.home import Home
 from perennial.kinds import Kind
 from perennial.spec import PipelineSpec, TrainingSpec
-from perennial.training import base_model, finetune, precision
+from perennial.training import base_model, course, finetune, precision
 from perennial.training.listening import AfterEpoch
 from perennial.tuning import space
 from perennial.tuning.space import Settings, Space, Value
@@ -56,7 +56,7 @@ class Ground:
         from perennial.training import model
 
         plain = spec_edit.with_settings(self.spec, GROUP, {"learning_rate": "auto"})
-        return space.of(self.spec, finetune.encoder_rate(plain, model.width_of(self._base)))
+        return space.of(self.spec, course.encoder_rate(plain, model.width_of(self._base)))
 
     @property
     def now(self) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from perennial import progress, spec_edit
 from perennial.artifacts import TrainedModel
 from perennial.errors import TrainingError
-from perennial.training import finetune
+from perennial.training import course, finetune
 from perennial.training.listening import Stopped
 from perennial.tuning import outcome, studies
 from perennial.tuning.ground import Ground
@@ -145,7 +145,7 @@ class Listener:
 
 def _history(ground: Ground, trained: TrainedModel) -> Iterator[tuple[float, float]]:
     """The figure after each epoch, as the training's record has it."""
-    record = json.loads((ground.home.store.root / trained.path / finetune.RECORD).read_bytes())
+    record = json.loads((ground.home.store.root / trained.path / course.RECORD).read_bytes())
     for entry in record["history"]:
         value = entry.get(f"eval_{ground.metric}")
         if value is not None:

@@ -72,8 +72,8 @@ def reseal(folder: Path, **changes: object) -> None:
 
 
 def test_a_newer_format_asks_for_an_update(tiny_package: Path) -> None:
-    reseal(tiny_package, format=2)
-    with pytest.raises(PackageError, match=r"has format 2; this version of perennial reads 1\. Update perennial"):
+    reseal(tiny_package, format=3)
+    with pytest.raises(PackageError, match=r"has format 3; this version of perennial reads 1 and 2\. Update perennial"):
         package.read(tiny_package)
 
 

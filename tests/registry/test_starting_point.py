@@ -7,7 +7,7 @@ import pytest
 from registry_helpers import Run, make_run
 
 from perennial import digest
-from perennial.artifacts import Champion, Evidence, Start, TrainedModel
+from perennial.artifacts import Champion, Distillation, Evidence, Start, TrainedModel
 from perennial.errors import RegistryError
 from perennial.home import Home
 from perennial.registry import retention_store, run_log, starting
@@ -140,6 +140,26 @@ def test_weights_are_sent_once_and_only_where_the_next_training_needs_them(champ
     plain = other.model_copy(update={"training": other.training.model_copy(update={"start_from": "base"})})
     Run(plain, run.home, run.arguments).register()
     assert len(list(run.home.mlflow.rglob(run_log.WEIGHTS))) == 1
+
+
+def test_a_champion_that_was_distilled_is_gone_on_from_as_its_teacher(home: Home, going_on: PipelineSpec) -> None:
+    run = make_run(home, going_on, "a" * 64)
+    teacher = store(home, run, WEIGHTS, base_model.find(going_on).revision)
+    how = Distillation(layers=1, teacher_layers=2, metric="accuracy", teacher=teacher)
+    small = {"digest": "9" * 64, "path": "distill/small", "decoding": {"temperature": 3.0}, "distillation": how}
+    run = run.but(trained=teacher.model_copy(update=small))
+    registered = run.register()
+    serving = Champion(version=registered.version, package_digest=registered.package_digest, path="")
+    made = starting.find(run.spec, serving, home)
+    assert made is not None
+    assert (made.start.digest, made.decoding) == (teacher.digest, teacher.decoding)
+    arguments = {name: value for name, value in run.arguments.items() if name != "run_key"}
+    needed = retention_store.of_version(home, StoredEvidence(spec=run.spec, evidence=Evidence(**arguments)))
+    assert {"distill/small", "finetune/known"} <= needed
+
+    home.store.forget(finetune.STEP, "known")
+    start = found(run, serving)
+    assert (home.store.root / str(start.path)).read_bytes() == WEIGHTS
 
 
 def test_to_make_it_again_the_weights_must_be_there(champion: tuple[Run, Champion], tmp_path: Path) -> None:

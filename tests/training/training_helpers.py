@@ -18,6 +18,7 @@ from perennial.home import Home
 from perennial.inference.tokenization import Tokenizer
 from perennial.spec import PipelineSpec
 from perennial.training import encoding
+from perennial.training.distillation import distill
 from perennial.training.finetune import finetune
 
 
@@ -65,6 +66,12 @@ class Work:
         with progress.heard_by(self.notes):
             return finetune(self.spec, self.encoded, self.validated, self.home)
 
+    def distil(self, teacher: TrainedModel) -> TrainedModel:
+        """The student that the spec asks for."""
+        assert self.spec.export.student is not None
+        with progress.heard_by(self.notes):
+            return distill(self.spec, self.spec.export.student, teacher, self.encoded, self.validated, self.home)
+
 
 def prepare(folder: Path) -> Work:
     """The pipeline in `folder`/tiny up to its encoded rows, in the home `folder`/home."""
@@ -95,7 +102,8 @@ def checked(snapshot: Snapshot) -> ValidatedData:
 
 
 def killed(folder: Path, step: int, room: int = 0) -> None:
-    """Train the pipeline in `folder` in another process, which is killed at `step`. `room`: rows that fit in a pass."""
+    """Train the pipeline in `folder` in another process, which is killed at `step` (of the student, where one is asked
+    for). `room`: rows that fit in a pass."""
     here = Path(__file__)
     path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
@@ -123,7 +131,8 @@ def narrow(rows: int) -> None:
 if __name__ == "__main__":
     # Trains the pipeline in a folder, and dies at a step.
     work = prepare(Path(sys.argv[1]))
+    teacher = work.train() if work.spec.export.student else None
     work.notes.kill_at = int(sys.argv[2])
     if int(sys.argv[3]):
         narrow(int(sys.argv[3]))
-    work.train()
+    _ = work.distil(teacher) if teacher else work.train()

@@ -22,7 +22,7 @@ from perennial.evaluation.report.drift import Drift
 from perennial.home import Home
 from perennial.kinds import Kind
 from perennial.spec import PipelineSpec
-from perennial.training import finetune
+from perennial.training import course
 
 MOST_DOUBTS = 20
 
@@ -80,7 +80,7 @@ def _reliability(kind: Kind, evidence: Evidence, home: Home) -> dict[str, tuple[
 
 
 def _history(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
-    place = home.store.root / evidence.trained.path / finetune.RECORD
+    place = home.store.root / evidence.trained.path / course.RECORD
     return list(json.loads(place.read_bytes())["history"]) if place.is_file() else []
 
 

@@ -255,8 +255,9 @@ def lineage(material: Material) -> Section:
         ("base model", trained.base),
         ("base's weights", trained.base_revision),
         *_started_from(trained),
+        *_taught_by(trained),
         ("trained weights", trained.digest),
-        ("package", f"{package.digest} ({package.precision}{'; ' + package.fallback if package.fallback else ''})"),
+        ("package", f"{package.digest} ({'; '.join([package.precision, *package.remarks])})"),
         ("evaluation", found.evaluation.digest),
         ("decision", decision.digest),
         ("champion compared with", f"version {decision.champion_version}" if decision.champion_version else "none yet"),
@@ -285,6 +286,11 @@ def lineage(material: Material) -> Section:
 def _started_from(trained: TrainedModel) -> Iterator[tuple[str, str]]:
     if trained.start and trained.start.version:
         yield "started from", f"version {trained.start.version}, weights {trained.start.digest}"
+
+
+def _taught_by(trained: TrainedModel) -> Iterator[tuple[str, str]]:
+    if trained.distillation:
+        yield "teacher's weights", trained.fine_tuned.digest
 
 
 def _without(name: str, title: str, why: str) -> Section:
