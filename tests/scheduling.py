@@ -17,6 +17,10 @@ from uuid import uuid4
 from place import Place
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+BUSY = (408, 429, 503)
+"""A server that is to be asked again, as Prefect's own client does; one on SQLite answers 503 when two write at once."""
+PATIENCE = 60
+"""Seconds for which a busy server is asked again."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,16 @@ class Api:
         self.post("/events", [event])
 
     def _answer(self, request: urllib.request.Request) -> Any:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content = answer.read()
-        return json.loads(content) if content else None
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    content = answer.read()
+                return json.loads(content) if content else None
+            except urllib.error.HTTPError as error:
+                if error.code not in BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
 
 @dataclass
