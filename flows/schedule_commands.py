@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from rich.console import Console
 
-SHOWN_TICKS = 3
+SHOWN_STARTS = 3
 POLL_SECONDS = 5
 """How often it is looked for runs that give way."""
 WHAT_TO_WRITE = """add to its pipeline.yaml:
@@ -55,8 +55,8 @@ class Listed:
     of: Scheduled
     state: str
     """served, paused, or not served."""
-    ticks: tuple[datetime, ...]
-    """The next ones, in the schedule's time zone, before jitter; none when paused."""
+    starts: tuple[datetime, ...]
+    """When its next runs start, in the schedule's time zone, jitter and all; none when paused."""
 
 
 def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json: bool) -> None:
@@ -119,7 +119,7 @@ def listed(found: Sequence[Scheduled]) -> list[Listed]:
     for one in found:
         deployment = served[one.spec.name]
         state = "not served" if deployment is None else "paused" if deployment.paused else "served"
-        answer.append(Listed(one, state, () if state == "paused" else _ticks(one.schedule)))
+        answer.append(Listed(one, state, () if state == "paused" else _starts(one)))
     return answer
 
 
@@ -151,7 +151,7 @@ def _as_json(status: str, found: Sequence[Listed]) -> dict[str, Any]:
                 "pipeline": one.of.spec.name,
                 **one.of.schedule.model_dump(mode="json"),
                 "state": one.state,
-                "next": [tick.isoformat() for tick in one.ticks],
+                "next": [start.isoformat() for start in one.starts],
             }
             for one in found
         ],
@@ -167,9 +167,9 @@ def _show(found: Sequence[Listed], console: "Console") -> None:
         table.add_column(heading, no_wrap=heading not in ("next", "also"))
     for one in found:
         schedule = one.of.schedule
-        ticks = ", ".join(f"{tick:%a %d %b %H:%M}" for tick in one.ticks) or "—"
+        starts = ", ".join(f"{start:%a %d %b %H:%M}" for start in one.starts) or "—"
         also = "new files" if schedule.watch else ""
-        table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, ticks, also)
+        table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, starts, also)
     console.print(table)
 
 
@@ -248,9 +248,13 @@ def _look(watch: Watch, deployment: UUID) -> None:
     watch.answered()
 
 
-def _ticks(schedule: ScheduleSpec) -> tuple[datetime, ...]:
+def _starts(one: Scheduled) -> tuple[datetime, ...]:
     from prefect.server.schemas.schedules import CronSchedule
 
+    from flows import jitter
+
+    schedule = one.schedule
     cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    ticks = asyncio.run(cron.get_dates(n=SHOWN_TICKS, start=datetime.now(UTC)))
-    return tuple(tick.astimezone(ZoneInfo(schedule.timezone)) for tick in ticks)
+    ticks = asyncio.run(cron.get_dates(n=SHOWN_STARTS, start=datetime.now(UTC)))
+    starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
+    return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)
