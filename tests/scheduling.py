@@ -18,7 +18,7 @@ from place import Place
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 BUSY = (408, 429, 503)
-"""A server that is to be asked again, as Prefect's own client does; one on SQLite answers 503 when two write at once."""
+"""Answers to ask again after, as Prefect's own client does; a server on SQLite gives 503 when two write at once."""
 PATIENCE = 60
 """Seconds for which a busy server is asked again."""
 
