@@ -194,10 +194,11 @@ async def _serve(
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
-    await asyncio.to_thread(_drop_older, ids)
+    served = [(one.spec, made_as) for one, made_as in zip(found, ids, strict=True)]
+    await asyncio.to_thread(_drop_older, served, home)
     _print(await asyncio.to_thread(listed, found), "serving", as_json)
     watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
-    beside = [_again(POLL_SECONDS, _drop_older, ids)]
+    beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())
@@ -217,22 +218,31 @@ async def _again(seconds: float, work: Callable[..., None], *arguments: Any) -> 
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
 
+    away = False
     while True:
         try:
             await asyncio.to_thread(work, *arguments)
+            away = False
         except (PrefectException, HTTPError, OSError, PerennialError) as error:
-            progress.note(f"Prefect's server or the disk does not answer ({type(error).__name__}); trying again.")
+            if not away:
+                progress.note(f"Prefect's server or the disk does not answer ({type(error).__name__}); trying again.")
+            away = True
         await asyncio.sleep(seconds)
 
 
-def _drop_older(ids: Sequence[UUID]) -> None:
+def _drop_older(served: Sequence[tuple[PipelineSpec, UUID]], home: Home) -> None:
     from prefect.client.orchestration import get_client
 
     from flows import contest
+    from flows.remembered import needless
 
     with get_client(sync_client=True) as client:
-        for deployment in ids:
-            contest.drop_older(client, deployment)
+        for spec, deployment in served:
+            if dropped := contest.drop_older(client, deployment):
+                latest, why = dropped[0]
+                # One entry for all: those of a long absence would fill pages.
+                others = f" It stands for {len(dropped)} that waited." if len(dropped) > 1 else ""
+                needless(spec, home, contest.trigger_of(latest), why + others)
 
 
 def _look(watch: Watch, deployment: UUID) -> None:

@@ -44,14 +44,18 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
 
 
 def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
-    from flows.remembered import remembered
+    from flows.remembered import needless, remembered
 
     spec = spec_file.read(spec_file.find(pipeline))
     home = Home.from_environment()
     if asked.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
     with get_client(sync_client=True) as client:
-        contest.give_way(client, this)
+        try:
+            contest.give_way(client, this)
+        except OverlapError as overlap:
+            needless(spec, home, asked, overlap.problem)
+            raise
         trigger = _with_drift(spec, home, asked)
         return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
 

@@ -18,7 +18,7 @@ from perennial import spec_file
 from perennial.data import snapshot as snapshots
 
 NIGHTLY = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
-WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2}
+WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2, "min_new_rows": 50}
 GUIDE = REPOSITORY / "docs" / "scheduling.md"
 
 
@@ -101,12 +101,13 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     assert len(api.runs("tiny")) == 4
     assert place.command("schedule", "--resume", "tiny", "--json").json["schedules"][0]["state"] == "served"
     after = until(lambda: api.runs("tiny")[4:], worker)
-    assert ended(api, after[0]["id"], worker)[0] == "Promoted"
+    assert ended(api, after[0]["id"], worker)[1].startswith("Too few: 30 rows are new")
     assert after[0]["parameters"]["detail"] == "data/d.jsonl came"
 
     runs = place.command("runs", "tiny", "--json").json["runs"]
     assert {run["trigger"]["kind"] for run in runs} == {"data"}
-    assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "promoted"]
+    assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "skipped", "skipped"]
+    assert runs[1]["sentence"] == "tiny is paused."
 
 
 @pytest.mark.slow
