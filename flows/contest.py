@@ -8,7 +8,7 @@ queued, not told why it need not be.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from httpx import HTTPError
@@ -31,6 +31,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Completed, Crashed
 
 from perennial import progress
+from perennial.artifacts import Trigger
 from perennial.lock import OverlapError
 
 OVERLAPPED = "overlapped"
@@ -64,15 +65,30 @@ def _newer(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
     return _newest([other for other in found if other.id != run.id and _is_later(other, run)])
 
 
-def drop_older(client: SyncPrefectClient, deployment: UUID) -> int:
-    """End all waiting runs of a deployment but the newest as skipped; gives how many."""
+class Dropped(NamedTuple):
+    """A run that was ended before it started, and why."""
+
+    run: FlowRun
+    why: str
+
+
+def drop_older(client: SyncPrefectClient, deployment: UUID) -> list[Dropped]:
+    """End all waiting runs of a deployment but the newest as skipped; gives them, newest first."""
     due = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
     waiting = _runs(client, deployment, expected_start_time=due, state=_in(StateType.SCHEDULED))
     newest = _newest(waiting)
-    older = [run for run in waiting if _gives_way(run) and newest is not None and run.id != newest.id]
-    for run in older:
-        client.set_flow_run_state(run.id, Completed(name=SKIPPED, message=superseded(newest)))
-    return len(older)
+    why = superseded(newest)
+    older = [Dropped(run, why) for run in waiting if _gives_way(run) and newest is not None and run.id != newest.id]
+    for run, _ in older:
+        client.set_flow_run_state(run.id, Completed(name=SKIPPED, message=why))
+    return older
+
+
+def trigger_of(run: FlowRun) -> Trigger:
+    """What started a run that gives way."""
+    # Not checked yet: whoever speaks to Prefect's API may have written anything.
+    kind: Literal["data", "schedule"] = "data" if run.parameters.get("kind") == "data" else "schedule"
+    return Trigger(kind=kind, detail=str(run.parameters.get("detail", "")))
 
 
 def superseded(by: FlowRun | None) -> str:

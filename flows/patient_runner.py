@@ -21,11 +21,17 @@ class PatientRunner(Runner):
         poller = self._scheduled_run_poller
         ask = poller._get_and_submit_flow_runs
 
+        away = False
+
         async def ask_patiently(*arguments: Any) -> None:
+            nonlocal away
             try:
                 await ask(*arguments)
+                away = False
             except (PrefectException, HTTPError) as error:
-                progress.note(f"Prefect's server does not answer ({type(error).__name__}); asking again.")
+                if not away:
+                    progress.note(f"Prefect's server does not answer ({type(error).__name__}); asking again.")
+                away = True
 
         poller._get_and_submit_flow_runs = ask_patiently  # type: ignore[method-assign, assignment]
         return self

@@ -52,6 +52,15 @@ def remembered(spec: PipelineSpec, home: Home, trigger: Trigger, run: Callable[[
         return result
 
 
+def needless(spec: PipelineSpec, home: Home, trigger: Trigger, why: str) -> None:
+    """Remember a run that was not begun, and need not be; nobody is told."""
+    now = datetime.now(UTC)
+    entry = RunEntry(
+        pipeline=spec.name, started=now, ended=now, trigger=trigger, status="skipped", sentence=why, host=runs.here()
+    )
+    _conclude(spec, home, entry, None, quietly=True)
+
+
 def _conclude(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None, *, quietly: bool = False) -> None:
     try:
         runs.note(home, entry)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from rich.console import Console
 
-SHOWN_TICKS = 3
+SHOWN_STARTS = 3
 POLL_SECONDS = 5
 """How often it is looked for runs that give way."""
 WHAT_TO_WRITE = """add to its pipeline.yaml:
@@ -55,8 +55,8 @@ class Listed:
     of: Scheduled
     state: str
     """served, paused, or not served."""
-    ticks: tuple[datetime, ...]
-    """The next ones, in the schedule's time zone, before jitter; none when paused."""
+    starts: tuple[datetime, ...]
+    """When its next runs start, in the schedule's time zone, jitter and all; none when paused."""
 
 
 def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json: bool) -> None:
@@ -119,7 +119,7 @@ def listed(found: Sequence[Scheduled]) -> list[Listed]:
     for one in found:
         deployment = served[one.spec.name]
         state = "not served" if deployment is None else "paused" if deployment.paused else "served"
-        answer.append(Listed(one, state, () if state == "paused" else _ticks(one.schedule)))
+        answer.append(Listed(one, state, () if state == "paused" else _starts(one)))
     return answer
 
 
@@ -151,7 +151,7 @@ def _as_json(status: str, found: Sequence[Listed]) -> dict[str, Any]:
                 "pipeline": one.of.spec.name,
                 **one.of.schedule.model_dump(mode="json"),
                 "state": one.state,
-                "next": [tick.isoformat() for tick in one.ticks],
+                "next": [start.isoformat() for start in one.starts],
             }
             for one in found
         ],
@@ -167,9 +167,9 @@ def _show(found: Sequence[Listed], console: "Console") -> None:
         table.add_column(heading, no_wrap=heading not in ("next", "also"))
     for one in found:
         schedule = one.of.schedule
-        ticks = ", ".join(f"{tick:%a %d %b %H:%M}" for tick in one.ticks) or "—"
+        starts = ", ".join(f"{start:%a %d %b %H:%M}" for start in one.starts) or "—"
         also = "new files" if schedule.watch else ""
-        table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, ticks, also)
+        table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, starts, also)
     console.print(table)
 
 
@@ -194,10 +194,11 @@ async def _serve(
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
-    await asyncio.to_thread(_drop_older, ids)
+    served = [(one.spec, made_as) for one, made_as in zip(found, ids, strict=True)]
+    await asyncio.to_thread(_drop_older, served, home)
     _print(await asyncio.to_thread(listed, found), "serving", as_json)
     watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
-    beside = [_again(POLL_SECONDS, _drop_older, ids)]
+    beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())
@@ -217,22 +218,31 @@ async def _again(seconds: float, work: Callable[..., None], *arguments: Any) -> 
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
 
+    away = False
     while True:
         try:
             await asyncio.to_thread(work, *arguments)
+            away = False
         except (PrefectException, HTTPError, OSError, PerennialError) as error:
-            progress.note(f"Prefect's server or the disk does not answer ({type(error).__name__}); trying again.")
+            if not away:
+                progress.note(f"Prefect's server or the disk does not answer ({type(error).__name__}); trying again.")
+            away = True
         await asyncio.sleep(seconds)
 
 
-def _drop_older(ids: Sequence[UUID]) -> None:
+def _drop_older(served: Sequence[tuple[PipelineSpec, UUID]], home: Home) -> None:
     from prefect.client.orchestration import get_client
 
     from flows import contest
+    from flows.remembered import needless
 
     with get_client(sync_client=True) as client:
-        for deployment in ids:
-            contest.drop_older(client, deployment)
+        for spec, deployment in served:
+            if dropped := contest.drop_older(client, deployment):
+                latest, why = dropped[0]
+                # One entry for all: those of a long absence would fill pages.
+                others = f" It stands for {len(dropped)} that waited." if len(dropped) > 1 else ""
+                needless(spec, home, contest.trigger_of(latest), why + others)
 
 
 def _look(watch: Watch, deployment: UUID) -> None:
@@ -248,9 +258,13 @@ def _look(watch: Watch, deployment: UUID) -> None:
     watch.answered()
 
 
-def _ticks(schedule: ScheduleSpec) -> tuple[datetime, ...]:
+def _starts(one: Scheduled) -> tuple[datetime, ...]:
     from prefect.server.schemas.schedules import CronSchedule
 
+    from flows import jitter
+
+    schedule = one.schedule
     cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    ticks = asyncio.run(cron.get_dates(n=SHOWN_TICKS, start=datetime.now(UTC)))
-    return tuple(tick.astimezone(ZoneInfo(schedule.timezone)) for tick in ticks)
+    ticks = asyncio.run(cron.get_dates(n=SHOWN_STARTS, start=datetime.now(UTC)))
+    starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
+    return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)

@@ -10,9 +10,9 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import contest, environment
+from flows import contest, environment, jitter
 from flows.console import Logged
-from perennial import digest, progress, spec_file, telemetry
+from perennial import progress, spec_file, telemetry
 from perennial.artifacts import RunResult, Trigger
 from perennial.errors import PerennialError
 from perennial.home import Home
@@ -44,14 +44,18 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
 
 
 def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
-    from flows.remembered import remembered
+    from flows.remembered import needless, remembered
 
     spec = spec_file.read(spec_file.find(pipeline))
     home = Home.from_environment()
     if asked.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
     with get_client(sync_client=True) as client:
-        contest.give_way(client, this)
+        try:
+            contest.give_way(client, this)
+        except OverlapError as overlap:
+            needless(spec, home, asked, overlap.problem)
+            raise
         trigger = _with_drift(spec, home, asked)
         return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
 
@@ -79,12 +83,11 @@ def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
 
 
 def _seconds_to_wait(spec: PipelineSpec, this: FlowRun) -> float:
-    """Seconds from now to the start of this run: its tick, and its own share of schedule.jitter_seconds."""
+    """Seconds from now to the start of this run; 0: it is due."""
     if spec.schedule is None or this.expected_start_time is None:
         return 0.0
-    share = int(digest.of_values(pipeline=spec.name, tick=this.expected_start_time.isoformat())[:8], 16) / 2**32
-    start = float(this.expected_start_time.timestamp()) + share * spec.schedule.jitter_seconds
-    return max(0.0, start - time.time())
+    start = jitter.start_of(spec.name, this.expected_start_time, spec.schedule.jitter_seconds)
+    return max(0.0, start.timestamp() - time.time())
 
 
 def _this_run() -> FlowRun:

@@ -17,6 +17,10 @@ from uuid import uuid4
 from place import Place
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+BUSY = (408, 429, 503)
+"""Answers to ask again after, as Prefect's own client does; a server on SQLite gives 503 when two write at once."""
+PATIENCE = 60
+"""Seconds for which a busy server is asked again."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,16 @@ class Api:
         self.post("/events", [event])
 
     def _answer(self, request: urllib.request.Request) -> Any:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content = answer.read()
-        return json.loads(content) if content else None
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    content = answer.read()
+                return json.loads(content) if content else None
+            except urllib.error.HTTPError as error:
+                if error.code not in BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
 
 @dataclass
@@ -94,6 +105,13 @@ class Worker:
     def kill(self) -> None:
         """End it and all its runs at once; nothing is tidied up."""
         self._end(signal.SIGKILL)
+
+    def kill_alone(self) -> None:
+        """End it at once, as the system does that runs out of memory; its runs know nothing of that."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(60)
+        self._process = None
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -124,7 +142,7 @@ def until(happened: Callable[[], Any], worker: Worker, seconds: float = 180) -> 
             pass  # the server is starting, or its database is away
         worker.check()
         assert time.monotonic() < deadline, worker.log.read_text()
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 def ended(api: Api, identity: str, worker: Worker, seconds: float = 180) -> tuple[str, str]:

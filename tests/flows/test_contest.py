@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Running, Scheduled
 
 from flows import contest
+from perennial.artifacts import Trigger
 from perennial.lock import OverlapError
 
 
@@ -47,22 +48,24 @@ def table(prefect_api: str) -> Iterator[Table]:
 
 
 def test_of_missed_ticks_only_the_newest_is_left(table: Table) -> None:
-    runs = [table.run(minutes) for minutes in (60, 50, 40)]
+    runs = [table.run(60), table.run(50, "data", "a.csv came"), table.run(40)]
     by_hand = table.run(70, kind=None)
-    assert contest.drop_older(table.client, table.deployment) == 2
+    dropped = contest.drop_older(table.client, table.deployment)
+    assert [(run.id, why) for run, why in dropped] == [(run.id, table.state(run)[1]) for run in (runs[1], runs[0])]
+    assert contest.trigger_of(dropped[0].run) == Trigger(kind="data", detail="a.csv came")
     for run in runs[:2]:
         name, message = table.state(run)
         assert (name, message.startswith("Superseded: the run of ")) == ("Skipped", True)
     assert table.state(runs[2])[0] == "Scheduled"
     assert table.state(by_hand)[0] == "Scheduled", "somebody asked for it"
-    assert contest.drop_older(table.client, table.deployment) == 0
+    assert contest.drop_older(table.client, table.deployment) == []
 
 
 def test_runs_of_the_future_and_of_others_are_left_alone(table: Table) -> None:
     due, later = table.run(5), table.run(-5)
     other = Table(table.client)
     others = other.run(60)
-    assert contest.drop_older(table.client, table.deployment) == 0
+    assert contest.drop_older(table.client, table.deployment) == []
     assert [one.state(run)[0] for one, run in ((table, due), (table, later), (other, others))] == ["Scheduled"] * 3
 
 

@@ -1,5 +1,9 @@
 """`perennial schedule`: what it lists, pauses and refuses, and what starts a run when it serves."""
 
+import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -7,14 +11,15 @@ from pathlib import Path
 import pytest
 import tiny_pipeline
 import yaml
-from place import Place, assert_explained
+from place import REPOSITORY, Place, assert_explained
 from scheduling import Api, Worker, ended, until
 
 from perennial import spec_file
 from perennial.data import snapshot as snapshots
 
 NIGHTLY = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
-WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2}
+WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2, "min_new_rows": 50}
+GUIDE = REPOSITORY / "docs" / "scheduling.md"
 
 
 def test_it_lists_what_runs_when(make_place) -> None:
@@ -45,6 +50,16 @@ def test_what_can_not_be_is_refused(make_place) -> None:
     assert_explained(made.command("schedule", "nothing"), 2, "There is no pipeline 'nothing'")
 
 
+def as_documented(word: str, api: Api) -> str:
+    """What the shell lines of the guide that hold `word` print, asked of `api` and about the pipeline tiny."""
+    (lines,) = [lines for lines in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) if word in lines]
+    lines = re.sub(r"export PREFECT_API_URL=.*", "", lines).replace("sentiment", "tiny")
+    environment = os.environ | {"PREFECT_API_URL": api.address}
+    said = subprocess.run(["sh", "-euc", lines], env=environment, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
 @pytest.fixture
 def worker(make_place) -> Iterator[Worker]:
     made: Place = make_place(training__epochs=2, schedule=WATCHED)
@@ -70,28 +85,29 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     assert ended(api, files[0]["id"], worker)[0] == "Promoted"
     assert files[0]["parameters"]["detail"] == "data/a.jsonl, data/b.jsonl, data/c.jsonl came"
 
-    for number in range(5):
-        api.emit("tiny", f"event {number}")
+    for _ in range(3):
+        as_documented("perennial.data-landed", api)
     events = until(lambda: api.runs("tiny")[2:], worker)
     assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted).")
-    assert events[0]["parameters"]["detail"] == "event 0"
+    assert events[0]["parameters"]["detail"] == "the nightly export"
 
     assert place.command("schedule", "--pause", "tiny", "--json").json["schedules"][0]["state"] == "paused"
     # It stays so over a restart.
     worker.stop()
     worker.start()
     tiny_pipeline.write_jsonl(place.data / "d.jsonl", tiny_pipeline.rows(30, 9000))
-    paused = api.trigger("tiny", kind="data", detail="a webhook")
+    paused = json.loads(as_documented("create_flow_run", api))["id"]
     assert ended(api, paused, worker) == ("Skipped", "tiny is paused.")
     assert len(api.runs("tiny")) == 4
     assert place.command("schedule", "--resume", "tiny", "--json").json["schedules"][0]["state"] == "served"
     after = until(lambda: api.runs("tiny")[4:], worker)
-    assert ended(api, after[0]["id"], worker)[0] == "Promoted"
+    assert ended(api, after[0]["id"], worker)[1].startswith("Too few: 30 rows are new")
     assert after[0]["parameters"]["detail"] == "data/d.jsonl came"
 
     runs = place.command("runs", "tiny", "--json").json["runs"]
     assert {run["trigger"]["kind"] for run in runs} == {"data"}
-    assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "promoted"]
+    assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "skipped", "skipped"]
+    assert runs[1]["sentence"] == "tiny is paused."
 
 
 @pytest.mark.slow

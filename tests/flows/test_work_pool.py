@@ -1,16 +1,19 @@
-"""infra/prefect.yaml deploys to a work pool what `perennial schedule` serves."""
+"""infra/prefect.yaml deploys to a work pool what `perennial schedule` serves, and workers run it."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from place import REPOSITORY
+from place import REPOSITORY, Place
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from scheduling import Api, Worker, ended
 
 from flows import deployments
 from perennial import spec_file
@@ -35,36 +38,72 @@ def test_it_says_what_the_pipelines_say() -> None:
         assert one["parameters"] == {"pipeline": name}
 
 
-@pytest.mark.slow
-def test_prefect_takes_it(prefect_api: str, tmp_path: Path) -> None:
-    environment = os.environ | {
-        "PREFECT_API_URL": prefect_api,
-        "PREFECT_HOME": str(tmp_path),
-        "PERENNIAL_CODE": str(REPOSITORY),
-        "DO_NOT_TRACK": "1",
-    }
-    for arguments in (
-        ("work-pool", "create", "perennial", "--type", "process"),
-        ("work-pool", "update", "perennial", "--concurrency-limit", "2"),
-        ("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE)),
-    ):
+@dataclass
+class PoolWorker(Worker):
+    """`prefect worker start`, and the machine it is on."""
+
+    def prefect(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "prefect", *arguments]
+
+    def here(self) -> dict[str, str]:
+        mine = {
+            "PREFECT_HOME": str(self.place.folder / "prefect"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PERENNIAL_CODE": str(self.place.folder),
+            "PYTHONPATH": str(REPOSITORY),
+            "DO_NOT_TRACK": "1",
+        }
+        return os.environ | self.place.environment() | mine
+
+    def say(self, *arguments: str) -> None:
         said = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=REPOSITORY,
-            env=environment,
-            capture_output=True,
-            text=True,
+            self.prefect(*arguments), cwd=self.place.folder, env=self.here(), capture_output=True, text=True
         )
         assert said.returncode == 0, said.stdout + said.stderr
+
+    def start(self) -> None:
+        command = self.prefect("worker", "start", "--pool", "perennial")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.place.folder, env=self.here(), stdout=log, stderr=log, start_new_session=True
+            )
+
+
+@pytest.fixture
+def worker(make_place) -> Iterator[PoolWorker]:
+    # A folder as workers have it, where a shipped pipeline's name stands for a small one.
+    made: Place = make_place(name="sentiment")
+    (made.folder / "flows").symlink_to(REPOSITORY / "flows")
+    (made.folder / "pipelines" / "tiny").rename(made.folder / "pipelines" / "sentiment")
+    worker = PoolWorker(made)
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.mark.slow
+def test_a_worker_runs_what_prefect_took(worker: PoolWorker, prefect_api: str) -> None:
+    worker.say("work-pool", "create", "perennial", "--type", "process")
+    worker.say("work-pool", "update", "perennial", "--concurrency-limit", "2")
+    worker.say("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
+    assert_taken(prefect_api, worker.place.folder)
+    worker.start()
+    api = Api(prefect_api)
+    run = api.trigger("sentiment", kind="schedule")
+    assert ended(api, run, worker, 240)[0] == "Promoted"
+    (remembered,) = worker.place.command("runs", "sentiment", "--json").json["runs"]
+    assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", "schedule")
+
+
+def assert_taken(prefect_api: str, code: Path) -> None:
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
         assert client.read_work_pool("perennial").concurrency_limit == 2
         for name, one in declared().items():
             made = deployments.find(client, name)
             assert made is not None
             assert (made.work_pool_name, made.entrypoint) == ("perennial", "flows/scheduled.py:scheduled")
-            assert made.pull_steps == [
-                {"prefect.deployments.steps.set_working_directory": {"directory": str(REPOSITORY)}}
-            ]
+            assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": str(code)}}]
             assert [(str(it.schedule.cron), it.parameters) for it in made.schedules] == [
                 (one["schedules"][0]["cron"], {"kind": "schedule"})
             ]
