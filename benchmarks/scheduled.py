@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from flows import prefect_server
 from perennial.home import Home
 
 RUNS = 3
+ATTEMPTS = 30
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -109,8 +111,16 @@ def _resident(process: psutil.Process) -> float:
 def _ask(address: str, body: object = None) -> Any:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, content, {"Content-Type": "application/json"})  # noqa: S310 - our own
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return json.loads(answer.read())
+    for _ in range(ATTEMPTS):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            # Two that write at once into Prefect's SQLite: one of them is to ask again.
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+        time.sleep(1)
+    raise TimeoutError(f"Prefect's server was busy {ATTEMPTS} times")
 
 
 def _until(happened: Callable[[], Any]) -> Any:
