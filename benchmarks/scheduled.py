@@ -29,6 +29,8 @@ from perennial.home import Home
 
 RUNS = 3
 ATTEMPTS = 30
+RUN, SERVER = "prefect.engine", "flows.prefect_server"
+"""Modules that a run and the server are processes of."""
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -47,7 +49,7 @@ def measure(scratch: Path) -> dict[str, object]:
     with _serving(scratch) as (worker, api):
         first = _run(worker, api)
         idle = [_run(worker, api) for _ in range(RUNS)]
-        server = sum(_resident(process) for process in _family(worker) if _is_server(process))
+        server = sum(_resident(process) for process in _family(worker) if _is(process, SERVER))
         own = _resident(worker)
     return {
         "first run: ended as": first.name,
@@ -78,6 +80,8 @@ def _serving(scratch: Path) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def _run(worker: psutil.Process, api: str) -> Run:
+    # The run before has said that it ended, and still holds its memory for a moment.
+    _until(lambda: not any(_is(process, RUN) for process in _family(worker)))
     deployment = _ask(f"{api}/deployments/name/scheduled/{PIPELINE.name}")["id"]
     asked = {"parameters": {"pipeline": PIPELINE.name, "kind": "schedule"}}
     started, peak = time.monotonic(), 0.0
@@ -85,7 +89,7 @@ def _run(worker: psutil.Process, api: str) -> Run:
     state: dict[str, Any] = {"type": ""}
     while state["type"] not in ENDED:
         time.sleep(SAMPLE_SECONDS)
-        peak = max(peak, sum(_resident(process) for process in _family(worker) if not _is_server(process)))
+        peak = max(peak, sum(_resident(process) for process in _family(worker) if not _is(process, SERVER)))
         state = _ask(f"{api}/flow_runs/{run}")["state"]
     return Run(state["name"], time.monotonic() - started, peak)
 
@@ -94,9 +98,9 @@ def _family(worker: psutil.Process) -> list[psutil.Process]:
     return list(worker.children(recursive=True))
 
 
-def _is_server(process: psutil.Process) -> bool:
+def _is(process: psutil.Process, module: str) -> bool:
     try:
-        return "flows.prefect_server" in process.cmdline()
+        return module in process.cmdline()
     except psutil.NoSuchProcess:
         return False
 
