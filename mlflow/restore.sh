@@ -83,7 +83,7 @@ check_target() {
 check_unused() {
   [[ $KIND == postgresql ]] || return 0
   local others
-  others=$(query "$1" "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+  others=$(query "$1" "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type IS DISTINCT FROM 'autovacuum worker'")
   ((others == 0)) || fail "The database ${DATABASES[$1]} is in use, by $others connections. Stop the server, and whatever" \
     "else uses it; then run this again. Nothing was restored."
 }

@@ -335,6 +335,8 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("model.", spec.ModelSpec),
     ("training.", spec.TrainingSpec),
     ("export.", spec.ExportSpec),
+    ("export.student.", spec.StudentSpec),
+    ("export.cascade.", spec.CascadeSpec),
     ("evaluation.", spec.EvaluationSpec),
     ("evaluation.counterfactuals.", spec.CounterfactualsSpec),
     ("behaviours.", spec.BehavioursSpec),
