@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import Any
 
 # Some 15 MB. What is not kept is tokenized again.
@@ -57,8 +58,12 @@ class Chunks:
         known.update(zip(ordered := list(new - long), self._tokenized(ordered), strict=True))
         if not long:
             return (b"".join(map(known.__getitem__, row)) for row in rows)
-        whole = self._tokenized([text for text, row in zip(texts, rows, strict=True) if not long.isdisjoint(row)])
-        return (next(whole) if not long.isdisjoint(row) else b"".join(map(known.__getitem__, row)) for row in rows)
+        apart = [not long.isdisjoint(row) for row in rows]
+        whole = self._tokenized(list(compress(texts, apart)))
+        return (
+            next(whole) if is_apart else b"".join(map(known.__getitem__, row))
+            for row, is_apart in zip(rows, apart, strict=True)
+        )
 
     def _tokenized(self, texts: list[str]) -> Iterator[bytes]:
         encodings: Iterable[Any] = self._backend.encode_batch_fast(texts, add_special_tokens=False)

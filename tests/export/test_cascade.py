@@ -178,6 +178,7 @@ def test_another_model_in_its_place_is_refused(
     packing.write(folder, info)
     with pytest.raises(PackageError, match="does not hold the linear model of a cascade"):
         Predictor(folder)
+    # A file whose reading would run what somebody put into it, were it read as a pickle.
     np.save(folder / "linear.npy", np.array([{}]), allow_pickle=True)
     packing.write(folder, info)
     with pytest.raises(PackageError, match=r"linear\.npy does not hold"):

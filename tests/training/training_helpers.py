@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from good_rows import checked
 
-from perennial import digest, progress, spec_file
-from perennial.artifacts import CheckedPart, EncodedData, Snapshot, TrainedModel, ValidatedData
+from perennial import progress, spec_file
+from perennial.artifacts import EncodedData, Snapshot, TrainedModel, ValidatedData
 from perennial.data import snapshot as snapshots
 from perennial.data.read import read_split
 from perennial.home import Home
@@ -80,25 +81,6 @@ def prepare(folder: Path) -> Work:
     snapshots.accept(spec, snapshot, home)
     validated = checked(snapshot)
     return Work(spec, home, snapshot, validated, encoding.encode(spec, validated, home))
-
-
-def checked(snapshot: Snapshot) -> ValidatedData:
-    """`snapshot` as validation passes it when every row is good."""
-    parts = tuple(
-        CheckedPart(
-            source=part, path=part.path, sha256=part.sha256, rows=part.rows, quarantined=0, quarantine_path=None
-        )
-        for part in snapshot.parts
-    )
-    return ValidatedData(
-        digest=digest.of_values(parts=[part.sha256 for part in parts]),
-        parts=parts,
-        rows={},
-        label_rows={},
-        quarantined=0,
-        warnings=(),
-        report_path="",
-    )
 
 
 def killed(folder: Path, step: int, room: int = 0) -> None:

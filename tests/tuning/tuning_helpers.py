@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from perennial import digest, progress, spec_file
-from perennial.artifacts import CheckedPart, Snapshot, ValidatedData
+from good_rows import checked
+
+from perennial import progress, spec_file
+from perennial.artifacts import ValidatedData
 from perennial.data import snapshot as snapshots
 from perennial.data.read import read_split
 from perennial.home import Home
+from perennial.spec import SPLITS
 from perennial.training import encoding
 from perennial.tuning.ground import Ground
 from perennial.tuning.search import search
@@ -27,28 +30,13 @@ def prepare(folder: Path) -> Ground:
     spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
     snapshots.accept(spec, snapshot, home)
-    validated = _checked(snapshot, home)
+    validated = _counted(checked(snapshot), home)
     return Ground(spec, validated, encoding.encode(spec, validated, home), home)
 
 
-def _checked(snapshot: Snapshot, home: Home) -> ValidatedData:
-    """`snapshot` as validation passes it when every row is good."""
-    parts = tuple(
-        CheckedPart(
-            source=part, path=part.path, sha256=part.sha256, rows=part.rows, quarantined=0, quarantine_path=None
-        )
-        for part in snapshot.parts
-    )
-    data = ValidatedData(
-        digest=digest.of_values(parts=[part.sha256 for part in parts]),
-        parts=parts,
-        rows={},
-        label_rows={},
-        quarantined=0,
-        warnings=(),
-        report_path="",
-    )
-    rows = {split: read_split(data, home.store, split, ["text"]).num_rows for split in ("train", "validation", "test")}
+def _counted(data: ValidatedData, home: Home) -> ValidatedData:
+    """`data` with its rows in each split."""
+    rows = {split: read_split(data, home.store, split, ["text"]).num_rows for split in SPLITS}
     return data.model_copy(update={"rows": rows})
 
 
@@ -69,7 +57,7 @@ class Killer(progress.Silent):
 def killed(folder: Path) -> None:
     """Search on the pipeline in `folder` in another process, which is killed in its second trial."""
     here = Path(__file__)
-    path = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     command = [sys.executable, str(here), str(folder)]
     ended = subprocess.run(command, env=environment, capture_output=True, check=False)
