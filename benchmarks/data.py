@@ -73,26 +73,30 @@ def ours(folder: Path) -> dict[str, float]:
 
 
 def plain(folder: Path) -> dict[str, float]:
-    """Seconds of pandas, Great Expectations on one frame, `train_test_split` and `map`, and the peak of memory."""
+    """Seconds of pandas, Great Expectations on one frame, `train_test_split` and `map`, and the peak of memory.
+
+    Libraries are loaded when they are first used, as Perennial loads them."""
     from perennial import telemetry
 
     telemetry.off()
-    import pandas as pd
-    from datasets import Dataset
-    from transformers import AutoTokenizer
-
     from perennial.training import base_model
 
     base = base_model.find(own_rows.pipeline(folder, "rows.jsonl")).folder
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     clock = _Clock()
+    import pandas as pd
+
     frame = pd.read_json(folder / "rows.jsonl", lines=True)
     clock.lap("read")
     _expect(frame)
     frame = frame.drop_duplicates("text")
     clock.lap("validate")
+    from datasets import Dataset, disable_progress_bars
+    from transformers import AutoTokenizer
+
+    disable_progress_bars()
     parts = Dataset.from_pandas(frame, preserve_index=False).train_test_split(test_size=0.3, seed=0)
     clock.lap("split")
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     rows = parts["train"].map(
         lambda batch: tokenizer(batch["text"], truncation=True, max_length=MAX_TOKENS), batched=True
     )

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 # min and max of a struct compare its fields in order, so that the place named is the same in every run.
 _WITHIN = """
-    WITH placed AS (SELECT row_id, text_key, {'target': target, 'file': file, 'line': line} AS placed FROM part),
-    told AS (
-        SELECT text_key, min(placed) AS low, max(placed) AS high
-        FROM placed GROUP BY text_key HAVING min(placed.target) <> max(placed.target)
+    WITH torn AS (SELECT text_key FROM part GROUP BY text_key HAVING min(target) <> max(target)),
+    placed AS (
+        SELECT row_id, text_key, {'target': target, 'file': file, 'line': line} AS placed
+        FROM part SEMI JOIN torn USING (text_key)
     ),
+    told AS (SELECT text_key, min(placed) AS low, max(placed) AS high FROM placed GROUP BY text_key),
     others AS (
         SELECT row_id, CASE WHEN placed.target = low.target THEN high ELSE low END AS other
         FROM placed JOIN told USING (text_key)

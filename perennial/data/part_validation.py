@@ -180,6 +180,8 @@ def _parted(table: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not reasons:
+        return table, table.slice(0, 0)
     bad = pc.is_in(table[ROW_ID], value_set=pa.array(list(reasons), pa.string()))
     return table.filter(pc.invert(bad)), table.filter(bad)
 
@@ -223,13 +225,14 @@ def _summary(
 
 def split_rows(good: pa.Table) -> dict[str, int]:
     """Rows per split."""
-    return dict(sorted(Counter(good[SPLIT].to_pylist()).items()))
+    return dict(sorted(_counted(good[SPLIT].combine_chunks()).items()))
 
 
 def label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
     """Rows per split and label; empty for a kind without labels."""
     import pyarrow.compute as pc
 
+    good = good.select([SPLIT, kinds.get(spec.kind).target_column])
     rows: dict[str, dict[str, int]] = {}
     for split in sorted(pc.unique(good[SPLIT]).to_pylist()):
         counts = _counts(spec, good.filter(pc.equal(good[SPLIT], split)))
@@ -249,5 +252,9 @@ def _counts(spec: PipelineSpec, rows: pa.Table) -> Counter[str] | None:
     labels = kind.labels_in(rows[kind.target_column].combine_chunks())
     if labels is None:
         return None
-    counted = labels.drop_null().value_counts()
+    return _counted(labels)
+
+
+def _counted(values: pa.Array) -> Counter[str]:
+    counted = values.drop_null().value_counts()
     return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))

@@ -38,8 +38,7 @@ def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     content = kind.canonical(batch, names)
     times = _times(batch, names.time)
     slices = [cells.text_array(batch, name) for name in names.slices]
-    texts = zip(*(content[role].to_pylist() for role in kind.text_columns), strict=True)
-    keys, places = splits.keys_and_splits(texts, spec.data.splits)
+    keys, places = splits.of_columns([content[role] for role in kind.text_columns], spec.data.splits)
     ids = _ids(batch, names.id) if names.id else _hashes([*content.values(), times.cast(pa.int64()), *slices])
     files = pa.repeat(batch.file, len(batch.places))
     lines = pa.array(batch.places, pa.int64())

@@ -1,13 +1,21 @@
 """Splits by the hash of a row's normalised text: a row, and any duplicate of it, is in the same split for ever."""
 
+from __future__ import annotations
+
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from perennial.spec import SplitsSpec
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 KEY_BYTES = 16
 SEPARATOR = "\x1f"
+# What `normalise` only lowers: printable ASCII with single spaces between.
+PLAIN = r"\A([!-~]+( [!-~]+)*)?\z"
 # 13 hex digits are 52 bits: as many as a float holds exactly.
 _LEADING = 13
 _WHOLE = float(1 << 4 * _LEADING)
@@ -24,6 +32,18 @@ def normalise(text: str) -> str:
         folded = unicodedata.normalize("NFKC", text).casefold()
         return " ".join(unicodedata.normalize("NFKC", folded).split())
     return " ".join(text.lower().split())
+
+
+def normalised(column: pa.Array) -> list[str]:
+    """`normalise` of each text of an array of strings, faster for many; null counts as ""."""
+    import pyarrow.compute as pc
+
+    lowered = pc.ascii_lower(pc.fill_null(column, ""))
+    texts: list[str] = lowered.to_pylist()
+    for place in pc.indices_nonzero(pc.invert(pc.match_substring_regex(lowered, PLAIN))).to_pylist():
+        # The texts themselves: to lower a letter before its width is made normal could tell two texts apart.
+        texts[place] = normalise(column[place].as_py() or "")
+    return texts
 
 
 def text_key(normalised: str) -> str:
@@ -46,6 +66,12 @@ def split_of(key: str, splits: SplitsSpec) -> str:
 def keys_and_splits(rows: Iterable[Iterable[str | None]], splits: SplitsSpec) -> tuple[list[str], list[str]]:
     """Text key and split of each row, given its texts in the order of the kind's text columns; None counts as ""."""
     keys = [text_key(SEPARATOR.join([normalise(text) if text else "" for text in row])) for row in rows]
+    return keys, places(keys, splits)
+
+
+def of_columns(columns: Sequence[pa.Array], splits: SplitsSpec) -> tuple[list[str], list[str]]:
+    """`keys_and_splits` of rows whose texts are these columns, in the order of the kind's text columns."""
+    keys = [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
     return keys, places(keys, splits)
 
 

@@ -49,22 +49,28 @@ class Chunks:
             yield from self._read([text.split(" ") for text in some], some)
 
     def _read(self, rows: Sequence[list[str]], texts: Sequence[str]) -> Iterator[bytes]:
-        known = self._known
         words = set().union(*rows)
-        new = words.difference(known)
-        long = {word for word in new if len(word) > LONGEST}
-        if len(known) + len(new) > ROOM:
-            self._known = known = {word: known[word] for word in words.intersection(known)}
-        known.update(zip(ordered := list(new - long), self._tokenized(ordered), strict=True))
+        long = {word for word in words.difference(self._known) if len(word) > LONGEST}
+        known = self.learnt(words - long if long else words)
         if not long:
             return (b"".join(map(known.__getitem__, row)) for row in rows)
         apart = [not long.isdisjoint(row) for row in rows]
-        whole = self._tokenized(list(compress(texts, apart)))
+        whole = self.tokenized(list(compress(texts, apart)))
         return (
             next(whole) if is_apart else b"".join(map(known.__getitem__, row))
             for row, is_apart in zip(rows, apart, strict=True)
         )
 
-    def _tokenized(self, texts: list[str]) -> Iterator[bytes]:
+    def learnt(self, words: set[str]) -> dict[str, bytes]:
+        """The ids of these `words`, none of them longer than LONGEST, and of others; most stay known."""
+        known = self._known
+        new = list(words.difference(known))
+        if len(known) + len(new) > ROOM:
+            self._known = known = {word: known[word] for word in words.intersection(known)}
+        known.update(zip(new, self.tokenized(new), strict=True))
+        return known
+
+    def tokenized(self, texts: list[str]) -> Iterator[bytes]:
+        """The ids of each text, all read by the tokenizer itself."""
         encodings: Iterable[Any] = self._backend.encode_batch_fast(texts, add_special_tokens=False)
         return (array("i", encoding.ids).tobytes() for encoding in encodings)

@@ -47,8 +47,9 @@ class Window:
 class Tokenizer:
     """A tokenizer.json whose rows end after `max_length` tokens, special ones included. Safe to share by threads."""
 
-    def __init__(self, file: Path, max_length: int) -> None:
-        """Raises PackageError if `file` is no tokenizer.json."""
+    def __init__(self, file: Path, max_length: int, reader: type[Chunks] = Chunks) -> None:
+        """`reader`: reads texts by their chunks, where this tokenizer allows it. Raises PackageError if `file` is no
+        tokenizer.json."""
         from tokenizers import Tokenizer as Backend
 
         try:
@@ -70,6 +71,7 @@ class Tokenizer:
         self._special = self._backend.num_special_tokens_to_add(False)
         kept = max(1, max_length - self._special)
         self._sure_rests = 1 + -(-MARGIN_TOKENS // kept)
+        self._reader = reader
         self._by_chunks = chunks.can_be_used(settings) and max_length > self._special
 
     def encode(self, texts: Sequence[str]) -> tuple[list[np.ndarray], int]:
@@ -137,7 +139,7 @@ class Tokenizer:
 
     @cached_property
     def _chunks(self) -> Chunks:
-        return Chunks(self._another_backend())
+        return self._reader(self._another_backend())
 
     @cached_property
     def _around(self) -> tuple[bytes, bytes]:

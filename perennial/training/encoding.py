@@ -17,6 +17,7 @@ from perennial.inference.decoders import Encoded
 from perennial.inference.tokenization import Tokenizer
 from perennial.spec import PipelineSpec
 from perennial.training import base_model, tokenizer
+from perennial.training.column_chunks import ColumnChunks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,7 +131,7 @@ def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.Stored
     key = part_key(spec, part, stored)
 
     def make(folder: Path) -> EncodedPart:
-        encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length)
+        encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length, ColumnChunks)
         rows, truncated = _write(spec, home.store.root / part.path, encoder, folder / ROWS)
         place = home.store.relative(home.store.folder(STEP, key))
         return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)

@@ -1,8 +1,9 @@
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.data.splits import keys_and_splits, normalise, places, split_of, text_key
+from perennial.data.splits import keys_and_splits, normalise, normalised, of_columns, places, split_of, text_key
 from perennial.spec import SplitsSpec
 
 DEFAULT = SplitsSpec()
@@ -46,6 +47,13 @@ def test_limits_are_pinned(key: str, split: str) -> None:
 @given(TEXT)
 def test_normalising_is_idempotent(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
+
+
+@given(st.lists(st.none() | st.text("aB Ä\u00a0ﬁ\t\n\x1c\x7f!~İΣ", max_size=8) | TEXT))
+def test_columns_are_read_as_rows_are(texts: list[str | None]) -> None:
+    column = pa.array(texts, pa.string())
+    assert normalised(column) == [normalise(text or "") for text in texts]
+    assert of_columns([column, column], DEFAULT) == keys_and_splits([(text, text) for text in texts], DEFAULT)
 
 
 @given(st.text("abcXYZÄöñ éΣ 019.,!-", max_size=60), st.text(" \t\n\r\u00a0\u3000", max_size=4))

@@ -14,6 +14,8 @@ from tokenizers import Tokenizer as Backend
 from perennial.inference import chunks
 from perennial.inference.chunks import Chunks
 from perennial.inference.tokenization import Tokenizer
+from perennial.training import column_chunks
+from perennial.training.column_chunks import ColumnChunks
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +25,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def reader(file: Path) -> Chunks:
-    return Chunks(Backend.from_file(str(file)))
+@pytest.fixture(scope="module", params=[Chunks, ColumnChunks])
+def reader(request: pytest.FixtureRequest, file: Path) -> Chunks:
+    made: Chunks = request.param(Backend.from_file(str(file)))
+    return made
 
 
 def ids(reader: Chunks, texts: list[str]) -> list[list[int]]:
@@ -58,10 +61,12 @@ def test_chunks_give_the_ids_of_the_whole(texts: list[str], file: Path, reader: 
     assert ids(reader, readable) == whole(file, readable)
 
 
-def test_what_is_known_stays_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [Chunks, ColumnChunks])
+def test_what_is_known_stays_bounded(kind: type[Chunks], file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "ROOM", 40)
     monkeypatch.setattr(chunks, "TEXTS", 3)
-    reader = Chunks(Backend.from_file(str(file)))
+    monkeypatch.setattr(column_chunks, "TEXTS", 3)
+    reader = kind(Backend.from_file(str(file)))
     texts = [f"profit {number} rose" for number in range(200)] + tiny_texts(20)
     assert ids(reader, texts) == whole(file, texts)
     longest = max(len(set(" ".join(texts[first : first + 3]).split())) for first in range(0, len(texts), 3))
@@ -84,10 +89,11 @@ def test_other_tokenizers_read_whole_texts(part: str, change: Any, file: Path) -
     assert not chunks.can_be_used({**content, part: change})
 
 
-def test_special_tokens_stand_around_what_is_kept(file: Path) -> None:
+@pytest.mark.parametrize("kind", [Chunks, ColumnChunks])
+def test_special_tokens_stand_around_what_is_kept(kind: type[Chunks], file: Path) -> None:
     texts = ["profit", "", "profit rose " * 20]
     backend = Backend.from_file(str(file))
     backend.enable_truncation(16)
-    rows, truncated = Tokenizer(file, 16).encode(texts)
+    rows, truncated = Tokenizer(file, 16, kind).encode(texts)
     assert [row.tolist() for row in rows] == [backend.encode(text).ids for text in texts]
     assert truncated == 1

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
+
 from perennial.data.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, require_columns
 from perennial.data.sources.lines import Lines
 from perennial.errors import SourceError
 
 Row = dict[str, Any]
+_PLAIN = {str, int, bool, type(None)}
 _REMEDY = "Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'"
 
 
@@ -19,12 +22,53 @@ def read(lines: Lines, name: str, wanted: Sequence[str] | None) -> Iterator[Batc
     as they are written. Raises SourceError, naming file and line, for what is no
     JSON object, and for a column that none of the first rows has.
     """
-    decode = json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing).decode
-    rows: list[Row] = []
+    texts: list[str] = []
     places: list[int] = []
     checked = False
     limit = lines.taken + BATCH_BYTES
     for line, text in enumerate(lines, 1):
+        texts.append(text)
+        places.append(line)
+        if len(texts) >= BATCH_ROWS or lines.taken >= limit:
+            batch = _batch(name, texts, places, wanted, checked=checked)
+            checked = checked or bool(batch.places)
+            yield batch
+            texts, places, limit = [], [], lines.taken + BATCH_BYTES
+    yield _batch(name, texts, places, wanted, checked=checked)
+
+
+def _batch(name: str, texts: list[str], places: list[int], wanted: Sequence[str] | None, *, checked: bool) -> Batch:
+    if wanted is not None and (plain := _plainly(texts, wanted)) is not None:
+        rows, columns = plain
+    else:
+        rows, places = _decoded(name, texts, places, wanted)
+        columns = {key: [row.get(key) for row in rows] for key in (_keys(rows) if wanted is None else wanted)}
+    if wanted is not None and rows and not checked:
+        require_columns(name, _keys(rows), wanted)
+    return Batch(name, "line", places, columns)
+
+
+def _plainly(texts: list[str], wanted: Sequence[str]) -> tuple[list[Row], dict[str, list[Any]]] | None:
+    """The rows and the columns `wanted`, by a faster decoder, if it gives what Python's does: each line is an object,
+    and no value in these columns holds a fraction or a number too long for it."""
+    try:
+        rows = list(map(orjson.loads, texts))
+    except ValueError:
+        return None
+    if not set(map(type, rows)) <= {dict}:
+        return None
+    columns = {column: [row.get(column) for row in rows] for column in wanted}
+    return (rows, columns) if all(set(map(type, values)) <= _PLAIN for values in columns.values()) else None
+
+
+def _decoded(
+    name: str, texts: list[str], places: list[int], wanted: Sequence[str] | None
+) -> tuple[list[Row], list[int]]:
+    """The rows, and the lines that hold one."""
+    decode = json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing).decode
+    rows: list[Row] = []
+    kept: list[int] = []
+    for line, text in zip(places, texts, strict=True):
         try:
             row = decode(text)
         except (ValueError, RecursionError) as error:
@@ -34,29 +78,12 @@ def read(lines: Lines, name: str, wanted: Sequence[str] | None) -> Iterator[Batc
         if type(row) is not dict:
             raise _no_object(name, line, row)
         rows.append(row)
-        places.append(line)
-        if len(rows) >= BATCH_ROWS or lines.taken >= limit:
-            checked = checked or _check(name, rows, wanted)
-            yield _batch(name, rows, places, wanted)
-            rows, places, limit = [], [], lines.taken + BATCH_BYTES
-    if rows:
-        checked = checked or _check(name, rows, wanted)
-    yield _batch(name, rows, places, wanted)
+        kept.append(line)
+    return rows, kept
 
 
 def _nothing(_: str) -> None:
     """NaN and the infinities, which JSON does not have, are no value."""
-
-
-def _check(name: str, rows: list[Row], wanted: Sequence[str] | None) -> bool:
-    if wanted is not None:
-        require_columns(name, _keys(rows), wanted)
-    return True
-
-
-def _batch(name: str, rows: list[Row], places: list[int], wanted: Sequence[str] | None) -> Batch:
-    columns = _keys(rows) if wanted is None else wanted
-    return Batch(name, "line", places, {column: [row.get(column) for row in rows] for column in columns})
 
 
 def _keys(rows: list[Row]) -> list[str]:
