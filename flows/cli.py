@@ -48,11 +48,10 @@ def run(
         spec = spec_file.read(spec_file.find(pipeline), overrides or ())
         home = Home.from_environment()
         environment.prepare(home)
-        from flows import console, prefect_server, summary
+        from flows import console, prefect_server, preload, summary
         from flows.profile_commands import profiled
-        from perennial.registry import tracking
 
-        prefect_server.embed(home, meanwhile=tracking.load)
+        prefect_server.embed(home, meanwhile=preload.for_a_run)
         from flows.remembered import remembered
         from flows.retrain import retrain
         from perennial.artifacts import Trigger

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 from perennial.errors import PerennialError
 from perennial.home import Home
@@ -23,42 +23,68 @@ API_URL = "PREFECT_API_URL"
 ADDRESS = "address"
 """File in Prefect's home with the address of a server that serves schedules."""
 SERVING = "--serving"
+DATABASE = "prefect.db"
+DATABASE_URLS = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
+"""Settings that put the database elsewhere."""
 PORT = 4200
 """Prefect's own; webhooks need one that stays."""
 SECONDS_TO_START = 180
 SECONDS_TO_END = 5
 
 
+class Meanwhile(Protocol):
+    """What can be done while the server starts."""
+
+    def __call__(self, *, all_of_it: bool) -> None:
+        """Do it; `all_of_it`: there is time for more."""
+
+
 class PrefectError(PerennialError):
     """The embedded Prefect server did not start."""
 
 
-def embed(home: Home, *, serving: bool = False, meanwhile: Callable[[], None] | None = None) -> None:
+def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = None) -> None:
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
     `serving`: with its page, its scheduler and its automations, on port 4200 if that is free; others find it by
-    `running`. `meanwhile`: what to do while it starts, which takes seconds. Called before Prefect is imported: it
-    reads its settings then, and what it says last, when the process ends, must still be heard. Raises PrefectError if
-    the server does not start.
+    `running`. `meanwhile`: what to do while it starts, which takes seconds, and many on a new home, where it makes its
+    database; it may import Prefect, for whose settings the address is known by then. Called before Prefect is imported:
+    it reads its settings then, and what it says last, when the process ends, must still be heard. Raises PrefectError
+    if the server does not start.
     """
     if os.environ.get(API_URL):
         return
-    # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flows.prefect_server", *([SERVING] if serving else [])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    new = not _has_database(home)
+    with socket.socket() as listening:
+        _bind(listening, PORT if serving else 0)
+        os.environ[API_URL] = _api(listening)
+        # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno()), *([SERVING] if serving else [])],
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     atexit.register(_end, server)
     if meanwhile is not None:
-        meanwhile()
-    os.environ[API_URL] = _address(server, home)
+        meanwhile(all_of_it=new)
+    try:
+        _wait(server, home)
+    except PrefectError:
+        del os.environ[API_URL]
+        raise
     if serving:
         path = home.prefect / ADDRESS
         write_atomically(path, os.environ[API_URL] + "\n")
         atexit.register(path.unlink, missing_ok=True)
+
+
+def _has_database(home: Home) -> bool:
+    if any(os.environ.get(name) for name in DATABASE_URLS):
+        return True
+    return (Path(os.environ.get("PREFECT_HOME", home.prefect)) / DATABASE).is_file()
 
 
 def running(home: Home) -> str | None:
@@ -88,7 +114,7 @@ def _end(server: subprocess.Popen[str]) -> None:
         server.wait()
 
 
-def _address(server: subprocess.Popen[str], home: Home) -> str:
+def _wait(server: subprocess.Popen[str], home: Home) -> None:
     # An empty line, or none, comes when the server has ended: by itself, or because it was too slow.
     deadline = threading.Timer(SECONDS_TO_START, server.kill)
     deadline.start()
@@ -98,25 +124,22 @@ def _address(server: subprocess.Popen[str], home: Home) -> str:
         raise PrefectError(
             f"Prefect's embedded server ended before it had started (exit code {server.wait()}). The champion is as "
             "it was.",
-            remedy=f"Look at what it said above; if its database {home.prefect / 'prefect.db'} is damaged, move it "
+            remedy=f"Look at what it said above; if its database {home.prefect / DATABASE} is damaged, move it "
             "away. Or set PREFECT_API_URL to a server of your own. Then run the same command again.",
         )
-    return line
 
 
 def main() -> None:
-    """Serve Prefect's API on a port of the loopback, print its address, and end when standard input does."""
-    serving = SERVING in sys.argv[1:]
+    """Serve Prefect's API on the socket whose number is given, say when it does, and end when standard input does."""
+    serving = SERVING in sys.argv[2:]
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    with socket.socket() as listening:
-        _bind(listening, PORT if serving else 0)
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+    with socket.socket(fileno=int(sys.argv[1])) as listening:
         # The page in the browser asks the API by this address.
-        os.environ.setdefault("PREFECT_UI_API_URL", address)
-        _serve(listening, address, serving)
+        os.environ.setdefault("PREFECT_UI_API_URL", _api(listening))
+        _serve(listening, serving)
 
 
-def _serve(listening: socket.socket, address: str, serving: bool) -> None:
+def _serve(listening: socket.socket, serving: bool) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
@@ -124,12 +147,16 @@ def _serve(listening: socket.socket, address: str, serving: bool) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                print(address, flush=True)  # noqa: T201 - the parent reads it
+                print("started", flush=True)  # noqa: T201 - the parent reads it
 
     def make() -> Any:
         return create_app(ephemeral=not serving, final=True)
 
     Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[listening])
+
+
+def _api(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/api"
 
 
 def _bind(listening: socket.socket, port: int) -> None:

@@ -1,9 +1,12 @@
-"""The installed libraries that a candidate is made and judged with, by version."""
+"""The installed libraries that a candidate is made and judged with: their versions, and loading them beforehand."""
 
+import importlib
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+
+from perennial import telemetry
 
 NAMES = (
     "perennial",
@@ -21,6 +24,17 @@ NAMES = (
     "scikit-learn",
     "cleanlab",
 )
+
+SLOW = ("great_expectations", "perennial.training.trainer", "onnxruntime")
+"""What takes seconds to import, or imports what does."""
+
+
+def load() -> None:
+    """Import SLOW, for what comes after. What is wrong with one is told where it is needed."""
+    telemetry.off()
+    for name in SLOW:
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 def installed() -> dict[str, str]:

@@ -13,6 +13,9 @@ BUILT_IN = "built in"
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 EXISTS = "expect_column_to_exist"
 
+NOT_BLANK = "[^" + "".join(filter(str.isspace, map(chr, range(0x3001)))) + "]"
+r"""Python's \S, spelled so that Arrow reads it as Python does."""
+
 _FAULTS = {
     EXISTS: "column {column} is missing",
     "expect_column_values_to_not_be_null": "{column} is missing",
@@ -101,7 +104,7 @@ class _Blank(dict[str, Any]):
 def _of_text(column: str, longest: int) -> tuple[Expected, ...]:
     return (
         built_in("expect_column_values_to_not_be_null", column=column),
-        built_in("expect_column_values_to_match_regex", column=column, regex=r"\S", fault=f"{column} is blank"),
+        built_in("expect_column_values_to_match_regex", column=column, regex=NOT_BLANK, fault=f"{column} is blank"),
         built_in(
             "expect_column_values_to_not_match_regex",
             column=column,

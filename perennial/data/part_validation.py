@@ -21,7 +21,6 @@ from perennial.errors import ValidationError, listing
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 STEP = "validate"
@@ -29,6 +28,9 @@ ROWS = "rows.parquet"
 QUARANTINE = "quarantine.csv"
 PAGE = "page.html"
 CONTRADICTED = "same_text_elsewhere"
+FAST, PYTHON = "pyarrow", "python"
+"""How pandas holds strings: Arrow's are several times as fast, but its regular expressions differ from Python's, which
+Great Expectations' users write; so the pipeline's own expectations are judged on Python's."""
 
 Reasons = Mapping[str, Sequence[str]]
 
@@ -91,9 +93,15 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
     there = set(pq.read_schema(source).names)
     columns = [column for column in checkable_columns(spec) if column in there]
     # An expectation on a column that is not there could only fail to run: the missing column is the finding.
-    frame = _frame(spec, source, columns)
-    possible = [one for one in expected if one.spec.type == EXISTS or set(frame.columns).issuperset(one.columns)]
-    outcomes = evaluator.outcomes(frame, possible, [ROW_ID], name)
+    rows = _rows(spec, source, columns)
+    possible = [one for one in expected if one.spec.type == EXISTS or set(rows.column_names).issuperset(one.columns)]
+    outcomes: list[Outcome] = []
+    for storage, asked in (
+        (FAST, [one for one in possible if one.origin == BUILT_IN]),
+        (PYTHON, [one for one in possible if one.origin != BUILT_IN]),
+    ):
+        if asked:
+            outcomes += _judged(evaluator, rows, asked, storage, name)
     missing = [outcome.expected.spec.column for outcome in outcomes if _misses_column(outcome)]
     if missing:
         raise ValidationError(
@@ -108,7 +116,8 @@ def _misses_column(outcome: Outcome) -> bool:
     return outcome.expected.spec.type == EXISTS and outcome.expected.origin == BUILT_IN and not outcome.success
 
 
-def _frame(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _rows(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns of the part, and those that the kind derives for its expectations."""
     import pyarrow.parquet as pq
 
     kind = kinds.get(spec.kind)
@@ -120,8 +129,17 @@ def _frame(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pd.DataF
             derived = kind.derived(file.read([kind.target_column]), spec.data.labels)
     for name, values in derived.items():
         rows = rows.append_column(name, values)
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
+    return rows
+
+
+def _judged(
+    evaluator: Evaluator, rows: pa.Table, expected: Sequence[Expected], storage: str, name: str
+) -> list[Outcome]:
+    """The outcomes on `rows`, with strings in this `storage`: also those that Great Expectations makes of others."""
+    import pandas as pd
+
+    with pd.option_context("mode.string_storage", storage):
+        return evaluator.outcomes(rows.to_pandas(), expected, [ROW_ID], name)
 
 
 def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
@@ -160,8 +178,7 @@ def _contradiction(
     ids = pq.read_table(source, columns=[ROW_ID])[ROW_ID].combine_chunks()
     which = pc.index_in(ids, value_set=pa.array(list(contradicted), pa.string()))
     elsewhere = pa.array(list(contradicted.values()), pa.string()).take(which)
-    frame = pa.table({ROW_ID: ids, CONTRADICTED: elsewhere}).to_pandas()
-    return evaluator.outcomes(frame, [expected], [ROW_ID], name)[0]
+    return _judged(evaluator, pa.table({ROW_ID: ids, CONTRADICTED: elsewhere}), [expected], FAST, name)[0]
 
 
 def _finding(outcome: Outcome, table: pa.Table) -> Finding:

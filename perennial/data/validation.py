@@ -7,6 +7,7 @@ Great Expectations, and only when there is something to validate: its import tak
 from __future__ import annotations
 
 import difflib
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ REPORT_STEP = "validation-report"
 REPORT = "report"
 FORMAT = 1
 """Of what is stored; a new number validates everything again."""
+LARGE_TABLE = 50_000
+"""In rows: for fewer, looking for garbage takes longer than it is worth."""
 
 
 class Report(Record):
@@ -106,11 +109,7 @@ def _part(
     judge: Judge, part: Part, changes: Changes, key: str, earlier: Callable[[], Earlier], store: Store
 ) -> PartSummary:
     def make(folder: Path) -> PartSummary:
-        import pandas as pd
-
-        # Arrow's own regular expressions differ from Python's, which Great Expectations' users write.
-        with pd.option_context("mode.string_storage", "python"):
-            return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
+        return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
 
     return store.get_or_make(part_validation.STEP, key, PartSummary, make, by_stamp=True)
 
@@ -318,6 +317,10 @@ class Judge:
             asked = judging.process_expectations_for_validation(suite.expectation_configurations)
             found = judging.graph_validate(asked, runtime_configuration={"result_format": wanted})
         results = [result.to_json_dict() for result in found]
+        del judging, found
+        if len(table) >= LARGE_TABLE:
+            # Great Expectations' objects hold each other and the table: several would pile up until Python looks.
+            gc.collect()
         return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["place"]))
 
     def _built(self, one: Expected, place: int = 0) -> Any:

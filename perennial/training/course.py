@@ -100,7 +100,7 @@ def run(course: Course, build: Build, folder: Path) -> Passed:
     trainer = _trainer(course, build)
     try:
         best = _learn(trainer, course.kept)
-        outputs = trainer.validation_outputs()
+        outputs = trainer.best_outputs()
         decoding = course.judged.decoding(outputs, course.statistics)
         _refuse_collapsed(course.judged, course.judged.predictions(outputs, decoding))
     except (TrainingError, Stopped):

@@ -76,6 +76,7 @@ class PerennialTrainer(Trainer):
         self.pieces = Pieces(training)
         self._share = 1.0
         self._evaluation_tokens = EVALUATION_TOKENS
+        self._best_outputs: list[np.ndarray] | None = None
         self.optimizer: Any
         self.control: TrainerControl
         self.statistics = {name: torch.from_numpy(values).to(arguments.device) for name, values in statistics.items()}
@@ -175,6 +176,7 @@ class PerennialTrainer(Trainer):
         best = self.kept.best()
         if best is None or score > best.score:
             self.kept.keep_best(self.model, Best(score, float(self.state.epoch or 0), metrics))
+            self._best_outputs = outputs
         return metrics
 
     def validation_outputs(self) -> list[np.ndarray]:
@@ -185,6 +187,11 @@ class PerennialTrainer(Trainer):
             if not self._evaluation_tokens:
                 raise memory.exhausted("in the evaluation of a single text")
         return found
+
+    def best_outputs(self) -> list[np.ndarray]:
+        """`validation_outputs` of the best checkpoint, whose weights the model has: those by which it was found the
+        best, if that was since this training was begun or resumed."""
+        return self.validation_outputs() if self._best_outputs is None else self._best_outputs
 
     def _outputs(self) -> list[np.ndarray]:
         return outputs_of(self.model, self.validation, self.padding, self._evaluation_tokens)

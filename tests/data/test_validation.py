@@ -287,9 +287,9 @@ def test_a_part_validated_before_is_not_read_again(home, monkeypatch):
     old, new = rows(80), rows(8, 80)
     first = validate(spec, snapshot(spec, home, old), home)
     read = []
-    frame = part_validation._frame
+    table = part_validation._rows
     monkeypatch.setattr(
-        part_validation, "_frame", lambda spec, path, columns: read.append(path.name) or frame(spec, path, columns)
+        part_validation, "_rows", lambda spec, path, columns: read.append(path.name) or table(spec, path, columns)
     )
     second = validate(spec, snapshot(spec, home, old, new), home)
     assert set(read) == {"1.parquet"}

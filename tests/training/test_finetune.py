@@ -15,7 +15,7 @@ from training_helpers import Work, killed
 from perennial.artifacts import TrainedModel
 from perennial.errors import BaseModelError, TrainingError
 from perennial.inference.decoders import Outputs
-from perennial.training import base_model, model
+from perennial.training import base_model, model, trainer
 
 TOKENS = 1024
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
@@ -58,6 +58,19 @@ def test_it_learns_and_leaves_a_folder_without_pickles(reference: tuple[Work, Tr
     assert {"model.safetensors", "config.json", "tokenizer.json", "training.json"} <= files_of(folder)
     assert not [path for path in folder.rglob("*") if path.suffix in PICKLES]
     assert not any(made.home.root.glob("checkpoints/*"))
+
+
+def test_the_validation_rows_are_answered_once_an_epoch(work, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: list[int] = []
+
+    def counted(network: torch.nn.Module, segments: list[np.ndarray], *rest: int) -> list[np.ndarray]:
+        answered.append(len(segments))
+        return model.outputs_of(network, segments, *rest)
+
+    monkeypatch.setattr(trainer, "outputs_of", counted)
+    made = work(training__epochs=2)
+    made.train()
+    assert answered == [len(made.rows("validation")[0])] * 2
 
 
 def test_its_temperature_is_fitted_on_the_validation_rows(reference: tuple[Work, TrainedModel]) -> None:
