@@ -1,8 +1,9 @@
 """Many rows read, validated, split and encoded: rows/s and peak memory, beside pandas, `datasets.map` and one frame.
 
-BENCH_ROWS: how many, several parted by commas. BENCH_PEER_ROWS: up to how many the peer, which holds all of them in
-memory, is asked for. Each measurement has a process of its own, so that its peak of memory is its own. Loading libraries
-is not counted.
+BENCH_ROWS: how many, several parted by commas; the first number is measured before and after each other, and before and
+after the peer, for a machine's speed drifts in minutes. BENCH_PEER_ROWS: up to how many the peer, which holds all of
+them in memory, is asked for. Each measurement has a process of its own, so that its peak of memory is its own, and
+libraries are loaded before its clock starts.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import itertools
 import json
 import random
 import re
+import shutil
+import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,40 +24,67 @@ from benchmarks import own_rows
 from perennial.home import Home
 from perennial.inference.cost import peak_memory
 
+OURS, PLAIN = "perennial", "plain"
+PEAK = "peak MB"
 USUAL_ROWS = "1000000,10000000"
 USUAL_PEER_ROWS = 1_000_000
 MAX_TOKENS = 128
 DIGITS = re.compile(r"\d+")
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one way took for so many rows."""
+
+    who: str
+    rows: int
+    seconds: dict[str, float]
+    """Of each step."""
+    peak_mb: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of all steps."""
+        return sum(self.seconds.values())
+
+
 def measure(scratch: Path) -> dict[str, object]:
-    """Each number of rows; seconds of each step, rows/s, peak memory; the last number of rows over the first."""
-    numbers = own_rows.sizes("BENCH_ROWS", USUAL_ROWS)
+    """Seconds of each step, rows/s, peak memory; other numbers of rows and the peer beside the first number of rows."""
+    first, *others = own_rows.sizes("BENCH_ROWS", USUAL_ROWS)
+    peer = [(PLAIN, plain, first)] if first <= own_rows.size("BENCH_PEER_ROWS", USUAL_PEER_ROWS) else []
+    beside = [*peer, *((OURS, ours, rows) for rows in others)]
+    asked = [(OURS, ours, first), *(one for other in beside for one in (other, (OURS, ours, first)))]
+    found = [_measured(scratch / str(turn), *one) for turn, one in enumerate(asked)]
     figures: dict[str, object] = {
         "rows": f"halves of the texts of {own_rows.source()}, joined anew, their numbers drawn anew"
     }
-    totals = [_figures(figures, scratch, "perennial", ours, rows) for rows in numbers]
-    if len(numbers) > 1:
-        figures[f"seconds, {numbers[-1]:,} rows : {numbers[0]:,} rows"] = totals[-1] / totals[0]
-    peer = max((rows for rows in numbers if rows <= own_rows.size("BENCH_PEER_ROWS", USUAL_PEER_ROWS)), default=0)
-    if peer:
-        theirs = _figures(figures, scratch, "plain", plain, peer)
-        figures[f"perennial : plain, rows/s of {peer:,} rows"] = theirs / totals[numbers.index(peer)]
+    for who, rows in dict.fromkeys((one.who, one.rows) for one in found):
+        figures |= _figures(who, rows, [one for one in found if (one.who, one.rows) == (who, rows)])
+    for before, other, after in zip(found[:-2:2], found[1::2], found[2::2], strict=True):
+        ratio = other.total / statistics.fmean([before.total, after.total])
+        figures[f"seconds, {other.who}, {other.rows:,} rows : {OURS}, {first:,} rows"] = ratio
     return figures
 
 
-def _figures(
-    figures: dict[str, object], scratch: Path, who: str, way: Callable[[Path], dict[str, float]], rows: int
-) -> float:
-    folder = scratch / f"{who}-{rows}"
+def _figures(who: str, rows: int, found: list[Measured]) -> dict[str, object]:
+    name = f"{who}, {rows:,} rows"
+    return {
+        **{
+            f"{name}, {step}, seconds": statistics.median(one.seconds[step] for one in found)
+            for step in found[0].seconds
+        },
+        f"{name}, rows/s": rows / statistics.median(one.total for one in found),
+        f"{name}, peak MB": max(one.peak_mb for one in found),
+    }
+
+
+def _measured(folder: Path, who: str, way: Callable[[Path], dict[str, float]], rows: int) -> Measured:
     _write(folder, rows)
     with get_context("spawn").Pool(1) as pool:
-        measured = pool.apply(way, (folder,))
-    peak = measured.pop("peak MB")
-    seconds = sum(measured.values())
-    figures |= {f"{who}, {rows:,} rows, {step}, seconds": value for step, value in measured.items()}
-    figures |= {f"{who}, {rows:,} rows, rows/s": rows / seconds, f"{who}, {rows:,} rows, peak MB": peak}
-    return seconds
+        seconds = pool.apply(way, (folder,))
+    shutil.rmtree(folder)
+    peak = seconds.pop(PEAK)
+    return Measured(who, rows, seconds, peak)
 
 
 def ours(folder: Path) -> dict[str, float]:
@@ -77,7 +108,7 @@ def ours(folder: Path) -> dict[str, float]:
     clock.lap("validate and split")
     encoding.encode(spec, validated, home)
     clock.lap("encode")
-    return clock.laps | {"peak MB": peak_memory()}
+    return clock.laps | {PEAK: peak_memory()}
 
 
 def plain(folder: Path) -> dict[str, float]:
@@ -108,7 +139,7 @@ def plain(folder: Path) -> dict[str, float]:
     )
     rows.save_to_disk(str(folder / "encoded"))
     clock.lap("encode")
-    return clock.laps | {"peak MB": peak_memory()}
+    return clock.laps | {PEAK: peak_memory()}
 
 
 def _expect(frame: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,17 @@ def outputs(folder: Path, rows: EncodedRows, padding: int, *, per_token: bool, k
     def write(place: Path) -> None:
         _write(place / FILE, folder, rows, padding, per_token=per_token)
 
-    found: np.ndarray = np.load(kept.made_once(NAME, write) / FILE, mmap_mode="r", allow_pickle=False)
+    folder_of_file = kept.made_once(NAME, write)
+    try:
+        return _mapped(folder_of_file)
+    except (OSError, ValueError, EOFError) as error:
+        progress.note(f"What the teacher gave before ({folder_of_file / FILE}) is damaged ({error}); it is asked anew.")
+        shutil.rmtree(folder_of_file)
+        return _mapped(kept.made_once(NAME, write))
+
+
+def _mapped(folder: Path) -> np.ndarray:
+    found: np.ndarray = np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
     return found
 
 

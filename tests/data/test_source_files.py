@@ -5,7 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from perennial.data.sources import jsonl
 from perennial.errors import SourceError
 
 ROWS = [("profit up", "good"), ("profit down", "bad")]
@@ -104,6 +107,36 @@ def test_json_values_become_text(pipeline) -> None:
     made.write("data.jsonl", "".join(f'{{"text": "t{n}", "label": {v}}}\n' for n, v in enumerate(values)))
     labels = ["1", "true", "1.10", "1e5", None, "x", "false", "12345678901234567890", None]
     assert [row["label"] for row in made.rows()] == labels
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
+LINES = st.one_of(
+    st.dictionaries(st.sampled_from(["text", "label", "other"]), VALUES | st.lists(VALUES, max_size=2)).map(json.dumps),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "[]",
+            "1",
+            '{"text": 1, "text": 2}',
+            '{"text": -0}',
+            '{"text": 1E400}',
+            '{"text": "\\ud800"}',
+            "{} {}",
+        ]
+    ),
+)
+
+
+@given(st.lists(LINES, max_size=4))
+def test_what_is_decoded_faster_is_what_python_decodes(lines: list[str]) -> None:
+    wanted = ("text", "label")
+    found = jsonl._plainly(lines, wanted)
+    if found is not None:
+        rows, places = jsonl._decoded("file", lines, list(range(len(lines))), wanted)
+        assert found[1] == {name: [row.get(name) for row in rows] for name in wanted}
+        assert list(map(list, found[0])) == list(map(list, rows))
+        assert places == list(range(len(lines)))
 
 
 def test_a_key_that_some_json_rows_lack_is_null(pipeline) -> None:

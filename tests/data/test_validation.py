@@ -1,17 +1,23 @@
 import csv
+import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from validation_data import files_of, pipeline, rows, snapshot, with_row
 
 from perennial import progress
-from perennial.data import part_validation
+from perennial.data import part_validation, validation
+from perennial.data.expected import NOT_BLANK
 from perennial.data.validation import validate
 from perennial.errors import SpecError, ValidationError
 from perennial.home import Home
@@ -297,6 +303,26 @@ def test_a_part_validated_before_is_not_read_again(home, monkeypatch):
     assert second.digest != first.digest
     assert sum(second.rows.values()) == 88
     assert len(files_of(home, part_validation.STEP)) == 2
+
+
+def test_no_table_is_left_for_the_next_part(home, monkeypatch):
+    monkeypatch.setattr(validation, "LARGE_TABLE", 1)
+    spec = pipeline()
+    made = snapshot(spec, home, rows(80), rows(8, 80))
+    gc.collect()
+    gc.disable()
+    try:
+        validate(spec, made, home)
+        assert not [found for found in gc.get_objects() if isinstance(found, pd.DataFrame) and len(found) >= 8]
+    finally:
+        gc.enable()
+
+
+def test_arrow_reads_blank_as_python_does():
+    characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    by_arrow = pc.match_substring_regex(pa.array(characters), NOT_BLANK).to_pylist()
+    assert by_arrow == [re.match(r"\S", character) is not None for character in characters]
+    assert by_arrow == [re.match(NOT_BLANK, character) is not None for character in characters]
 
 
 def test_other_limits_do_not_validate_parts_again(home, monkeypatch):

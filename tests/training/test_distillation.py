@@ -1,6 +1,7 @@
 """A student: fewer layers, begun with its teacher's, taught by its outputs; the same each time, killed or not."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,20 @@ def test_a_killed_distillation_resumes_to_the_same_student(
     assert seen[0] == ("step", True)
     assert trained.digest == reference[2].digest
     assert not any(made.home.root.glob("checkpoints/*"))
+
+
+@pytest.mark.slow
+def test_a_teacher_is_asked_anew_where_what_it_gave_is_damaged(
+    school, reference: tuple[Work, TrainedModel, TrainedModel], tmp_path: Path
+) -> None:
+    made, taught_by = school(training__checkpoint_seconds=1e-6)
+    killed(tmp_path / "school", 4)
+    (outputs,) = made.home.root.glob("checkpoints/*/teacher-1/*")
+    os.truncate(outputs, outputs.stat().st_size // 2)
+    made.notes.kill_at = None
+    assert made.distil(taught_by).digest == reference[2].digest
+    (told,) = [note for note in made.notes.messages if "it is asked anew" in note]
+    assert str(outputs) in told
 
 
 def test_batches_that_do_not_fit_are_learned_in_pieces(
