@@ -33,7 +33,7 @@ def load() -> None:
     """Import SLOW, for what comes after. What is wrong with one is told where it is needed."""
     telemetry.off()
     for name in SLOW:
-        with suppress(ImportError):
+        with suppress(Exception):
             importlib.import_module(name)
 
 
