@@ -79,7 +79,8 @@ def worker(make_place) -> Iterator[PoolWorker]:
     try:
         yield worker
     finally:
-        worker.stop()
+        # Prefect's worker may hang when it is asked to end while a run of its ends.
+        worker.kill()
 
 
 @pytest.mark.slow
