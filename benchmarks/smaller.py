@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import own_rows, turns
-from benchmarks.infer import Timed, accuracy, by_package
+from benchmarks.infer import WARM_UP, Timed, accuracy, by_package
 from benchmarks.own_rows import Work
 from perennial.artifacts import OnnxPackage, TrainedModel
 from perennial.inference.predictor import Predictor
@@ -31,7 +31,7 @@ def measure(scratch: Path) -> dict[str, object]:
         name: Timed(partial(by_package, Predictor(work.folder(made.path))), texts) for name, made in packages.items()
     }
     for way in ways.values():
-        way.answer(texts[:64])
+        way.answer(texts[:WARM_UP])
     rounds, singles = own_rows.size("BENCH_ROUNDS", 5), own_rows.size("BENCH_SINGLES", 60)
     rates = turns.take({name: way.rows_per_second for name, way in ways.items()}, rounds)
     alone = turns.take({name: partial(way.alone, singles) for name, way in ways.items()}, rounds)
