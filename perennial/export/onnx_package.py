@@ -26,7 +26,7 @@ from perennial.spec import PipelineSpec
 STEP = "export"
 FOLDER = "package"
 # Part of the key: raise it when the code of this step gives another package for the same model.
-RECIPE = 4
+RECIPE = 5
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 STAGES = ("tracing", "asking the torch model", "fusing", "comparing with torch", "quantizing", "comparing with fp32")
 
@@ -183,7 +183,7 @@ def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: pa
     _stage(4)
     path = exact.path.with_name(f"{precision}.onnx")
     try:
-        nodes = quantization.lower(exact.path, path, precision, recipe)
+        nodes = quantization.lower(exact.path, path, precision, recipe, sample.segments)
         candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
     except (OSError, MemoryError, ImportError):  # the machine's fault or the installation's, not the graph's
         raise

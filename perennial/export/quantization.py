@@ -1,10 +1,13 @@
 """Smaller numbers: int8 for CPUs, fp16 for GPUs."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from perennial import telemetry
-from perennial.export import graph
+from perennial.export import graph, outliers
 from perennial.inference import cpu
 
 # Node types that read or make quantized numbers, and so show that quantizing did something.
@@ -22,21 +25,45 @@ blockwise scales each block of 128 weights, and the numbers they are multiplied 
 error of per channel, at two thirds of its speed and the same size.
 """
 BLOCK = 128
+LEVELS, REDUCED = 127, 64
+"""Positive values of a weight in 8 and in 7 bits, as ONNX Runtime's tools scale them."""
 
 
-def lower(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
-    """Write the fp32 graph `source` in `precision` (int8 or fp16) to `target`; the nodes that show it, by type.
+def lower(source: Path, target: Path, precision: str, recipe: str, segments: Sequence[np.ndarray]) -> dict[str, int]:
+    """Write the fp32 graph `source` in `precision` (int8 or fp16) to `target`; what shows it, counted.
 
-    `recipe`: one of the precision's RECIPES. Raises whatever onnxruntime's tools raise at operators they can't lower.
+    `recipe`: one of the precision's RECIPES. `segments`: token ids of real rows, to look at where numbers are large.
+    Raises whatever onnxruntime's tools raise at operators they can't lower.
     """
     telemetry.off()
-    if precision == "int8":
-        with graph.quiet():
-            _int8(_blockwise(source, target) if recipe == BLOCKWISE else source, target)
-        return _count(target, QUANTIZED)
     with graph.quiet():
-        _fp16(source, target)
-    return {"float16 weights": _float16_weights(target)}
+        if precision == "fp16":
+            _fp16(source, target)
+            return {"float16 weights": _float16_weights(target)}
+        if recipe == BLOCKWISE:
+            return _blockwise(source, target)
+        return _per_channel(source, target, segments)
+
+
+def _per_channel(source: Path, target: Path, segments: Sequence[np.ndarray]) -> dict[str, int]:
+    halfway = target.with_name(f"halfway-{target.name}")
+    scaled = outliers.lessen(source, halfway, segments, levels=REDUCED if _reduces() else LEVELS)
+    _int8(halfway, target)
+    return _count(target, QUANTIZED) | {"products scaled": scaled}
+
+
+def _blockwise(source: Path, target: Path) -> dict[str, int]:
+    """Matrix products in blocks of 8 bits; what is no plain product as per channel."""
+    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+    # accuracy_level 4: the other factor is turned into int8, too, block by block, so that whole numbers are multiplied.
+    blocks = DefaultWeightOnlyQuantConfig(block_size=BLOCK, is_symmetric=True, accuracy_level=4, bits=8)
+    quantizer = MatMulNBitsQuantizer(str(source), algo_config=blocks)
+    quantizer.process()
+    halfway = target.with_name(f"halfway-{target.name}")
+    quantizer.model.save_model_to_file(str(halfway), use_external_data_format=_is_large(source))
+    _int8(halfway, target)
+    return _count(target, QUANTIZED)
 
 
 def _int8(source: Path, target: Path) -> None:
@@ -48,25 +75,16 @@ def _int8(source: Path, target: Path) -> None:
         target,
         per_channel=True,
         weight_type=QuantType.QInt8,
-        # Where products are added up in 16 bits, weights of 7 bits keep them from saturating.
-        reduce_range=not cpu.multiplies_int8(),
+        reduce_range=_reduces(),
         use_external_data_format=_is_large(source),
         # onnx can't infer the types around fused nodes; all of them are float.
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
 
 
-def _blockwise(source: Path, target: Path) -> Path:
-    """`source` with its matrix products in blocks of 8 bits; what is no plain product stays for `_int8`."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-
-    # accuracy_level 4: the other factor is turned into int8, too, block by block, so that whole numbers are multiplied.
-    blocks = DefaultWeightOnlyQuantConfig(block_size=BLOCK, is_symmetric=True, accuracy_level=4, bits=8)
-    quantizer = MatMulNBitsQuantizer(str(source), algo_config=blocks)
-    quantizer.process()
-    halfway = target.with_name(f"halfway-{target.name}")
-    quantizer.model.save_model_to_file(str(halfway), use_external_data_format=_is_large(source))
-    return halfway
+def _reduces() -> bool:
+    """Whether weights get 7 bits: where products are added up in 16 bits, that keeps them from saturating."""
+    return not cpu.multiplies_int8()
 
 
 def _fp16(source: Path, target: Path) -> None:

@@ -152,8 +152,8 @@ def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
 ) -> None:
     lower = quantization.lower
 
-    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
-        done = lower(source, target, precision, recipe)
+    def sabotaged(source: Path, target: Path, *how: Any) -> dict[str, int]:
+        done = lower(source, target, *how)
         change_weights(target, lambda values: np.random.default_rng(0).permutation(values))
         return done
 
@@ -178,8 +178,8 @@ def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
     lower = quantization.lower
     tried: dict[str, dict[str, int]] = {}
 
-    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
-        tried[recipe] = lower(source, target, precision, recipe)
+    def sabotaged(source: Path, target: Path, precision: str, recipe: str, *more: Any) -> dict[str, int]:
+        tried[recipe] = lower(source, target, precision, recipe, *more)
         if recipe == quantization.PER_CHANNEL:
             change_weights(target, lambda values: np.full_like(values, np.nan))
         return tried[recipe]
@@ -227,8 +227,8 @@ def test_a_useless_int8_model_is_not_packed(
 ) -> None:
     lower = quantization.lower
 
-    def sabotaged(source: Path, target: Path, precision: str, recipe: str) -> dict[str, int]:
-        done = lower(source, target, precision, recipe)
+    def sabotaged(source: Path, target: Path, *how: Any) -> dict[str, int]:
+        done = lower(source, target, *how)
         change_weights(target, spoil)
         return done
 
