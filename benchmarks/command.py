@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+MODEL = "sentiment"
 SAMPLE_SECONDS = 0.1
 MEGABYTE = 1_000_000
 
@@ -34,16 +35,38 @@ class Measured:
 
 def perennial(*arguments: str, home: Path, folder: Path | None = None) -> Measured:
     """Run `perennial` with `arguments`, its home in `home`, in `folder`."""
+    return run(str(Path(sys.executable).with_name("perennial")), *arguments, home=home, folder=folder)
+
+
+def home_with_champion(scratch: Path) -> Path:
+    """The home that BENCH_HOME names, or one in `scratch` where MODEL was trained just now."""
+    if given := os.environ.get("BENCH_HOME"):
+        return Path(given)
+    home = scratch / "home"
+    made = perennial("run", MODEL, "--json", home=home)
+    assert made.code == 0, made.output
+    return home
+
+
+def run(*command: str, home: Path, folder: Path | None = None) -> Measured:
+    """Run `command` with Perennial's home in `home`, in `folder`."""
     environment = {**os.environ, "PERENNIAL_HOME": str(home)}
-    command = [str(Path(sys.executable).with_name("perennial")), *arguments]
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
     peak = 0.0
-    while process.poll() is None:
+    while not _ended(process):
         peak = max(peak, memory_mb(process.pid))
-        time.sleep(SAMPLE_SECONDS)
     seconds = time.monotonic() - started
     return Measured(seconds, peak, process.returncode, process.stdout.read() if process.stdout else "")
+
+
+def _ended(process: subprocess.Popen[str]) -> bool:
+    """Whether `process` ends within SAMPLE_SECONDS; known at once."""
+    try:
+        process.wait(SAMPLE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def memory_mb(pid: int) -> float:

@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import memory_mb, perennial
+from benchmarks.command import MODEL, home_with_champion, memory_mb
 
-MODEL = "sentiment"
 DATA = Path("pipelines/sentiment/data")
 CLIENTS = (1, 8, 64)
 SECONDS = 8.0
@@ -34,7 +33,7 @@ HEADLINES = 512
 
 def measure(scratch: Path) -> dict[str, object]:
     """Figures of both servers at each number of clients."""
-    home = Path(os.environ.get("BENCH_HOME") or _trained(scratch))
+    home = home_with_champion(scratch)
     texts = _headlines()
     ours = [json.dumps({"texts": [text]}).encode() for text in texts]
     theirs = [json.dumps({"dataframe_records": [{"text": text}]}).encode() for text in texts]
@@ -44,13 +43,6 @@ def measure(scratch: Path) -> dict[str, object]:
     with _running(_mlflow, home, "/ping") as (port, process):
         found |= _figures("mlflow models serve", port, process, "/invocations", theirs)
     return found
-
-
-def _trained(scratch: Path) -> Path:
-    home = scratch / "home"
-    made = perennial("run", MODEL, "--json", home=home)
-    assert made.code == 0, made.output
-    return home
 
 
 def _headlines() -> list[str]:
