@@ -13,7 +13,8 @@ REPETITIONS = 7
 HEADLINE = "Profit warning sends shares down 12%"
 PREDICT = "perennial predict"
 PEER = """
-import sys
+import os, sys
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 from transformers import pipeline
 print(pipeline("text-classification", model=sys.argv[1], device="cpu")(sys.argv[2]))
 """

@@ -101,6 +101,8 @@ def _read(
 def _best(read: np.ndarray, weights: np.ndarray, levels: int) -> np.ndarray | None:
     """What to divide each channel of `read` (tokens × channels) by, 1 or more; None: nothing is worth it."""
     largest = np.abs(read).max(axis=0)
+    if not largest.max() > 0:  # nothing but zeros, or NaN
+        return None
     exact = read @ weights
     before = least = _error(read, weights, exact, levels)
     best = None

@@ -57,11 +57,8 @@ def test_an_outlier_is_made_smaller_and_fp32_answers_the_same_to_the_last_bit(tm
 
 
 def test_int8_comes_closer_to_fp32(tmp_path: Path) -> None:
-    source, plain, lowered = (
-        write(tmp_path / "source.onnx", outlier=SIZE),
-        tmp_path / "plain.onnx",
-        tmp_path / "int8.onnx",
-    )
+    source = write(tmp_path / "source.onnx", outlier=SIZE)
+    plain, lowered = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
     quantization._int8(source, plain)
     assert quantization.lower(source, lowered, "int8", quantization.PER_CHANNEL, SEGMENTS)["products scaled"] == 1
     # Not the rows by which the scales were found.
@@ -71,7 +68,9 @@ def test_int8_comes_closer_to_fp32(tmp_path: Path) -> None:
     assert after < before / 4
 
 
-@pytest.mark.parametrize(("outlier", "reading"), [(1.0, 1), (SIZE, 2)], ids=["no outlier", "shared weights"])
+@pytest.mark.parametrize(
+    ("outlier", "reading"), [(1.0, 1), (SIZE, 2), (np.nan, 1)], ids=["no outlier", "shared weights", "broken model"]
+)
 def test_what_would_gain_nothing_or_is_shared_stays(tmp_path: Path, outlier: float, reading: int) -> None:
     source = write(tmp_path / "source.onnx", outlier=outlier, reading=reading)
     assert outliers.lessen(source, tmp_path / "less.onnx", SEGMENTS, levels=127) == 0
