@@ -38,6 +38,11 @@ class Home:
         return self.root / "checkpoints" / key
 
     @property
+    def served(self) -> Path:
+        """Which version of each model a server served last, a file a model."""
+        return self.root / "served"
+
+    @property
     def tuning(self) -> Path:
         """What `perennial tune` found out, a file a pipeline."""
         return self.root / "tuning"

@@ -1,6 +1,7 @@
 """Following the alias: who is champion is asked again and again, and a new one is tried before it serves.
 
-Whatever goes wrong, the one that serves goes on serving, and the log and /metrics say what is wrong.
+Whatever goes wrong, the one that serves goes on serving, and the log and /metrics say what is wrong. A server that
+starts while the registry is down goes on with the version that served last.
 """
 
 import logging
@@ -10,12 +11,14 @@ from contextvars import copy_context
 from dataclasses import dataclass
 
 from perennial import progress
+from perennial.artifacts import Champion
 from perennial.errors import PerennialError
 from perennial.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.inference.probes import TEXTS
 from perennial.registry import serving as registry
 from perennial.registry.serving import Standing
+from perennial.serving import last
 from perennial.serving.figures import Figures
 from perennial.serving.stage import Problem, Served, Stage
 from perennial.spec_serving import ServingSpec
@@ -53,7 +56,12 @@ class Follower:
 
     def load(self) -> None:
         """Put it there now. Raises PerennialError when there is none, or it can't be had whole, or can't serve."""
-        self._bring(self._version)
+        try:
+            self._bring(self._version)
+        except PerennialError:
+            down = self._down()
+            if down is None or not self._resume(down):
+                raise
 
     def start(self) -> None:
         """Follow from now on, in a thread; with `version`, only until that one is there."""
@@ -86,7 +94,8 @@ class Follower:
         try:
             found = registry.champion(self._home, self._model)
         except PerennialError as error:
-            self._tell("registry", str(error))
+            if self._stage.served or not self._resume(str(error)):
+                self._tell("registry", str(error))
             return None
         if found is None:
             self._tell("missing", f"{self._model} has no champion: the registry says that no version has the alias.")
@@ -108,6 +117,8 @@ class Follower:
         try:
             self._bring(wanted.version)
         except PerennialError as error:
+            if not self._stage.served and (down := self._down()) and self._resume(down):
+                return
             failures = before.failures + 1 if before else 1
             pause = min(self._settings.poll_seconds * 2**failures, LONGEST_PAUSE)
             self._refusal = _Refusal(wanted, str(error), failures, time.monotonic() + pause)
@@ -115,6 +126,32 @@ class Follower:
 
     def _bring(self, version: str | None) -> None:
         whole = registry.bring(self._home, self._model, version)
+        self._serve(whole)
+        last.note(self._home, self._model, whole)
+        self._tell(None, "")
+
+    def _down(self) -> str | None:
+        """Why the registry can't be asked; None: it can."""
+        try:
+            registry.champion(self._home, self._model)
+        except PerennialError as error:
+            return str(error)
+        return None
+
+    def _resume(self, down: str) -> bool:
+        """Let the version that served last serve again, for the registry is `down`; whether that can be had."""
+        whole = last.of(self._home, self._model)
+        if whole is None or self._version not in (None, whole.version):
+            return False
+        try:
+            self._serve(whole)
+        except PerennialError:
+            return False
+        # A version that was asked for by its number is the right one, whatever the registry says.
+        self._tell(None if self._version else "registry", down)
+        return True
+
+    def _serve(self, whole: Champion) -> None:
         folder = self._home.store.root / whole.path
         predictor = Predictor(folder, threads=self._settings.threads, digest=whole.package_digest)
         # The first runs are slow; no client should be the one to find that out.
@@ -124,7 +161,6 @@ class Follower:
         self._figures.serves(whole.version)
         after = f"; before it was version {before.version}" if before else ""
         LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)
-        self._tell(None, "")
 
     def _tell(self, problem: Problem | None, words: str) -> None:
         """Why no newer champion serves, in `words`; once, not at every look."""

@@ -4,17 +4,26 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import faulty_proxy
+import pytest
 from place import flip
 from serving_helpers import Serving, promote, serving
 
 from perennial import digest
+from perennial.artifacts import Champion
+from perennial.errors import RegistryError
 from perennial.home import Home
 from perennial.registry import rollback
+from perennial.registry.serving import bring
+from perennial.serving import last
+from perennial.serving.figures import Figures
+from perennial.serving.following import Follower
+from perennial.serving.stage import Stage
+from perennial.spec_serving import ServingSpec
 
 FAST = ("--set", "serving.poll_seconds=0.1")
 
@@ -106,6 +115,73 @@ def test_a_registry_that_is_down_and_a_tampered_champion_change_nothing(
         server.until(lambda: not problem("package"))
         assert "all is well again" in server.text
         assert server.version() == "1"
+
+
+@contextmanager
+def behind(proxy: faulty_proxy.Proxy, home: Home, *arguments: str) -> Iterator[Serving]:
+    with serving(home, "kept", *FAST, *arguments, MLFLOW_TRACKING_URI=proxy.address) as server:
+        yield server
+
+
+def test_a_server_started_again_while_the_registry_is_down_goes_on_with_what_it_served(
+    remote: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, _ = remote
+    trainer, here = Home(tmp_path / "trainer").with_mlflow_at(address), Home(tmp_path / "here")
+    here.root.mkdir()
+    promote(trainer, "a", None, "kept")
+    with faulty_proxy.before(address) as proxy:
+        with behind(proxy, here) as server:
+            assert server.version() == "1"
+        proxy.spoil(lambda *_: True)
+        with behind(proxy, here, "--version", "1") as server:
+            assert server.version() == "1"
+            assert server.figure("perennial_champion_problem", problem="registry") == 0
+        with behind(proxy, here, "--wait") as server:
+            server.until(lambda: server.version() == "1")
+        with behind(proxy, here) as server:
+            assert server.version() == "1"
+            assert server.figure("perennial_champion_problem", problem="registry") == 1
+            assert "it answered with HTTP status 500" in server.text
+            assert "Version 1 goes on serving." in server.text
+            promote(trainer, "b", "1", "kept")
+            proxy.heal()
+            server.until(lambda: server.version() == "2")
+            assert server.figure("perennial_champion_problem", problem="registry") == 0
+
+
+def note_of(home: Home) -> Path:
+    return home.served / "tiny.json"
+
+
+DISTRUSTED: dict[str, Callable[[Home, Champion], object]] = {
+    "nothing noted": lambda down, _: note_of(down).unlink(),
+    "damaged note": lambda down, _: note_of(down).write_text(note_of(down).read_text()[:-9]),
+    "another registry": lambda down, whole: last.note(down.with_mlflow_at("http://127.0.0.1:8"), "tiny", whole),
+    "another version": lambda down, whole: last.note(down, "tiny", whole.model_copy(update={"version": "2"})),
+    "damaged package": lambda down, whole: flip(down.store.root / whole.path / "model.onnx"),
+}
+
+
+@pytest.mark.parametrize("doubt", [None, *DISTRUSTED])
+def test_what_was_not_served_from_this_registry_or_is_damaged_is_not_gone_on_with(
+    home: Home, doubt: str | None
+) -> None:
+    promote(home, "a", None)
+    whole = bring(home, "tiny")
+    down = home.with_mlflow_at("http://127.0.0.1:9")
+    last.note(down, "tiny", whole)
+    stage = Stage()
+    follower = Follower(down, "tiny", "1", ServingSpec(), stage, Figures("tiny"))
+    if doubt is None:
+        follower.load()
+        assert stage.served
+        assert (stage.served.version, stage.served.digest) == ("1", whole.package_digest)
+        return
+    DISTRUSTED[doubt](down, whole)
+    with pytest.raises(RegistryError, match=r"MLflow at http://127\.0\.0\.1:\d can't be used"):
+        follower.load()
+    assert stage.served is None
 
 
 def test_requests_under_way_are_answered_when_it_is_told_to_end(champion: Home) -> None:
