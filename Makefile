@@ -48,9 +48,10 @@ tools: setup
 		(cd "$$got" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg-deb --extract prometheus_*.deb .) >/dev/null 2>&1 && cp "$$got/usr/bin/promtool" $(BIN)/; rm -rf "$$got"; } || true
 
-# Two workers, each with whole files: more would want more memory than a small machine has.
+# Two workers, each with whole files: more would want more memory than a small machine has. Not reordered: pytest-xdist
+# would keep files with few tests for the end, which are those that take longest.
 test: setup tools ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

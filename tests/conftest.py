@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Machines differ in speed, and tests leave nothing behind: no deadline for an example, no store of those that failed.
 settings.register_profile("perennial", deadline=None, database=None, max_examples=60)
 settings.load_profile("perennial")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: workers that take whole files end at about the same time then."""
+    minutes: Counter[Path] = Counter()
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            minutes[item.path] += mark.kwargs.get("minutes", 0)
+    items.sort(key=lambda item: -minutes[item.path])
 
 
 @pytest.fixture(scope="session")

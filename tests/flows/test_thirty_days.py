@@ -19,7 +19,7 @@ from scheduling import Api, Worker, ended, until
 
 from perennial.registry import tags, tracking
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=10)
 
 PART = 130
 """Rows of a day that brings enough; a run needs 120."""
