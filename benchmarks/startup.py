@@ -22,7 +22,7 @@ print(pipeline("text-classification", model=sys.argv[1], device="cpu")(sys.argv[
 
 
 def measure(scratch: Path) -> dict[str, object]:
-    """Median seconds of each, in turn; how many times as long the peer takes."""
+    """Median seconds of each, in turn, and what `predict` takes over each of the others."""
     home = home_with_champion(scratch)
     base = str(_base())
     seconds = turns.take(

@@ -142,6 +142,7 @@ def _scale(model: onnx.ModelProto, scales: dict[str, np.ndarray]) -> None:
             nodes.append(helper.make_node("Mul", [node.input[0], inverse], [less], name=less))
             node.input[0] = less
         nodes.append(node)
+    # A copy: nodes don't outlive the list that they are taken out of.
     ordered = type(model.graph)(node=nodes).node
     del model.graph.node[:]
     model.graph.node.extend(ordered)
