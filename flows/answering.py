@@ -47,7 +47,8 @@ def answer(
             remedy=f'Example: perennial predict {model} "a text", or --data FILE, or pipe lines into it.',
         )
     home = Home.from_environment()
-    found = versions.package(home, model, version)
+    with progress.heard_by(Lines(Console(stderr=True))):
+        found = versions.package(home, model, version)
     predictor = Predictor(home.store.root / found.path, digest=found.package_digest)
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)

@@ -405,6 +405,36 @@ def rollback(
 
 
 @app.command()
+def reconcile(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ledger|registry",
+            help="ledger: its champion serves again. registry: what the alias in MLflow says is right, even if that is "
+            "no champion. Default: only say how they disagree.",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Where MLflow's aliases or versions were changed outside of Perennial: say which is right, ledger or registry.
+
+    Until then no candidate is promoted. The version that is to be champion is fetched, checked, loaded and asked first.
+    Exit code: 0 they agree (now), 3 they disagree.
+    """
+    with reported(as_json, model):
+        from flows import registry_commands
+        from perennial.registry.agreement import Disagreement
+
+        with _watching(as_json):
+            done = registry_commands.reconcile(model, keep, reason)
+        words = registry_commands.reconciled_in_words(model, done)
+        _answer(registry_commands.reconciled_as_json(model, done), words, as_json)
+        raise typer.Exit(3 if isinstance(done, Disagreement) else 0)
+
+
+@app.command()
 def history(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     at: Annotated[

@@ -1,4 +1,4 @@
-"""What `perennial promote`, `approve`, `reject`, `rollback` and `history` do and answer."""
+"""What `perennial promote`, `approve`, `reject`, `rollback`, `reconcile` and `history` do and answer."""
 
 import json
 import sys
@@ -10,12 +10,14 @@ from perennial import progress
 from perennial.artifacts import Status
 from perennial.errors import RegistryError, SpecError, listing
 from perennial.home import Home
-from perennial.registry import aliases, approval, promotion, tracking, transfer
+from perennial.registry import agreement, aliases, approval, promotion, reconciliation, tracking, transfer
 from perennial.registry import history as past
 from perennial.registry import rollback as rolling
+from perennial.registry.agreement import Disagreement
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
 from perennial.registry.promotion import Conclusion
+from perennial.registry.reconciliation import Keep, Reconciled
 from perennial.registry.rollback import RolledBack
 from perennial.registry.transfer import Transferred
 
@@ -78,29 +80,63 @@ def rolled_back_in_words(done: RolledBack) -> str:
     return f"{done.model}: rolled back, version {done.version} serves now; before it was {past.named(done.before)}."
 
 
+def reconcile(model: str, keep: str | None, reason: str) -> Reconciled | Disagreement | None:
+    """Make ledger and registry agree; without `keep` only look: how they disagree, None: they agree."""
+    home = Home.from_environment()
+    if keep is None:
+        return reconciliation.disagreement(home, model)
+    if keep not in list(Keep):
+        raise SpecError(f"--keep {keep} is neither.", remedy=f"Write --keep {' or --keep '.join(Keep)}.")
+    _check_reason(reason)
+    with progress.step("reconcile"):
+        return reconciliation.reconcile(home, model, Keep(keep), reason)
+
+
+def reconciled_as_json(model: str, done: Reconciled | Disagreement | None) -> dict[str, Any]:
+    """How they disagree, or who is champion by both now, as one JSON-ready object."""
+    if isinstance(done, Reconciled):
+        return {"status": "reconciled" if done.disagreement else "unchanged", **done.model_dump(mode="json")}
+    if done is None:
+        return {"status": "agreed", "model": model}
+    return {"status": "held", "model": model, "problem": done.problem, "remedy": done.remedy}
+
+
+def reconciled_in_words(model: str, done: Reconciled | Disagreement | None) -> str:
+    """The same in sentences."""
+    if isinstance(done, Disagreement):
+        return str(done)
+    if done is None or not done.disagreement:
+        return f"{model}: ledger and registry agree; nothing was done."
+    serving = f"version {done.version} is champion" if done.version else "there is no champion"
+    return f"{model}: {serving}, by ledger and registry; the alias was at {past.named(done.before)}."
+
+
 def show_history(model: str, *, as_json: bool) -> None:
     """What was done, and whether the registry agrees with it."""
-    ledger, entries = _entries(model)
-    placed, problem = _aliases(Home.from_environment(), model)
-    if placed is not None:
-        problem = past.disagreement(entries, placed[aliases.CHAMPION])
+    ledger = Ledger.open(Home.from_environment())
+    entries = ledger.entries(model)
+    placed, problem = _registry(Home.from_environment(), model)
+    if not entries:
+        raise _unknown(ledger, model, problem)
+    problem = past.unfinished(entries) or problem
     found = past.events(entries)
     if as_json:
         events = [event.model_dump(mode="json") for event in found]
         _print_json(
             {
                 "status": "done", "model": model, "registry": ledger.registry, "aliases": placed,
-                "agrees": None if placed is None else problem is None, "problem": problem, "events": events,
+                "agrees": None if placed is None else problem is None, "problem": str(problem) if problem else None,
+                "events": events,
             }
         )  # fmt: skip
     else:
-        _show(model, found, placed, problem)
+        _show(model, found, placed, str(problem) if problem else None)
 
 
 def show_champion_at(model: str, at: str, *, as_json: bool) -> None:
     """Which version was champion at a moment."""
     moment = _moment(at)
-    reign = past.at(_entries(model)[1], moment)
+    reign = past.at(_entries(model), moment)
     if as_json:
         said = reign.model_dump(mode="json")
         _print_json({"status": "done", "model": model, "at": moment.isoformat(), **said})
@@ -108,26 +144,34 @@ def show_champion_at(model: str, at: str, *, as_json: bool) -> None:
         _print_plainly(_reign_in_words(model, moment, reign))
 
 
-def _entries(model: str) -> tuple[Ledger, list[Entry]]:
+def _entries(model: str) -> list[Entry]:
     ledger = Ledger.open(Home.from_environment())
-    entries = ledger.entries(model)
-    if not entries:
-        known = ledger.models()
-        raise RegistryError(
-            f"The ledger at {ledger.database.place} has nothing about {model!r}"
-            + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
-            remedy=f"`perennial run {model}` begins its history.",
-        )
-    return ledger, entries
+    if entries := ledger.entries(model):
+        return entries
+    raise _unknown(ledger, model, _registry(Home.from_environment(), model)[1])
 
 
-def _aliases(home: Home, model: str) -> tuple[dict[str, str | None] | None, str | None]:
-    """Where the aliases point; None, and why, if the registry can't be asked: the ledger can be read without it."""
+def _unknown(ledger: Ledger, model: str, problem: Disagreement | str | None) -> RegistryError:
+    if isinstance(problem, Disagreement):
+        return problem.error()
+    known = ledger.models()
+    return RegistryError(
+        f"The ledger at {ledger.database.place} has nothing about {model!r}"
+        + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
+        remedy=f"`perennial run {model}` begins its history.",
+    )
+
+
+def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Disagreement | str | None]:
+    """Where the aliases point, and how the ledger disagrees; None, and why, if the registry can't be asked: the ledger
+    can be read without it.
+    """
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
             found = {name: aliases.version_of(client, home, model, name) for name in names}
-            return {name: str(at.version) if at else None for name, at in found.items()}, None
+            placed = {name: str(at.version) if at else None for name, at in found.items()}
+            return placed, agreement.examine(client, home, model)
     except RegistryError as error:
         return None, f"Whether the registry agrees is not known: {error.problem}"
 

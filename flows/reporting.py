@@ -24,7 +24,7 @@ def reported(as_json: bool, model: str | None = None) -> Iterator[None]:
     try:
         yield
     except PerennialError as error:
-        _end(as_json, model, error.problem, error.remedy, error.exit_code)
+        _end(as_json, model, error.problem, error.remedy, error.exit_code, error.status)
     except KeyboardInterrupt:
         _end(as_json, model, "Interrupted; the champion is as it was.", AGAIN, 1)
     except BrokenPipeError:
@@ -68,9 +68,9 @@ def _traces(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
-def _end(as_json: bool, model: str | None, problem: str, remedy: str, code: int) -> NoReturn:
+def _end(as_json: bool, model: str | None, problem: str, remedy: str, code: int, status: str = "failed") -> NoReturn:
     if as_json:
-        answer = {**NOTHING, "status": "failed", "model": model, "error": problem, "remedy": remedy}
+        answer = {**NOTHING, "status": status, "model": model, "error": problem, "remedy": remedy}
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
         from rich.console import Console

@@ -20,10 +20,12 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, trigger: Trigger, sec
     )
 
 
-def nothing_new(model: str, reason: str, snapshot: Snapshot, trigger: Trigger, seconds: dict[str, float]) -> RunResult:
-    """A run that was not worth a training, because of `reason`."""
+def not_begun(
+    status: Status, model: str, reason: str, snapshot: Snapshot, trigger: Trigger, seconds: dict[str, float]
+) -> RunResult:
+    """A run that trained nothing, because of `reason`: skipped as not worth it, or held as nothing can be promoted."""
     return RunResult(
-        status=Status.SKIPPED,
+        status=status,
         model=model,
         version=None,
         run_id=None,

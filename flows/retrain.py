@@ -6,13 +6,13 @@ from prefect import flow
 
 from flows import results
 from perennial import libraries, progress, run_key, spec_file
-from perennial.artifacts import Evidence, RunResult, Trigger
+from perennial.artifacts import Evidence, RunResult, Status, Trigger
 from perennial.data import news
 from perennial.home import Home
 from perennial.lock import one_at_a_time
 from tasks.data import encode, ingest, too_few, validate
 from tasks.model import cascade, decide, distill, evaluate, export, finetune, report
-from tasks.registry import conclude, find_champion, find_finished, find_start, register
+from tasks.registry import conclude, find_champion, find_disagreement, find_finished, find_start, register
 
 
 @flow(name="retrain", flow_run_name="retrain {pipeline}", persist_result=False, validate_parameters=False)
@@ -31,6 +31,9 @@ def retrain(
     home = Home.from_environment()
     with one_at_a_time(spec.name, home), progress.timed() as seconds:
         snapshot = ingest(spec, home, reread=reread)
+        disagreement = find_disagreement(spec, home)
+        if disagreement is not None:
+            return results.not_begun(Status.HELD, spec.name, disagreement, snapshot, trigger, seconds)
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
@@ -38,7 +41,7 @@ def retrain(
             return results.skipped(finished, snapshot, trigger, seconds)
         reason = too_few(spec, snapshot, trigger, home)
         if reason is not None:
-            return results.nothing_new(spec.name, reason, snapshot, trigger, seconds)
+            return results.not_begun(Status.SKIPPED, spec.name, reason, snapshot, trigger, seconds)
         validated = validate(spec, snapshot, home)
         encoded = encode(spec, validated, home)
         champion = find_champion(spec, home)

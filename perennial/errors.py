@@ -8,6 +8,8 @@ class PerennialError(Exception):
     """An error a user can cause and mend; shown as one paragraph, never as a traceback."""
 
     exit_code: ClassVar[int] = 1
+    status: ClassVar[str] = "failed"
+    """What `--json` calls the outcome."""
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
         """`problem`: what was seen, where, and what was expected. `remedy`: what to do now."""
@@ -56,6 +58,13 @@ class PackageError(PerennialError):
 
 class RegistryError(PerennialError):
     """MLflow can't be reached, or its answer can't be trusted."""
+
+
+class DisagreementError(RegistryError):
+    """Ledger and registry disagree about a champion: nothing is promoted until a person says which is right."""
+
+    exit_code = 3
+    status = "held"
 
 
 class ServingError(PerennialError):

@@ -5,7 +5,7 @@ from prefect import task
 from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion, StartingPoint
 from perennial.home import Home
-from perennial.registry import aliases, guard, promotion, starting, versions
+from perennial.registry import aliases, guard, promotion, reconciliation, starting, versions
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 from perennial.spec import PipelineSpec
@@ -14,11 +14,21 @@ from tasks.retrying import registry_may_answer, step
 RETRIED = step(registry_may_answer)
 
 
+@task(name="ask the ledger", **RETRIED)
+def find_disagreement(spec: PipelineSpec, home: Home) -> str | None:
+    """How ledger and registry disagree about the champion, and the ways out; what a killed promotion left is mended
+    first.
+    """
+    with progress.step("ledger"):
+        guard.settle(home, spec.name)
+        disagreement = reconciliation.disagreement(home, spec.name)
+        return str(disagreement) if disagreement else None
+
+
 @task(name="find finished run", **RETRIED)
 def find_finished(spec: PipelineSpec, run_key: str, home: Home) -> FinishedVersion | None:
-    """The version that an earlier run under the same key came to; what a killed promotion left is mended first."""
+    """The version that an earlier run under the same key came to."""
     with progress.step("look up"):
-        guard.settle(home, spec.name)
         return versions.already(home, spec.name, run_key)
 
 

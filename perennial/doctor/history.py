@@ -7,8 +7,8 @@ from perennial.doctor.finding import Finding
 from perennial.errors import PerennialError, listing
 from perennial.home import Home
 from perennial.lock import BusyError
-from perennial.registry import aliases, database, guard, tracking
-from perennial.registry import history as past
+from perennial.registry import agreement, database, guard, tracking
+from perennial.registry.agreement import Disagreement
 from perennial.registry.ledger import Ledger
 
 NAME = "ledger"
@@ -23,16 +23,13 @@ def ledger(home: Home) -> Iterator[Finding]:
         book = Ledger.open(home)
         models = book.models()
         mended = [finding for model in models if book.open_intents(model) for finding in _mended(home, model)]
-        faults = dict(_disagreements(home, book, models))
+        faults = dict(_disagreements(home, models))
     except PerennialError as error:
         yield Finding.problem(NAME, error.problem, error.remedy)
         return
     yield from mended
     for model, fault in faults.items():
-        remedy = (
-            f"If that is meant, leave it: it is written down with the next change. If not: perennial rollback {model}."
-        )
-        yield Finding.warning(NAME, f"{model}: {fault}", remedy)
+        yield Finding.problem(NAME, f"{model}: {fault.problem}", fault.remedy)
     if not mended and not faults:
         about = f"about {listing(models)}, as the registry has it" if models else "empty"
         yield Finding.ok(NAME, f"{book.database.place}: {about}")
@@ -48,11 +45,10 @@ def _mended(home: Home, model: str) -> Iterator[Finding]:
         yield Finding.ok(NAME, f"{model}: a promotion or rollback that was cut short is mended; see perennial history")
 
 
-def _disagreements(home: Home, book: Ledger, models: list[str]) -> Iterator[tuple[str, str]]:
+def _disagreements(home: Home, models: list[str]) -> Iterator[tuple[str, Disagreement]]:
     if not models:
         return  # asking would make MLflow's database where there is none
     with tracking.session(home, patience=tracking.QUICK) as client:
         for model in models:
-            found = aliases.version_of_champion(client, home, model)
-            if fault := past.disagreement(book.entries(model), str(found.version) if found else None):
-                yield model, fault
+            if disagreement := agreement.examine(client, home, model):
+                yield model, disagreement

@@ -10,7 +10,7 @@ from perennial import spec_file
 from perennial.doctor.finding import Finding
 from perennial.errors import PerennialError, listing
 from perennial.home import Home
-from perennial.registry import aliases, tracking
+from perennial.registry import agreement, aliases, tracking
 
 PREFECT_SECONDS = 3
 NONE_YET = "no database yet; the first run makes it"
@@ -64,6 +64,8 @@ def _pipeline(file: Path, home: Home) -> Iterator[Finding]:
         yield Finding.ok(name, "valid; no champion yet")
         return
     try:
+        with tracking.session(home, patience=tracking.QUICK) as client:
+            agreement.require(client, home, spec.name)
         yield Finding.ok(name, f"valid; {_champion(spec.name, home)}")
     except PerennialError as error:
         yield Finding.problem(name, error.problem, error.remedy)

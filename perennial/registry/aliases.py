@@ -8,7 +8,7 @@ from perennial.registry import packages, tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -45,18 +45,21 @@ def version_of(client: "MlflowClient", home: Home, model: str, alias: str) -> "M
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        if not _says_none(client, home, model, alias):
+        known = registered_model(client, home, model)
+        if known is not None and alias in known.aliases:
             raise
     return None
 
 
-def _says_none(client: "MlflowClient", home: Home, model: str, alias: str) -> bool:
+def registered_model(client: "MlflowClient", home: Home, model: str) -> "RegisteredModel | None":
+    """`model` as MLflow has it, with aliases and tags; None only if the registry knows no such model."""
     from mlflow.exceptions import MlflowException, RestException
 
     try:
-        return alias not in client.get_registered_model(model).aliases
+        return client.get_registered_model(model)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise  # it says what is wrong; that there is no such alias, which was said before, is not to be believed
-        unknown = f"name={model} not found" in str(error)
-        return unknown and (isinstance(error, RestException) or tracking.is_database(tracking.registry_uri(home)))
+        # It says what is wrong, where it is not the model that is missing: a wrong server's 404 looks alike.
+        is_ours = isinstance(error, RestException) or tracking.is_database(tracking.registry_uri(home))
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST" or f"name={model} not found" not in str(error) or not is_ours:
+            raise
+    return None

@@ -16,10 +16,11 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
 
     If the champion is another one than it was judged against, it is judged again, against that one, on the data of its
     run, and serves only if the decision is PROMOTE again. Raises RegistryError when nothing is parked, or when its data
-    is not in this store.
+    is not in this store; DisagreementError where ledger and registry disagree.
     """
     reason = reason or "Approved."
     with at_desk(home, model) as desk:
+        desk.require_agreement()
         parked = _parked(desk, version)
         if desk.champion() == parked.registered.champion_version:
             return promoted_or_held(desk, parked.registered, Action.APPROVE, reason, parked.decision_digest)

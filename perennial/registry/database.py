@@ -20,7 +20,7 @@ VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"
 EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration."""
 VERSIONS = "perennial_ledger_version"
 """Alembic's table. A name of its own: the database may be MLflow's or Prefect's, too, and they use Alembic as well."""
@@ -66,6 +66,13 @@ LEASES = sa.Table(
     sa.Column("holder", sa.Text),
     sa.Column("token", sa.BigInteger),
     sa.Column("expires", sa.Double),
+)
+IDENTITY = sa.Table("perennial_ledger_identity", _TABLES, sa.Column("id", sa.Text, primary_key=True))
+MARKS = sa.Table(
+    "perennial_ledger_marks",
+    _TABLES,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("registry", "model")),
+    sa.Column("token", sa.BigInteger),
 )
 RUNS = sa.Table(
     "perennial_runs",
@@ -266,7 +273,7 @@ def _remedy() -> str:
         return f"Look whether that database is up and may be written, or correct {VARIABLE}; then run the same command."
     return (
         "Make sure that the folder can be written and has space. If the file is damaged, put your backup of it in its "
-        "place, or move it away to begin a new ledger."
+        "place, or move it away to begin a new ledger, to which `perennial reconcile` then introduces the champions."
     )
 
 

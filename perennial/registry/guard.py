@@ -7,13 +7,14 @@ here finds the intent without a conclusion, looks where the alias points, and co
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perennial import progress
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, credentials, history, lease, smoke, tags, tracking
+from perennial.registry import agreement, aliases, credentials, history, lease, smoke, tags, tracking
+from perennial.registry.agreement import Disagreement
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MOVING = (
     "The alias `champion` may have moved or not: the next command on this model, or `perennial doctor`, settles it."
 )
+SAID_BY_A_PERSON = frozenset({Action.ROLLBACK, Action.RECONCILE})
+"""Moves that are made where ledger and registry disagree, too: they are the way out."""
 MOVED = "The alias `champion` has moved; what is left is to write that down, which the next command does."
 
 
@@ -48,6 +51,13 @@ class Desk:
     ledger: Ledger
     lease: lease.Lease
     model: str
+    disagreement: Disagreement | None = None
+    """How ledger and registry disagree: then nothing is promoted."""
+
+    def require_agreement(self) -> None:
+        """Raises DisagreementError where ledger and registry disagree."""
+        if self.disagreement:
+            raise self.disagreement.error(tracking.UNTOUCHED)
 
     def champion(self) -> str | None:
         """The version serving now, as the registry says."""
@@ -76,6 +86,16 @@ class Desk:
         """Put `status` on a version."""
         self.client.set_model_version_tag(self.model, version, tags.STATUS, status)
 
+    def mark_by_hand(self, version: str) -> None:
+        """Put on a version that it is champion because somebody moved the alias; one that was promoted stays so."""
+        known = self.client.get_model_version(self.model, version)
+        if known.tags.get(tags.STATUS) != tags.PROMOTED:
+            self.mark(version, tags.BY_HAND)
+
+    def has_model(self) -> bool:
+        """Whether the registry knows the model at all."""
+        return aliases.registered_model(self.client, self.home, self.model) is not None
+
     def point(self, alias: str, version: str) -> None:
         """Let `alias` point to `version`."""
         self.client.set_registered_model_alias(self.model, alias, version)
@@ -88,16 +108,37 @@ class Desk:
 
 @contextmanager
 def at_desk(home: Home, model: str, *, wait: float | None = None) -> Iterator[Desk]:
-    """The aliases of `model` for the block, nobody else's meanwhile, in a state that the ledger agrees with.
+    """The aliases of `model` for the block, nobody else's meanwhile; what was cut short is mended.
 
-    Raises RegistryError when MLflow or the ledger can't be used, BusyError when somebody else holds the lease for
-    longer than `wait` seconds.
+    Where ledger and registry disagree, the desk says how. Raises RegistryError when MLflow or the ledger can't be used,
+    BusyError when somebody else holds the lease for longer than `wait` seconds.
     """
     ledger = Ledger.open(home)
     with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
+        registry = agreement.registry_state(client, home, model)
+        apart = agreement.of_whole(model, agreement.ledger_state(ledger, model), registry)
+        if apart is None and registry.is_there:
+            _sign(client, ledger, held)
+        # What is written while they are apart says nothing about which of the two is older.
+        ledger = replace(ledger, is_unsigned=apart is not None or not registry.is_there)
         desk = Desk(home, client, ledger, held, model)
         mend(desk)
+        disagreement = apart or agreement.examine_champion(client, ledger, home, model)
+        desk = replace(desk, disagreement=disagreement)
+        if disagreement is None:
+            note_promoted(desk)
         yield desk
+
+
+def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
+    """Leave the ledger's mark before anything is written under this lease."""
+    try:
+        agreement.sign(client, ledger, held)
+    except lease.LeaseLostError:
+        # Held up until others had signed: what may have replaced their newer mark is replaced once more.
+        with lease.held(ledger.database, held.model) as later:
+            agreement.sign(client, ledger, later)
+        raise
 
 
 def settle(home: Home, model: str) -> None:
@@ -110,8 +151,11 @@ def settle(home: Home, model: str) -> None:
 def move(desk: Desk, plan: Move) -> bool:
     """Make the version of `plan` champion; False: the champion is not the expected one any more, and nothing moved.
 
-    Raises RegistryError when that can't be told, or the package in the registry is not what was registered.
+    Raises RegistryError when that can't be told, or the package in the registry is not what was registered, and
+    DisagreementError when ledger and registry disagree, unless it is a person who says what is right.
     """
+    if plan.action not in SAID_BY_A_PERSON:
+        desk.require_agreement()
     if desk.champion() == plan.to_version:
         return True
     if not is_expected(desk, plan):
@@ -180,7 +224,8 @@ def read_back(desk: Desk, plan: Move) -> None:
 
 def keep_previous(desk: Desk, intent: Entry) -> None:
     """Let `previous` point to the champion before."""
-    if intent.from_version is not None:
+    # One that was moved there by hand never was what a rollback should lead to.
+    if intent.from_version is not None and intent.action is not Action.RECONCILE:
         desk.point(aliases.PREVIOUS, intent.from_version)
 
 
@@ -212,20 +257,17 @@ def tidy(desk: Desk, version: str) -> None:
 
 
 def mend(desk: Desk) -> None:
-    """Make ledger and aliases agree: conclude what was cut short, and write down what others did to the alias."""
-    champion = aliases.version_of_champion(desk.client, desk.home, desk.model)
-    now = str(champion.version) if champion else None
+    """Conclude what was cut short, by where the alias points now."""
+    now = desk.champion()
     for intent in desk.ledger.open_intents(desk.model):
         _conclude_for(desk, intent, now)
-    if champion and champion.tags.get(tags.STATUS) != tags.PROMOTED:
+
+
+def note_promoted(desk: Desk) -> None:
+    """Note on the champion that it was promoted, which a process that was killed may have left undone."""
+    champion = aliases.version_of_champion(desk.client, desk.home, desk.model)
+    if champion and champion.tags.get(tags.STATUS) not in (tags.PROMOTED, tags.BY_HAND):
         tidy(desk, str(champion.version))
-    known = desk.ledger.last_move(desk.model)
-    version = known.to_version if known else None
-    if version != now:
-        reason = "It was moved outside of Perennial." if known else "It was champion when the ledger began."
-        desk.note(Action.FOUND, now, reason, before=version)
-        if known:
-            progress.note(f"Champion is {history.named(now)}, not {version} as the ledger had it. {reason}")
 
 
 def _conclude_for(desk: Desk, intent: Entry, now: str | None) -> None:

@@ -6,6 +6,9 @@ from datetime import datetime
 from perennial.artifacts import Record
 from perennial.registry.ledger import MOVES, Action, Entry, State
 
+OUTSIDE = frozenset({Action.FOUND, Action.RECONCILE})
+"""After these the champion had been moved outside of Perennial before."""
+
 
 class Event(Record):
     """One thing that was done, its intent and its conclusion as one."""
@@ -60,30 +63,24 @@ def at(entries: Sequence[Entry], moment: datetime) -> Reign:
     if before:
         last = before[-1]
         return Reign(version=last.to_version, since=last.moment, by=last.action, doubt=_moved(last, after))
-    if after and after[0].to_version and after[0].action is Action.FOUND:
+    if after and after[0].to_version and after[0].action in OUTSIDE:
         found = after[0]
-        doubt = f"The ledger does not go back so far: version {found.to_version} was found serving at {_time(found)}."
+        doubt = (
+            f"The ledger does not go back so far: version {found.to_version} was found serving at {moment_of(found)}."
+        )
         return Reign(version=found.to_version, since=None, by=None, doubt=doubt)
     return Reign(version=None, since=None, by=None)
 
 
-def disagreement(entries: Sequence[Entry], alias: str | None) -> str | None:
-    """How the ledger and the alias `champion` (its version) differ, in a sentence; None: they agree."""
-    known, unfinished = moves(entries), [event for event in events(entries) if event.state is State.INTENT]
-    version = known[-1].to_version if known else None
-    if unfinished:
-        last = unfinished[-1]
-        return (
-            f"The {last.action.value} of version {last.to_version} that {last.who} began at {_time(last)} is still on "
-            "its way, or was cut short."
-        )
-    if version == alias:
+def unfinished(entries: Sequence[Entry]) -> str | None:
+    """What was begun and is not concluded, in a sentence; None: nothing."""
+    begun = [event for event in events(entries) if event.state is State.INTENT]
+    if not begun:
         return None
-    if not known:
-        return f"The alias `champion` points to {named(alias)}, which the ledger knows nothing about."
+    last = begun[-1]
     return (
-        f"The alias `champion` points to {named(alias)}, but the ledger has {named(version)} as champion since "
-        f"{_time(known[-1])}: it was moved outside of Perennial."
+        f"The {last.action.value} of version {last.to_version} that {last.who} began at {moment_of(last)} is still on "
+        "its way, or was cut short."
     )
 
 
@@ -92,20 +89,22 @@ def named(version: str | None) -> str:
     return f"version {version}" if version else "no version"
 
 
+def moment_of(event: Event) -> str:
+    """When it was begun, in words."""
+    return f"{event.moment:%Y-%m-%d %H:%M:%SZ}"
+
+
 def _event(begun: Entry, ended: Entry) -> Event:
     kept = ("id", "moment", "action", "from_version", "to_version", "who", "decision_digest")
     return Event(**{name: getattr(begun, name) for name in kept}, state=ended.state, reason=ended.reason)
 
 
 def _moved(last: Event, after: Sequence[Event]) -> str:
-    if not after or after[0].action is not Action.FOUND:
+    if not after or after[0].action not in OUTSIDE:
         return ""
-    found = after[0]
+    seen = after[0]
+    # A champion that was put back was away before.
+    to = seen.from_version if seen.to_version == last.to_version else seen.to_version
     return (
-        f"Some time between {_time(last)} and {_time(found)} it was moved outside of Perennial, to "
-        f"{named(found.to_version)}."
+        f"Some time between {moment_of(last)} and {moment_of(seen)} it was moved outside of Perennial, to {named(to)}."
     )
-
-
-def _time(event: Event) -> str:
-    return f"{event.moment:%Y-%m-%d %H:%M:%SZ}"

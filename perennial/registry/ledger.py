@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from perennial.artifacts import Record
 from perennial.home import Home
 from perennial.registry import database, tracking
-from perennial.registry.database import ENTRIES, UNTOUCHED, Database
+from perennial.registry.database import ENTRIES, IDENTITY, MARKS, UNTOUCHED, Database
 from perennial.registry.lease import Lease, whoami
 
 EMBEDDED = "embedded"
@@ -31,7 +31,9 @@ class Action(StrEnum):
     ROLLBACK = "rollback"
     """A former champion serves again."""
     FOUND = "found"
-    """The alias was found somewhere else than the ledger has it: moved outside of Perennial."""
+    """The alias was somewhere else than the ledger had it, and was followed without a word from anybody; no more."""
+    RECONCILE = "reconcile"
+    """Ledger and registry disagreed, and a person said which of them is right."""
     PARK = "park"
     """A candidate passed its gates and awaits a person's approval."""
     HOLD = "hold"
@@ -42,7 +44,7 @@ class Action(StrEnum):
     """The package of an old version was removed; it can't serve any more."""
 
 
-MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND})
+MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND, Action.RECONCILE})
 """What changes which version is champion."""
 
 
@@ -75,7 +77,7 @@ class Entry(Record):
     reason: str
     decision_digest: str | None
     token: int | None
-    """The lease's, under which it was written."""
+    """The lease's, under which it was written; None: written while the registry did not bear this ledger's mark."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Ledger:
     database: Database
     registry: str
     """MLflow's address without password, as entries name it."""
+    is_unsigned: bool = False
+    """The registry does not bear this ledger's mark: what is written now tells nothing about the registry's age."""
 
     @classmethod
     def open(cls, home: Home) -> "Ledger":
@@ -101,6 +105,30 @@ class Ledger:
         newest = sa.select(sa.func.max(ENTRIES.c.id)).where(self._about(model), *moved)
         found = self._select(ENTRIES.c.id == newest.scalar_subquery())
         return found[0] if found else None
+
+    def identity(self) -> str:
+        """What this ledger is known by, wherever its database moves."""
+        with self.database.reading() as connection:
+            return str(connection.scalar(sa.select(IDENTITY.c.id)))
+
+    def signed_token(self, model: str) -> int:
+        """The token of the mark that was left last with `model` in the registry; 0: none was."""
+        ours = (MARKS.c.registry == self.registry, MARKS.c.model == model)
+        with self.database.reading() as connection:
+            return int(connection.scalar(sa.select(MARKS.c.token).where(*ours)) or 0)
+
+    def note_signed(self, lease: Lease) -> None:
+        """A mark of `lease` is about to be left. Raises LeaseLostError if it is not held any more."""
+        ours = {"registry": self.registry, "model": lease.model}
+        with self.database.transaction() as connection:
+            lease.fence(connection)
+            connection.execute(sa.delete(MARKS).filter_by(**ours))
+            connection.execute(sa.insert(MARKS).values(**ours, token=lease.token))
+
+    def newest_token(self, model: str) -> int:
+        """The highest token under which something was written about `model`; 0: nothing was."""
+        with self.database.reading() as connection:
+            return int(connection.scalar(sa.select(sa.func.max(ENTRIES.c.token)).where(self._about(model))) or 0)
 
     def open_intents(self, model: str | None = None) -> list[Entry]:
         """Intents without a conclusion, oldest first; of all models if `model` is None."""
@@ -146,7 +174,8 @@ class Ledger:
         return self._add(lease, values, standing)
 
     def _add(self, lease: Lease, values: Mapping[str, object], standing: str) -> Entry:
-        context = {"registry": self.registry, "model": lease.model, "who": whoami(), "token": lease.token}
+        token = None if self.is_unsigned else lease.token
+        context = {"token": token, "registry": self.registry, "model": lease.model, "who": whoami()}
         with self.database.transaction(standing) as connection:
             lease.fence(connection)
             added = connection.execute(sa.insert(ENTRIES).values(**context, **values).returning(*ENTRIES.c))

@@ -59,9 +59,10 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
     """End the run that made `version`, which could not be ended when it was judged: MLflow was down, or it was killed.
 
     Its stored decision must be PROMOTE, and the champion the one that it was judged against: else it is held, or
-    RegistryError says what to do instead.
+    RegistryError says what to do instead; DisagreementError where ledger and registry disagree.
     """
     with at_desk(home, model) as desk:
+        desk.require_agreement()
         candidate = versions.candidate(desk.client, model, version)
         if desk.champion() == version:
             reason = f"Version {version} is champion already."
@@ -88,6 +89,8 @@ def promoted_or_held(
     `verified`: its package was fetched from the registry just now, and serves.
     """
     version = registered.version
+    if desk.disagreement:
+        return _held(desk, registered, str(desk.disagreement), decision_digest)
     try:
         moved = move(desk, _plan(registered, action, reason, decision_digest, verified=verified))
     except smoke.CannotServeError as error:
@@ -123,6 +126,8 @@ def _held(desk: Desk, registered: RegisteredVersion, reason: str, decision_diges
 def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
     """Let the version await a person's approval; held, if another champion serves than it was judged against."""
     version, serving = registered.version, desk.champion()
+    if desk.disagreement:
+        return _held(desk, registered, str(desk.disagreement), decision_digest)
     if serving != registered.champion_version:
         return _stale(desk, registered, decision_digest)
     reason = (

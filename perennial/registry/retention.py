@@ -14,7 +14,7 @@ from perennial.artifacts import Record
 from perennial.errors import RegistryError, SpecError, listing
 from perennial.home import Home
 from perennial.lock import nothing_running
-from perennial.registry import retention_store, retention_versions, tracking, versions
+from perennial.registry import agreement, retention_store, retention_versions, tracking, versions
 from perennial.registry.retention_store import Place
 from perennial.registry.retention_versions import OldVersion, Policy
 from perennial.registry.versions import StoredEvidence
@@ -46,7 +46,7 @@ def clear_out(home: Home, models: Sequence[str], policy: Policy, *, dry_run: boo
 
     `models`: only versions of these, and what only they were made from; none: all of them, and what killed runs left.
     Raises BusyError when a run is at work on `home`, RegistryError or StoreError when something that is kept can't be
-    read; then nothing was removed.
+    read, DisagreementError when ledger and registry disagree; then nothing was removed.
     """
     with nullcontext() if dry_run else nothing_running(home):
         found = _survey(home, models, policy, dry_run=dry_run)
@@ -60,6 +60,9 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
     with tracking.session(home, standing=UNTOUCHED) as client:
         known = retention_versions.every_version(client)
         _check(home, known, models)
+        for model in models or known:
+            # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
+            agreement.require(client, home, model, UNTOUCHED)
         chosen = retention_versions.going(client, known, tuple(models or known), policy)
         names = {(version.name, version.version) for version, _ in chosen}
         there = [one for some in known.values() for one in some if not retention_versions.is_removed(one)]

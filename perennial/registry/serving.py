@@ -1,9 +1,17 @@
 """What a server asks of the registry: which version is champion, and that version, once it has shown that it serves."""
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from perennial import progress
 from perennial.artifacts import Champion, Record
+from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, packages, smoke, tags, tracking, versions
+from perennial.registry import agreement, aliases, packages, smoke, tags, tracking, versions
+from perennial.registry.agreement import Disagreement
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 class Standing(Record):
@@ -12,18 +20,37 @@ class Standing(Record):
     version: str
     package_digest: str
     """"": it is not Perennial's, and can't serve."""
+    doubt: str = ""
+    """How the ledger disagrees, where there is one at hand."""
 
 
 def champion(home: Home, model: str) -> Standing | None:
-    """Which version of `model` is champion now; None: the registry says there is none. Takes some seconds at most.
+    """Which version of `model` is champion now; None: none, see `why_none`. Takes some seconds at most.
 
     Raises RegistryError when the registry can't be asked.
     """
     with tracking.session(home, patience=tracking.QUICK) as client:
         found = aliases.version_of_champion(client, home, model)
-    if found is None:
-        return None
-    return Standing(version=str(found.version), package_digest=found.tags.get(tags.PACKAGE_DIGEST, ""))
+        if found is None:
+            return None
+        doubt = str(_disagreement(client, home, model) or "")
+    digest = found.tags.get(tags.PACKAGE_DIGEST, "")
+    return Standing(version=str(found.version), package_digest=digest, doubt=doubt)
+
+
+def why_none(home: Home, model: str) -> str:
+    """Why the registry says that `model` has no champion, in sentences. Raises RegistryError when it can't be asked."""
+    with tracking.session(home, patience=tracking.QUICK) as client:
+        if disagreement := _disagreement(client, home, model):
+            return str(disagreement)
+    return f"{model} has no champion: the registry says that no version has the alias."
+
+
+def _disagreement(client: "MlflowClient", home: Home, model: str) -> Disagreement | None:
+    # A server goes by the registry; a ledger that can't be read keeps nobody from being answered.
+    with suppress(RegistryError):
+        return agreement.examine(client, home, model)
+    return None
 
 
 def bring(home: Home, model: str, version: str | None = None) -> Champion:

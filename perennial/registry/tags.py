@@ -23,6 +23,9 @@ APPROVAL = "perennial.approval"
 REMOVED = "perennial.removed"
 """When `perennial gc` removed its package, ISO 8601 in UTC; REMOVING: it has begun to, and was cut short."""
 
+LEDGER = "perennial.ledger"
+"""Of a registered model: the ledger that keeps it and how far that had come, see `agreement`."""
+
 NO_CHAMPION = "none"
 UNJUDGED = "could not be judged"
 REMOVING = "begun"
@@ -35,4 +38,6 @@ REJECTED = "rejected"
 PARKED = "awaiting approval"
 OBSERVED = "observed"
 """Judged, and nothing was to move: registry.mode is observe."""
-FINISHED = (PROMOTED, HELD, REJECTED, PARKED, OBSERVED)
+BY_HAND = "moved by hand"
+"""Champion because somebody moved the alias outside of Perennial, which a person then accepted."""
+FINISHED = (PROMOTED, HELD, REJECTED, PARKED, OBSERVED, BY_HAND)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
-from perennial.errors import RegistryError, SpecError
+from perennial.errors import DisagreementError, RegistryError, SpecError
 from perennial.home import Home
 from perennial.registry import aliases, history, judging, packages, parcels, tags, tracking, versions
 from perennial.registry.guard import Desk, at_desk
@@ -83,6 +83,8 @@ def _side(which: str, place: str) -> Iterator[None]:
         yield
     except SidedError:
         raise
+    except DisagreementError as error:
+        raise DisagreementError(f"At the {which}, {place}: {error.problem}", remedy=error.remedy) from error
     except RegistryError as error:
         raise SidedError(f"At the {which}, {place}: {error.problem}", remedy=error.remedy) from error
 
@@ -95,6 +97,7 @@ def _renamed(parcel: Parcel, name: str) -> Parcel:
 def _delivered(there: Home, parcel: Parcel) -> Conclusion:
     model = parcel.stored.spec.name
     with at_desk(there, model) as desk:
+        desk.require_agreement()
         if ended := _ended_before(desk, parcel):
             return ended
         rival = _champion(desk)

@@ -19,7 +19,7 @@ from perennial.errors import RegistryError, listing
 from perennial.evaluation.answers import CONTEST, PREDICTIONS
 from perennial.evaluation.report import make as reporting
 from perennial.home import Home
-from perennial.registry import aliases, model_card, packages, pyfunc, run_log, tags, tracking
+from perennial.registry import agreement, aliases, model_card, packages, pyfunc, run_log, tags, tracking
 from perennial.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -188,15 +188,22 @@ def package(home: Home, model: str, version: str | None = None) -> Champion:
 
 
 def find(client: "MlflowClient", home: Home, model: str, version: str | None = None) -> "ModelVersion":
-    """`version` of `model` (None: its champion). Raises RegistryError when there is none."""
+    """`version` of `model` (None: its champion). Raises RegistryError when there is none, DisagreementError when there
+    is none though the ledger has one; a champion that the ledger knows as another one is given, and that is noted.
+    """
     if version is not None:
         return _version(client, model, version)
     found = aliases.version_of_champion(client, home, model)
+    disagreement = agreement.examine(client, home, model)
     if found is None:
+        if disagreement:
+            raise disagreement.error()
         raise RegistryError(
             f"{model} has no champion yet: no version of it was promoted.",
             remedy=f"Run `perennial run {model}` first, or name a version with --version.",
         )
+    if disagreement:
+        progress.note(str(disagreement))
     return found
 
 
@@ -211,6 +218,8 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
             if status == tags.PROMOTED or (status in tags.FINISHED and _judged_against(client, home, version)):
                 return FinishedVersion(registered=_record(version), status=status)
             if aliases.CHAMPION in client.get_model_version(model, version.version).aliases:
+                if status == tags.BY_HAND:
+                    return FinishedVersion(registered=_record(version), status=status)
                 # Killed between moving the alias and saying so.
                 client.set_model_version_tag(model, version.version, tags.STATUS, tags.PROMOTED)
                 return FinishedVersion(registered=_record(version), status=tags.PROMOTED)

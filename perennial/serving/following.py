@@ -98,7 +98,7 @@ class Follower:
                 self._tell("registry", str(error))
             return None
         if found is None:
-            self._tell("missing", f"{self._model} has no champion: the registry says that no version has the alias.")
+            self._tell("missing", registry.why_none(self._home, self._model))
         return found
 
     def _serves(self, wanted: Standing) -> bool:
@@ -106,7 +106,7 @@ class Follower:
         if now is None or (now.version, now.digest) != (wanted.version, wanted.package_digest):
             return False
         self._refusal = None
-        self._tell(None, "")
+        self._tell("ledger" if wanted.doubt else None, wanted.doubt)
         return True
 
     def _try(self, wanted: Standing) -> None:

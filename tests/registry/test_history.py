@@ -87,21 +87,17 @@ def test_events_join_intents_and_conclusions() -> None:
     assert history.champions(BOOK) == ["1", "5", "2"]
 
 
-@pytest.mark.parametrize(
-    ("book", "alias", "words"),
-    [
-        (BOOK, None, None),
-        (BOOK[:2], "1", None),
-        ([], None, None),
-        ([], "3", "knows nothing about"),
-        (BOOK[:2], "3", "points to version 3, but the ledger has version 1"),
-        (BOOK[:2], None, "points to no version"),
-        (BOOK[:6], "2", "began at 2026-01-01 00:30:00Z is still on its way, or was cut short"),
-    ],
-)
-def test_whether_the_registry_agrees(book: list[Entry], alias: str | None, words: str | None) -> None:
-    said = history.disagreement(book, alias)
-    assert said is None if words is None else words in str(said)
+def test_what_was_begun_and_not_concluded_is_told() -> None:
+    assert history.unfinished(BOOK) is None
+    said = history.unfinished(BOOK[:6])
+    assert said is not None
+    assert "began at 2026-01-01 00:30:00Z is still on its way, or was cut short" in said
+
+
+def test_a_champion_that_was_put_back_was_away_before() -> None:
+    book = [*moved(10, Action.PROMOTE, None, "1"), entry(40, Action.RECONCILE, "5", "1")]
+    assert "to version 5" in at(20, book).doubt
+    assert (at(50, book).version, at(50, book).doubt) == ("1", "")
 
 
 def test_the_command_shows_it_and_keeps_to_its_codes(seasoned: Place) -> None:
@@ -133,7 +129,9 @@ def test_a_move_by_hand_and_a_registry_that_is_away_are_told(seasoned: Place) ->
     with tracking.session(seasoned.home) as client:
         client.delete_registered_model_alias("tiny", aliases.CHAMPION)
     shown = seasoned.command("history", "tiny")
-    assert "points to no version, but the ledger has version 1" in shown.text
+    assert "The ledger has version 1 as champion" in shown.text
+    assert "alias `champion` is gone from MLflow" in shown.text
+    assert "perennial reconcile tiny --keep ledger" in shown.text
     assert seasoned.command("history", "tiny", "--json").json["agrees"] is False
     # A ledger of its own file would be another registry's; so it is named.
     url = f"sqlite:///{seasoned.home.root / 'shared.db'}"

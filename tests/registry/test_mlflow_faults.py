@@ -15,7 +15,7 @@ from registry_helpers import Run, make_run
 
 from perennial.artifacts import Status
 from perennial.errors import RegistryError
-from perennial.registry import aliases, history, lease, promotion, tags, tracking, transfer
+from perennial.registry import aliases, history, lease, promotion, reconciliation, tags, tracking, transfer
 from perennial.registry.guard import at_desk
 from perennial.registry.ledger import Ledger
 
@@ -53,7 +53,8 @@ def assert_finished(run: Run, version: str) -> None:
     ended = promotion.finish(run.home, run.spec.name, version)
     assert (ended.status, ended.champion, placed(run)) == (Status.PROMOTED, version, version)
     book = Ledger.open(run.home)
-    assert history.disagreement(book.entries(run.spec.name), version) is None
+    assert history.unfinished(book.entries(run.spec.name)) is None
+    assert reconciliation.disagreement(run.home, run.spec.name) is None
     with tracking.session(run.home) as client:
         assert client.get_model_version(run.spec.name, version).tags[tags.STATUS] == tags.PROMOTED
 

@@ -8,11 +8,12 @@ from registry_helpers import Run, answering, free_port, make_run, start, stop
 from perennial.artifacts import Decision, Outcome, Status
 from perennial.doctor import Health
 from perennial.doctor import history as doctor
-from perennial.errors import RegistryError
+from perennial.errors import DisagreementError, RegistryError
 from perennial.home import Home
-from perennial.registry import aliases, guard, history, lease, promotion, tags, tracking, versions
+from perennial.registry import aliases, guard, history, lease, promotion, reconciliation, tags, tracking, versions
 from perennial.registry.guard import at_desk
 from perennial.registry.ledger import Action, Entry, Ledger, State
+from perennial.registry.reconciliation import Keep
 
 
 def promoted(run: Run) -> str:
@@ -47,6 +48,12 @@ def by_hand(run: Run, version: str | None) -> None:
             client.delete_registered_model_alias(run.spec.name, aliases.CHAMPION)
         else:
             client.set_registered_model_alias(run.spec.name, aliases.CHAMPION, version)
+
+
+def disagreement(run: Run) -> str | None:
+    """How ledger and registry disagree, in words."""
+    said = reconciliation.disagreement(run.home, run.spec.name)
+    return str(said) if said else None
 
 
 def decided(run: Run) -> Decision:
@@ -90,7 +97,8 @@ def test_nothing_is_promoted_when_the_champion_is_gone(run: Run) -> None:
     first = promoted(run)
     later = second(run, first).register()
     by_hand(run, None)
-    assert not promotion.promote(run.home, later)
+    with pytest.raises(DisagreementError, match="alias `champion` is gone"):
+        promotion.promote(run.home, later)
     assert placed(run) is None
 
 
@@ -159,7 +167,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     assert "may have moved" in str(caught.value)
     assert "untouched" not in str(caught.value)
     assert [entry.state for entry in entries(run)] == [State.INTENT]
-    said = history.disagreement(entries(run), placed(run))
+    said = history.unfinished(entries(run))
     assert said is not None
     assert "cut short" in said
     (found,) = doctor.ledger(run.home)
@@ -168,7 +176,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     assert placed(run) == (version.version if after else None)
     assert status_of(run, version.version) == (tags.PROMOTED if after else tags.REGISTERED)
     assert promotion.promote(run.home, version)
-    assert history.disagreement(entries(run), placed(run)) is None
+    assert disagreement(run) is None
 
 
 def test_an_interrupt_at_the_move_does_not_claim_that_the_champion_stayed(
@@ -234,31 +242,40 @@ def test_a_move_that_comes_too_late_is_taken_back(run: Run, monkeypatch: pytest.
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
         promotion.promote(run.home, later)
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (third.version, first)
-    assert history.disagreement(entries(run), placed(run)) is None
+    assert disagreement(run) is None
 
 
-def test_a_move_by_hand_is_told_written_down_and_makes_candidates_stale(run: Run) -> None:
+def test_a_move_by_hand_is_told_and_nothing_is_promoted(run: Run) -> None:
     first = promoted(run)
     other = make_run(run.home, run.spec, "e" * 64, bias=2.0).register().version
-    later = second(run, first).register()
+    candidate = second(run, first)
+    later = candidate.register()
     by_hand(run, other)
-    said = history.disagreement(entries(run), placed(run))
+    said = disagreement(run)
     assert said is not None
     assert "points to version 2, but the ledger has version 1" in said
     (found,) = doctor.ledger(run.home)
-    assert (found.status, "outside of Perennial" in found.seen) == (Health.WARNING, True)
-    assert not promotion.promote(run.home, later)
-    last = entries(run)[-1]
-    assert (last.action, last.from_version, last.to_version) == (Action.FOUND, first, other)
-    assert history.disagreement(entries(run), placed(run)) is None
+    assert (found.status, "outside of Perennial" in found.seen) == (Health.PROBLEM, True)
+    for judged in (later.version, other):
+        with pytest.raises(DisagreementError, match="reconcile"):
+            promotion.finish(run.home, run.spec.name, judged)
+    ended = promotion.conclude(run.home, later, decided(candidate), needs_approval=False)
+    assert (ended.status, ended.champion) == (Status.HELD, other)
+    assert said in ended.reasons
+    assert [move.action for move in history.moves(entries(run))] == [Action.PROMOTE]
+    assert status_of(run, other) == tags.REGISTERED
 
 
-def test_a_champion_from_before_the_ledger_is_found(run: Run) -> None:
+def test_a_champion_that_the_ledger_does_not_know_is_not_replaced(run: Run) -> None:
     version = run.register().version
     by_hand(run, version)
     later = second(run, version).register()
+    with pytest.raises(DisagreementError, match="knows nothing of it"):
+        promotion.promote(run.home, later)
+    accepted = reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "It is the one.")
+    assert (accepted.version, status_of(run, version)) == (version, tags.BY_HAND)
     assert promotion.promote(run.home, later)
-    assert [move.action for move in history.moves(entries(run))] == [Action.FOUND, Action.PROMOTE]
+    assert [move.action for move in history.moves(entries(run))] == [Action.RECONCILE, Action.PROMOTE]
 
 
 def test_a_run_that_could_not_be_finished_is_finished_later(
@@ -330,11 +347,12 @@ def test_a_server_that_dies_in_any_phase_is_survived(
             ended = promotion.finish(run.home, run.spec.name, version.version)
             assert ended.status is Status.PROMOTED
             assert placed(run) == version.version
-            assert history.disagreement(entries(run), version.version) is None
+            assert disagreement(run) is None
             assert status_of(run, version.version) == tags.PROMOTED
             with at_desk(run.home, run.spec.name) as desk:
                 desk.release(aliases.CHAMPION, version.version)
                 desk.mark(version.version, tags.REGISTERED)
+            reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "Once more.")
     finally:
         stop(server)
 
@@ -346,7 +364,8 @@ def test_a_server_that_dies_in_any_phase_is_survived(
         (Outcome.HOLD, tags.HELD, "its run came to HOLD"),
         (Outcome.PROMOTE, tags.REJECTED, "it was rejected"),
         (Outcome.PROMOTE, tags.PARKED, "perennial approve"),
-        (Outcome.PROMOTE, tags.PROMOTED, "perennial rollback"),
+        # The tag alone: the ledger never heard of it.
+        (Outcome.PROMOTE, tags.PROMOTED, "knows nothing of it"),
     ],
 )
 def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, status: str, words: str) -> None:

@@ -7,7 +7,7 @@ from registry_helpers import Run, make_run
 from perennial.artifacts import Outcome
 from perennial.errors import PackageError, RegistryError
 from perennial.inference import package as sealed
-from perennial.registry import aliases, guard, history, promotion, rollback, smoke, tracking, versions
+from perennial.registry import aliases, guard, history, promotion, reconciliation, rollback, smoke, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 from perennial.registry.rollback import RolledBack
 
@@ -137,7 +137,10 @@ def test_from_a_champion_that_was_set_by_hand(three: Run) -> None:
         client.set_registered_model_alias(three.spec.name, aliases.CHAMPION, "1")
     assert (back(three, "3").before, placed(three)) == ("1", ("3", "1"))
     events = history.moves(Ledger.open(three.home).entries(three.spec.name))
-    assert [event.action for event in events[-2:]] == [Action.FOUND, Action.ROLLBACK]
+    assert [(event.action, event.from_version, event.to_version) for event in events[-1:]] == [
+        (Action.ROLLBACK, "1", "3")
+    ]
+    assert reconciliation.disagreement(three.home, three.spec.name) is None
 
 
 def test_a_rollback_cut_short_is_mended(three: Run, monkeypatch: pytest.MonkeyPatch) -> None:
