@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flows import environment, prefect_server
-from perennial import progress, spec_file
+from perennial import prefect_api, progress, spec_file
 from perennial.data.watching import Watch
 from perennial.errors import PerennialError, SpecError, listing
 from perennial.home import Home
@@ -86,7 +86,7 @@ def _print(shown: Sequence[Listed], status: str, as_json: bool) -> None:
     console = Console()
     _show(shown, console)
     if status == "serving":
-        page = os.environ[prefect_server.API_URL].removesuffix("/api")
+        page = os.environ[prefect_api.API_URL].removesuffix("/api")
         console.print(f"\nRuns and their logs: {page}\nCtrl-C ends it; ticks that are missed then are one run later.")
 
 
@@ -188,7 +188,9 @@ def serve(found: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool
 async def _serve(
     found: Sequence[Scheduled], made: Sequence["RunnerDeployment"], home: Home, at_once: int, as_json: bool
 ) -> None:
+    from flows import tick_watch
     from flows.patient_runner import PatientRunner
+    from flows.tick_watch import TickWatch
 
     # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
@@ -200,6 +202,8 @@ async def _serve(
     watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
     beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
+    ticks = TickWatch([(one.spec.name, one.schedule) for one in found], home, os.environ[prefect_api.API_URL])
+    beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())
     # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
@@ -259,12 +263,9 @@ def _look(watch: Watch, deployment: UUID) -> None:
 
 
 def _starts(one: Scheduled) -> tuple[datetime, ...]:
-    from prefect.server.schemas.schedules import CronSchedule
-
-    from flows import jitter
+    from flows import jitter, tick_watch
 
     schedule = one.schedule
-    cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    ticks = asyncio.run(cron.get_dates(n=SHOWN_STARTS, start=datetime.now(UTC)))
+    ticks = tick_watch.upcoming(schedule, SHOWN_STARTS)
     starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
     return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)
