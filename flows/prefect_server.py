@@ -51,8 +51,7 @@ def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = No
     if os.environ.get(API_URL):
         return
     new = not _has_database(home)
-    with socket.socket() as listening:
-        _bind(listening, PORT if serving else 0)
+    with _listening(PORT if serving else 0) as listening:
         os.environ[API_URL] = _api(listening)
         # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
         server = subprocess.Popen(
@@ -154,13 +153,21 @@ def _api(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}/api"
 
 
-def _bind(listening: socket.socket, port: int) -> None:
+def _listening(port: int) -> socket.socket:
+    """A socket that listens on `port`, or where that is taken on another one."""
+    listening = socket.socket()
     # Else a server that ended a moment ago would keep the port for a minute.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        # At once: two that are only bound can have the same port, and the second server then fails at its start.
+        listening.listen()
     except OSError:
-        listening.bind(("127.0.0.1", 0))
+        listening.close()
+        if not port:
+            raise
+        return _listening(0)
+    return listening
 
 
 def _end_with(parent: IO[str]) -> None:
