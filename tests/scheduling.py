@@ -89,6 +89,8 @@ class Worker:
     place: Place
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    talks: bool = True
+    """Prefect talks in the log."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,7 +98,7 @@ class Worker:
         return self.place.folder / "worker.log"
 
     def start(self) -> None:
-        quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_LOGGING_LEVEL": "WARNING"}
+        quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"} | ({"PREFECT_LOGGING_LEVEL": "WARNING"} if self.talks else {})
         with self.log.open("ab") as log:
             self._process = self.place.start(
                 "schedule", *self.arguments, log=log, alone=True, **quick, **self.environment
