@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -287,6 +287,6 @@ def _starts(one: Scheduled) -> tuple[datetime, ...]:
     from flows import jitter, tick_watch
 
     schedule = one.schedule
-    ticks = tick_watch.upcoming(schedule, SHOWN_STARTS)
+    ticks = tick_watch.upcoming(schedule, SHOWN_STARTS, datetime.now(UTC))
     starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
     return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)

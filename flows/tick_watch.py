@@ -1,5 +1,6 @@
 """Notices, while `perennial schedule` serves, that the next ticks have no runs, and says so before they pass."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ LATER_SECONDS = 90
 """Later it looks once a minute; after the machine slept, all that was planned may lie behind it."""
 AROUND_CLOCK_CHANGES = timedelta(hours=1)
 """By so much a run planned earlier and a tick reckoned now may differ where clocks change."""
+
+MINUTES_THAT_COME_TWICE = 60
 
 
 @dataclass
@@ -82,15 +85,17 @@ class TickWatch:
 
 def next_tick(schedule: ScheduleSpec) -> datetime:
     """The next tick as Prefect reckons it, in the schedule's time zone."""
-    return upcoming(schedule, 1)[0]
+    return upcoming(schedule, 1, datetime.now(UTC))[0]
 
 
-def upcoming(schedule: ScheduleSpec, count: int) -> list[datetime]:
-    """The next ticks as Prefect reckons them, in the schedule's time zone."""
-    import asyncio
-
+def upcoming(schedule: ScheduleSpec, count: int, now: datetime) -> list[datetime]:
+    """The next ticks from `now` on as Prefect reckons them, in the schedule's time zone."""
     from prefect.server.schemas.schedules import CronSchedule
 
     cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    found = asyncio.run(cron.get_dates(n=count, start=datetime.now(UTC)))
-    return [tick.astimezone(ZoneInfo(schedule.timezone)) for tick in found]
+    # In the hour in which clocks change it gives some that are past, at most one for each minute.
+    for many in (count, count + MINUTES_THAT_COME_TWICE):
+        found = [tick for tick in asyncio.run(cron.get_dates(n=many, start=now)) if tick >= now]
+        if len(found) >= count:
+            break
+    return [tick.astimezone(ZoneInfo(schedule.timezone)) for tick in found[:count]]

@@ -12,10 +12,12 @@ class ScheduleSpec(Settings):
     """When `perennial schedule` starts a run. A run that finds nothing new ends as skipped, in seconds."""
 
     cron: str
-    """Five fields: minute, hour, day of month, month, day of week. Needed beside other triggers, too: what they miss
-    while a machine is down, the next tick finds."""
+    """Five fields: minute, hour, day of month, month, day of week. Days that no month has and steps beyond a field are
+    refused. Needed beside other triggers, too: what they miss while a machine is down, the next tick finds."""
     timezone: str = "UTC"
-    """Of cron, by its IANA name such as Europe/Berlin; where clocks change, the hour of the day stays."""
+    """Of cron, by its IANA name such as Europe/Berlin. The hour of the day stays over the year. A tick in the hour that
+    clocks skip in spring comes an hour earlier (02:30 at 01:30); the hour that comes twice in autumn counts once, the
+    first time, so that an hourly cron leaves out an hour."""
     jitter_seconds: int = Field(default=0, ge=0, le=6 * 3600)
     """A run starts up to this long after its tick, always the same for one tick of one pipeline, so that many pipelines
     of one cron don't ask one registry or database all at once."""

@@ -35,6 +35,12 @@ class Api:
         )
         return self._answer(request)
 
+    def patch(self, path: str, body: Any) -> None:
+        request = urllib.request.Request(
+            f"{self.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="PATCH"
+        )
+        self._answer(request)
+
     def get(self, path: str) -> Any:
         return self._answer(urllib.request.Request(f"{self.address}{path}"))
 

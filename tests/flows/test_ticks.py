@@ -19,7 +19,7 @@ from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
 from perennial.doctor import Finding, Health, schedules
-from perennial.prefect_api import LOG, running
+from perennial.prefect_api import LOG, Server, running
 
 pytestmark = pytest.mark.slow(minutes=3)
 
@@ -186,6 +186,41 @@ def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.Monk
     found = look(serving, monkeypatch)
     assert found.status is Health.OK, found
     assert "the next run is planned for" in found.seen
+
+
+def test_doctor_tells_schedules_apart(
+    side: Side, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = side.on_postgres.api
+    now = datetime.now(UTC)
+    crons = {
+        "rare": f"0 0 1 {(now.month + 5) % 12 + 1} *",
+        "paused": "0 3 * * *",
+        "late": "0 3 * * *",
+        "new": "0 3 * * *",
+    }
+    for name, cron in crons.items():
+        tiny_pipeline.write_pipeline(tmp_path / "pipelines" / name, tiny_base, name=name, schedule={"cron": cron})
+    tiny = api.deployment("tiny")
+    for name in ("rare", "paused", "late"):
+        schedule = {"active": name != "late", "schedule": {"cron": crons[name], "timezone": "UTC"}}
+        made = {"name": name, "flow_id": tiny["flow_id"], "paused": name == "paused", "schedules": [schedule]}
+        api.post("/deployments/", made)
+    late = api.deployment("late")["id"]
+    due = {"type": "SCHEDULED", "state_details": {"scheduled_time": (now - timedelta(hours=2)).isoformat()}}
+    api.post(f"/deployments/{late}/create_flow_run", {"state": due})
+    api.patch(f"/deployments/{late}/schedules/{api.deployment('late')['schedules'][0]['id']}", {"active": True})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_API_URL", api.address)
+    monkeypatch.setattr(Server, "is_at_work", lambda _: False)
+    found = {finding.name.split()[-1]: finding for finding in schedules.schedules(side.on_postgres.place.home)}
+    assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in found.items()} == {
+        "rare": (Health.OK, "served"),
+        "paused": (Health.OK, "paused"),
+        "late": (Health.PROBLEM, f"a run waits since {now - timedelta(hours=2):%Y-%m-%d %H:%M} UTC"),
+        "new": (Health.WARNING, f"not served by the Prefect server at {api.address}"),
+    }
+    assert "more than 100 days away" in found["rare"].seen
 
 
 def test_once_the_scheduler_works_that_is_said_and_runs_start(side: Side) -> None:
