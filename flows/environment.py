@@ -16,6 +16,8 @@ _EMBEDDED = {
 }
 # A failed task's traceback belongs on Prefect's page, not on the terminal, where the command says what went wrong.
 _QUIET = {
+    # It shows nothing, for its handlers let nothing through; the embedded server keeps its errors in a file.
+    "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     "PREFECT_LOGGING_LEVEL": "ERROR",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL": "CRITICAL",

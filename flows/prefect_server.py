@@ -10,18 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.request
-from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from perennial.errors import PerennialError
 from perennial.home import Home
+from perennial.prefect_api import ADDRESS, API_URL, LOG, running
 from perennial.store import write_atomically
 
-API_URL = "PREFECT_API_URL"
-ADDRESS = "address"
-"""File in Prefect's home with the address of a server that serves schedules."""
 SERVING = "--serving"
 DATABASE = "prefect.db"
 DATABASE_URLS = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
@@ -46,21 +42,20 @@ class PrefectError(PerennialError):
 def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = None) -> None:
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
-    `serving`: with its page, its scheduler and its automations, on port 4200 if that is free; others find it by
-    `running`. `meanwhile`: what to do while it starts, which takes seconds, and many on a new home, where it makes its
-    database; it may import Prefect, for whose settings the address is known by then. Called before Prefect is imported:
-    it reads its settings then, and what it says last, when the process ends, must still be heard. Raises PrefectError
-    if the server does not start.
+    `serving`: with its page, its scheduler and its automations, on port 4200 if that is free, and with its errors in
+    `home.prefect`; others find it by `running`. `meanwhile`: what to do while it starts, which takes seconds, and many
+    on a new home, where it makes its database; it may import Prefect, for whose settings the address is known by then.
+    Called before Prefect is imported: it reads its settings then, and what it says last, when the process ends, must
+    still be heard. Raises PrefectError if the server does not start.
     """
     if os.environ.get(API_URL):
         return
     new = not _has_database(home)
-    with socket.socket() as listening:
-        _bind(listening, PORT if serving else 0)
+    with _listening(PORT if serving else 0) as listening:
         os.environ[API_URL] = _api(listening)
         # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno()), *([SERVING] if serving else [])],
+            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno()), *_serving(home, serving)],
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,21 +76,14 @@ def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = No
         atexit.register(path.unlink, missing_ok=True)
 
 
+def _serving(home: Home, serving: bool) -> list[str]:
+    return [SERVING, str(home.prefect / LOG)] if serving else []
+
+
 def _has_database(home: Home) -> bool:
     if any(os.environ.get(name) for name in DATABASE_URLS):
         return True
     return (Path(os.environ.get("PREFECT_HOME", home.prefect)) / DATABASE).is_file()
-
-
-def running(home: Home) -> str | None:
-    """The API's address of the server that `perennial schedule` serves on `home` now; None: there is none."""
-    try:
-        address = (home.prefect / ADDRESS).read_text(encoding="utf-8").strip()
-        # One that was killed leaves its address behind.
-        with urllib.request.urlopen(f"{address}/health", timeout=SECONDS_TO_END) as answer:  # noqa: S310 - our own
-            return address if answer.status == HTTPStatus.OK else None
-    except (OSError, ValueError):
-        return None
 
 
 def join(home: Home) -> None:
@@ -131,26 +119,32 @@ def _wait(server: subprocess.Popen[str], home: Home) -> None:
 
 def main() -> None:
     """Serve Prefect's API on the socket whose number is given, say when it does, and end when standard input does."""
-    serving = SERVING in sys.argv[2:]
+    log = Path(sys.argv[3]) if SERVING in sys.argv[2:] else None
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     with socket.socket(fileno=int(sys.argv[1])) as listening:
         # The page in the browser asks the API by this address.
         os.environ.setdefault("PREFECT_UI_API_URL", _api(listening))
-        _serve(listening, serving)
+        _serve(listening, log)
 
 
-def _serve(listening: socket.socket, serving: bool) -> None:
+def _serve(listening: socket.socket, log: Path | None) -> None:
+    """`log`: where the errors of a server that serves schedules go."""
     import uvicorn
     from prefect.server.api.server import create_app
+
+    from flows import server_log
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            if log is not None:
+                # Prefect sets up logging anew until here.
+                server_log.keep(log)
             if self.started:
                 print("started", flush=True)  # noqa: T201 - the parent reads it
 
     def make() -> Any:
-        return create_app(ephemeral=not serving, final=True)
+        return create_app(ephemeral=log is None, final=True)
 
     Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[listening])
 
@@ -159,13 +153,21 @@ def _api(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}/api"
 
 
-def _bind(listening: socket.socket, port: int) -> None:
+def _listening(port: int) -> socket.socket:
+    """A socket that listens on `port`, or where that is taken on another one."""
+    listening = socket.socket()
     # Else a server that ended a moment ago would keep the port for a minute.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        # At once: two that are only bound can have the same port, and the second server then fails at its start.
+        listening.listen()
     except OSError:
-        listening.bind(("127.0.0.1", 0))
+        listening.close()
+        if not port:
+            raise
+        return _listening(0)
+    return listening
 
 
 def _end_with(parent: IO[str]) -> None:

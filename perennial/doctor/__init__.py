@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from perennial import progress
-from perennial.doctor import history, installation, place, services
+from perennial.doctor import history, installation, place, schedules, services
 from perennial.doctor.finding import Finding, Health
 from perennial.home import Home
 
@@ -17,6 +17,7 @@ CHECKS: dict[str, Check] = {
     "telemetry": installation.telemetry_off,
     "packages": installation.packages,
     "versions": installation.versions,
+    "pairs": installation.pairs,
     "home": place.home_folder,
     "disk": place.disk,
     "leftovers": place.leftovers,
@@ -28,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "MLflow": services.mlflow,
     "ledger": history.ledger,
     "pipelines": services.pipelines,
+    "schedules": schedules.schedules,
     "imports": installation.imports,
 }
 """Every check by its name, the cheap ones first."""

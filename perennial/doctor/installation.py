@@ -12,10 +12,12 @@ from importlib import metadata
 from pathlib import Path
 
 import perennial
+from perennial import pairs as known_pairs
 from perennial import telemetry
 from perennial.doctor.finding import Finding
 from perennial.errors import BaseModelError, listing
 from perennial.home import Home
+from perennial.pairs import installed as _version
 
 MIN_PYTHON = (3, 11)
 CONSTRAINTS = "constraints.txt"
@@ -91,6 +93,15 @@ def versions(_: Home) -> Iterator[Finding]:
         yield Finding.warning("versions", f"other than in {CONSTRAINTS}: {listing(differ)}", "Run `make setup`.")
     else:
         yield Finding.ok("versions", f"as in {CONSTRAINTS}")
+
+
+def pairs(_: Home) -> Iterator[Finding]:
+    """No two installed packages are known not to work together, though their own requirements allow it."""
+    found = list(known_pairs.found())
+    for one in found:
+        yield Finding.problem("pairs", one.seen, one.pair.remedy)
+    if not found:
+        yield Finding.ok("pairs", "no two packages here are known not to work together")
 
 
 def base_model(_: Home) -> Iterator[Finding]:
@@ -178,13 +189,6 @@ def failing(modules: Sequence[str]) -> dict[str, str]:
 
 def _roots() -> list[Path]:
     return [Path.cwd(), Path(os.path.abspath(perennial.__file__)).parent.parent]  # noqa: PTH100  (links are kept)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _same(seen: str, pinned: str) -> bool:

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from place import free_port
 
+from flows import prefect_server
 from flows.prefect_server import ADDRESS, PrefectError, embed, join, running
 from perennial.home import Home
 
@@ -43,3 +45,10 @@ def test_the_server_that_serves_schedules_is_found_while_it_lives(
     monkeypatch.setenv("PREFECT_API_URL", "")
     join(home)
     assert os.environ["PREFECT_API_URL"] == prefect_api
+
+
+def test_two_that_start_at_once_have_ports_of_their_own() -> None:
+    with prefect_server._listening(free_port()) as first:
+        port = first.getsockname()[1]
+        with prefect_server._listening(port) as second:
+            assert second.getsockname()[1] != port

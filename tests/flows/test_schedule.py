@@ -50,6 +50,32 @@ def test_what_can_not_be_is_refused(make_place) -> None:
     assert_explained(made.command("schedule", "nothing"), 2, "There is no pipeline 'nothing'")
 
 
+@pytest.mark.parametrize(
+    ("cron", "reason"),
+    {
+        "0 3 31 2 *": "schedule.cron: cron '0 3 31 2 *' never comes: there is no 31 Feb (seen: '0 3 31 2 *')",
+        "*/90 * * * *": "a step of 90 goes beyond 0 to 59",
+        "0 0 3 * * *": "cron has 6 fields; it needs five",
+    }.items(),
+)
+def test_a_cron_that_can_not_be_is_refused_with_its_line_and_the_others_are_listed(
+    make_place, tiny_base: Path, cron: str, reason: str
+) -> None:
+    made: Place = make_place(name="good", schedule=NIGHTLY)
+    bad = made.folder / "pipelines" / "bad"
+    tiny_pipeline.write_pipeline(bad, tiny_base, name="bad", schedule={"cron": cron})
+    lines = (bad / "pipeline.yaml").read_text().splitlines()
+    where = f"pipelines/bad/pipeline.yaml:{1 + next(place for place, line in enumerate(lines) if 'cron' in line)}"
+    for arguments in (("run", "bad"), ("schedule",), ("schedule", "bad", "--list")):
+        assert_explained(made.command(*arguments), 2, where, reason)
+    said = made.command("schedule", "--list")
+    assert_explained(said, 2, "good 0 3 * * * Europe/Berlin", where, reason)
+    said = made.command("schedule", "--list", "--json")
+    assert said.code == 2
+    assert [one["pipeline"] for one in said.json["schedules"]] == ["good"]
+    assert where in said.json["invalid"][0]
+
+
 def as_documented(word: str, api: Api) -> str:
     """What the shell lines of the guide that hold `word` print, asked of `api` and about the pipeline tiny."""
     (lines,) = [lines for lines in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) if word in lines]

@@ -13,7 +13,7 @@ import yaml
 from place import REPOSITORY, Place
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from scheduling import Api, Worker, ended
+from scheduling import Api, Worker, ended, until
 
 from flows import deployments
 from perennial import spec_file
@@ -84,17 +84,32 @@ def worker(make_place) -> Iterator[PoolWorker]:
 
 
 @pytest.mark.slow
-def test_a_worker_runs_what_prefect_took(worker: PoolWorker, prefect_api: str) -> None:
+def test_a_worker_runs_what_the_clock_starts(worker: PoolWorker, prefect_api: str) -> None:
     worker.say("work-pool", "create", "perennial", "--type", "process")
     worker.say("work-pool", "update", "perennial", "--concurrency-limit", "2")
     worker.say("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
     assert_taken(prefect_api, worker.place.folder)
-    worker.start()
     api = Api(prefect_api)
-    run = api.trigger("sentiment", kind="schedule")
-    assert ended(api, run, worker, 240)[0] == "Promoted"
-    (remembered,) = worker.place.command("runs", "sentiment", "--json").json["runs"]
+    tick_every_minute(api, "sentiment")
+    worker.start()
+    run = until(lambda: begun_by_the_clock(api, "sentiment"), worker)[0]
+    assert ended(api, run["id"], worker, 240)[0] == "Promoted"
+    remembered = worker.place.command("runs", "sentiment", "--json").json["runs"][-1]
     assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", "schedule")
+
+
+def tick_every_minute(api: Api, pipeline: str) -> None:
+    """Nobody waits for the night."""
+    deployment = api.deployment(pipeline)
+    (schedule,) = deployment["schedules"]
+    # What is not given is reset.
+    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "parameters": schedule["parameters"]}
+    api.patch(f"/deployments/{deployment['id']}/schedules/{schedule['id']}", every_minute)
+
+
+def begun_by_the_clock(api: Api, pipeline: str) -> list[dict[str, Any]]:
+    """The runs that the server's scheduler made and a worker has begun, oldest first."""
+    return [run for run in api.runs(pipeline) if run["auto_scheduled"] and run["start_time"]]
 
 
 def assert_taken(prefect_api: str, code: Path) -> None:

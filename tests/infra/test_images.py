@@ -12,7 +12,7 @@ import yaml
 from infra_files import APP, INFRA, REPOSITORY, Dockerfile, beside_python, compose, pool
 from packaging.requirements import Requirement
 
-from perennial import telemetry
+from perennial import pairs, telemetry
 
 WORKER = Dockerfile(INFRA / "worker.Dockerfile")
 DOCKERFILES = sorted([REPOSITORY / "mlflow" / "Dockerfile", *INFRA.glob("*.Dockerfile")])
@@ -56,6 +56,19 @@ def test_it_installs_what_the_project_names_and_pins() -> None:
     pinned = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").lower()
     for text in extras["worker"]:
         assert f"\n{Requirement(text).name}==" in pinned
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_no_image_has_versions_that_are_known_not_to_work_together(path: Path) -> None:
+    installs = [shlex.split(rest) for rest in Dockerfile(path).all_of("RUN") if "pip install" in rest]
+    assert installs
+    for words in installs:
+        assert Path(words[words.index("--constraint") + 1]).name == "constraints.txt"
+    text = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8")
+    pinned = {name.lower(): version for name, version in re.findall(r"^([\w.-]+)==([^\s;#]+)", text, re.MULTILINE)}
+    assert {"prefect", "sqlalchemy", "fastapi"} <= set(pinned)
+    assert list(pairs.found(lambda name: pinned[name.lower()])) == []
+    assert list(pairs.found(lambda name: {**pinned, "sqlalchemy": "2.1.9"}[name.lower()])) != []
 
 
 def test_it_runs_as_nobody_special_and_writes_to_the_volume_only() -> None:
