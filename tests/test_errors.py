@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from perennial import errors
-from perennial.errors import PerennialError, SpecError, StoreError, listing
+from perennial.errors import DisagreementError, PerennialError, SpecError, StoreError, listing
 
 FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, PerennialError)]
 
@@ -21,8 +21,8 @@ def test_an_error_says_the_problem_then_the_remedy(kind: type[PerennialError]) -
 @pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
 def test_every_error_has_a_docstring_and_an_exit_code_of_its_own_meaning(kind: type[PerennialError]) -> None:
     assert kind.__doc__
-    # 0, 3 and 4 say how a run ended; only wrong usage is 2.
-    assert kind.exit_code == (2 if kind is SpecError else 1)
+    # 0, 3 and 4 say how a run ended; only wrong usage is 2, and only what holds a run is 3, whichever command meets it.
+    assert kind.exit_code == {SpecError: 2, DisagreementError: 3}.get(kind, 1)
 
 
 def test_one_except_clause_catches_the_family() -> None:

@@ -72,6 +72,10 @@ class LedgerState:
     """Of the mark that it left last."""
     newest_token: int = 0
     """Under which it wrote last."""
+    registry: str = ""
+    """The registry in use, as the ledger names it."""
+    signed_as: tuple[str, ...] = ()
+    """The registries with which it left a mark of the model."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ def ledger_state(ledger: Ledger, model: str) -> LedgerState:
         moves=tuple(history.moves(ledger.entries(model))),
         signed_token=ledger.signed_token(model),
         newest_token=ledger.newest_token(model),
+        registry=ledger.registry,
+        signed_as=tuple(ledger.signed_as(model)),
     )
 
 
@@ -161,6 +167,14 @@ def of_whole(model: str, ledger: LedgerState, registry: RegistryState) -> Disagr
         return None
     if mark.ledger != ledger.identity:
         return _other_ledger(model, ledger, registry, mark)
+    if ledger.signed_as and ledger.registry not in ledger.signed_as:
+        return Disagreement(
+            f"The ledger at {ledger.place} has the history of {model} in this MLflow under another address, "
+            f"{listing(ledger.signed_as)}; here it is {ledger.registry}.",
+            f"Call it by that address, as on the other machines; or, if the address is to change, "
+            f"{_keep_registry(model, registry)}.",
+            is_of_whole=True,
+        )
     if mark.model != model and not ledger.moves:
         return Disagreement(
             f"MLflow's model {model} was called {mark.model} when Perennial wrote about it last: it was renamed "

@@ -117,6 +117,12 @@ class Ledger:
         with self.database.reading() as connection:
             return int(connection.scalar(sa.select(MARKS.c.token).where(*ours)) or 0)
 
+    def signed_as(self, model: str) -> list[str]:
+        """The registries, by their addresses, with which a mark of `model` was left."""
+        registries = sa.select(MARKS.c.registry).where(MARKS.c.model == model).order_by(MARKS.c.registry)
+        with self.database.reading() as connection:
+            return [str(name) for name in connection.scalars(registries)]
+
     def note_signed(self, lease: Lease) -> None:
         """A mark of `lease` is about to be left. Raises LeaseLostError if it is not held any more."""
         ours = {"registry": self.registry, "model": lease.model}

@@ -15,6 +15,7 @@ from perennial.errors import RegistryError, SpecError, listing
 from perennial.home import Home
 from perennial.lock import nothing_running
 from perennial.registry import agreement, retention_store, retention_versions, tracking, versions
+from perennial.registry.ledger import Ledger
 from perennial.registry.retention_store import Place
 from perennial.registry.retention_versions import OldVersion, Policy
 from perennial.registry.versions import StoredEvidence
@@ -60,8 +61,8 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
     with tracking.session(home, standing=UNTOUCHED) as client:
         known = retention_versions.every_version(client)
         _check(home, known, models)
-        for model in models or known:
-            # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
+        # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
+        for model in set(models or known) & set(Ledger.open(home).models()):
             agreement.require(client, home, model, UNTOUCHED)
         chosen = retention_versions.going(client, known, tuple(models or known), policy)
         names = {(version.name, version.version) for version, _ in chosen}

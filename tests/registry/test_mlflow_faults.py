@@ -18,6 +18,7 @@ from perennial.errors import RegistryError
 from perennial.registry import aliases, history, lease, promotion, reconciliation, tags, tracking, transfer
 from perennial.registry.guard import at_desk
 from perennial.registry.ledger import Ledger
+from perennial.registry.reconciliation import Keep
 
 ALIAS = "/registered-models/alias"
 MOVE = f"POST /api/2.0/mlflow{ALIAS}"
@@ -72,6 +73,7 @@ def undo(run: Run, version: str) -> None:
     with at_desk(run.home, run.spec.name) as desk:
         desk.release(aliases.CHAMPION, version)
         desk.mark(version, tags.REGISTERED)
+    reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "Once more.")
 
 
 def assert_honest(error: RegistryError, proxy: Proxy) -> None:

@@ -15,34 +15,35 @@ SAID = ("is not what was exported: model.onnx has sha256", "The champion is unto
 
 
 @pytest.fixture
-def storage(place: str, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the registry keeps its files."""
-    return run.home.mlflow if place == "database" else tmp_path_factory.getbasetemp() / "server0"
+def storage(place: str, run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Where the registry, or any server of this session, keeps its files."""
+    return [run.home.mlflow] if place == "database" else sorted(tmp_path_factory.getbasetemp().glob("server*"))
 
 
 def candidate(run: Run, key: str, against: str | None) -> Run:
     return make_run(run.home, run.spec, key * 64, bias=float(ord(key))).judged(Outcome.PROMOTE, against)
 
 
-def spoil(storage: Path, run: Run) -> None:
+def spoil(storage: list[Path], run: Run) -> None:
     """Flip one bit of the weights in the newest package that is this run's: others on the server may be equal."""
     expected = run.arguments["package"].digest
-    descriptions = [file for file in storage.rglob("package/package.json") if digest.of_file(file) == expected]
+    packages = (file for folder in storage for file in folder.rglob("package/package.json"))
+    descriptions = [file for file in packages if digest.of_file(file) == expected]
     description = max(descriptions, key=lambda file: file.stat().st_mtime_ns)
     flip(description.with_name("model.onnx"))
 
 
 def test_every_command_refuses_a_tampered_package(
-    storage: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: list[Path], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"sqlite:///{run.home.root}/ledger.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri(run.home))
     first, second, third = candidate(run, "p", None), candidate(run, "q", "1"), candidate(run, "r", "2")
     for made in (first, second):
         assert promotion.promote(run.home, made.register())
     third.register()
     for made in (first, third):
         spoil(storage, made)
-    monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"sqlite:///{run.home.root}/ledger.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri(run.home))
     name = run.spec.name
     # This machine has all of them whole in its store; another one gets what the registry has.
     here, elsewhere = Place(run.home.root.parent, None), Place(tmp_path / "elsewhere", None)
@@ -58,7 +59,7 @@ def test_every_command_refuses_a_tampered_package(
     assert champion.version == "2"
 
 
-def test_a_tampered_candidate_is_not_approved(storage: Path, run: Run) -> None:
+def test_a_tampered_candidate_is_not_approved(storage: list[Path], run: Run) -> None:
     version = run.register()
     promotion.conclude(run.home, version, run.arguments["decision"], needs_approval=True)
     spoil(storage, run)
