@@ -70,14 +70,16 @@ def in_words(ended: Conclusion) -> str:
 def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
     """Which version serves now, as one JSON-ready object."""
     status = "rolled back" if done.moved else "unchanged"
-    return {"status": status, "model": done.model, "version": done.version, "before": done.before}
+    known = {"status": status, "model": done.model, "version": done.version, "before": done.before}
+    return known | ({"disagreement": done.disagreement} if done.disagreement else {})
 
 
 def rolled_back_in_words(done: RolledBack) -> str:
     """Which version serves now, in a sentence."""
     if not done.moved:
         return f"{done.model}: version {done.version} is champion already; nothing was done."
-    return f"{done.model}: rolled back, version {done.version} serves now; before it was {past.named(done.before)}."
+    words = f"{done.model}: rolled back, version {done.version} serves now; before it was {past.named(done.before)}."
+    return f"{words} {done.disagreement}".strip()
 
 
 def reconcile(model: str, keep: str | None, reason: str) -> Reconciled | Disagreement | None:

@@ -8,12 +8,17 @@ from perennial.registry.versions import FinishedVersion
 def skipped(finished: FinishedVersion, snapshot: Snapshot, trigger: Trigger, seconds: dict[str, float]) -> RunResult:
     """A run that had nothing to do: an earlier one under the same key came to `finished`."""
     version = finished.registered
+    reason = f"Already trained: version {version.version} ({finished.status})."
+    if finished.status == Status.PROMOTED.value and not finished.serves:
+        reason += (
+            f" It serves no more; `perennial rollback {version.model} --to {version.version} --reason …` goes back."
+        )
     return RunResult(
         status=Status.SKIPPED,
         model=version.model,
         version=version.version,
         run_id=version.run_id,
-        reasons=(f"Already trained: version {version.version} ({finished.status}).",),
+        reasons=(reason,),
         snapshot=snapshot,
         trigger=trigger,
         seconds=seconds,

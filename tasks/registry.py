@@ -5,7 +5,7 @@ from prefect import task
 from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion, StartingPoint
 from perennial.home import Home
-from perennial.registry import aliases, guard, promotion, reconciliation, starting, versions
+from perennial.registry import aliases, promotion, reconciliation, starting, versions
 from perennial.registry.promotion import Conclusion
 from perennial.registry.versions import FinishedVersion
 from perennial.spec import PipelineSpec
@@ -20,7 +20,6 @@ def find_disagreement(spec: PipelineSpec, home: Home) -> str | None:
     first.
     """
     with progress.step("ledger"):
-        guard.settle(home, spec.name)
         disagreement = reconciliation.disagreement(home, spec.name)
         return str(disagreement) if disagreement else None
 

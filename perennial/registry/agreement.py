@@ -10,6 +10,7 @@ that was restored from a backup, and a newer one than the ledger ever left is su
 is a second ledger, whose leases guard nothing.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,16 +18,18 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from perennial.artifacts import Record
-from perennial.errors import DisagreementError, RegistryError, listing
+from perennial.errors import DisagreementError, listing
 from perennial.home import Home
 from perennial.registry import aliases, database, history, tags, tracking
 from perennial.registry.history import Event
 from perennial.registry.lease import Lease
-from perennial.registry.ledger import Action, Ledger
+from perennial.registry.ledger import Action, Ledger, LeftMark
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+LOOKS = 10
+LOOK_SECONDS = 0.1
 BEGINS_ANEW = "accepts that there is no champion; the next candidate is then judged by its own figures alone"
 
 
@@ -54,7 +57,8 @@ class RegistryState:
     promoted: tuple[str, ...] = ()
     """Those whose tag says that they were promoted."""
     mark: Mark | None = None
-    """None: no ledger of a Perennial that leaves marks ever wrote about it."""
+    """None: no ledger of a Perennial that leaves marks ever wrote about it, or it is not what Perennial writes."""
+    is_mark_damaged: bool = False
     renamed_to: str | None = None
     """Another model that bears its mark."""
 
@@ -68,14 +72,19 @@ class LedgerState:
     identity: str | None
     """None: there is no ledger yet."""
     moves: tuple[Event, ...] = ()
-    signed_token: int = 0
-    """Of the mark that it left last."""
     newest_token: int = 0
     """Under which it wrote last."""
     registry: str = ""
     """The registry in use, as the ledger names it."""
-    signed_as: tuple[str, ...] = ()
-    """The registries with which it left a mark of the model."""
+    marks: tuple[LeftMark, ...] = ()
+    """That it left of the model, in this registry and others."""
+    is_moving: bool = False
+    """A move was begun, and is not concluded."""
+
+    @property
+    def mark(self) -> LeftMark | None:
+        """The one in this registry."""
+        return next((mark for mark in self.marks if mark.registry == self.registry), None)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,14 @@ def examine(client: "MlflowClient", home: Home, model: str) -> Disagreement | No
             return compare(model, LedgerState(str(home.root / database.FILE), None), state)
         return _without_ledger(model, state)
     ledger = Ledger.open(home)
-    return compare(model, ledger_state(ledger, model), registry_state(client, home, model))
+    for _ in range(LOOKS):
+        before = ledger_state(ledger, model)
+        registry = registry_state(client, home, model)
+        # While somebody promotes, the two differ for a moment, and so do two looks.
+        if not before.is_moving and before == ledger_state(ledger, model):
+            return compare(model, before, registry)
+        time.sleep(LOOK_SECONDS)
+    return None  # a move is still under way, or was cut short, which `history.unfinished` tells
 
 
 def examine_champion(client: "MlflowClient", ledger: Ledger, home: Home, model: str) -> Disagreement | None:
@@ -120,6 +136,12 @@ def require(client: "MlflowClient", home: Home, model: str, standing: str = "") 
     """Raises DisagreementError where `examine` finds something."""
     if disagreement := examine(client, home, model):
         raise disagreement.error(standing)
+
+
+def is_kept(client: "MlflowClient", ledger: Ledger, home: Home, model: str) -> bool:
+    """Whether a ledger, this one or another, has a history of `model`; others only look like Perennial's."""
+    registered = aliases.registered_model(client, home, model)
+    return bool(ledger.entries(model)) or (registered is not None and tags.LEDGER in registered.tags)
 
 
 def registry_state(client: "MlflowClient", home: Home, model: str) -> RegistryState:
@@ -135,6 +157,7 @@ def registry_state(client: "MlflowClient", home: Home, model: str) -> RegistrySt
         versions=tuple(str(version.version) for version in versions),
         promoted=tuple(str(one.version) for one in versions if one.tags.get(tags.STATUS) == tags.PROMOTED),
         mark=_mark(registered.tags.get(tags.LEDGER)),
+        is_mark_damaged=_mark(registered.tags.get(tags.LEDGER)) is None and tags.LEDGER in registered.tags,
     )
 
 
@@ -144,10 +167,10 @@ def ledger_state(ledger: Ledger, model: str) -> LedgerState:
         place=ledger.database.place,
         identity=ledger.identity(),
         moves=tuple(history.moves(ledger.entries(model))),
-        signed_token=ledger.signed_token(model),
         newest_token=ledger.newest_token(model),
         registry=ledger.registry,
-        signed_as=tuple(ledger.signed_as(model)),
+        marks=tuple(ledger.marks(model)),
+        is_moving=bool(ledger.open_intents(model)),
     )
 
 
@@ -162,28 +185,28 @@ def of_whole(model: str, ledger: LedgerState, registry: RegistryState) -> Disagr
     It is noted in the ledger, then left in the registry, and only then something is written under its token. So of a
     ledger that noted 9 and wrote last under 8, 8 and 9 agree; 7 is an older registry, 10 an older ledger.
     """
-    mark = registry.mark
+    mark, noted = registry.mark, ledger.mark
     if mark is None:
-        return None
+        return _without_mark(model, ledger, registry)
     if mark.ledger != ledger.identity:
         return _other_ledger(model, ledger, registry, mark)
-    if ledger.signed_as and ledger.registry not in ledger.signed_as:
+    if noted is None and ledger.marks:
         return Disagreement(
             f"The ledger at {ledger.place} has the history of {model} in this MLflow under another address, "
-            f"{listing(ledger.signed_as)}; here it is {ledger.registry}.",
+            f"{listing(mark.registry for mark in ledger.marks)}; here it is {ledger.registry}.",
             f"Call it by that address, as on the other machines; or, if the address is to change, "
             f"{_keep_registry(model, registry)}.",
             is_of_whole=True,
         )
-    if mark.model != model and not ledger.moves:
+    if mark.model != model:
         return Disagreement(
             f"MLflow's model {model} was called {mark.model} when Perennial wrote about it last: it was renamed "
-            "outside of Perennial, and the ledger knows it by its old name.",
-            f"Rename it back in MLflow; or `perennial reconcile {model} --keep registry --reason …` begins a history "
-            f"under the new name, with {history.named(registry.alias)} as champion.",
+            "outside of Perennial.",
+            f"Rename it back in MLflow; or `perennial reconcile {model} --keep registry --reason …` goes on under this "
+            f"name, with {history.named(registry.alias)} as champion.",
             is_of_whole=True,
         )
-    if mark.token > ledger.signed_token:
+    if noted is None or mark.token > noted.token:
         return Disagreement(
             f"The ledger at {ledger.place} is older than MLflow's model {model}, about which {mark.who} wrote "
             f"something that it does not know: it was restored from a backup, or put back. {_both(ledger, registry)}",
@@ -280,6 +303,24 @@ def _unknown_champion(model: str, ledger: LedgerState, registry: RegistryState) 
     )
 
 
+def _without_mark(model: str, ledger: LedgerState, registry: RegistryState) -> Disagreement | None:
+    if registry.is_mark_damaged:
+        return Disagreement(
+            f"The tag {tags.LEDGER} of MLflow's model {model} is not what Perennial writes there, so it is not known "
+            f"whose ledger keeps it. {_both(ledger, registry)}",
+            f"Restore it from a backup of MLflow; or {_keep_registry(model, registry)}.",
+            is_of_whole=True,
+        )
+    if not registry.is_there or ledger.mark is None or not ledger.mark.is_left:
+        return None
+    return Disagreement(
+        f"MLflow's model {model} does not bear the mark that the ledger left with it: it is another model of that "
+        f"name, or was restored from a backup. {_both(ledger, registry)}",
+        f"Bring the right one back; or {_keep_registry(model, registry)}.",
+        is_of_whole=True,
+    )
+
+
 def _other_ledger(model: str, ledger: LedgerState, registry: RegistryState, mark: Mark) -> Disagreement:
     own = "knows nothing of it" if not ledger.moves else "has a history of it, too"
     return Disagreement(
@@ -332,23 +373,17 @@ def _roll_back(model: str, version: str, ledger: LedgerState, registry: Registry
 
 def sign(client: "MlflowClient", ledger: Ledger, lease: Lease) -> None:
     """Leave the ledger's mark with the lease's model in the registry. Raises LeaseLostError when that came too late."""
-    ledger.note_signed(lease)
+    ledger.note_mark(lease, is_left=False)
     mark = Mark(ledger=ledger.identity(), token=lease.token, model=lease.model, who=lease.holder)
     client.set_registered_model_tag(lease.model, tags.LEDGER, mark.model_dump_json())
-    lease.confirm()
+    ledger.note_mark(lease, is_left=True)
 
 
 def _mark(text: str | None) -> Mark | None:
-    if text is None:
-        return None
     try:
-        return Mark.model_validate_json(text)
+        return Mark.model_validate_json(text or "")
     except ValidationError:
-        raise RegistryError(
-            f"The tag {tags.LEDGER} of a model in MLflow is not what Perennial writes there, so it is not known whose "
-            "ledger keeps it.",
-            remedy="Restore it from a backup of MLflow, or delete the tag there; then run the same command again.",
-        ) from None
+        return None
 
 
 def _renamed_to(client: "MlflowClient", model: str) -> str | None:

@@ -73,6 +73,8 @@ MARKS = sa.Table(
     _TABLES,
     *(sa.Column(name, sa.Text, primary_key=True) for name in ("registry", "model")),
     sa.Column("token", sa.BigInteger),
+    # Whether a mark has arrived in the registry, this one or one before.
+    sa.Column("is_left", sa.Boolean),
 )
 RUNS = sa.Table(
     "perennial_runs",

@@ -141,6 +141,15 @@ def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
         raise
 
 
+def signed(desk: Desk) -> Desk:
+    """`desk`, the ledger's mark left with a model that was not there before."""
+    if desk.disagreement or not desk.ledger.is_unsigned or not desk.has_model():
+        return desk
+    ledger = replace(desk.ledger, is_unsigned=False)
+    _sign(desk.client, ledger, desk.lease)
+    return replace(desk, ledger=ledger)
+
+
 def settle(home: Home, model: str) -> None:
     """Mend what a killed promotion or rollback of `model` left, if there is anything."""
     if Ledger.open(home).open_intents(model):

@@ -84,6 +84,11 @@ def unfinished(entries: Sequence[Entry]) -> str | None:
     )
 
 
+def cut_short(entries: Sequence[Entry]) -> list[Event]:
+    """The moves that were begun and came to nothing, as far as could be seen afterwards; oldest first."""
+    return [event for event in events(entries) if event.action in MOVES and event.state is State.ABANDONED]
+
+
 def named(version: str | None) -> str:
     """The version in words."""
     return f"version {version}" if version else "no version"

@@ -81,6 +81,18 @@ class Entry(Record):
 
 
 @dataclass(frozen=True)
+class LeftMark:
+    """What the ledger knows of the mark that a registry bears of it."""
+
+    registry: str
+    """Its address, as entries name it."""
+    token: int
+    """Of the last mark, which may not have arrived."""
+    is_left: bool
+    """A mark, this or one before, has arrived."""
+
+
+@dataclass(frozen=True)
 class Ledger:
     """The ledger, as far as it is about one registry."""
 
@@ -111,25 +123,26 @@ class Ledger:
         with self.database.reading() as connection:
             return str(connection.scalar(sa.select(IDENTITY.c.id)))
 
-    def signed_token(self, model: str) -> int:
-        """The token of the mark that was left last with `model` in the registry; 0: none was."""
-        ours = (MARKS.c.registry == self.registry, MARKS.c.model == model)
+    def marks(self, model: str) -> list[LeftMark]:
+        """The marks of `model` that were left, or about to be, in this and other registries."""
         with self.database.reading() as connection:
-            return int(connection.scalar(sa.select(MARKS.c.token).where(*ours)) or 0)
+            rows = connection.execute(sa.select(MARKS).where(MARKS.c.model == model).order_by(MARKS.c.registry))
+            return [LeftMark(row.registry, int(row.token), is_left=bool(row.is_left)) for row in rows]
 
-    def signed_as(self, model: str) -> list[str]:
-        """The registries, by their addresses, with which a mark of `model` was left."""
-        registries = sa.select(MARKS.c.registry).where(MARKS.c.model == model).order_by(MARKS.c.registry)
-        with self.database.reading() as connection:
-            return [str(name) for name in connection.scalars(registries)]
-
-    def note_signed(self, lease: Lease) -> None:
-        """A mark of `lease` is about to be left. Raises LeaseLostError if it is not held any more."""
+    def note_mark(self, lease: Lease, *, is_left: bool) -> None:
+        """A mark of `lease` is about to be left, or `is_left`. Raises LeaseLostError if it is not held any more."""
         ours = {"registry": self.registry, "model": lease.model}
         with self.database.transaction() as connection:
             lease.fence(connection)
+            before = connection.scalar(sa.select(MARKS.c.is_left).filter_by(**ours))
             connection.execute(sa.delete(MARKS).filter_by(**ours))
-            connection.execute(sa.insert(MARKS).values(**ours, token=lease.token))
+            connection.execute(sa.insert(MARKS).values(**ours, token=lease.token, is_left=is_left or bool(before)))
+
+    def forget_mark(self, lease: Lease) -> None:
+        """The registry has no model to bear a mark any more. Raises LeaseLostError if `lease` is not held any more."""
+        with self.database.transaction() as connection:
+            lease.fence(connection)
+            connection.execute(sa.delete(MARKS).filter_by(registry=self.registry, model=lease.model))
 
     def newest_token(self, model: str) -> int:
         """The highest token under which something was written about `model`; 0: nothing was."""

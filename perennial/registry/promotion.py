@@ -89,8 +89,8 @@ def promoted_or_held(
     `verified`: its package was fetched from the registry just now, and serves.
     """
     version = registered.version
-    if desk.disagreement:
-        return _held(desk, registered, str(desk.disagreement), decision_digest)
+    if held := _unclear(desk, registered, decision_digest):
+        return held
     try:
         moved = move(desk, _plan(registered, action, reason, decision_digest, verified=verified))
     except smoke.CannotServeError as error:
@@ -115,6 +115,31 @@ def _stale(desk: Desk, registered: RegisteredVersion, decision_digest: str | Non
     return _held(desk, registered, reason, decision_digest)
 
 
+def _unclear(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion | None:
+    """It held, for it is not clear who is champion; None: that is clear. The same run can be ended later."""
+    reason = str(desk.disagreement) if desk.disagreement else _may_have_served(desk, registered.version)
+    if reason is None:
+        return None
+    held = _held(desk, registered, reason, decision_digest)
+    desk.mark(registered.version, tags.REGISTERED)
+    return held
+
+
+def _may_have_served(desk: Desk, version: str) -> str | None:
+    """A first champion whose promotion was cut short may have served, and its alias been taken away since."""
+    entries = desk.ledger.entries(desk.model)
+    if history.moves(entries):
+        return None
+    others = [event.to_version for event in history.cut_short(entries) if event.to_version != version]
+    if not others:
+        return None
+    return (
+        f"The promotion of version {others[-1]} of {desk.model} was cut short, and it is not known whether it served: "
+        f"`perennial promote {desk.model} {others[-1]}` lets it serve, and `perennial run {desk.model}` then compares "
+        f"version {version} with it."
+    )
+
+
 def _held(desk: Desk, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
     version, serving = registered.version, desk.champion()
     progress.note(reason)
@@ -126,8 +151,8 @@ def _held(desk: Desk, registered: RegisteredVersion, reason: str, decision_diges
 def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
     """Let the version await a person's approval; held, if another champion serves than it was judged against."""
     version, serving = registered.version, desk.champion()
-    if desk.disagreement:
-        return _held(desk, registered, str(desk.disagreement), decision_digest)
+    if held := _unclear(desk, registered, decision_digest):
+        return held
     if serving != registered.champion_version:
         return _stale(desk, registered, decision_digest)
     reason = (

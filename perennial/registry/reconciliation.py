@@ -5,7 +5,7 @@ from enum import StrEnum
 from perennial.artifacts import Record
 from perennial.errors import RegistryError
 from perennial.home import Home
-from perennial.registry import agreement, history, smoke, tracking
+from perennial.registry import agreement, guard, history, smoke, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.guard import Desk, Move, at_desk, move
 from perennial.registry.ledger import Action, Ledger
@@ -31,8 +31,12 @@ class Reconciled(Record):
 
 
 def disagreement(home: Home, model: str) -> Disagreement | None:
-    """How ledger and registry disagree about `model`; None: they don't. Raises RegistryError if one can't be read."""
+    """How ledger and registry disagree about `model`, after what was cut short is mended; None: they don't.
+
+    Raises RegistryError if one of them can't be read.
+    """
     Ledger.open(home)
+    guard.settle(home, model)
     with tracking.session(home) as client:
         return agreement.examine(client, home, model)
 
@@ -98,3 +102,5 @@ def _sign(desk: Desk) -> None:
     """From now on this ledger keeps the model, whoever did before."""
     if desk.has_model():
         agreement.sign(desk.client, desk.ledger, desk.lease)
+    else:
+        desk.ledger.forget_mark(desk.lease)

@@ -62,8 +62,10 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
         known = retention_versions.every_version(client)
         _check(home, known, models)
         # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
-        for model in set(models or known) & set(Ledger.open(home).models()):
-            agreement.require(client, home, model, UNTOUCHED)
+        ledger = Ledger.open(home)
+        for model in models or known:
+            if agreement.is_kept(client, ledger, home, model):
+                agreement.require(client, home, model, UNTOUCHED)
         chosen = retention_versions.going(client, known, tuple(models or known), policy)
         names = {(version.name, version.version) for version, _ in chosen}
         there = [one for some in known.values() for one in some if not retention_versions.is_removed(one)]

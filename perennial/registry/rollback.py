@@ -17,6 +17,8 @@ class RolledBack(Record):
     before: str | None
     moved: bool
     """False: it was champion already."""
+    disagreement: str = ""
+    """What ledger and registry still disagree about, and the ways out."""
 
 
 def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
@@ -28,17 +30,21 @@ def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
     with at_desk(home, model) as desk:
         known, before = history.moves(desk.ledger.entries(model)), desk.champion()
         target = to or _previous(desk, known)
-        if target == before:
+        if target == before and desk.disagreement is None:
             return RolledBack(model=model, version=target, before=before, moved=False)
         _check_served(desk, target)
         smoke.check(desk, target, remedy="Name another version with --to.", compare=False)
-        if not move(desk, Move(Action.ROLLBACK, target, before, reason, verified=True)):
+        if target == before:
+            # It was moved there by hand, which is right now.
+            desk.note(Action.ROLLBACK, target, reason, before=before)
+        elif not move(desk, Move(Action.ROLLBACK, target, before, reason, verified=True)):
             raise RegistryError(
                 f"The champion of {model} changed while version {target} was tried: it is "
                 f"{history.named(desk.champion())} now, and was {history.named(before)}. It was left so.",
                 remedy=f"See `perennial history {model}`, and name the version with --to if it is still needed.",
             )
-        return RolledBack(model=model, version=target, before=before, moved=True)
+        rest = desk.disagreement if desk.disagreement and desk.disagreement.is_of_whole else ""
+        return RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
 
 
 def _previous(desk: Desk, known: list[Event]) -> str:
@@ -63,7 +69,8 @@ def _previous(desk: Desk, known: list[Event]) -> str:
 def _check_served(desk: Desk, target: str) -> None:
     found = versions.candidate(desk.client, desk.model, target)
     served = history.champions(desk.ledger.entries(desk.model))
-    if target in served or found.status == tags.PROMOTED:
+    # A tag is believed only where the ledger knows of no champion at all, as when it is a new one.
+    if target in served or (not served and found.status == tags.PROMOTED):
         return
     raise RegistryError(
         f"Version {target} of {desk.model} was never champion; it is {found.status or 'of unknown status'}. A rollback "

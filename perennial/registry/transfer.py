@@ -15,7 +15,7 @@ from perennial import progress
 from perennial.artifacts import Champion, Decision, Evidence, Outcome, RegisteredVersion, Status
 from perennial.errors import DisagreementError, RegistryError, SpecError
 from perennial.home import Home
-from perennial.registry import aliases, history, judging, packages, parcels, tags, tracking, versions
+from perennial.registry import aliases, guard, history, judging, packages, parcels, tags, tracking, versions
 from perennial.registry.guard import Desk, at_desk
 from perennial.registry.ledger import Action
 from perennial.registry.parcels import Parcel
@@ -33,6 +33,10 @@ class Transferred(Conclusion):
 
 class SidedError(RegistryError):
     """What went wrong at the source, or at the target."""
+
+
+class SidedDisagreementError(DisagreementError):
+    """Ledger and registry disagree at the source, or at the target."""
 
 
 def transfer(home: Home, model: str, version: str, *, to: str | None = None, name: str | None = None) -> Transferred:
@@ -81,10 +85,11 @@ def _side(which: str, place: str) -> Iterator[None]:
     """Say on which side something went wrong; the innermost says it."""
     try:
         yield
-    except SidedError:
+    except (SidedError, SidedDisagreementError):
         raise
     except DisagreementError as error:
-        raise DisagreementError(f"At the {which}, {place}: {error.problem}", remedy=error.remedy) from error
+        where = f"With MLFLOW_TRACKING_URI set to {place}: {error.remedy}"
+        raise SidedDisagreementError(f"At the {which}, {place}: {error.problem}", remedy=where) from error
     except RegistryError as error:
         raise SidedError(f"At the {which}, {place}: {error.problem}", remedy=error.remedy) from error
 
@@ -107,7 +112,7 @@ def _delivered(there: Home, parcel: Parcel) -> Conclusion:
         # Two that copy at once must not both find that it is not there yet.
         progress.note(f"Copying it to {tracking.masked(tracking.registry_uri(there))} as {model}.")
         registered = versions.register(parcel.stored.spec, parcel.run_key, evidence, there, parcel.brought)
-        return _concluded(desk, registered, evidence.decision, parcel)
+        return _concluded(guard.signed(desk), registered, evidence.decision, parcel)
 
 
 def _ended_before(desk: Desk, parcel: Parcel) -> Conclusion | None:

@@ -41,6 +41,8 @@ class FinishedVersion(Record):
     registered: RegisteredVersion
     status: str
     """promoted, held or rejected."""
+    serves: bool = False
+    """It is champion now."""
 
 
 class Candidate(Record):
@@ -198,6 +200,14 @@ def find(client: "MlflowClient", home: Home, model: str, version: str | None = N
     if found is None:
         if disagreement:
             raise disagreement.error()
+        served = [one for one in client.search_model_versions(f"name = '{model}'") if _was_promoted(one)]
+        if served:
+            raise RegistryError(
+                f"{model} has no champion any more: version {listing(_newest_first(served), 5)} was promoted once, and "
+                "was taken out of service.",
+                remedy=f"`perennial rollback {model} --to N --reason …` lets one serve again, or name it with "
+                "--version.",
+            )
         raise RegistryError(
             f"{model} has no champion yet: no version of it was promoted.",
             remedy=f"Run `perennial run {model}` first, or name a version with --version.",
@@ -205,6 +215,14 @@ def find(client: "MlflowClient", home: Home, model: str, version: str | None = N
     if disagreement:
         progress.note(str(disagreement))
     return found
+
+
+def _was_promoted(version: "ModelVersion") -> bool:
+    return bool(version.tags.get(tags.STATUS) == tags.PROMOTED)
+
+
+def _newest_first(some: "list[ModelVersion]") -> list[str]:
+    return sorted((str(version.version) for version in some), key=int, reverse=True)
 
 
 def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
@@ -216,14 +234,19 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
         for version in _by_run_key(client, model, run_key):
             status = version.tags.get(tags.STATUS)
             if status == tags.PROMOTED or (status in tags.FINISHED and _judged_against(client, home, version)):
-                return FinishedVersion(registered=_record(version), status=status)
-            if aliases.CHAMPION in client.get_model_version(model, version.version).aliases:
+                return FinishedVersion(registered=_record(version), status=status, serves=_serves(client, version))
+            if _serves(client, version):
                 if status == tags.BY_HAND:
-                    return FinishedVersion(registered=_record(version), status=status)
+                    return FinishedVersion(registered=_record(version), status=status, serves=True)
                 # Killed between moving the alias and saying so.
                 client.set_model_version_tag(model, version.version, tags.STATUS, tags.PROMOTED)
-                return FinishedVersion(registered=_record(version), status=tags.PROMOTED)
+                return FinishedVersion(registered=_record(version), status=tags.PROMOTED, serves=True)
     return None
+
+
+def _serves(client: "MlflowClient", version: "ModelVersion") -> bool:
+    # What a search finds does not name aliases.
+    return bool(aliases.CHAMPION in client.get_model_version(version.name, version.version).aliases)
 
 
 def register(

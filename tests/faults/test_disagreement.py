@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import tiny_pipeline
 from place import Ended, Place
 
-from perennial.registry import aliases, serving, tracking
+from perennial.registry import agreement, aliases, guard, rollback, serving, tracking
 from perennial.registry.ledger import Action, Ledger
 from perennial.registry.reconciliation import disagreement
 
@@ -100,6 +101,32 @@ def lose_ledger(place: Place) -> None:
         path.unlink()
 
 
+def put_another_in_its_place(place: Place) -> None:
+    """The model is renamed, and one of its old name has the same numbers and an alias."""
+    with tracking.session(place.home) as client:
+        bad = client.get_model_version("tiny", "2")
+        client.rename_registered_model("tiny", "archive")
+        client.create_registered_model("tiny")
+        client.create_model_version("tiny", bad.source, bad.run_id, tags=dict(bad.tags))
+        client.set_registered_model_alias("tiny", aliases.CHAMPION, "1")
+
+
+def delete_tag(place: Place) -> None:
+    with tracking.session(place.home) as client:
+        client.delete_registered_model_tag("tiny", "perennial.ledger")
+
+
+def damage_mark(place: Place) -> None:
+    with tracking.session(place.home) as client:
+        client.set_registered_model_tag("tiny", "perennial.ledger", "{oops")
+
+
+def forget_marks(place: Place) -> None:
+    """As a ledger that a Perennial wrote which left none."""
+    with Ledger.open(place.home).database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM perennial_ledger_marks")
+
+
 SABOTAGES: dict[str, tuple[Sabotage, str]] = {
     "alias deleted": (delete_alias, "its alias `champion` is gone from MLflow"),
     "alias moved": (move_alias, "points to version 2, but the ledger has version 1 as champion"),
@@ -109,6 +136,8 @@ SABOTAGES: dict[str, tuple[Sabotage, str]] = {
     "older registry": (restore_registry, "MLflow's model tiny is older than what the ledger has of it"),
     "older ledger": (restore_ledger, "is older than MLflow's model tiny"),
     "fresh ledger": (lose_ledger, "is kept by another ledger than the one at"),
+    "impostor": (put_another_in_its_place, "does not bear the mark that the ledger left with it"),
+    "damaged mark": (damage_mark, "is not what Perennial writes there"),
 }
 
 
@@ -238,6 +267,90 @@ def test_an_alias_that_goes_while_a_run_is_judging_holds_it(judged: Place, monke
     assert (ended.code, ended.json["status"]) == (3, "held"), ended.text
     assert "alias `champion` is gone from MLflow" in ended.json["reasons"][-1]
     assert judged.champion() is None
+    monkeypatch.undo()
+    judged.command("reconcile", "tiny", "--keep", "ledger", "--reason", "A test.")
+    assert judged.run("--json", "--set=training.seed=6").json["status"] == "promoted", "it is judged to its end"
+
+
+def test_a_first_champion_that_may_have_served_is_compared_with(
+    make_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is killed right after the alias moved, and the alias is taken away before anybody looks."""
+    place, real = make_place(), guard.point
+
+    def killed(*given: object) -> None:
+        real(*given)  # type: ignore[arg-type]
+        delete_alias(place)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(guard, "point", killed)
+        assert place.run("--json").code == 1
+    held = place.run(*WORSE, "--json")
+    assert (held.code, held.json["status"], place.champion()) == (3, "held", None), held.text
+    assert "`perennial promote tiny 1` lets it serve" in held.json["reasons"][-1]
+    assert place.command("promote", "tiny", "1").code == 0
+    assert place.run(*WORSE, "--json").json["status"] == "rejected"
+
+
+def test_a_registry_from_before_any_mark_is_an_older_one(judged: Place) -> None:
+    delete_tag(judged)
+    forget_marks(judged)
+    copied(judged.home.mlflow / "mlflow.db", judged.folder / "mlflow.backup")
+    assert judged.run(*WORSE, "--set=training.seed=8", "--json").json["status"] == "rejected"
+    restore_registry(judged)
+    held = judged.run("--set=training.seed=9", "--json")
+    assert (held.code, "does not bear the mark" in held.json["reasons"][0]) == (3, True), held.text
+
+
+def test_an_alias_moved_by_hand_can_be_made_right_by_a_rollback_to_it(judged: Place) -> None:
+    assert judged.run("--json", "--set=training.seed=6").json["version"] == "3"
+    with tracking.session(judged.home) as client:
+        client.set_registered_model_alias("tiny", aliases.CHAMPION, "1")
+    assert disagreement(judged.home, "tiny") is not None
+    assert judged.command("rollback", "tiny", "--to", "1", "--reason", "It is right so.").code == 0
+    assert disagreement(judged.home, "tiny") is None
+
+
+def test_who_promotes_meanwhile_is_no_disagreement(judged: Place) -> None:
+    """Looked at all the time, while the alias moves back and forth."""
+    assert judged.run("--json", "--set=training.seed=6").json["version"] == "3"
+    seen: list[object] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            with tracking.session(judged.home) as client:
+                seen.append(agreement.examine(client, judged.home, "tiny"))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(4):
+        rollback.rollback(judged.home, "tiny", "13"[number % 2], "A test.")
+    ended.set()
+    looking.join()
+    assert seen
+    assert set(seen) == {None}
+
+
+def test_a_model_out_of_service_says_so(judged: Place) -> None:
+    delete_alias(judged)
+    judged.command("reconcile", "tiny", "--keep", "registry", "--reason", "Out of service.")
+    said = judged.command("predict", "tiny", "record profit")
+    assert (said.code, "version 1 was promoted once" in said.text, "rollback tiny --to N" in said.text) == (
+        1,
+        True,
+        True,
+    )
+    again = judged.run("--json")
+    assert (again.code, "`perennial rollback tiny --to 1" in again.json["reasons"][0]) == (0, True)
+    assert judged.command("rollback", "tiny", "--to", "1", "--reason", "Back.").code == 0
+
+
+def test_the_same_registry_by_another_address(judged: Place) -> None:
+    url = {"PERENNIAL_DATABASE_URL": f"sqlite:///{judged.home.root / 'ledger.db'}"}
+    held = judged.run("--json", **url)
+    assert (held.code, "under another address, embedded" in held.json["reasons"][0]) == (3, True), held.text
 
 
 def test_what_was_once_followed_without_a_word_holds_now(judged: Place) -> None:
@@ -254,8 +367,8 @@ def test_what_was_once_followed_without_a_word_holds_now(judged: Place) -> None:
 
 
 def test_a_home_made_before_the_marks_goes_on(judged: Place) -> None:
-    with tracking.session(judged.home) as client:
-        client.delete_registered_model_tag("tiny", "perennial.ledger")
+    delete_tag(judged)
+    forget_marks(judged)
     assert judged.run("--json").json["reasons"] == ["Already trained: version 1 (promoted)."]
     assert judged.command("rollback", "tiny", "--to", "1", "--reason", "A test.").code == 0
     assert disagreement(judged.home, "tiny") is None

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("registry", sa.Text, primary_key=True),
         sa.Column("model", sa.Text, primary_key=True),
         sa.Column("token", sa.BigInteger, nullable=False),
+        sa.Column("is_left", sa.Boolean, nullable=False),
     )
 
 
