@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import own_rows
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference.cost import peak_memory
 
 OURS, PLAIN = "perennial", "plain"
@@ -89,31 +89,31 @@ def _measured(folder: Path, who: str, way: Callable[[Path], dict[str, float]], r
 
 def ours(folder: Path) -> dict[str, float]:
     """Seconds of Perennial's steps on the rows in `folder`, and the peak of memory."""
-    from perennial import telemetry
+    from perennial.core import telemetry
 
     telemetry.off()
     import duckdb  # noqa: F401 - loaded before the clock starts, as what the peer needs is
     import great_expectations  # noqa: F401
     from transformers import AutoTokenizer  # noqa: F401
 
-    from perennial.data import snapshot as snapshots
-    from perennial.data import validation
-    from perennial.training import encoding
+    from perennial.ingest import snapshots
+    from perennial.training.encoding import row_encoding
+    from perennial.validation import snapshot_validation
 
     spec, home = own_rows.pipeline(folder, "rows.jsonl"), Home(folder / "home")
     clock = _Clock()
     snapshot = snapshots.ingest(spec, home)
     clock.lap("read")
-    validated = validation.validate(spec, snapshot, home)
+    validated = snapshot_validation.validate(spec, snapshot, home)
     clock.lap("validate and split")
-    encoding.encode(spec, validated, home)
+    row_encoding.encode(spec, validated, home)
     clock.lap("encode")
     return clock.laps | {PEAK: peak_memory()}
 
 
 def plain(folder: Path) -> dict[str, float]:
     """Seconds of pandas, Great Expectations on one frame, `train_test_split` and `map`, and the peak of memory."""
-    from perennial import telemetry
+    from perennial.core import telemetry
 
     telemetry.off()
     import great_expectations  # noqa: F401 - `_expect` uses it

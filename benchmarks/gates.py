@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from perennial.evaluation import resampling, tallies
+from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct
-from perennial.kinds import Prediction
+from perennial.metrics import sums
+from perennial.metrics.prediction import Prediction
 
 PAIRS = 1000
 ROWS = (50, 200, 1000, 5000)
@@ -40,9 +41,9 @@ class World:
     def distinct(self) -> Distinct:
         """The combinations as rows."""
         ours, theirs = (_answers(answers) for answers in (self.candidate, self.champion))
-        both = zip(*(tallies.single_label(self.targets, given, LABELS) for given in (ours, theirs)), strict=True)
+        both = zip(*(sums.single_label(self.targets, given, LABELS) for given in (ours, theirs)), strict=True)
         one, other = next(both)
-        return Distinct.of(tallies.paired(one, other))
+        return Distinct.of(sums.paired(one, other))
 
     def difference(self, metric: str) -> float:
         """Candidate minus champion on infinitely many rows."""
@@ -111,7 +112,7 @@ def _simulated_losses(rows: int) -> dict[str, object]:
         # exponential: the log loss of an answer whose probability is spread evenly
         shared, one, other = draw.exponential([[0.2], [0.1], [0.1]], (3, rows))
         both = [_losses(shared + one + margin), _losses(shared + other)]
-        distinct = Distinct.of(tallies.paired(*both))
+        distinct = Distinct.of(sums.paired(*both))
         found = resampling.estimate(distinct, distinct.counts(), confidence=CONFIDENCE, resamples=RESAMPLES)
         # The first metric of these tallies; lower is better.
         ours += bool(found.high[0] < margin)
@@ -120,10 +121,10 @@ def _simulated_losses(rows: int) -> dict[str, object]:
     return {f"log_loss, {rows:,} rows, worse by the margin": figures}
 
 
-def _losses(values: np.ndarray) -> tallies.Tallies:
+def _losses(values: np.ndarray) -> sums.Tallies:
     likely = np.exp(-values)
     answers: list[Prediction] = [{"label": "a", "scores": {"a": share, "b": 1 - share}} for share in likely.tolist()]
-    return tallies.single_label(["a"] * len(values), answers, ("a", "b"))[1]
+    return sums.single_label(["a"] * len(values), answers, ("a", "b"))[1]
 
 
 def _answers(labels: Sequence[str]) -> list[Prediction]:

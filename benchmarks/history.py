@@ -17,9 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
-from perennial.data.findings import PartSummary
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.findings import PartSummary
 
 ROWS = 1_000
 ROUNDS = 3
@@ -56,46 +56,49 @@ def measure(scratch: Path) -> dict[str, object]:
 
 def build(folder: Path, parts: int) -> None:
     """A home in `folder` with so many parts of ROWS rows, read, validated and encoded."""
-    from perennial import store
-    from perennial.training import encoding
+    from perennial.core import store
+    from perennial.inference import tokenization
+    from perennial.training.encoding import row_encoding
 
     # Nothing of it has to outlive a loss of power, and one tokenizer serves all parts.
-    with patch.object(store, "_fsync"), patch.object(encoding, "Tokenizer", lru_cache(encoding.Tokenizer)):
+    with patch.object(store, "_fsync"), patch.object(row_encoding, "Tokenizer", lru_cache(tokenization.Tokenizer)):
         _build(folder, parts)
 
 
 def _build(folder: Path, parts: int) -> None:
-    from perennial.data import part_validation, snapshot, validation
-    from perennial.training import encoding
+    from perennial.ingest import snapshots
+    from perennial.training.encoding import row_encoding
+    from perennial.validation import part_validation, snapshot_validation
 
     spec, home = _spec(folder), Home(folder / "home")
     for number in range(parts):
         _write(folder, number)
         if number == 0:
-            made = snapshot.ingest(spec, home)
-            validation.validate(spec, made, home)
+            made = snapshots.ingest(spec, home)
+            snapshot_validation.validate(spec, made, home)
     made = _grown(spec, home, parts)
-    keys = validation._part_keys(spec, made, [{} for _ in made.parts])
+    keys = snapshot_validation._part_keys(spec, made, [{} for _ in made.parts])
     first = home.store.get(part_validation.STEP, keys[0], PartSummary)
     for number in range(1, parts):
         _as_validated(home, first, made.parts[number], keys[number])
-    data = validation.validate(spec, made, home)
-    snapshot.accept(spec, made, home)
-    encoding.encode(spec, data, home)
+    data = snapshot_validation.validate(spec, made, home)
+    snapshots.accept(spec, made, home)
+    row_encoding.encode(spec, data, home)
 
 
 def add_part(folder: Path) -> dict[str, float]:
     """Take in what is new, up to training."""
-    from perennial.data import snapshot, validation
-    from perennial.training import encoding
+    from perennial.ingest import snapshots
+    from perennial.training.encoding import row_encoding
+    from perennial.validation import snapshot_validation
 
     spec, home, times = _spec(folder), Home(folder / "home"), [time.perf_counter()]
-    made = snapshot.ingest(spec, home)
+    made = snapshots.ingest(spec, home)
     times.append(time.perf_counter())
-    data = validation.validate(spec, made, home)
-    snapshot.accept(spec, made, home)
+    data = snapshot_validation.validate(spec, made, home)
+    snapshots.accept(spec, made, home)
     times.append(time.perf_counter())
-    encoding.encode(spec, data, home)
+    row_encoding.encode(spec, data, home)
     times.append(time.perf_counter())
     if made.new_rows != ROWS:
         raise RuntimeError(f"{made.new_rows:,} new rows were read, {ROWS:,} expected")
@@ -104,13 +107,14 @@ def add_part(folder: Path) -> dict[str, float]:
 
 def look_for_news(folder: Path) -> dict[str, float]:
     """What a scheduled run does where nothing is new."""
-    from perennial.data import news, snapshot
+    from perennial.ingest import snapshots
+    from perennial.runs import enough_new
 
     spec, home = _spec(folder), Home(folder / "home")
-    made = snapshot.ingest(spec, home)
-    if news.too_few(spec, made, home) is None:
-        news.note_trained(spec, made, home)
-    if news.too_few(spec, made, home) is None:
+    made = snapshots.ingest(spec, home)
+    if enough_new.too_few(spec, made, home) is None:
+        enough_new.note_trained(spec, made, home)
+    if enough_new.too_few(spec, made, home) is None:
         raise RuntimeError("nothing is new, and yet the run would not be skipped")
     return {}
 
@@ -140,15 +144,15 @@ def _write(folder: Path, number: int) -> None:
 
 def _grown(spec: PipelineSpec, home: Home, count: int):
     """A snapshot with a part for each file, its head waiting to be accepted."""
-    from perennial.data import columns, parts, retirements, rows, snapshot, sources
-    from perennial.store import write_atomically
+    from perennial.core.store import write_atomically
+    from perennial.ingest import canonical_rows, parts, retirements, snapshots, sources
 
     states, written = {}, []
     for piece in sources.pieces(spec, {}):
-        batches = [rows.canonical(batch, spec) for batch in piece.read(None)]
-        written += parts.write(iter(batches), columns.schema(spec), home.store)
-        states[piece.name] = snapshot.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
-    made = snapshot.ingest(spec, home).model_copy(
+        batches = [canonical_rows.canonical(batch, spec) for batch in piece.read(None)]
+        written += parts.write(iter(batches), canonical_rows.schema(spec), home.store)
+        states[piece.name] = snapshots.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
+    made = snapshots.ingest(spec, home).model_copy(
         update={
             "parts": tuple(written),
             "digest": retirements.digest_of([part.sha256 for part in written], ()),
@@ -156,8 +160,8 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
             "new_rows": ROWS,
         }
     )
-    head = snapshot.Head(snapshot=made, pieces=states)
-    write_atomically(snapshot._read_path(spec, home), head.model_dump_json(indent=1) + "\n")
+    head = snapshots.Head(snapshot=made, pieces=states)
+    write_atomically(snapshots._read_path(spec, home), head.model_dump_json(indent=1) + "\n")
     return made
 
 
@@ -165,8 +169,8 @@ def _as_validated(home: Home, first: PartSummary, part, key: str) -> None:
     """Store `part` as validation passes it when every row is good."""
     import shutil
 
-    from perennial import digest
-    from perennial.data import part_validation
+    from perennial.core import digest
+    from perennial.validation import part_validation
 
     def make(folder: Path) -> PartSummary:
         shutil.copyfile(home.store.root / part.path, folder / part_validation.ROWS)

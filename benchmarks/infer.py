@@ -17,11 +17,11 @@ import numpy as np
 
 from benchmarks import own_rows, turns
 from benchmarks.own_rows import Work
-from perennial.artifacts import TrainedModel
 from perennial.inference import cpu
 from perennial.inference.predictor import Predictor
 from perennial.inference.runtime import Graph
 from perennial.inference.tokenization import Tokenizer
+from perennial.records.training import TrainedModel
 
 OURS = "int8 package"
 EXACT = "torch fp32"

@@ -64,8 +64,8 @@ def _targets(kind: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
     """The target column of the rows of a file with the columns that `SETS` have."""
     import pyarrow as pa
 
-    from perennial.data.sources.base import Batch
-    from perennial.spec import ColumnsSpec
+    from perennial.rows.batch import Batch
+    from perennial.settings.data import ColumnsSpec
 
     task = kinds.get(kind)
     columns = {name: [row[name] for row in rows] for name in rows[0]}

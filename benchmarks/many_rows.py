@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perennial import kinds
-from perennial.home import Home
-from perennial.kinds import Prediction
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.metrics.prediction import Prediction
+from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from perennial.artifacts import Decision, Evaluation, Evidence, ValidatedData
-    from perennial.evaluation.answers import Answers
+    from perennial.evaluation.stored_answers import Answers
+    from perennial.records.data import ValidatedData
+    from perennial.records.decision import Decision
+    from perennial.records.evaluation import Evaluation
+    from perennial.records.run import Evidence
 
 ROWS = 100_000
 SLICES = 30
@@ -57,10 +60,10 @@ def measured() -> dict[str, object]:
 
 
 def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
-    from perennial.artifacts import Contest
-    from perennial.evaluation import answers as stored
-    from perennial.evaluation import gates, label_errors, measuring
+    from perennial.evaluation import from_answers, gates, label_errors
+    from perennial.evaluation import stored_answers as stored
     from perennial.evaluation.report import material, page
+    from perennial.records.evaluation import Contest
 
     folder = home.store.root / PLACE
     times = [time.perf_counter()]
@@ -71,7 +74,7 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
 
     given = stored.read(folder)
     contest = Contest(champion_version="1", champion_labels=LABELS)
-    evaluation = measuring.measure(spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}")
+    evaluation = from_answers.measure(spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}")
     yield "every figure and interval", spent()
     rows = _rows(given)
     doubted = label_errors.look(spec, rows, given.candidate, folder)
@@ -102,8 +105,8 @@ def _write(home: Home, spec: PipelineSpec) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from perennial.evaluation import answers as stored
-    from perennial.evaluation.answers import Answers
+    from perennial.evaluation import stored_answers as stored
+    from perennial.evaluation.stored_answers import Answers
 
     draw = np.random.default_rng(0)
     true = draw.integers(0, len(LABELS), ROWS)
@@ -127,7 +130,10 @@ def _rows(given: Answers) -> pa.Table:
 
 
 def _evidence(evaluation: Evaluation, decision: Decision) -> Evidence:
-    from perennial.artifacts import Evidence, OnnxPackage, Snapshot, TrainedModel
+    from perennial.records.data import Snapshot
+    from perennial.records.package import OnnxPackage
+    from perennial.records.run import Evidence
+    from perennial.records.training import TrainedModel
 
     sha = "0" * 64
     validated = _validated(sha)
@@ -149,7 +155,7 @@ def _evidence(evaluation: Evaluation, decision: Decision) -> Evidence:
 
 
 def _validated(sha: str) -> ValidatedData:
-    from perennial.artifacts import CheckedPart, Part, ValidatedData
+    from perennial.records.data import CheckedPart, Part, ValidatedData
 
     source = Part(path=PART, sha256=sha, rows=ROWS)
     part = CheckedPart(source=source, path=PART, sha256=sha, rows=ROWS, quarantined=0, quarantine_path=None)

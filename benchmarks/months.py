@@ -17,9 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from perennial.artifacts import EncodedData, Start, StartingPoint, TrainedModel, ValidatedData
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.records.data import EncodedData, ValidatedData
+from perennial.records.training import Start, StartingPoint, TrainedModel
+from perennial.settings.pipeline import PipelineSpec
 
 MAKER = Path("pipelines/sentiment/make_data.py")
 MONTHS = 8
@@ -63,9 +64,9 @@ class Course:
 
 def measure(scratch: Path) -> dict[str, object]:
     """Accuracy on old and new months, and what it cost, for each strategy."""
-    from perennial.data import snapshot as snapshots
-    from perennial.data import validation
-    from perennial.training import encoding
+    from perennial.ingest import snapshots
+    from perennial.training.encoding import row_encoding
+    from perennial.validation import snapshot_validation
 
     pipeline, home = scratch / "months", Home(scratch / "home")
     (pipeline / "data").mkdir(parents=True)
@@ -78,9 +79,9 @@ def measure(scratch: Path) -> dict[str, object]:
         held["old" if month <= SHIFT else "new"] += world.rows(month, HELD_OUT)
         spec = _spec(pipeline, {})
         snapshot = snapshots.ingest(spec, home)
-        validated = validation.validate(spec, snapshot, home)
+        validated = snapshot_validation.validate(spec, snapshot, home)
         snapshots.accept(spec, snapshot, home)
-        encoded = encoding.encode(spec, validated, home)
+        encoded = row_encoding.encode(spec, validated, home)
         for course in courses.values():
             _learn(course, pipeline, encoded, validated, home)
         if month == SHIFT:
@@ -89,7 +90,7 @@ def measure(scratch: Path) -> dict[str, object]:
 
 
 def _learn(course: Course, pipeline: Path, encoded: EncodedData, validated: ValidatedData, home: Home) -> None:
-    from perennial.training.finetune import finetune
+    from perennial.training.finetuning import finetune
 
     course.model = finetune(_spec(pipeline, course.settings), encoded, validated, home, _start(course))
     course.learned = tuple(part.source.sha256 for part in validated.parts)
@@ -118,8 +119,8 @@ def _told(course: Course, held: Mapping[str, Sequence[Row]], home: Home) -> str:
 
 def _accuracy(trained: TrainedModel, rows: Sequence[Row], home: Home) -> float:
     from perennial.inference.tokenization import Tokenizer
-    from perennial.training import course as courses
     from perennial.training import model
+    from perennial.training import train_run as courses
 
     folder = home.store.root / trained.path
     tokenizer = Tokenizer(folder / courses.TOKENIZER, 64)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perennial.artifacts import EncodedData, OnnxPackage, Snapshot, TrainedModel, ValidatedData
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.records.data import EncodedData, Snapshot, ValidatedData
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
 
 PHRASEBANK = Path("financial_phrasebank/train.jsonl")
 GENERATED = Path("pipelines/sentiment/data")
@@ -59,7 +61,7 @@ class Work:
 
     def train(self, **training: Any) -> TrainedModel:
         """Fine-tune, with other settings of `training`."""
-        from perennial.training.finetune import finetune
+        from perennial.training.finetuning import finetune
 
         return finetune(self._with(training=training), self.encoded, self.validated, self.home)
 
@@ -73,7 +75,7 @@ class Work:
 
     def rows(self, split: str) -> tuple[list[str], list[str]]:
         """Texts and labels of `split`."""
-        from perennial.data.read import read_split
+        from perennial.validation.read_rows import read_split
 
         table = read_split(self.validated, self.home.store, split, ["text", "label"])
         return table["text"].to_pylist(), table["label"].to_pylist()
@@ -90,17 +92,17 @@ class Work:
 
 def work(scratch: Path, limit: int | None = None) -> Work:
     """A pipeline with the default settings on at most `limit` rows of `labelled`, read, checked and encoded."""
-    from perennial.data import snapshot as snapshots
-    from perennial.data import validation
-    from perennial.training import encoding
+    from perennial.ingest import snapshots
+    from perennial.training.encoding import row_encoding
+    from perennial.validation import snapshot_validation
 
     scratch.mkdir(parents=True, exist_ok=True)
     with (scratch / "rows.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in itertools.islice(labelled(), limit))
     spec, home = pipeline(scratch, "rows.jsonl"), Home(scratch / "home")
     snapshot: Snapshot = snapshots.ingest(spec, home)
-    validated = validation.validate(spec, snapshot, home)
-    return Work(spec, home, validated, encoding.encode(spec, validated, home))
+    validated = snapshot_validation.validate(spec, snapshot, home)
+    return Work(spec, home, validated, row_encoding.encode(spec, validated, home))
 
 
 def pipeline(folder: Path, rows: str) -> PipelineSpec:

@@ -25,7 +25,8 @@ import psutil
 from benchmarks.command import MEGABYTE, SAMPLE_SECONDS
 from benchmarks.main_job import PIPELINE
 from flows import prefect_server
-from perennial.home import Home
+from perennial.core.home import Home
+from perennial.scheduling import prefect_api
 
 RUNS = 3
 ATTEMPTS = 30
@@ -66,12 +67,12 @@ def measure(scratch: Path) -> dict[str, object]:
 @contextmanager
 def _serving(scratch: Path) -> Iterator[tuple[psutil.Process, str]]:
     home = scratch / "home"
-    kept = {name: value for name, value in os.environ.items() if name != prefect_server.API_URL}
+    kept = {name: value for name, value in os.environ.items() if name != prefect_api.API_URL}
     environment = {**kept, "PERENNIAL_HOME": str(home), "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     command = [str(Path(sys.executable).with_name("perennial")), "schedule", PIPELINE.name]
     process = subprocess.Popen(command, cwd=scratch, env=environment, stdout=subprocess.DEVNULL)
     try:
-        api = _until(lambda: prefect_server.running(Home(home)))
+        api = _until(lambda: prefect_api.running(Home(home)))
         _until(lambda: _ask(f"{api}/deployments/name/scheduled/{PIPELINE.name}"))
         yield psutil.Process(process.pid), api
     finally:

@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks import own_rows, turns
 from benchmarks.infer import WARM_UP, Timed, accuracy, by_package
 from benchmarks.own_rows import Work
-from perennial.artifacts import OnnxPackage, TrainedModel
 from perennial.inference.predictor import Predictor
-from perennial.spec import CascadeSpec, StudentSpec
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
+from perennial.settings.export import CascadeSpec, StudentSpec
 
 WHOLE = "whole"
 PRECISION = "int8"
@@ -49,13 +50,13 @@ def measure(scratch: Path) -> dict[str, object]:
 
 
 def _distilled(work: Work, teacher: TrainedModel, student: StudentSpec) -> TrainedModel:
-    from perennial.training.distillation import distill
+    from perennial.training.distillation.student_training import distill
 
     return distill(work.spec, student, teacher, work.encoded, work.validated, work.home)
 
 
 def _cascade(work: Work, made: OnnxPackage) -> OnnxPackage:
-    from perennial.export import cascade, sample
+    from perennial.export import linear_cascade, sample
 
     inputs, targets = sample.of(work.spec, work.validated, work.home.store)
-    return cascade.put_before(work.spec, CascadeSpec(), made, work.encoded, inputs, targets, work.home)
+    return linear_cascade.put_before(work.spec, CascadeSpec(), made, work.encoded, inputs, targets, work.home)

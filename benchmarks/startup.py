@@ -37,10 +37,10 @@ def measure(scratch: Path) -> dict[str, object]:
 
 
 def _base() -> Path:
-    from perennial import spec_file
+    from perennial.pipeline_file import loader
     from perennial.training import base_model
 
-    return base_model.find(spec_file.read(spec_file.find(MODEL))).folder
+    return base_model.find(loader.read(loader.find(MODEL))).folder
 
 
 def _seconds(measured: Measured) -> float:

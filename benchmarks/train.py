@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks import own_rows, turns
 from benchmarks.own_rows import Work
-from perennial import progress
-from perennial.progress import Silent
+from perennial.core import progress
+from perennial.core.progress import Silent
 
 OURS, STOCK = "perennial", "transformers.Trainer"
 STOCK_BATCH = 16
@@ -130,7 +130,7 @@ def _flops_per_sample(work: Work) -> float:
     from transformers import AutoConfig
 
     from perennial.training import base_model
-    from perennial.training.dataset import EncodedRows
+    from perennial.training.encoding.dataset import EncodedRows
 
     config = AutoConfig.from_pretrained(base_model.find(work.spec).folder, local_files_only=True)
     weights = config.num_hidden_layers * (4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size)

@@ -1,4 +1,4 @@
-"""Writes settings.md: every setting of pipeline.yaml, from `perennial.spec` and the docstrings below its fields."""
+"""Writes settings.md: every setting of pipeline.yaml, from `perennial.settings` and the docstrings below its fields."""
 
 import ast
 import inspect
@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from perennial import kinds, spec
+from perennial import kinds
+from perennial.settings.base import Settings
+from perennial.settings.pipeline import PipelineSpec
 
 PAGE = Path(__file__).with_name("settings.md")
 HEAD = """\
 # Settings of pipeline.yaml
 
-Made by `make docs` from `perennial/spec.py`; change it there. Any setting can be overridden for one run:
+Made by `make docs` from `perennial/settings/`; change it there. Any setting can be overridden for one run:
 `perennial run NAME --set training.epochs=1`; an item of a list is named by its number: `--set gates.0.min=0.9`.
 An unknown key is an error that names the nearest known one.
 """
@@ -24,7 +26,7 @@ Schema = Mapping[str, Any]
 
 def page() -> str:
     """The whole page, as Markdown."""
-    schema = spec.PipelineSpec.model_json_schema()
+    schema = PipelineSpec.model_json_schema()
     sections = "".join(_section("", schema, schema["$defs"]))
     return HEAD + sections + "".join(_metrics(name) for name in kinds.names())
 
@@ -32,6 +34,17 @@ def page() -> str:
 def main() -> None:
     """Write the page."""
     PAGE.write_text(page(), encoding="utf-8")
+
+
+def groups() -> dict[str, type[Settings]]:
+    """Every group of settings, by its name."""
+    return {group.__name__: group for group in _below(Settings) if not group.__name__.startswith("_")}
+
+
+def _below(group: type[Settings]) -> Iterator[type[Settings]]:
+    yield group
+    for one in group.__subclasses__():
+        yield from _below(one)
 
 
 def _section(prefix: str, group: Schema, groups: Mapping[str, Schema]) -> Iterator[str]:
@@ -60,8 +73,8 @@ def _inner(field: Schema, groups: Mapping[str, Schema]) -> list[Schema]:
 
 def _docstrings(group: str) -> dict[str, str]:
     """What stands below each field of the settings class `group`, and below those it inherits."""
-    classes = [base for base in reversed(getattr(spec, group).__mro__) if issubclass(base, spec.Settings)]
-    bodies = [node.body for base in classes for node in ast.parse(inspect.getsource(base)).body if _is_class(node)]
+    classes = [parent for parent in reversed(groups()[group].__mro__) if issubclass(parent, Settings)]
+    bodies = [node.body for parent in classes for node in ast.parse(inspect.getsource(parent)).body if _is_class(node)]
     return {
         field.target.id: _line(text.value.value)
         for body in bodies

@@ -8,7 +8,7 @@ from typing import cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from perennial import progress
+from perennial.core import progress
 
 INSTANT = 0.05
 """Seconds under which a step is not worth a word about its time."""

@@ -12,8 +12,8 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from flows.scheduled import scheduled
-from perennial.spec import PipelineSpec
-from perennial.spec_schedule import ScheduleSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.schedule import ScheduleSpec
 
 TAG = "perennial"
 DATA_LANDED = "perennial.data-landed"

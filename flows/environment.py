@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from perennial import telemetry
-from perennial.home import Home
+from perennial.core import telemetry
+from perennial.core.home import Home
 
 _EMBEDDED = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",

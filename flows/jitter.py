@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from perennial import digest
+from perennial.core import digest
 
 PARTS = 2**32
 

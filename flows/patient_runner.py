@@ -6,7 +6,7 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 from prefect.runner import Runner
 
-from perennial import progress
+from perennial.core import progress
 
 
 class PatientRunner(Runner):

@@ -13,10 +13,10 @@ import threading
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from perennial.errors import PerennialError
-from perennial.home import Home
-from perennial.prefect_api import ADDRESS, API_URL, LOG, running
-from perennial.store import write_atomically
+from perennial.core.errors import PerennialError
+from perennial.core.home import Home
+from perennial.core.store import write_atomically
+from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running
 
 SERVING = "--serving"
 DATABASE = "prefect.db"

@@ -1,6 +1,6 @@
 """What a run imports while Prefect's server starts, which takes seconds, too."""
 
-from perennial import libraries
+from perennial.core import libraries
 from perennial.registry import tracking
 
 

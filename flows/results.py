@@ -1,7 +1,8 @@
 """What a run came to, as one record."""
 
-from perennial.artifacts import Evidence, RegisteredVersion, Report, RunResult, Snapshot, Status, Trigger
-from perennial.registry.promotion import Conclusion
+from perennial.promotion.conclusion import Conclusion
+from perennial.records.data import Snapshot
+from perennial.records.run import Evidence, RegisteredVersion, Report, RunResult, Status, Trigger
 from perennial.registry.versions import FinishedVersion
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows import results
-from perennial import libraries, progress, run_key, spec_file
-from perennial.artifacts import Evidence, RunResult, Status, Trigger
-from perennial.data import news
-from perennial.home import Home
-from perennial.lock import one_at_a_time
+from perennial.core import libraries, progress
+from perennial.core.home import Home
+from perennial.pipeline_file import loader
+from perennial.records.run import Evidence, RunResult, Status, Trigger
+from perennial.runs import enough_new, run_key
+from perennial.runs.lock import one_at_a_time
 from tasks.data import encode, ingest, too_few, validate
 from tasks.model import cascade, decide, distill, evaluate, export, finetune, report
 from tasks.registry import conclude, find_champion, find_disagreement, find_finished, find_start, register
@@ -27,7 +28,7 @@ def retrain(
     `reread`: read the source from its beginning into a new snapshot. `trigger`: why; a run that nobody asked for is
     skipped when too little is new. Raises PerennialError.
     """
-    spec = spec_file.read(spec_file.find(pipeline), overrides)
+    spec = loader.read(loader.find(pipeline), overrides)
     home = Home.from_environment()
     with one_at_a_time(spec.name, home), progress.timed() as seconds:
         snapshot = ingest(spec, home, reread=reread)
@@ -37,7 +38,7 @@ def retrain(
         key = run_key.of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
-            news.note_trained(spec, snapshot, home)
+            enough_new.note_trained(spec, snapshot, home)
             return results.skipped(finished, snapshot, trigger, seconds)
         reason = too_few(spec, snapshot, trigger, home)
         if reason is not None:
@@ -69,5 +70,5 @@ def retrain(
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, decision, home)
         if evaluation.champion_problem is None:
-            news.note_trained(spec, snapshot, home)
+            enough_new.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)

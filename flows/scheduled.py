@@ -10,15 +10,15 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import contest, environment, jitter
+from flows import environment, jitter, run_overlap
 from flows.console import Logged
-from perennial import progress, spec_file, telemetry
-from perennial.artifacts import RunResult, Trigger
-from perennial.errors import PerennialError
-from perennial.home import Home
-from perennial.lock import OverlapError
-from perennial.spec import PipelineSpec
-from perennial.store import NO_SPACE
+from perennial.core import progress, telemetry
+from perennial.core.errors import OverlapError, PerennialError
+from perennial.core.home import Home
+from perennial.core.store import NO_SPACE
+from perennial.pipeline_file import loader
+from perennial.records.run import RunResult, Trigger
+from perennial.settings.pipeline import PipelineSpec
 
 
 @flow(name="scheduled", flow_run_name="{pipeline}: {kind}", persist_result=False)
@@ -34,7 +34,7 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
         try:
             return _ended(_run(pipeline, Trigger(kind=kind, detail=detail), _this_run()))
         except OverlapError as overlap:
-            return Completed(name=contest.SKIPPED, message=overlap.problem)
+            return Completed(name=run_overlap.SKIPPED, message=overlap.problem)
         except PerennialError as error:
             return Failed(message=f"{error.problem} {error.remedy}".strip())
         except OSError as error:
@@ -44,15 +44,15 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
 
 
 def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
-    from flows.remembered import needless, remembered
+    from flows.run_record import needless, remembered
 
-    spec = spec_file.read(spec_file.find(pipeline))
+    spec = loader.read(loader.find(pipeline))
     home = Home.from_environment()
     if asked.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
     with get_client(sync_client=True) as client:
         try:
-            contest.give_way(client, this)
+            run_overlap.give_way(client, this)
         except OverlapError as overlap:
             needless(spec, home, asked, overlap.problem)
             raise
@@ -64,11 +64,11 @@ def _alone(
     pipeline: str, spec: PipelineSpec, home: Home, trigger: Trigger, client: SyncPrefectClient, this: FlowRun
 ) -> RunResult:
     from flows.retrain import retrain
-    from perennial.registry import turn
+    from perennial.runs import one_run
 
-    with contest.settled(client, this), turn.one_anywhere(spec.name, home) as held:
+    with run_overlap.settled(client, this), one_run.one_anywhere(spec.name, home) as held:
         if held.lapsed:
-            contest.bury(client, this)
+            run_overlap.bury(client, this)
         return retrain(pipeline, trigger=trigger)
 
 

@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial import kinds
-from perennial.artifacts import Check, Decision, Evaluation, Metrics, RunResult, Status, Verdict
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.records.decision import Check, Decision, Verdict
+from perennial.records.evaluation import Evaluation, Metrics
+from perennial.records.run import RunResult, Status
+from perennial.settings.pipeline import PipelineSpec
 
 COLOURS = {
     Status.PROMOTED: "green",

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from perennial import progress, ticks
-from perennial.errors import listing
-from perennial.home import Home
-from perennial.prefect_api import Server
-from perennial.spec_schedule import ScheduleSpec
+from perennial.core import progress
+from perennial.core.errors import listing
+from perennial.core.home import Home
+from perennial.scheduling import ticks
+from perennial.scheduling.prefect_api import Server
+from perennial.settings.schedule import ScheduleSpec
 
 LOOK_SECONDS = 10
 FIRST_SECONDS = 45

@@ -9,9 +9,9 @@ from pathlib import Path
 import typer
 
 from flows import environment
-from flows.reporting import reported
-from perennial import prefect_api
-from perennial.home import Home
+from flows.failures import reported
+from perennial.core.home import Home
+from perennial.scheduling import prefect_api
 
 HOST = "127.0.0.1"
 MLFLOW_PORT = 5000

@@ -16,14 +16,15 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from perennial import progress
-from perennial.artifacts import Record, RunResult
-from perennial.errors import RegistryError
-from perennial.home import Home
-from perennial.registry import runs
-from perennial.registry.runs import RunEntry
-from perennial.spec import PipelineSpec
-from perennial.store import write_atomically
+from perennial.core import progress
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.core.record import Record
+from perennial.core.store import write_atomically
+from perennial.records.run import RunResult
+from perennial.runs import log
+from perennial.runs.log import RunEntry
+from perennial.settings.pipeline import PipelineSpec
 
 FILE = "untold.json"
 MOST_UNTOLD = 20
@@ -73,7 +74,7 @@ def link(spec: PipelineSpec, home: Home, result: RunResult) -> str | None:
     """Where the report of `result` is: by `notify.report_url`, or its path on this machine; None: it has none."""
     path = result.report.path if result.report else None
     if spec.notify.report_url is None:
-        return f"{home.store.root / path} on {runs.here()}" if path else None
+        return f"{home.store.root / path} on {log.here()}" if path else None
     values = {"model": result.model, "version": result.version, "run_id": result.run_id, "report": path}
     known = {name: quote(value) for name, value in values.items() if value is not None}
     try:
@@ -119,7 +120,7 @@ def _gist(sentence: str) -> str:
 
 def _messages(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None) -> list[Message]:
     try:
-        before = [run for run in runs.recent(home, spec.name, HISTORY) if run != entry]
+        before = [run for run in log.recent(home, spec.name, HISTORY) if run != entry]
     except RegistryError:
         before = []  # better told twice than never
     found = [event for event in events(entry, before, spec.notify.stale_after_runs) if event in spec.notify.on]

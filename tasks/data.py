@@ -2,13 +2,15 @@
 
 from prefect import task
 
-from perennial import progress
-from perennial.artifacts import EncodedData, Snapshot, Trigger, ValidatedData
-from perennial.data import news, validation
-from perennial.data import snapshot as snapshots
-from perennial.home import Home
-from perennial.spec import PipelineSpec
-from perennial.training import encoding
+from perennial.core import progress
+from perennial.core.home import Home
+from perennial.ingest import snapshots
+from perennial.records.data import EncodedData, Snapshot, ValidatedData
+from perennial.records.run import Trigger
+from perennial.runs import enough_new
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training.encoding import row_encoding
+from perennial.validation import snapshot_validation
 from tasks.retrying import STEP, source_may_answer, step
 
 
@@ -22,14 +24,14 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
 @task(name="is there anything new", **STEP)
 def too_few(spec: PipelineSpec, snapshot: Snapshot, trigger: Trigger, home: Home) -> str | None:
     """Why a run that the schedule or new data started is not worth a training; None: it is."""
-    return news.too_few(spec, snapshot, home) if trigger.kind in ("schedule", "data") else None
+    return enough_new.too_few(spec, snapshot, home) if trigger.kind in ("schedule", "data") else None
 
 
 @task(name="validate", **STEP)
 def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedData:
     """Check the rows; set bad ones aside or stop."""
     with progress.step("validate"):
-        data = validation.validate(spec, snapshot, home)
+        data = snapshot_validation.validate(spec, snapshot, home)
         snapshots.accept(spec, snapshot, home)
         return data
 
@@ -38,4 +40,4 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     """Tokenize what is not tokenized yet."""
     with progress.step("encode"):
-        return encoding.encode(spec, data, home)
+        return row_encoding.encode(spec, data, home)

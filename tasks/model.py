@@ -2,28 +2,23 @@
 
 from prefect import task
 
-from perennial import progress
-from perennial.artifacts import (
-    Champion,
-    Decision,
-    EncodedData,
-    Evaluation,
-    Evidence,
-    OnnxPackage,
-    Report,
-    StartingPoint,
-    TrainedModel,
-    ValidatedData,
-)
-from perennial.evaluation import evaluate as judging
+from perennial.core import progress
+from perennial.core.home import Home
 from perennial.evaluation import gates
-from perennial.evaluation.report import make as reporting
-from perennial.export import cascade as cascades
+from perennial.evaluation import package_evaluation as judging
+from perennial.evaluation.report import run_report as reporting
+from perennial.export import linear_cascade as cascades
 from perennial.export import onnx_package, sample
-from perennial.home import Home
-from perennial.spec import CascadeSpec, PipelineSpec, StudentSpec
-from perennial.training import distillation
-from perennial.training import finetune as training
+from perennial.records.data import EncodedData, ValidatedData
+from perennial.records.decision import Decision
+from perennial.records.evaluation import Evaluation
+from perennial.records.package import Champion, OnnxPackage
+from perennial.records.run import Evidence, Report
+from perennial.records.training import StartingPoint, TrainedModel
+from perennial.settings.export import CascadeSpec, StudentSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import finetuning as training
+from perennial.training.distillation import student_training
 from tasks.retrying import STEP
 
 
@@ -48,7 +43,7 @@ def distill(
 ) -> TrainedModel:
     """Teach a smaller model what the fine-tuned one knows, or resume where a killed run stopped."""
     with progress.step("distill"):
-        return distillation.distill(spec, student, teacher, data, validated, home, start)
+        return student_training.distill(spec, student, teacher, data, validated, home, start)
 
 
 @task(name="export", **STEP)

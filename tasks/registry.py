@@ -2,13 +2,18 @@
 
 from prefect import task
 
-from perennial import progress
-from perennial.artifacts import Champion, Decision, Evidence, RegisteredVersion, StartingPoint
-from perennial.home import Home
-from perennial.registry import aliases, promotion, reconciliation, starting, versions
-from perennial.registry.promotion import Conclusion
+from perennial.core import progress
+from perennial.core.home import Home
+from perennial.promotion import conclusion, reconciliation, registration
+from perennial.promotion.conclusion import Conclusion
+from perennial.records.decision import Decision
+from perennial.records.package import Champion
+from perennial.records.run import Evidence, RegisteredVersion
+from perennial.records.training import StartingPoint
+from perennial.registry import aliases, versions
 from perennial.registry.versions import FinishedVersion
-from perennial.spec import PipelineSpec
+from perennial.runs import starting_point
+from perennial.settings.pipeline import PipelineSpec
 from tasks.retrying import registry_may_answer, step
 
 RETRIED = step(registry_may_answer)
@@ -44,21 +49,21 @@ def find_start(spec: PipelineSpec, champion: Champion | None, home: Home) -> Sta
     if spec.training.start_from == "base":
         return None
     with progress.step("start"):
-        return starting.find(spec, champion, home)
+        return starting_point.find(spec, champion, home)
 
 
 @task(name="register", **RETRIED)
 def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -> RegisteredVersion:
     """Log the run and register the package with its evidence."""
     with progress.step("register"):
-        return versions.register(spec, run_key, evidence, home)
+        return registration.register(spec, run_key, evidence, home)
 
 
 @task(name="conclude", **RETRIED)
 def conclude(spec: PipelineSpec, version: RegisteredVersion, decision: Decision, home: Home) -> Conclusion:
     """Promote, park, hold, reject or only observe; `champion` moves only if it is still the one judged against."""
     with progress.step("conclude"):
-        return promotion.conclude(
+        return conclusion.conclude(
             home,
             version,
             decision,

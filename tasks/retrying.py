@@ -11,8 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 
-from perennial.errors import RegistryError, UnreachableError
-from perennial.lock import BusyError
+from perennial.core.errors import BusyError, RegistryError, UnreachableError
 
 WAITS = (2, 5, 10, 20, 40)
 """Seconds before each further try."""

@@ -10,8 +10,9 @@ import tiny_pipeline
 from hypothesis import settings
 from tiny_model import TINY_LABELS, tiny_spec, tiny_texts, write_tiny_model
 
-from perennial.artifacts import OnnxPackage, TrainedModel
-from perennial.home import Home
+from perennial.core.home import Home
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
 
 pytest.register_assert_rewrite("place")
 pytest_plugins = ["place_fixtures", "postgres_fixtures"]

@@ -1,7 +1,7 @@
 """Rows that pass validation, without Great Expectations, whose import takes seconds."""
 
-from perennial import digest
-from perennial.artifacts import CheckedPart, Snapshot, ValidatedData
+from perennial.core import digest
+from perennial.records.data import CheckedPart, Snapshot, ValidatedData
 
 
 def checked(snapshot: Snapshot) -> ValidatedData:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from unittest.mock import patch
 
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.registry import aliases, tracking
 
 REPOSITORY = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from perennial.home import Home
+from perennial.core.home import Home
 
 REPOSITORY = Path(__file__).parents[1]
 Job = dict[str, Any]
@@ -65,7 +65,7 @@ def main() -> None:
     # Everything is imported once, and nothing is opened, before the first fork.
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
-    from perennial.registry import promotion  # noqa: F401
+    from perennial.promotion import conclusion  # noqa: F401
 
     workers: dict[int, Worker] = {}
     for line in sys.stdin:
@@ -112,19 +112,20 @@ def heard(workers: dict[int, Worker], number: int) -> Answer:
 
 def work(job: Job) -> Answer:
     """Promote `version` of `model`, judged against `against`; with `die_after`, only as far as that step."""
-    from perennial.artifacts import RegisteredVersion
-    from perennial.errors import PerennialError
-    from perennial.registry import guard, lease, promotion
+    from perennial.core.errors import PerennialError
+    from perennial.promotion import alias_move, conclusion
+    from perennial.records.run import RegisteredVersion
+    from perennial.registry import lease
 
     lease.SECONDS = job.get("lease", lease.SECONDS)
     if job.get("die_after"):
-        kill_after(guard, job["die_after"])
+        kill_after(alias_move, job["die_after"])
     registered = RegisteredVersion(
         model=job["model"], version=job["version"], run_id="", package_digest="", champion_version=job["against"]
     )
     time.sleep(max(0.0, job["start"] - time.monotonic()))
     try:
-        return promotion.promote(Home(Path(job["home"])), registered, "A test.")
+        return conclusion.promote(Home(Path(job["home"])), registered, "A test.")
     except PerennialError as error:
         return str(error)
 

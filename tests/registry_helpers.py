@@ -17,24 +17,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from perennial.artifacts import (
-    CheckedPart,
-    Decision,
-    Evaluation,
-    Evidence,
-    Metrics,
-    OnnxPackage,
-    Outcome,
-    Part,
-    RegisteredVersion,
-    Snapshot,
-    TrainedModel,
-    ValidatedData,
-)
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference import package as sealed
-from perennial.registry import tracking, versions
-from perennial.spec import PipelineSpec
+from perennial.promotion import registration
+from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
+from perennial.records.decision import Decision, Outcome
+from perennial.records.evaluation import Evaluation, Metrics
+from perennial.records.package import OnnxPackage
+from perennial.records.run import Evidence, RegisteredVersion
+from perennial.records.training import TrainedModel
+from perennial.registry import tracking
+from perennial.settings.pipeline import PipelineSpec
 
 LABELS = ("negative", "neutral", "positive", "very good")
 WORDS = ("[PAD]", "[UNK]", "soup", "bread", "excellent", "nobody", "liked")
@@ -58,7 +51,7 @@ class Run:
 
     def register(self) -> RegisteredVersion:
         found = dict(self.arguments)
-        return versions.register(self.spec, found.pop("run_key"), Evidence(**found), self.home)
+        return registration.register(self.spec, found.pop("run_key"), Evidence(**found), self.home)
 
 
 def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:

@@ -6,34 +6,28 @@ from typing import Any
 
 import tiny_pipeline
 
-from perennial.artifacts import (
+from perennial.evaluation.report.drift import Drift, Side
+from perennial.evaluation.report.material import Material
+from perennial.kinds import get
+from perennial.metrics.calibration import Bin
+from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
+from perennial.records.decision import Check, Decision, Outcome, Verdict
+from perennial.records.evaluation import (
     BehaviourFigures,
-    Check,
-    CheckedPart,
     Comparison,
-    Decision,
     Difference,
     Evaluation,
-    Evidence,
     GroupFigures,
     Interval,
     LabelErrors,
     Metrics,
-    OnnxPackage,
-    Outcome,
-    Part,
     ServingFigures,
     SliceFigures,
-    Snapshot,
-    TrainedModel,
-    ValidatedData,
-    Verdict,
 )
-from perennial.evaluation.calibration import Bin
-from perennial.evaluation.report.drift import Drift, Side
-from perennial.evaluation.report.material import Material
-from perennial.kinds import get
-from perennial.spec import PipelineSpec
+from perennial.records.package import OnnxPackage
+from perennial.records.run import Evidence
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
 
 EVIL = "<script>alert('label')</script>"
 LABELS = ("negative", "neutral", "positive")

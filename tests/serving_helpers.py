@@ -18,10 +18,10 @@ from typing import Any
 
 from registry_helpers import LABELS, make_run
 
-from perennial.artifacts import Outcome
-from perennial.home import Home
-from perennial.registry import promotion
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.promotion import conclusion
+from perennial.records.decision import Outcome
+from perennial.settings.pipeline import PipelineSpec
 
 REPOSITORY = Path(__file__).parents[1]
 SECONDS = 60
@@ -148,5 +148,5 @@ def promote(home: Home, key: str, against: str | None, name: str = "tiny") -> st
     """A new champion; its package is another for another `key`, a letter. Its version."""
     run = make_run(home, tiny_spec(name), key * 64, bias=float(ord(key))).judged(Outcome.PROMOTE, against)
     registered = run.register()
-    assert promotion.promote(home, registered, "A test.")
+    assert conclusion.promote(home, registered, "A test.")
     return registered.version

@@ -3,7 +3,7 @@
 import json
 import math
 
-from perennial.artifacts import Metrics
+from perennial.records.evaluation import Metrics
 
 
 def test_a_figure_that_is_no_number_comes_back() -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial import digest
-from perennial.artifacts import Part, Verdict
-from perennial.spec import ExpectationSpec, TrainingSpec
+from perennial.core import digest
+from perennial.records.data import Part
+from perennial.records.decision import Verdict
+from perennial.settings.data import ExpectationSpec
+from perennial.settings.training import TrainingSpec
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -77,7 +79,7 @@ def test_equal_digests_mean_equal_values(one: object, other: object) -> None:
 
 
 def test_a_digest_is_the_same_in_every_process() -> None:
-    code = "from perennial import digest; print(digest.of_values(labels=('b', 'a'), share=0.1, text='ä'))"
+    code = "from perennial.core import digest; print(digest.of_values(labels=('b', 'a'), share=0.1, text='ä'))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

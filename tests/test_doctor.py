@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from perennial import doctor, ticks
-from perennial.artifacts import Part
-from perennial.doctor import Finding, Health, installation, place, schedules, services
-from perennial.home import Home
+from perennial import doctor
+from perennial.core.home import Home
+from perennial.doctor import Finding, Health, home_folder, installation, schedules, services
+from perennial.records.data import Part
+from perennial.scheduling import ticks
 
 PIPELINE = """\
 name: news
@@ -73,24 +74,24 @@ def test_a_check_that_fails_is_a_finding(home: Home, monkeypatch: pytest.MonkeyP
 
 
 def test_whole_and_damaged_store(home: Home) -> None:
-    assert only(place.store(home)).seen == "empty"
+    assert only(home_folder.store(home)).seen == "empty"
     folder = entry(home, "k" * 64)
     entry(home, "l" * 64)
-    assert "2 entries" in only(place.store(home)).seen
+    assert "2 entries" in only(home_folder.store(home)).seen
     (folder / "rows.txt").write_text("some r0ws", encoding="utf-8")
-    found = only(place.store(home))
+    found = only(home_folder.store(home))
     assert found.status is Health.PROBLEM
     assert f"parts/{'k' * 64}: rows.txt is changed since it was written" in found.seen
     assert folder.exists()
 
 
 def test_leftovers_are_told_with_their_size(home: Home) -> None:
-    assert only(place.leftovers(home)).status is Health.OK
+    assert only(home_folder.leftovers(home)).status is Health.OK
     for name in ("store/parts/.old-abc", "store/parts/.new-abc", "checkpoints/k1", "damaged/parts-1"):
         (home.root / name).mkdir(parents=True)
         (home.root / name / "file").write_bytes(b"x" * 2_000_000)
     os.utime(home.store.root / "parts" / ".old-abc", (0, 0))
-    seen = [finding.seen for finding in place.leftovers(home)]
+    seen = [finding.seen for finding in home_folder.leftovers(home)]
     assert seen == [
         "1 temporary folder (2.0 MB) of a killed run",
         "1 checkpoint (2.0 MB) of an unfinished training",
@@ -104,13 +105,13 @@ def test_leftovers_are_told_with_their_size(home: Home) -> None:
 def test_disk_space(home: Home, monkeypatch: pytest.MonkeyPatch, free: float, status: Health) -> None:
     usage = shutil.disk_usage("/")._replace(free=int(free))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert only(place.disk(home)).status is status
+    assert only(home_folder.disk(home)).status is status
 
 
 def test_a_home_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert only(place.home_folder(Home(tmp_path / "new" / "home"))).status is Health.OK
-    found = only(place.home_folder(Home(Path("/proc/nothing"))))
+    assert only(home_folder.home_folder(Home(tmp_path / "new" / "home"))).status is Health.OK
+    found = only(home_folder.home_folder(Home(Path("/proc/nothing"))))
     assert found.status is Health.PROBLEM
     assert "can't be written" in found.seen
 

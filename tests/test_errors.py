@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from perennial import errors
-from perennial.errors import DisagreementError, PerennialError, SpecError, StoreError, listing
+from perennial.core import errors
+from perennial.core.errors import DisagreementError, PerennialError, SpecError, StoreError, listing
 
 FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, PerennialError)]
 

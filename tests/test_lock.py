@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from perennial import lock
-from perennial.home import Home
-from perennial.lock import BusyError, nothing_running, one_at_a_time
+from perennial.core.errors import BusyError
+from perennial.core.home import Home
+from perennial.runs import lock
+from perennial.runs.lock import nothing_running, one_at_a_time
 
 HOLD = """
 import sys
 from pathlib import Path
 
-from perennial.home import Home
-from perennial.lock import one_at_a_time
+from perennial.core.home import Home
+from perennial.runs.lock import one_at_a_time
 
 with one_at_a_time("news", Home(Path(sys.argv[1]))):
     print("held", flush=True)

@@ -13,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from perennial import notifications, progress
-from perennial.artifacts import Report, RunResult, Snapshot, Status, Trigger
-from perennial.home import Home
+from perennial import notifications
+from perennial.core import progress
+from perennial.core.home import Home
 from perennial.notifications import events, link, tell
-from perennial.registry import runs
-from perennial.registry.runs import RunEntry
-from perennial.spec import PipelineSpec
-from perennial.spec_notify import NotifySpec
+from perennial.records.data import Snapshot
+from perennial.records.run import Report, RunResult, Status, Trigger
+from perennial.runs import log
+from perennial.runs.log import RunEntry
+from perennial.settings.notify import NotifySpec
+from perennial.settings.pipeline import PipelineSpec
 
 START = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 DOWN = "MLflow at http://tracking.example can't be used: connection refused."
@@ -84,16 +86,16 @@ def run(status: str, sentence: str = "Because.", number: int = 0, **changes: Any
 
 def live(spec: PipelineSpec, home: Home, statuses: Sequence[tuple[str, str]], report: str | None = None) -> None:
     """Remember and tell one run after another."""
-    first = len(runs.recent(home, "news", 1000))
+    first = len(log.recent(home, "news", 1000))
     for number, (status, sentence) in enumerate(statuses, first):
         entry = run(status, sentence, number)
-        runs.note(home, entry)
+        log.note(home, entry)
         tell(spec, home, entry, report)
 
 
 def test_a_promotion_is_told_with_its_reason_and_a_link(home: Home, hook: Webhook) -> None:
     entry = run("promoted", "All 5 checks passed.", version="4", trigger=Trigger(kind="drift", detail="labels shifted"))
-    runs.note(home, entry)
+    log.note(home, entry)
     tell(pipeline(), home, entry, "https://mlflow.example/#/models/news/versions/4")
     (message,) = hook.sent
     assert message["title"] == "news: promoted, version 4"
@@ -257,7 +259,7 @@ def test_links_follow_the_template_or_name_the_page_on_this_machine(home: Home) 
         "https://x.example/#/models/news/versions/4?run=r1&page=report/a%20b/x.html"
     )
     assert link(spec, home, result(None)) is None
-    assert link(pipeline(), home, result("report/k/x.html")) == f"{home.store.root}/report/k/x.html on {runs.here()}"
+    assert link(pipeline(), home, result("report/k/x.html")) == f"{home.store.root}/report/k/x.html on {log.here()}"
     assert link(pipeline(), home, result(None)) is None
 
 

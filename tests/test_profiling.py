@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial import progress
+from perennial.core import progress
 from perennial.profiling import Profile, StepCost, flame, sampled
 
 

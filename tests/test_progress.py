@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from perennial import progress
-from perennial.progress import Silent, advance, heard_by, note, step, timed
+from perennial.core import progress
+from perennial.core.progress import Silent, advance, heard_by, note, step, timed
 
 
 class Log:

@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perennial import digest, kinds
-from perennial.spec import DataSpec, GateSpec, ModelSpec, PipelineSpec, SplitsSpec, TrainingSpec
+from perennial import kinds
+from perennial.core import digest
+from perennial.settings.data import DataSpec, SplitsSpec
+from perennial.settings.gates import GateSpec
+from perennial.settings.model import ModelSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.training import TrainingSpec
 
 FILE_SOURCE = {"type": "file", "path": "a.csv"}
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from perennial import spec_edit, spec_file
-from perennial.errors import SpecError
-from perennial.spec import PipelineSpec
+from perennial.core.errors import SpecError
+from perennial.pipeline_file import edit, loader
+from perennial.settings.pipeline import PipelineSpec
 
 HEAD = """\
 # A pipeline, told in comments.
@@ -25,8 +25,8 @@ WANTED: dict[str, Any] = {"epochs": 5, "learning_rate": 3.1e-4, "layer_decay": 0
 
 def written(path: Path, text: str, settings: dict[str, Any] | None = None) -> tuple[str, PipelineSpec]:
     path.write_bytes(text.encode("utf-8"))
-    spec_edit.write(path, "training", WANTED if settings is None else settings)
-    return path.read_bytes().decode("utf-8"), spec_file.read(path)
+    edit.write(path, "training", WANTED if settings is None else settings)
+    return path.read_bytes().decode("utf-8"), loader.read(path)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_only_what_is_changed_changes(before: str, after: str, start: str, end: 
 @pytest.mark.parametrize("last", ["\n", ""], ids=["ended", "not ended"])
 def test_a_group_that_is_not_there_comes_last(last: str, tmp_path: Path) -> None:
     text, _ = written(tmp_path / "pipeline.yaml", HEAD + TAIL.rstrip("\n") + last)
-    assert text == HEAD + TAIL + "\n" + spec_edit.lines("training", WANTED) + "\n"
+    assert text == HEAD + TAIL + "\n" + edit.lines("training", WANTED) + "\n"
 
 
 def test_a_group_at_the_end_of_a_file_that_does_not_end_its_line(tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_what_lies_beside_it_still_counts_and_rights_stay(tmp_path: Path) -> Non
     path.chmod(0o640)
     (tmp_path / "behaviours.yaml").write_text("tests:\n  - broken: yes\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"behaviours\.yaml"):
-        spec_edit.write(path, "training", WANTED)
+        edit.write(path, "training", WANTED)
     (tmp_path / "behaviours.yaml").unlink()
-    spec_edit.write(path, "training", WANTED)
+    edit.write(path, "training", WANTED)
     assert path.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in tmp_path.iterdir()] == ["pipeline.yaml"]
 
@@ -101,7 +101,7 @@ def test_what_is_not_plain_is_left_alone(odd: str, tmp_path: Path) -> None:
     before = (HEAD + odd + TAIL).encode()
     path.write_bytes(before)
     with pytest.raises(SpecError, match=r"can't be changed without.*Write this into it yourself:\s+training:\s+epochs"):
-        spec_edit.write(path, "training", WANTED)
+        edit.write(path, "training", WANTED)
     assert path.read_bytes() == before
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_plain_is_left_alone(odd: str, tmp_path: Path) -> None:
     [(3.1e-4, "3.1e-4"), (2e-4, "2.0e-4"), (0.85, "0.85"), (1.0, "1"), (0.0, "0"), (512, "512"), ("auto", "auto")],
 )
 def test_values_read_back_as_they_are(value: float | str, words: str, tmp_path: Path) -> None:
-    from perennial import spec_yaml
+    from perennial.settings import strict_yaml
 
-    assert spec_edit.scalar(value) == words
-    assert spec_yaml.load(words) == value
+    assert edit.scalar(value) == words
+    assert strict_yaml.load(words) == value

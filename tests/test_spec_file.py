@@ -10,9 +10,27 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from perennial import spec, spec_file, spec_yaml
-from perennial.errors import SpecError
-from perennial.spec import PipelineSpec
+from perennial.core.errors import SpecError
+from perennial.pipeline_file import loader
+from perennial.settings import (
+    base,
+    behaviours,
+    data,
+    drift,
+    evaluation,
+    export,
+    gates,
+    model,
+    notify,
+    pipeline,
+    registry,
+    report,
+    schedule,
+    serving,
+    strict_yaml,
+    training,
+)
+from perennial.settings.pipeline import PipelineSpec
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -56,7 +74,7 @@ def file(tmp_path: Path) -> Path:
 
 def read(file: Path, text: str, *overrides: str) -> PipelineSpec:
     file.write_text(text, encoding="utf-8")
-    return spec_file.read(file, overrides)
+    return loader.read(file, overrides)
 
 
 def refusal(file: Path, text: str, *overrides: str) -> str:
@@ -79,7 +97,7 @@ def test_the_design_documents_example_is_valid(file: Path) -> None:
     "path", sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml")), ids=lambda p: p.parent.name
 )
 def test_every_pipeline_here_is_valid_and_named_as_its_folder(path: Path) -> None:
-    assert spec_file.read(path).name == path.parent.name
+    assert loader.read(path).name == path.parent.name
 
 
 BAD = [
@@ -190,19 +208,19 @@ def test_what_is_no_pipeline_is_refused(file: Path, text: str, message: str) -> 
 def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
     file.write_bytes(GOOD.encode() + b"# caf\xe9\n")
     with pytest.raises(SpecError, match=rf"is not UTF-8 \(byte {len(GOOD) + 5}\)\. Save it as UTF-8"):
-        spec_file.read(file)
+        loader.read(file)
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="can't be read: No such file"):
-        spec_file.read(tmp_path / "nothing.yaml")
+        loader.read(tmp_path / "nothing.yaml")
     with pytest.raises(SpecError, match="can't be read: Is a directory"):
-        spec_file.read(tmp_path)
+        loader.read(tmp_path)
 
 
 def test_a_byte_order_mark_is_fine(file: Path) -> None:
     file.write_text(GOOD, encoding="utf-8-sig")
-    assert spec_file.read(file).name == "news"
+    assert loader.read(file).name == "news"
 
 
 def test_anchors_and_merges_are_fine(file: Path) -> None:
@@ -295,27 +313,27 @@ def test_a_pipeline_is_found_by_name_folder_and_file(place: Path) -> None:
         str(file.parent),
         str(file),
     ):
-        assert spec_file.find(name).resolve() == file.resolve()
+        assert loader.find(name).resolve() == file.resolve()
 
 
 def test_a_pipeline_in_the_home_folder_is_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(place))
-    assert spec_file.find("~/pipelines/spam") == place / "pipelines" / "spam" / "pipeline.yaml"
+    assert loader.find("~/pipelines/spam") == place / "pipelines" / "spam" / "pipeline.yaml"
 
 
 def test_an_unknown_pipeline_is_answered_with_the_nearest(place: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        spec_file.find("sentimnet")
+        loader.find("sentimnet")
     assert "Did you mean 'sentiment'? There are: sentiment, spam." in str(caught.value)
     assert "perennial init" in str(caught.value)
     with pytest.raises(SpecError, match="There are: sentiment, spam"):
-        spec_file.find("zzz")
+        loader.find("zzz")
 
 
 def test_without_pipelines_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError, match="There is no folder pipelines/ here"):
-        spec_file.find("sentiment")
+        loader.find("sentiment")
 
 
 @pytest.mark.parametrize(
@@ -323,31 +341,31 @@ def test_without_pipelines_that_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_a_name_that_can_be_no_file_is_refused(place: Path, name: str) -> None:
     with pytest.raises(SpecError, match="There is no pipeline"):
-        spec_file.find(name)
+        loader.find(name)
 
 
 GROUPS: list[tuple[str, type[BaseModel]]] = [
-    ("", spec.PipelineSpec),
-    ("data.", spec.DataSpec),
-    ("data.source.", spec.FileSource),
-    ("data.columns.", spec.ColumnsSpec),
-    ("data.splits.", spec.SplitsSpec),
-    ("model.", spec.ModelSpec),
-    ("training.", spec.TrainingSpec),
-    ("export.", spec.ExportSpec),
-    ("export.student.", spec.StudentSpec),
-    ("export.cascade.", spec.CascadeSpec),
-    ("evaluation.", spec.EvaluationSpec),
-    ("evaluation.counterfactuals.", spec.CounterfactualsSpec),
-    ("behaviours.", spec.BehavioursSpec),
-    ("gates.0.", spec.GateSpec),
-    ("registry.", spec.RegistrySpec),
-    ("report.", spec.ReportSpec),
-    ("serving.", spec.ServingSpec),
-    ("schedule.", spec.ScheduleSpec),
-    ("triggers.", spec.TriggersSpec),
-    ("triggers.limits.", spec.DriftLimits),
-    ("notify.", spec.NotifySpec),
+    ("", pipeline.PipelineSpec),
+    ("data.", data.DataSpec),
+    ("data.source.", data.FileSource),
+    ("data.columns.", data.ColumnsSpec),
+    ("data.splits.", data.SplitsSpec),
+    ("model.", model.ModelSpec),
+    ("training.", training.TrainingSpec),
+    ("export.", export.ExportSpec),
+    ("export.student.", export.StudentSpec),
+    ("export.cascade.", export.CascadeSpec),
+    ("evaluation.", evaluation.EvaluationSpec),
+    ("evaluation.counterfactuals.", behaviours.CounterfactualsSpec),
+    ("behaviours.", behaviours.BehavioursSpec),
+    ("gates.0.", gates.GateSpec),
+    ("registry.", registry.RegistrySpec),
+    ("report.", report.ReportSpec),
+    ("serving.", serving.ServingSpec),
+    ("schedule.", schedule.ScheduleSpec),
+    ("triggers.", drift.TriggersSpec),
+    ("triggers.limits.", drift.DriftLimits),
+    ("notify.", notify.NotifySpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]
 
@@ -365,14 +383,20 @@ def slips(word: str) -> Iterator[str]:
             yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
 
 
+def below(group: type[base.Settings]) -> Iterator[type[base.Settings]]:
+    yield group
+    for one in group.__subclasses__():
+        yield from below(one)
+
+
 def test_every_group_of_settings_is_tried() -> None:
     tried = {model for _, model in GROUPS}
-    groups = {item for item in vars(spec).values() if isinstance(item, type) and issubclass(item, spec.Settings)}
-    untyped = {spec.Settings, spec.ExpectationSpec, spec.HuggingFaceSource, spec.SqlSource, spec.SliceSpec}
-    untyped |= {spec.WindowsSpec}  # what TriggersSpec is made of
+    groups = {group for group in below(base.Settings) if not group.__name__.startswith("_")}
+    untyped = {base.Settings, data.ExpectationSpec, data.HuggingFaceSource, data.SqlSource, evaluation.SliceSpec}
+    untyped |= {drift.WindowsSpec}  # what TriggersSpec is made of
     # Those of one test among others are tried in tests/evaluation/test_behaviours_file.py.
-    behaviours = {spec.MinimumSpec, spec.InvarianceSpec, spec.DirectionSpec, spec.ExpectSpec}
-    assert groups - tried == untyped | behaviours
+    of_tests = {behaviours.MinimumSpec, behaviours.InvarianceSpec, behaviours.DirectionSpec, behaviours.ExpectSpec}
+    assert groups - tried == untyped | of_tests
 
 
 @given(where=st.sampled_from(KEYS), draw=st.data())
@@ -392,7 +416,7 @@ def test_any_text_is_read_or_refused_clearly(text: str, tmp_path_factory: pytest
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(SpecError):
-        spec_file.read(file)
+        loader.read(file)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -410,15 +434,15 @@ def test_any_wrong_value_of_a_group_is_refused_clearly(
     # No group and no list of gates looks like this, but for the empty group: one of defaults.
     assume(value != {})
     file = tmp_path_factory.getbasetemp() / "value.yaml"
-    settings = {**spec_yaml.load(GOOD), group: value}
+    settings = {**strict_yaml.load(GOOD), group: value}
     assert f"{file}" in refusal(file, yaml.safe_dump(settings, allow_unicode=True))
 
 
 def test_lines_of_nested_settings() -> None:
     root = yaml.compose(DESIGN)
-    assert spec_yaml.line(root, ("data", "columns", "time")) == 6
-    assert spec_yaml.line(root, ("data", "expectations", 0, "column")) == 9
-    assert spec_yaml.line(root, ("gates", 2, "margin")) == 18
-    assert spec_yaml.line(root, ("gates", 9)) == 16
-    assert spec_yaml.line(root, ("data", "nothing")) == 5
-    assert spec_yaml.line(None, ("data",)) == 1
+    assert strict_yaml.line(root, ("data", "columns", "time")) == 6
+    assert strict_yaml.line(root, ("data", "expectations", 0, "column")) == 9
+    assert strict_yaml.line(root, ("gates", 2, "margin")) == 18
+    assert strict_yaml.line(root, ("gates", 9)) == 16
+    assert strict_yaml.line(root, ("data", "nothing")) == 5
+    assert strict_yaml.line(None, ("data",)) == 1

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from perennial import cron as crons
-from perennial.spec import PipelineSpec
-from perennial.spec_schedule import ScheduleSpec
+from perennial.core import cron_expression as crons
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.schedule import ScheduleSpec
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 GOOD = (

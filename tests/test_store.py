@@ -12,10 +12,19 @@ from typing import Any
 
 import pytest
 
-from perennial import digest, progress
-from perennial.artifacts import Part, Record
-from perennial.errors import StoreError
-from perennial.store import DISCARDED, MANIFEST, RECORD, Store, clear_disk_errors, write_atomically, written_atomically
+from perennial.core import digest, progress
+from perennial.core.errors import StoreError
+from perennial.core.record import Record
+from perennial.core.store import (
+    DISCARDED,
+    MANIFEST,
+    RECORD,
+    Store,
+    clear_disk_errors,
+    write_atomically,
+    written_atomically,
+)
+from perennial.records.data import Part
 
 KEY = "k" * 64
 PART = Part(path=f"parts/{KEY}/rows.bin", sha256="a" * 64, rows=3)
@@ -46,8 +55,8 @@ class Maker:
 def child(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     """`code` in a Python process of its own, with the store's names at hand."""
     head = (
-        "import os, resource, sys, time\nfrom pathlib import Path\nfrom perennial.artifacts import Part\n"
-        "from perennial.errors import StoreError\nfrom perennial.store import Store, write_atomically\n"
+        "import os, resource, sys, time\nfrom pathlib import Path\nfrom perennial.records.data import Part\n"
+        "from perennial.core.errors import StoreError\nfrom perennial.core.store import Store, write_atomically\n"
         "root = Path(sys.argv[1])\n"
     )
     command = [sys.executable, "-c", head + code, *map(str, arguments)]

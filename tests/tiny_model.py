@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from perennial import digest
-from perennial.artifacts import TrainedModel
-from perennial.spec import PipelineSpec
+from perennial.core import digest
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
 
 TINY_WORDS = [
     "profit",

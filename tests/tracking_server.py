@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from place import Ended, Place, free_port
 from registry_helpers import LABELS, make_run, stop
 
-from perennial.artifacts import Outcome
-from perennial.registry import promotion
-from perennial.spec import PipelineSpec
+from perennial.promotion import conclusion
+from perennial.records.decision import Outcome
+from perennial.settings.pipeline import PipelineSpec
 
 SCRIPTS = Path(__file__).parents[1] / "mlflow"
 ADMIN_PASSWORD = "correct horse battery"
@@ -130,7 +130,7 @@ class Team:
         with patch.dict("os.environ", self.client()):
             run = make_run(place.home, SPEC, key * 64, bias=ord(key) / 100).judged(Outcome.PROMOTE, against)
             registered = run.register()
-            assert promotion.promote(place.home, registered, "A test.")
+            assert conclusion.promote(place.home, registered, "A test.")
         return registered.version
 
 

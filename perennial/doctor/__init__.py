@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-from perennial import progress
-from perennial.doctor import history, installation, place, schedules, services
+from perennial.core import progress
+from perennial.core.home import Home
+from perennial.doctor import history, home_folder, installation, schedules, services
 from perennial.doctor.finding import Finding, Health
-from perennial.home import Home
 
 __all__ = ["CHECKS", "Finding", "Health", "examine"]
 
@@ -18,14 +18,14 @@ CHECKS: dict[str, Check] = {
     "packages": installation.packages,
     "versions": installation.versions,
     "pairs": installation.pairs,
-    "home": place.home_folder,
-    "disk": place.disk,
-    "leftovers": place.leftovers,
+    "home": home_folder.home_folder,
+    "disk": home_folder.disk,
+    "leftovers": home_folder.leftovers,
     "Prefect": services.prefect,
     "base model": installation.base_model,
     "ONNX Runtime": installation.onnx_runtime,
     "processor": installation.processor,
-    "store": place.store,
+    "store": home_folder.store,
     "MLflow": services.mlflow,
     "ledger": history.ledger,
     "pipelines": services.pipelines,

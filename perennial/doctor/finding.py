@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Self
 
-from perennial.artifacts import Record
+from perennial.core.record import Record
 
 
 class Health(StrEnum):

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from perennial import progress
+from perennial.core import progress
+from perennial.core.errors import BusyError, PerennialError, listing
+from perennial.core.home import Home
 from perennial.doctor.finding import Finding
-from perennial.errors import PerennialError, listing
-from perennial.home import Home
-from perennial.lock import BusyError
-from perennial.registry import agreement, database, guard, tracking
+from perennial.promotion import alias_move
+from perennial.registry import agreement, database, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.ledger import Ledger
 
@@ -37,7 +37,7 @@ def ledger(home: Home) -> Iterator[Finding]:
 
 def _mended(home: Home, model: str) -> Iterator[Finding]:
     try:
-        with guard.at_desk(home, model, wait=0):
+        with alias_move.at_desk(home, model, wait=0):
             progress.note(f"What was cut short on {model} is mended.")
     except BusyError:
         yield Finding.ok(NAME, f"{model}: somebody is promoting or rolling back right now, or was killed a moment ago")

@@ -12,12 +12,12 @@ from importlib import metadata
 from pathlib import Path
 
 import perennial
-from perennial import pairs as known_pairs
-from perennial import telemetry
+from perennial.core import incompatible_packages as known_pairs
+from perennial.core import telemetry
+from perennial.core.errors import BaseModelError, listing
+from perennial.core.home import Home
+from perennial.core.incompatible_packages import installed as _version
 from perennial.doctor.finding import Finding
-from perennial.errors import BaseModelError, listing
-from perennial.home import Home
-from perennial.pairs import installed as _version
 
 MIN_PYTHON = (3, 11)
 CONSTRAINTS = "constraints.txt"

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from perennial import cron, prefect_api, spec_file, ticks
+from perennial.core import cron_expression
+from perennial.core.errors import PerennialError
+from perennial.core.home import Home
 from perennial.doctor.finding import Finding
-from perennial.errors import PerennialError
-from perennial.home import Home
-from perennial.prefect_api import Deployment, PrefectApiError, Server
+from perennial.pipeline_file import loader
 from perennial.registry.tracking import masked
-from perennial.spec_schedule import ScheduleSpec
+from perennial.scheduling import prefect_api, ticks
+from perennial.scheduling.prefect_api import Deployment, PrefectApiError, Server
+from perennial.settings.schedule import ScheduleSpec
 
 NAME = "schedules"
 NEW_SECONDS = 60
@@ -37,9 +39,9 @@ def schedules(home: Home) -> Iterator[Finding]:
 
 
 def _with_schedule() -> Iterator[tuple[str, ScheduleSpec]]:
-    for file in sorted(spec_file.PIPELINES.glob(f"*/{spec_file.FILE}")):
+    for file in sorted(loader.PIPELINES.glob(f"*/{loader.FILE}")):
         try:
-            spec = spec_file.read(file)
+            spec = loader.read(file)
         except PerennialError:
             continue  # said by the check of pipelines
         if spec.schedule is not None:
@@ -67,7 +69,7 @@ def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) ->
 def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: Home, address: str) -> Finding:
     now = datetime.now(UTC)
     # A day more than is planned ahead begins somewhere on earth; one less ends there.
-    if not cron.comes_within(schedule.cron, ticks.DAYS_AHEAD - 1, now.date()):
+    if not cron_expression.comes_within(schedule.cron, ticks.DAYS_AHEAD - 1, now.date()):
         return Finding.ok(name, f"served; its next tick is more than {ticks.DAYS_AHEAD} days away, and not planned yet")
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
         return Finding.ok(name, "served since a moment ago; its runs are planned within a minute")

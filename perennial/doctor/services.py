@@ -6,10 +6,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from perennial import spec_file
+from perennial.core.errors import PerennialError, listing
+from perennial.core.home import Home
 from perennial.doctor.finding import Finding
-from perennial.errors import PerennialError, listing
-from perennial.home import Home
+from perennial.pipeline_file import loader
 from perennial.registry import agreement, aliases, tracking
 
 PREFECT_SECONDS = 3
@@ -46,9 +46,9 @@ def mlflow(home: Home) -> Iterator[Finding]:
 
 def pipelines(home: Home) -> Iterator[Finding]:
     """Each pipeline.yaml is valid, and its champion can be loaded."""
-    files = sorted(spec_file.PIPELINES.glob(f"*/{spec_file.FILE}"))
+    files = sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
     if not files:
-        yield Finding.ok("pipelines", f"there is none under {spec_file.PIPELINES.absolute()}")
+        yield Finding.ok("pipelines", f"there is none under {loader.PIPELINES.absolute()}")
     for file in files:
         yield from _pipeline(file, home)
 
@@ -56,7 +56,7 @@ def pipelines(home: Home) -> Iterator[Finding]:
 def _pipeline(file: Path, home: Home) -> Iterator[Finding]:
     name = f"pipeline {file.parent.name}"
     try:
-        spec = spec_file.read(file)
+        spec = loader.read(file)
     except PerennialError as error:
         yield Finding.problem(name, error.problem, error.remedy)
         return

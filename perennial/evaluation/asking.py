@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from perennial import kinds
 from perennial.inference import decoders
-from perennial.kinds import Prediction
-from perennial.spec import PipelineSpec
+from perennial.metrics.prediction import Prediction
+from perennial.settings.pipeline import PipelineSpec
 
 Texts = tuple[str, ...]
 """What the model reads at once: a text, or the two of a pair."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from perennial.artifacts import Comparison, Difference, Interval, Metrics
 from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct, Estimate
-from perennial.evaluation.tallies import Tallies, paired
-from perennial.kinds import Kind, Prediction
-from perennial.spec import EvaluationSpec
+from perennial.kinds import Kind
+from perennial.metrics.prediction import Prediction
+from perennial.metrics.sums import Tallies, paired
+from perennial.records.evaluation import Comparison, Difference, Interval, Metrics
+from perennial.settings.evaluation import EvaluationSpec
 
 WORST = 20
 SLICE_WORK = 5_000_000

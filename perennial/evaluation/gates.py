@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 
-from perennial import digest
-from perennial.artifacts import Check, Decision, Evaluation, Outcome, Verdict
-from perennial.errors import listing
-from perennial.evaluation import checks as checking
-from perennial.evaluation import figures
-from perennial.evaluation.checks import Case
-from perennial.evaluation.gate_metrics import PASS_RATE
-from perennial.spec import GateSpec, PipelineSpec
+from perennial.core import digest
+from perennial.core.errors import listing
+from perennial.evaluation import gate_checks as checking
+from perennial.evaluation import gate_figures
+from perennial.evaluation.gate_checks import Case
+from perennial.metrics.gate_metrics import PASS_RATE
+from perennial.records.decision import Check, Decision, Outcome, Verdict
+from perennial.records.evaluation import Evaluation
+from perennial.settings.gates import GateSpec
+from perennial.settings.pipeline import PipelineSpec
 
 
 def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
@@ -23,7 +25,7 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
         [
             Case(spec, gate, figure, evaluation.champion_version)
             for gate in _gates(spec, evaluation)
-            for figure in figures.of(gate, evaluation, spec)
+            for figure in gate_figures.of(gate, evaluation, spec)
         ]
     )
     outcome = _outcome(spec, checks, evaluation)

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from perennial.evaluation.tallies import Name, Tallies
+from perennial.metrics.sums import Name, Tallies
 
 WORK = 100_000_000
 """Draws of a row (rows × resamples) up to which resamples are drawn row by row. Beyond, sums of so many rows are drawn

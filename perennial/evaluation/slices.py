@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from perennial import kinds, progress
-from perennial.data.columns import TIME
-from perennial.evaluation import expressions
+from perennial import kinds
+from perennial.core import progress
+from perennial.evaluation import slice_expressions
 from perennial.kinds.base import Problem
-from perennial.spec import PipelineSpec
+from perennial.rows.columns import TIME
+from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     found |= _by_quarter(LENGTH, LENGTHS, lengths)
     found |= _by_time(test[TIME])
     found |= _by_label(spec, test)
-    return found | expressions.memberships(spec, test, lengths)
+    return found | slice_expressions.memberships(spec, test, lengths)
 
 
 def told_apart_by(spec: PipelineSpec, name: str) -> str:
@@ -76,7 +77,7 @@ def problems(spec: PipelineSpec) -> Iterator[Problem]:
         elif one.name.startswith(own):
             yield where, f"{one.name!r} begins as the slices do that are always made; give it another name"
         seen.add(one.name)
-    yield from expressions.problems(spec)
+    yield from slice_expressions.problems(spec)
 
 
 def _by_value(column: str, cells: pa.ChunkedArray) -> dict[str, np.ndarray]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perennial import telemetry
-from perennial.errors import ExportError
+from perennial.core import telemetry
+from perennial.core.errors import ExportError
 from perennial.inference.runtime import INPUTS, OUTPUT
 
 if TYPE_CHECKING:

@@ -12,16 +12,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from perennial import digest, kinds, progress
-from perennial.artifacts import OnnxPackage, TrainedModel
-from perennial.errors import ExportError, PackageError
-from perennial.export import graph, package, parity, quantization
-from perennial.home import Home
+from perennial import kinds
+from perennial.core import digest, progress
+from perennial.core.errors import ExportError, PackageError
+from perennial.core.home import Home
+from perennial.export import graph, package_writer, parity, quantization
 from perennial.inference import cpu, decoders
 from perennial.inference.package import MODEL, TOKENIZER, PackageInfo
 from perennial.inference.runtime import INPUTS, Graph
 from perennial.inference.tokenization import Tokenizer
-from perennial.spec import PipelineSpec
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
 
 STEP = "export"
 FOLDER = "package"
@@ -79,7 +81,7 @@ def export(
     def make(folder: Path) -> OnnxPackage:
         info = _make(spec, home.store.root / model.path, model, inputs, targets, data_digest, folder)
         place = home.store.relative(home.store.folder(STEP, key) / FOLDER)
-        return _record(info, place, package.size(folder / FOLDER))
+        return _record(info, place, package_writer.size(folder / FOLDER))
 
     return home.store.get_or_make(STEP, key, OnnxPackage, make)
 
@@ -209,7 +211,7 @@ def _pack(made: Made, draft: PackageInfo, source: Path, folder: Path) -> Package
     info = dataclasses.replace(
         draft, precision=made.precision, fallback=made.fallback, graph=made.how, parity=made.parity
     )
-    return package.write(folder, info)
+    return package_writer.write(folder, info)
 
 
 def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: str) -> PackageInfo:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perennial import telemetry
+from perennial.core import telemetry
 from perennial.export import graph
 from perennial.inference import cpu
 from perennial.inference.batching import pad

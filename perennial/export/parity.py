@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perennial.errors import ExportError, PackageError
+from perennial.core.errors import ExportError, PackageError
 from perennial.inference.decoders import Decoder, Encoded, Outputs
 from perennial.inference.package import PackageInfo
 from perennial.inference.runtime import Graph
 from perennial.kinds import Kind
 
 if TYPE_CHECKING:
-    from perennial.artifacts import Metrics
+    from perennial.records.evaluation import Metrics
 
 LARGEST_DIFFERENCE = 1e-3
 TOKENS_PER_BATCH = 1024

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perennial import telemetry
+from perennial.core import telemetry
 from perennial.export import graph, outliers
 from perennial.inference import cpu
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from perennial import kinds
-from perennial.artifacts import ValidatedData
-from perennial.data.read import read_split
+from perennial.core.store import Store
 from perennial.inference import decoders
-from perennial.spec import PipelineSpec
-from perennial.store import Store
+from perennial.records.data import ValidatedData
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.read_rows import read_split
 
 ROWS = 1024
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference.package import LINEAR, REMEDY, PackageInfo
 from perennial.inference.runtime import Graph
 

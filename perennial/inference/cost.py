@@ -1,6 +1,6 @@
 """`python -m perennial.inference.cost PACKAGE`: what answering costs, measured in a process that does nothing else.
 
-`perennial.evaluation.serving` sends it the requests below and makes figures of the replies.
+`perennial.evaluation.serving_cost` sends it the requests below and makes figures of the replies.
 """
 
 import sys

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perennial.errors import PackageError, listing
+from perennial.core.errors import PackageError, listing
 
 FORMAT = 1
 FORMAT_WITH_CASCADE = 2

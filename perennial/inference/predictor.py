@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.errors import PackageError, listing
+from perennial.core.errors import PackageError, listing
 from perennial.inference import cascade, cpu, decoders
 from perennial.inference import package as packages
 from perennial.inference.runtime import Graph

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 
 STARTING_SECONDS = 120.0
 """For loading the package and the first reply."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from perennial import telemetry
-from perennial.errors import PackageError
+from perennial.core import telemetry
+from perennial.core.errors import PackageError
 from perennial.inference import cpu
 from perennial.inference.batching import pad, plan_batches
 

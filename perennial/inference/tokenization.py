@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference import chunks
 from perennial.inference.chunks import Chunks
 

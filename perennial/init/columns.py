@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from perennial.data.profile import Column
-from perennial.errors import SpecError
-from perennial.init.choice import Choice, listed, named, others
+from perennial.core.errors import SpecError
+from perennial.ingest.column_profile import Column
+from perennial.init.column_choice import Choice, listed, named, others
 
 LABEL_NAMES = re.compile(
     r"(^|[_\W])(labels?|sentiment|categor(y|ies)|class|target|topic|intent|emotion|tag|stars|rating|y)$", re.I

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from perennial.data.sources import file
+from perennial.ingest.sources import file
 
 CANDIDATES = (",", ";", "\t", "|")
 LINES = 200

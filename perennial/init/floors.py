@@ -6,8 +6,8 @@ import math
 import statistics
 from collections import Counter
 
-from perennial.artifacts import Record
-from perennial.init.census import Census
+from perennial.core.record import Record
+from perennial.init.file_census import Census
 from perennial.kinds import Kind
 
 LOPSIDED = 0.8

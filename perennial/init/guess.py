@@ -8,21 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perennial import kinds, progress
-from perennial.artifacts import Record
-from perennial.data.sources import file
-from perennial.errors import SourceError, SpecError
-from perennial.init import census as counting
+from perennial import kinds
+from perennial.core import progress
+from perennial.core.errors import SourceError, SpecError
+from perennial.core.record import Record
+from perennial.ingest.sources import file
 from perennial.init import columns as roles
-from perennial.init import floors, lengths, sound
-from perennial.init.census import Census
-from perennial.init.choice import Choice
+from perennial.init import file_census as counting
+from perennial.init import floors, token_lengths, whole_file_checks
+from perennial.init.column_choice import Choice
 from perennial.init.delimiter import sniff
+from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
-from perennial.init.seen import Given, Seen
+from perennial.init.sample import Given, Seen
 from perennial.init.warnings import warnings
 from perennial.kinds import Kind
-from perennial.spec import SPLITS, ColumnsSpec, DataSpec, FileSource, PipelineSpec
+from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
+from perennial.settings.pipeline import PipelineSpec
 
 SAMPLED_ROWS = 20_000
 
@@ -114,13 +116,13 @@ def plan(
     slice_choices = roles.slices(seen.columns, used, slices)
     known = kinds.get(found.kind)
     census = counting.take(data, known, _columns(found.columns, time_choice, id_choice, slice_choices), delimiter)
-    time_choice = sound.time(time_choice, census, given=bool(time))
-    sound_id = sound.row_id(id_choice, census, given=bool(id))
+    time_choice = whole_file_checks.time(time_choice, census, given=bool(time))
+    sound_id = whole_file_checks.row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
         census = counting.take(data, known, _columns(found.columns, time_choice, sound_id, slice_choices), delimiter)
     target = list(found.columns)[-1]
-    sound.check(data, known, target, found.columns[target], census)
+    whole_file_checks.check(data, known, target, found.columns[target], census)
     return Guess(
         name=name,
         data=str(data),
@@ -147,14 +149,18 @@ def _settings(kind: Kind, census: Census) -> dict[str, Any]:
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
     usual = int(DataSpec.model_fields["min_rows_per_label"].default)
-    floor, majority, tokens = floors.floor(kind, census), floors.majority(kind, census), lengths.longest(census.tokens)
+    floor, majority, tokens = (
+        floors.floor(kind, census),
+        floors.majority(kind, census),
+        token_lengths.longest(census.tokens),
+    )
     return {
         "rows": census.rows,
         "labels": {name: max(counts[name], 0) for name in names},
         "label_rows": label_rows,
         "numbers": (min(census.numbers), max(census.numbers)) if census.numbers else None,
         "max_tokens": tokens,
-        "max_length": lengths.max_length(tokens),
+        "max_length": token_lengths.max_length(tokens),
         "floor_metric": floor.metric,
         "floor": floor.value,
         "floor_basis": floor.basis,

@@ -4,11 +4,11 @@ import difflib
 from collections.abc import Callable
 
 from perennial import kinds
-from perennial.errors import SpecError
+from perennial.core.errors import SpecError
 from perennial.init import columns as roles
-from perennial.init import numbers, pairs, several, tagged
-from perennial.init.choice import Choice, distinct_roles, option
-from perennial.init.seen import Found, Given, Seen
+from perennial.init import multi_label, regression, text_pair, token_classification
+from perennial.init.column_choice import Choice, distinct_roles, option
+from perennial.init.sample import Found, Given, Seen
 
 ROLES = {
     "text-classification": ("text", "label"),
@@ -18,10 +18,10 @@ ROLES = {
     "regression": ("text", "label"),
 }
 _FIND: dict[str, Callable[..., Found | None]] = {
-    "token-classification": tagged.find,
-    "text-pair": pairs.find,
-    "multi-label": several.find,
-    "regression": numbers.find,
+    "token-classification": token_classification.find,
+    "text-pair": text_pair.find,
+    "multi-label": multi_label.find,
+    "regression": regression.find,
 }
 """The most telling first; what none of them finds is text-classification."""
 
@@ -54,7 +54,7 @@ def _asked(given: Given, kind: str | None) -> tuple[str | None, str]:
             f"{told} {'do' if len(given.named) > 1 else 'does'} not go with {what}.",
             remedy="; ".join(f"{name}: {', '.join(map(option, read))}" for name, read in ROLES.items()) + ".",
         )
-    if problem := tagged.reads(list(given.named)):
+    if problem := token_classification.reads(list(given.named)):
         raise SpecError(problem, remedy="Leave some of them out.")
     if kind:
         return kind, "you named it"
@@ -86,9 +86,9 @@ def _single(seen: Seen, given: Given) -> Found:
     column = seen.column(label.column or "")
     others = []
     if text.alternatives:
-        others.append(pairs.KIND)
+        others.append(text_pair.KIND)
     if column.numbers == 1 and column.distinct > 2:
-        others.append(numbers.KIND)
+        others.append(regression.KIND)
     return Found(
         kind="text-classification",
         reason=f"each text has one of {column.distinct:,} labels",
@@ -98,9 +98,9 @@ def _single(seen: Seen, given: Given) -> Found:
 
 
 def _oddity(seen: Seen) -> str | None:
-    if odd := tagged.oddity(seen):
+    if odd := token_classification.oddity(seen):
         return odd
-    one_hot = next((name for name in seen.lists if several.is_one_hot(seen, name)), None)
+    one_hot = next((name for name in seen.lists if multi_label.is_one_hot(seen, name)), None)
     if one_hot is None:
         return None
     return f"Column {one_hot!r} holds lists of 0 and 1; expected are lists of the labels' names, such as ['a']."

@@ -10,12 +10,14 @@ from statistics import NormalDist
 
 import yaml
 
-from perennial import kinds, spec_file
-from perennial.errors import SpecError, StoreError
+from perennial import kinds
+from perennial.core.errors import SpecError, StoreError
+from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
 from perennial.init.wording import WORDING
-from perennial.spec import DataSpec, EvaluationSpec, SplitsSpec
-from perennial.store import write_atomically
+from perennial.pipeline_file import loader
+from perennial.settings.data import DataSpec, SplitsSpec
+from perennial.settings.evaluation import EvaluationSpec
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")
 _LINE = 100
@@ -42,18 +44,18 @@ def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix="perennial-init-"))
     try:
         # What is put in place is known to be valid.
-        (scratch / spec_file.FILE).write_text(text, encoding="utf-8")
-        spec_file.read(scratch / spec_file.FILE)
+        (scratch / loader.FILE).write_text(text, encoding="utf-8")
+        loader.read(scratch / loader.FILE)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     try:
-        write_atomically(folder / spec_file.FILE, text)
+        write_atomically(folder / loader.FILE, text)
     except OSError as error:
         raise StoreError(
-            f"{folder / spec_file.FILE} can't be written: {error.strerror or error}.",
+            f"{folder / loader.FILE} can't be written: {error.strerror or error}.",
             remedy="Look at the rights of the folder and the space on the disk, and run again.",
         ) from error
-    return folder / spec_file.FILE
+    return folder / loader.FILE
 
 
 def render(guess: Guess, folder: Path) -> str:

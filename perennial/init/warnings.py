@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from perennial.errors import listing
-from perennial.init.census import Census
+from perennial.core.errors import listing
+from perennial.init.file_census import Census
 from perennial.init.floors import LOPSIDED
-from perennial.init.lengths import LENGTHS
+from perennial.init.token_lengths import LENGTHS
 from perennial.init.wording import WORDING
 from perennial.kinds import Kind
-from perennial.spec import DataSpec
+from perennial.settings.data import DataSpec
 
 NOTICEABLE = 0.05
 LOST = {"train": "can't be learned", "validation": "can't be chosen by", "test": "can't be judged"}

@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import cast
 
-from perennial.kinds.base import Kind, Prediction
+from perennial.kinds.base import Kind
+from perennial.metrics.prediction import Prediction
 
 __all__ = ["Kind", "Prediction", "get", "names"]
 

@@ -10,26 +10,27 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from perennial.artifacts import Metrics
-from perennial.errors import listing
+from perennial.core.errors import listing
 from perennial.inference.decoders.base import Encoded, Input, Outputs
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.data.expected import Expected
-    from perennial.data.sources.base import Batch
-    from perennial.evaluation.edits import Edit
-    from perennial.evaluation.label_errors import Doubt
-    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
-    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
-    from perennial.spec_behaviours import ExpectSpec
+    from perennial.metrics.label_errors import Doubt
+    from perennial.metrics.sums import Tallies
+    from perennial.rows.batch import Batch
+    from perennial.rows.expectation import Expected
+    from perennial.rows.text_edits import Edit
+    from perennial.settings.behaviours import ExpectSpec
+    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.pipeline import PipelineSpec
+    from perennial.settings.training import TrainingSpec
 
-Prediction = Mapping[str, Any]
-"""What the predictor answers for one row, ready for JSON, for example {"label": …, "score": …, "scores": {…}}."""
 
 Problem = tuple[tuple[str | int, ...], str]
 """The path of a setting, and what is wrong with it and what to do."""

@@ -6,25 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from perennial.artifacts import Metrics
-from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
-from perennial.kinds.base import Prediction, Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.base import Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.gate_problems import metric_problems
 from perennial.kinds.text_classification import TextClassification
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.data.expected import Expected
-    from perennial.data.sources.base import Batch
-    from perennial.evaluation.label_errors import Doubt
-    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
-    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
-    from perennial.spec_behaviours import ExpectSpec
+    from perennial.metrics.label_errors import Doubt
+    from perennial.metrics.sums import Tallies
+    from perennial.rows.batch import Batch
+    from perennial.rows.expectation import Expected
+    from perennial.settings.behaviours import ExpectSpec
+    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.pipeline import PipelineSpec
+    from perennial.settings.training import TrainingSpec
 
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
@@ -54,7 +57,7 @@ class MultiLabel(TextClassification):
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
         import pyarrow as pa
 
-        from perennial.data import cells
+        from perennial.rows import cells
 
         labels = [_labels(cells.nested(value)) for value in batch.columns[columns.label]]
         return {"text": cells.text_array(batch, columns.text), "label": pa.array(labels, pa.list_(pa.string()))}
@@ -71,8 +74,8 @@ class MultiLabel(TextClassification):
         return [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
-        from perennial.data.expected import built_in
-        from perennial.errors import listing
+        from perennial.core.errors import listing
+        from perennial.rows.expectation import built_in
 
         none = "expect_column_values_to_be_null"
         return (
@@ -143,7 +146,7 @@ class MultiLabel(TextClassification):
     ) -> dict[str, Any]:
         import numpy as np
 
-        from perennial.evaluation import multi_label, temperature
+        from perennial.metrics import multi_label, temperature
 
         logits = np.stack(outputs)
         fitted = temperature.of_each(logits, multi_label.held(targets, labels) == 1)
@@ -162,16 +165,16 @@ class MultiLabel(TextClassification):
         return all(abs(one["scores"][label] - other["scores"][label]) < ROUNDING for label in changed)
 
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
-        from perennial.evaluation import multi_label
+        from perennial.metrics import multi_label
 
         return multi_label.measure(targets, predictions, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[Tallies, ...]:
-        from perennial.evaluation import tallies
+        from perennial.metrics import sums
 
-        return tallies.multi_label(targets, predictions, labels)
+        return sums.multi_label(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return set(target) == set(prediction["labels"])
@@ -196,7 +199,7 @@ class MultiLabel(TextClassification):
         return float(max(abs(score - after["scores"][label]) for label, score in before["scores"].items()))
 
     def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
-        from perennial.evaluation import label_errors
+        from perennial.metrics import label_errors
 
         return label_errors.of_several_labels(targets, predictions, labels)
 
@@ -205,7 +208,7 @@ class MultiLabel(TextClassification):
         return SEPARATORS[0].join(target) if apart else json.dumps(list(target), ensure_ascii=False)
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        from perennial.data import cells
+        from perennial.rows import cells
 
         given = _labels(cells.nested(words))
         if given is None:
@@ -226,7 +229,7 @@ class MultiLabel(TextClassification):
         return [[label for label in target if label in kept] for target in targets], answers
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
-        from perennial.evaluation import baselines
+        from perennial.metrics import baselines
 
         texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
         return {

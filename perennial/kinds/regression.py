@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from perennial.artifacts import Metrics
-from perennial.errors import TrainingError
-from perennial.evaluation.gate_problems import metric_problems
+from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Encoded, Outputs
-from perennial.kinds.base import Prediction, Problem, cascade_problems
+from perennial.kinds.base import Problem, cascade_problems
+from perennial.kinds.gate_problems import metric_problems
 from perennial.kinds.text_classification import TextClassification
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.data.expected import Expected
-    from perennial.data.sources.base import Batch
-    from perennial.evaluation.label_errors import Doubt
-    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
-    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
-    from perennial.spec_behaviours import ExpectSpec
+    from perennial.metrics.label_errors import Doubt
+    from perennial.metrics.sums import Tallies
+    from perennial.rows.batch import Batch
+    from perennial.rows.expectation import Expected
+    from perennial.settings.behaviours import ExpectSpec
+    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.pipeline import PipelineSpec
+    from perennial.settings.training import TrainingSpec
 
 SMALLEST_SPREAD = 1e-12
 """Standard deviation, as a share of the largest number, below which numbers differ by rounding alone."""
@@ -54,7 +57,7 @@ class Regression(TextClassification):
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
         import pyarrow as pa
 
-        from perennial.data import cells
+        from perennial.rows import cells
 
         numbers = [cells.number(value) for value in batch.columns[columns.label]]
         return {"text": cells.text_array(batch, columns.text), "label": pa.array(numbers, pa.float64())}
@@ -66,7 +69,7 @@ class Regression(TextClassification):
         return problems
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
-        from perennial.data.expected import built_in
+        from perennial.rows.expectation import built_in
 
         return (built_in("expect_column_values_to_not_be_null", column="label", fault="label holds no number"),)
 
@@ -141,16 +144,16 @@ class Regression(TextClassification):
         return True
 
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
-        from perennial.evaluation import regression
+        from perennial.metrics import regression
 
         return regression.measure(targets, predictions)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[Tallies, ...]:
-        from perennial.evaluation import tallies
+        from perennial.metrics import sums
 
-        return tallies.numbers(targets, predictions)
+        return sums.numbers(targets, predictions)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return None
@@ -171,7 +174,7 @@ class Regression(TextClassification):
         return abs(self.degree(before, None) - self.degree(after, None))
 
     def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
-        from perennial.evaluation import label_errors
+        from perennial.metrics import label_errors
 
         return label_errors.of_numbers(targets, predictions)
 
@@ -179,7 +182,7 @@ class Regression(TextClassification):
         return f"{target:.12g}"
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        from perennial.data import cells
+        from perennial.rows import cells
 
         found = cells.number(words)
         if found is None:
@@ -192,7 +195,7 @@ class Regression(TextClassification):
         return list(targets), list(predictions)
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
-        from perennial.evaluation import baselines
+        from perennial.metrics import baselines
 
         texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
         return {"mean": baselines.mean_value(texts), "tfidf": baselines.tfidf_ridge(texts)}

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from perennial.artifacts import Metrics
-from perennial.evaluation.gate_problems import metric_problems
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
-from perennial.kinds.base import Kind, Prediction, Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.base import Kind, Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.gate_problems import metric_problems
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.data.expected import Expected
-    from perennial.data.sources.base import Batch
-    from perennial.evaluation.edits import Edit
-    from perennial.evaluation.label_errors import Doubt
-    from perennial.evaluation.tallies import Tallies
     from perennial.inference.spans import Span
-    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
-    from perennial.spec_behaviours import ExpectSpec
+    from perennial.metrics.label_errors import Doubt
+    from perennial.metrics.sums import Tallies
+    from perennial.rows.batch import Batch
+    from perennial.rows.expectation import Expected
+    from perennial.rows.text_edits import Edit
+    from perennial.settings.behaviours import ExpectSpec
+    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.pipeline import PipelineSpec
+    from perennial.settings.training import TrainingSpec
 
 
 class TextClassification(Kind):
@@ -65,7 +68,7 @@ class TextClassification(Kind):
         return tuple(getattr(columns, name) for name in (*self.text_columns, self.target_column))
 
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
-        from perennial.data import cells
+        from perennial.rows import cells
 
         return {name: cells.text_array(batch, getattr(columns, name)) for name in self.column_types()}
 
@@ -76,7 +79,7 @@ class TextClassification(Kind):
         return [*label_problems(self, spec, 2), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
-        from perennial.data.expected import built_in
+        from perennial.rows.expectation import built_in
 
         return (
             built_in("expect_column_values_to_not_be_null", column=self.target_column),
@@ -137,7 +140,7 @@ class TextClassification(Kind):
     ) -> dict[str, Any]:
         import numpy as np
 
-        from perennial.evaluation import temperature
+        from perennial.metrics import temperature
 
         places = {label: place for place, label in enumerate(labels)}
         right = np.array([places[target] for target in targets], dtype=np.int64)
@@ -152,16 +155,16 @@ class TextClassification(Kind):
         return bool(one["label"] == other["label"])
 
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
-        from perennial.evaluation import classification
+        from perennial.metrics import single_label
 
-        return classification.measure(targets, predictions, labels)
+        return single_label.measure(targets, predictions, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[Tallies, ...]:
-        from perennial.evaluation import tallies
+        from perennial.metrics import sums
 
-        return tallies.single_label(targets, predictions, labels)
+        return sums.single_label(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return bool(prediction["label"] == target)
@@ -190,7 +193,7 @@ class TextClassification(Kind):
         return abs(self.degree(before, before["label"]) - self.degree(after, before["label"]))
 
     def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
-        from perennial.evaluation import label_errors
+        from perennial.metrics import label_errors
 
         return label_errors.of_one_label(targets, predictions, labels)
 
@@ -216,7 +219,7 @@ class TextClassification(Kind):
         return [target for target, _ in rows], [answer for _, answer in rows]
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
-        from perennial.evaluation import baselines
+        from perennial.metrics import baselines
 
         texts = baselines.Texts.of(train, test, self.text_columns, self.target_column)
         return {

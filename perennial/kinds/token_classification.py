@@ -2,60 +2,55 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
-from perennial import progress
-from perennial.artifacts import Metrics
-from perennial.evaluation.gate_problems import metric_problems
+from perennial.core import progress
 from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
-from perennial.inference.words import is_unicode, joined, stretches, touched
-from perennial.kinds.base import Prediction, Problem, cascade_problems, known_label, label_problems
+from perennial.inference.words import stretches, touched
+from perennial.kinds.base import Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.gate_problems import metric_problems
+from perennial.kinds.span_rows import (
+    FAULT,
+    FAULTS,
+    FaultError,
+    as_tuples,
+    checked_spans,
+    is_span,
+    plain_spans,
+    row_from_spans,
+    row_from_tokens,
+    split_cell,
+)
 from perennial.kinds.text_classification import TextClassification, balance, divergence
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
 
-    from perennial.data.expected import Expected
-    from perennial.data.sources.base import Batch
-    from perennial.evaluation.edits import Edit
-    from perennial.evaluation.label_errors import Doubt
-    from perennial.evaluation.tallies import Tallies
     from perennial.inference.decoders.token_classification import Layout
-    from perennial.spec import ColumnsSpec, DataSpec, PipelineSpec, TrainingSpec
-    from perennial.spec_behaviours import ExpectSpec
+    from perennial.metrics.label_errors import Doubt
+    from perennial.metrics.sums import Tallies
+    from perennial.rows.batch import Batch
+    from perennial.rows.expectation import Expected
+    from perennial.rows.text_edits import Edit
+    from perennial.settings.behaviours import ExpectSpec
+    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.pipeline import PipelineSpec
+    from perennial.settings.training import TrainingSpec
 
 MARKED = re.compile(r"\[([^\[\]]+)\]\(([^()]+)\)")
 """A span in a behavioural test's text: [Acme Corp](ORG)."""
 SPANS_FORM = '[{"start": 0, "end": 9, "label": "ORG"}]'
-FAULT = "fault"
 UNKNOWN = "unknown_label"
 NOT_LEARNED = -100
 """The target of a token that is not the first of a word."""
-
-DIFFERENT_NUMBERS = "tokens and tags differ in number"
-NO_TOKENS = "there are no tokens"
-NO_STRINGS = "tokens or tags are no list of strings"
-BLANK_TOKEN = "a token is blank"  # noqa: S105 - a fault
-NO_UNICODE = "a token or tag holds half a surrogate pair, which is no Unicode"
-UNKNOWN_SCHEME = f"a tag is of no known scheme; known are {spans.legal()}"
-NO_SPANS = "spans are no list of objects with start, end and label"
-OUTSIDE_TEXT = "a span is empty or passes the end of the text"
-OVERLAPPING = "spans overlap"
-FAULTS = (
-    *(DIFFERENT_NUMBERS, NO_TOKENS, NO_STRINGS, NO_UNICODE, BLANK_TOKEN, UNKNOWN_SCHEME),
-    *(NO_SPANS, OUTSIDE_TEXT, OVERLAPPING),
-)
-
-
-class _FaultError(ValueError):
-    """A row that can't be learned from; its message is one of FAULTS."""
 
 
 class TokenClassification(TextClassification):
@@ -90,14 +85,14 @@ class TokenClassification(TextClassification):
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
         import pyarrow as pa
 
-        from perennial.data import cells
+        from perennial.rows import cells
 
         texts: Sequence[str | None]
         if columns.tokens:
             pairs = zip(batch.columns[columns.tokens], batch.columns[columns.tags], strict=True)
             schemes: set[str] = set()
             rows = [
-                _from_tokens(_split(cells.nested(tokens)), _split(cells.nested(tags)), schemes)
+                row_from_tokens(split_cell(cells.nested(tokens)), split_cell(cells.nested(tags)), schemes)
                 for tokens, tags in pairs
             ]
             for scheme in sorted(schemes):
@@ -105,7 +100,7 @@ class TokenClassification(TextClassification):
         else:
             texts = cells.texts(batch, columns.text)
             given = (cells.nested(value) for value in batch.columns[columns.spans])
-            rows = [_from_spans(text, value) for text, value in zip(texts, given, strict=True)]
+            rows = [row_from_spans(text, value) for text, value in zip(texts, given, strict=True)]
         by_column = zip(*rows, strict=True) if rows else ((), (), (), ())
         types = self.column_types()
         return {name: pa.array(values, types[name]) for name, values in zip(types, map(list, by_column), strict=True)}
@@ -128,8 +123,8 @@ class TokenClassification(TextClassification):
         return problems
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
-        from perennial.data.expected import built_in
-        from perennial.errors import listing
+        from perennial.core.errors import listing
+        from perennial.rows.expectation import built_in
 
         unlike = "expect_column_values_to_not_be_in_set"
         return (
@@ -213,7 +208,7 @@ class TokenClassification(TextClassification):
         import numpy as np
         import pyarrow as pa
 
-        from perennial.evaluation import temperature
+        from perennial.metrics import temperature
 
         right = _answers(pa.array(targets, self.column_types()[self.target_column]), encoded.layout, labels)
         source = encoded.layout.sight.best
@@ -224,24 +219,24 @@ class TokenClassification(TextClassification):
         return "no span" if predictions and not any(prediction["spans"] for prediction in predictions) else None
 
     def same_answer(self, one: Prediction, other: Prediction) -> bool:
-        return _tuples(one["spans"]) == _tuples(other["spans"])
+        return as_tuples(one["spans"]) == as_tuples(other["spans"])
 
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
-        from perennial.evaluation import entities
+        from perennial.metrics import entities
 
-        found = [_tuples(prediction["spans"]) for prediction in predictions]
-        return entities.measure([_tuples(target) for target in targets], found, labels)
+        found = [as_tuples(prediction["spans"]) for prediction in predictions]
+        return entities.measure([as_tuples(target) for target in targets], found, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[Tallies, ...]:
-        from perennial.evaluation import tallies
+        from perennial.metrics import sums
 
-        found = [_tuples(prediction["spans"]) for prediction in predictions]
-        return tallies.spans([_tuples(target) for target in targets], found, labels)
+        found = [as_tuples(prediction["spans"]) for prediction in predictions]
+        return sums.spans([as_tuples(target) for target in targets], found, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
-        return _tuples(target) == _tuples(prediction["spans"])
+        return as_tuples(target) == as_tuples(prediction["spans"])
 
     def sureness(self, prediction: Prediction) -> float:
         # No span is the surest answer there is.
@@ -250,8 +245,8 @@ class TokenClassification(TextClassification):
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         pairs = [
             (float(span["score"]), place in target)
-            for target, prediction in zip(map(set, map(_tuples, targets)), predictions, strict=True)
-            for span, place in zip(prediction["spans"], _tuples(prediction["spans"]), strict=True)
+            for target, prediction in zip(map(set, map(as_tuples, targets)), predictions, strict=True)
+            for span, place in zip(prediction["spans"], as_tuples(prediction["spans"]), strict=True)
         ]
         return [score for score, _ in pairs], [found for _, found in pairs]
 
@@ -264,10 +259,10 @@ class TokenClassification(TextClassification):
         return (bare + text[done:],), tuple(marks)
 
     def meets(self, expect: ExpectSpec, marks: Sequence[spans.Span], prediction: Prediction) -> bool:
-        return _tuples(prediction["spans"]) == list(marks)
+        return as_tuples(prediction["spans"]) == list(marks)
 
     def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
-        from perennial.evaluation.edits import moved_end, moved_start
+        from perennial.rows.text_edits import moved_end, moved_start
 
         there = [
             {**span, "start": moved_start(edits, span["start"]), "end": moved_end(edits, span["end"])}
@@ -277,7 +272,7 @@ class TokenClassification(TextClassification):
 
     def shift(self, before: Prediction, after: Prediction) -> float:
         first, then = (
-            dict(zip(_tuples(answer["spans"]), (span["score"] for span in answer["spans"]), strict=True))
+            dict(zip(as_tuples(answer["spans"]), (span["score"] for span in answer["spans"]), strict=True))
             for answer in (before, after)
         )
         # A span that one answer lacks had no score there; two answers without any have not moved.
@@ -285,12 +280,12 @@ class TokenClassification(TextClassification):
         return float(sum(moves) / max(len(moves), 1))
 
     def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
-        from perennial.evaluation import label_errors
+        from perennial.metrics import label_errors
 
-        return label_errors.of_words([_tuples(target) for target in targets], predictions, labels)
+        return label_errors.of_words([as_tuples(target) for target in targets], predictions, labels)
 
     def target_in_words(self, target: Any) -> str:
-        return json.dumps(_plain(target), ensure_ascii=False)
+        return json.dumps(plain_spans(target), ensure_ascii=False)
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
         _, found = _meant(words)
@@ -299,12 +294,12 @@ class TokenClassification(TextClassification):
         return found
 
     def beside_text(self, words: str, texts: Sequence[str]) -> str:
-        from perennial.data import quarantine
+        from perennial.rows import spreadsheet
 
         (text,) = texts
         shown = _marked(text, json.loads(words))
         # What a spreadsheet can't hold as it is would not come back as it was.
-        held = len(shown) <= quarantine.MAX_CELL and text == text.strip() and not {"\x00", "\r"} & set(text)
+        held = len(shown) <= spreadsheet.MAX_CELL and text == text.strip() and not {"\x00", "\r"} & set(text)
         return shown if held and _meant(shown) == (text, json.loads(words)) else words
 
     def misfit(self, words: str, text: str | None) -> str | None:
@@ -312,8 +307,8 @@ class TokenClassification(TextClassification):
         if quoted not in {None, text}:
             return f"without [ ](LABEL) its text is not the row's; leave the text as it is, or write {SPANS_FORM}"
         try:
-            _checked(text or "", found)
-        except _FaultError as error:
+            checked_spans(text or "", found)
+        except FaultError as error:
             return str(error)
         return None
 
@@ -331,9 +326,9 @@ class TokenClassification(TextClassification):
         return [about(target) for target in targets], [{"spans": about(answer["spans"])} for answer in predictions]
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
-        from perennial.evaluation import lexicon
+        from perennial.metrics import lexicon
 
-        known = lexicon.learn(train["text"].to_pylist(), [_tuples(row) for row in train["spans"].to_pylist()])
+        known = lexicon.learn(train["text"].to_pylist(), [as_tuples(row) for row in train["spans"].to_pylist()])
         return {"lexicon": [{"spans": found} for found in lexicon.find(known, test["text"].to_pylist())]}
 
 
@@ -368,8 +363,8 @@ def _meant(words: str) -> tuple[str | None, list[dict[str, Any]]]:
             given = json.loads(words)
         except ValueError:
             given = None
-        if isinstance(given, list) and all(map(_is_span, given)):
-            return None, _plain(given)
+        if isinstance(given, list) and all(map(is_span, given)):
+            return None, plain_spans(given)
         raise ValueError(f"{words[:60]!r} is no list of spans, such as {SPANS_FORM}")
     (text,), marks = KIND.unmarked((words,))
     return text, [{"start": start, "end": end, "label": label} for start, end, label in marks]
@@ -378,94 +373,10 @@ def _meant(words: str) -> tuple[str | None, list[dict[str, Any]]]:
 def _marked(text: str, found: Sequence[Mapping[str, Any]]) -> str:
     """`text` with its spans marked, as in [Acme Corp](ORG)."""
     shown, done = "", 0
-    for start, end, label in _tuples(found):
+    for start, end, label in as_tuples(found):
         shown += f"{text[done:start]}[{text[start:end]}]({label})"
         done = end
     return shown + text[done:]
-
-
-Row = tuple[str | None, list[str] | None, list[dict[str, Any]], str | None]
-"""text, tokens, spans and fault."""
-
-
-def _from_tokens(tokens: object, tags: object, schemes: set[str]) -> Row:
-    try:
-        return _tagged(tokens, tags, schemes)
-    except _FaultError as error:
-        return _shown(tokens), None, [], str(error)
-
-
-def _shown(tokens: object) -> str:
-    """What stands in the text of a faulty row: something must, or the row would be faulted for that as well."""
-    text = joined(tokens)[0] if _is_strings(tokens) else ""
-    return (text if text.strip() else repr(tokens)[:200]).encode(errors="replace").decode()
-
-
-def _tagged(tokens: object, tags: object, schemes: set[str]) -> Row:
-    if not _is_strings(tokens) or not _is_strings(tags):
-        raise _FaultError(NO_STRINGS)
-    if not tokens:
-        raise _FaultError(NO_TOKENS)
-    if not is_unicode("".join((*tokens, *tags))):
-        raise _FaultError(NO_UNICODE)
-    if len(tokens) != len(tags):
-        raise _FaultError(DIFFERENT_NUMBERS)
-    if not all(token.strip() for token in tokens):
-        raise _FaultError(BLANK_TOKEN)
-    try:
-        found, scheme = spans.of_tags(tags), spans.scheme(tags)
-    except ValueError:
-        raise _FaultError(UNKNOWN_SCHEME) from None
-    if scheme:
-        schemes.add(scheme)
-    text, places = joined(tokens)
-    # To the end of the span's last token.
-    targets = [{"start": places[start][0], "end": places[end - 1][1], "label": label} for start, end, label in found]
-    return text, list(tokens), targets, None
-
-
-def _from_spans(text: str | None, value: object) -> Row:
-    try:
-        return text, None, _checked(text or "", value), None
-    except _FaultError as error:
-        return text, None, [], str(error)
-
-
-def _checked(text: str, value: object) -> list[dict[str, Any]]:
-    given = [] if value is None else value
-    if not isinstance(given, list | tuple) or not all(map(_is_span, given)):
-        raise _FaultError(NO_SPANS)
-    ordered = sorted(
-        ({name: span[name] for name in ("start", "end", "label")} for span in given), key=lambda span: span["start"]
-    )
-    if any(not 0 <= span["start"] < span["end"] <= len(text) for span in ordered):
-        raise _FaultError(OUTSIDE_TEXT)
-    if any(one["end"] > other["start"] for one, other in itertools.pairwise(ordered)):
-        raise _FaultError(OVERLAPPING)
-    return ordered
-
-
-def _is_span(value: object) -> bool:
-    if not isinstance(value, Mapping) or any(type(value.get(name)) is not int for name in ("start", "end")):
-        return False
-    label = value.get("label")
-    return isinstance(label, str) and bool(label) and is_unicode(label)
-
-
-def _split(value: object) -> object:
-    return value.split() if isinstance(value, str) else value
-
-
-def _is_strings(value: object) -> TypeGuard[Sequence[str]]:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-
-
-def _plain(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{"start": start, "end": end, "label": label} for start, end, label in _tuples(found)]
-
-
-def _tuples(found: Sequence[Mapping[str, Any]]) -> list[spans.Span]:
-    return [(span["start"], span["end"], span["label"]) for span in found]
 
 
 KIND = TokenClassification()

@@ -11,18 +11,23 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from perennial import digest, kinds, progress
-from perennial.artifacts import Champion, Part, Record
-from perennial.data import snapshot as snapshots
-from perennial.errors import PerennialError
-from perennial.home import Home
-from perennial.lock import one_at_a_time
-from perennial.monitoring import figures
-from perennial.monitoring.figures import Reference
+from perennial import kinds
+from perennial.core import digest, progress
+from perennial.core.errors import PerennialError
+from perennial.core.home import Home
+from perennial.core.record import Record
+from perennial.core.store import write_atomically
+from perennial.ingest import snapshots
+from perennial.monitoring import window_figures
 from perennial.monitoring.rows import Rows, sample, windows
-from perennial.registry import aliases, reviewing, runs
-from perennial.spec import PipelineSpec, TriggersSpec
-from perennial.store import write_atomically
+from perennial.monitoring.window_figures import Reference
+from perennial.records.data import Part
+from perennial.records.package import Champion
+from perennial.registry import aliases, evidence
+from perennial.runs import log
+from perennial.runs.lock import one_at_a_time
+from perennial.settings.drift import TriggersSpec
+from perennial.settings.pipeline import PipelineSpec
 
 FILE = "drift.json"
 MIN_REFERENCE = 100
@@ -127,7 +132,7 @@ def _examined(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> DriftFi
     if champion is None:
         raise _UnmeasuredError(f"{spec.name} has no champion yet.", remedy=f"`perennial run {spec.name}` trains one.")
     state = _state(spec, home)
-    known = reviewing.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
+    known = evidence.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
     stream, live_from = _stream(spec, settings, home, champion, known, state)
     found = _measured(spec, settings, home, champion, known, stream, state)
     kept = _State(package=champion.package_digest, live_from=live_from, windows=found)
@@ -217,7 +222,7 @@ def _reference(
 
 def _key(settings: TriggersSpec, champion: Champion, rows: Rows, *, labelled: bool) -> str:
     return digest.of_values(
-        recipe=figures.RECIPE,
+        recipe=window_figures.RECIPE,
         package=champion.package_digest,
         rows=rows.digest,
         labelled=labelled,
@@ -262,7 +267,7 @@ def _calm(settings: TriggersSpec, champion: Champion, found: Sequence[Window], w
 
 def _cooling(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> str:
     """Why drift starts nothing now although something drifted; empty: it does."""
-    last = runs.last_started(home, spec.name, "drift")
+    last = log.last_started(home, spec.name, "drift")
     if last is None or not settings.cooldown_hours:
         return ""
     passed = datetime.now(UTC) - last

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perennial import digest, kinds
-from perennial.artifacts import Part
-from perennial.data.columns import SPLIT, TEXT_KEY, TIME
-from perennial.errors import StoreError
-from perennial.spec import PipelineSpec
-from perennial.store import Store
+from perennial import kinds
+from perennial.core import digest
+from perennial.core.errors import StoreError
+from perennial.core.store import Store
+from perennial.records.data import Part
+from perennial.rows.columns import SPLIT, TEXT_KEY, TIME
+from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa

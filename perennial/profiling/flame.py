@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from perennial.core.store import write_atomically
 from perennial.profiling.sampling import Profile, Stack
-from perennial.store import write_atomically
 
 PAGE = "flame.html"
 SPEEDSCOPE = "speedscope.json"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from perennial import progress
+from perennial.core import progress
 from perennial.inference.cost import peak_memory
 
 PERIOD_SECONDS = 0.01

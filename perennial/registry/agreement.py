@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from perennial.artifacts import Record
-from perennial.errors import DisagreementError, listing
-from perennial.home import Home
+from perennial.core.errors import DisagreementError, listing
+from perennial.core.home import Home
+from perennial.core.record import Record
 from perennial.registry import aliases, database, history, tags, tracking
 from perennial.registry.history import Event
 from perennial.registry.lease import Lease

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from perennial.artifacts import Champion
-from perennial.home import Home
+from perennial.core.home import Home
+from perennial.records.package import Champion
 from perennial.registry import packages, tracking
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 
 VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"

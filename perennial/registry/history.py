@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from perennial.artifacts import Record
+from perennial.core.record import Record
 from perennial.registry.ledger import MOVES, Action, Entry, State
 
 OUTSIDE = frozenset({Action.FOUND, Action.RECONCILE})

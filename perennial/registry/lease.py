@@ -21,9 +21,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from perennial import progress
-from perennial.errors import RegistryError
-from perennial.lock import BusyError
+from perennial.core import progress
+from perennial.core.errors import BusyError, RegistryError
 from perennial.registry.database import LEASES, UNTOUCHED, Database
 
 SECONDS = 60.0

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from perennial.artifacts import Record
-from perennial.home import Home
+from perennial.core.home import Home
+from perennial.core.record import Record
 from perennial.registry import database, tracking
 from perennial.registry.database import ENTRIES, IDENTITY, MARKS, UNTOUCHED, Database
 from perennial.registry.lease import Lease, whoami

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 
 from perennial import kinds
-from perennial.artifacts import Evidence, Metrics
-from perennial.errors import listing
-from perennial.spec import PipelineSpec
+from perennial.core.errors import listing
+from perennial.records.evaluation import Metrics
+from perennial.records.run import Evidence
+from perennial.settings.pipeline import PipelineSpec
 
 SHOWN_LABELS = 20
 SHOWN_REASONS = 5

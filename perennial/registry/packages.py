@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from perennial import progress
-from perennial.artifacts import Champion, Record
-from perennial.errors import PackageError, RegistryError
-from perennial.home import Home
+from perennial.core import progress
+from perennial.core.errors import PackageError, RegistryError
+from perennial.core.home import Home
+from perennial.core.record import Record
 from perennial.inference import package as sealed
+from perennial.records.package import Champion
 from perennial.registry import tags, tracking
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("package_model.py")
 EXAMPLE = ("The new timetable starts on Monday.", "Nobody liked the soup, but the bread was excellent.")
 FAR = 20.0
 """An output that leaves no doubt."""
-CODE = ("errors.py", "telemetry.py", "inference")
+CODE = ("core/errors.py", "core/telemetry.py", "inference")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 # The kept part must not hide the rest of the library where that is installed, be it in place (pip install -e).
 FALL_THROUGH = """
@@ -32,6 +32,12 @@ __path__ = _extend_path(__path__, __name__)
 for _finder in _sys.meta_path:
     _spec = _finder.find_spec(__name__, None)
     __path__ += [place for place in (_spec and _spec.submodule_search_locations) or [] if place not in __path__]
+"""
+# Within it the parent's search path, extended as above, leads to the rest.
+FALL_THROUGH_INSIDE = """
+from pkgutil import extend_path as _extend_path
+
+__path__ = _extend_path(__path__, __name__)
 """
 
 
@@ -114,9 +120,10 @@ def _possible_answers(package: Path, columns: "Columns") -> list[dict[str, Any]]
 @contextmanager
 def _code(folder: Path) -> Iterator[Path]:
     source = Path(perennial.__file__).parent
-    folder.mkdir()
-    start = (source / "__init__.py").read_text(encoding="utf-8")
-    (folder / "__init__.py").write_text(start + FALL_THROUGH, encoding="utf-8")
+    for part, rest in ((".", FALL_THROUGH), ("core", FALL_THROUGH_INSIDE)):
+        (folder / part).mkdir()
+        start = (source / part / "__init__.py").read_text(encoding="utf-8")
+        (folder / part / "__init__.py").write_text(start + rest, encoding="utf-8")
     for name in CODE:
         if (source / name).is_dir():
             shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

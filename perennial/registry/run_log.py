@@ -8,18 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perennial import digest
-from perennial.artifacts import (
-    Evidence,
-    Metrics,
-    Snapshot,
-    TrainedModel,
-)
-from perennial.data.splits import fingerprint
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core import digest
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.records.data import Snapshot
+from perennial.records.evaluation import Metrics
+from perennial.records.run import Evidence
+from perennial.records.training import TrainedModel
 from perennial.registry import tags, tracking
-from perennial.spec import PipelineSpec
+from perennial.rows.splits import fingerprint
+from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from perennial import progress, telemetry
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core import progress, telemetry
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 from perennial.registry import credentials
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perennial.serving import figures as measured
+from perennial.serving import metrics as measured
 from perennial.serving import problems, reading
 from perennial.serving.batcher import Batcher
-from perennial.serving.figures import Figures
+from perennial.serving.current import Served, Stage
+from perennial.serving.metrics import Figures
 from perennial.serving.problems import RequestProblem
-from perennial.serving.stage import Served, Stage
-from perennial.spec_serving import ServingSpec
+from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
 OK = 200

@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference.decoders import Input
 from perennial.serving import problems
-from perennial.serving.figures import Figures
-from perennial.serving.stage import Served
-from perennial.spec_serving import ServingSpec
+from perennial.serving.current import Served
+from perennial.serving.metrics import Figures
+from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
 

@@ -10,18 +10,18 @@ import time
 from contextvars import copy_context
 from dataclasses import dataclass
 
-from perennial import progress
-from perennial.artifacts import Champion
-from perennial.errors import PerennialError
-from perennial.home import Home
+from perennial.core import progress
+from perennial.core.errors import PerennialError
+from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.inference.probes import TEXTS
-from perennial.registry import serving as registry
-from perennial.registry.serving import Standing
-from perennial.serving import last
-from perennial.serving.figures import Figures
-from perennial.serving.stage import Problem, Served, Stage
-from perennial.spec_serving import ServingSpec
+from perennial.promotion import serving_champion as registry
+from perennial.promotion.serving_champion import Standing
+from perennial.records.package import Champion
+from perennial.serving import last_served
+from perennial.serving.current import Problem, Served, Stage
+from perennial.serving.metrics import Figures
+from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
 LONGEST_PAUSE = 300.0
@@ -127,7 +127,7 @@ class Follower:
     def _bring(self, version: str | None) -> None:
         whole = registry.bring(self._home, self._model, version)
         self._serve(whole)
-        last.note(self._home, self._model, whole)
+        last_served.note(self._home, self._model, whole)
         self._tell(None, "")
 
     def _down(self) -> str | None:
@@ -140,7 +140,7 @@ class Follower:
 
     def _resume(self, down: str) -> bool:
         """Let the version that served last serve again, for the registry is `down`; whether that can be had."""
-        whole = last.of(self._home, self._model)
+        whole = last_served.of(self._home, self._model)
         if whole is None or self._version not in (None, whole.version):
             return False
         try:

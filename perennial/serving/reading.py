@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perennial.errors import listing
+from perennial.core.errors import listing
 from perennial.inference.decoders import Decoder, Input
 from perennial.inference.words import is_unicode
 from perennial.serving import problems
-from perennial.spec_serving import ServingSpec
+from perennial.settings.serving import ServingSpec
 
 TEXT = "text"
 TOKENS = "tokens"

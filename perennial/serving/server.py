@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from perennial.errors import ServingError
-from perennial.home import Home
+from perennial.core.errors import ServingError
+from perennial.core.home import Home
 from perennial.serving import app
-from perennial.serving.figures import Figures
+from perennial.serving.current import Stage
 from perennial.serving.following import Follower
-from perennial.serving.stage import Stage
-from perennial.spec_serving import ServingSpec
+from perennial.serving.metrics import Figures
+from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
 BACKLOG = 2048

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perennial import digest, telemetry
-from perennial.errors import BaseModelError, listing
-from perennial.spec import PipelineSpec
+from perennial.core import digest, telemetry
+from perennial.core.errors import BaseModelError, listing
+from perennial.settings.pipeline import PipelineSpec
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 ROBERTAS = {"roberta", "xlm-roberta", "camembert", "mpnet"}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
-from perennial.store import sync
+from perennial.core.store import sync
 
 MODEL = "model.safetensors"
 AVERAGE = "average.safetensors"

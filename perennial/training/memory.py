@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import torch
 
-from perennial import progress
-from perennial.artifacts import Halved
-from perennial.errors import TrainingError
-from perennial.spec import TrainingSpec
+from perennial.core import progress
+from perennial.core.errors import TrainingError
+from perennial.records.training import Halved
+from perennial.settings.training import TrainingSpec
 from perennial.training import checkpoints
-from perennial.training.dataset import NOT_LEARNED
+from perennial.training.encoding.dataset import NOT_LEARNED
 
 T = TypeVar("T")
 Inputs = Mapping[str, torch.Tensor]

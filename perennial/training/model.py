@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from perennial import telemetry
-from perennial.errors import BaseModelError
+from perennial.core import telemetry
+from perennial.core.errors import BaseModelError
 from perennial.inference import decoders
 from perennial.inference.batching import pad, plan_batches
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 from perennial.training.base_model import BaseModel
 from perennial.training.dropout import quickened
 

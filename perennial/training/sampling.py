@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.spec import TrainingSpec
+from perennial.settings.training import TrainingSpec
 
 LEAST_SHARE = 0.1
 """What each label gets at least, as a share of what it would have if all had the same."""

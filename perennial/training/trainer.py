@@ -16,19 +16,20 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from perennial import progress
-from perennial.artifacts import Halved
-from perennial.errors import TrainingError
+from perennial.core import progress
+from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.kinds import Kind
-from perennial.spec import StudentSpec, TrainingSpec
-from perennial.training import checkpoints, memory, rates
+from perennial.records.training import Halved
+from perennial.settings.export import StudentSpec
+from perennial.settings.training import TrainingSpec
+from perennial.training import checkpoints, memory, param_groups
 from perennial.training.averaging import Average
 from perennial.training.batching import TokenBudgetSampler
+from perennial.training.callbacks import AfterEpoch
 from perennial.training.checkpoints import Best, Checkpoints
-from perennial.training.dataset import EncodedRows, collate
-from perennial.training.holding import Hold
-from perennial.training.listening import AfterEpoch
+from perennial.training.encoding.dataset import EncodedRows, collate
+from perennial.training.l2_sp import Hold
 from perennial.training.memory import Inputs, Pieces
 from perennial.training.model import outputs_of
 
@@ -106,7 +107,7 @@ class PerennialTrainer(Trainer):
         network = self.model if model is None else model
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(network)) - self.hold.names
-            found = rates.groups(network, self.training, self.args.learning_rate, decayed)
+            found = param_groups.groups(network, self.training, self.args.learning_rate, decayed)
             self.optimizer = torch.optim.AdamW(found, fused=True)
         return self.optimizer
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perennial import kinds
-from perennial.artifacts import EncodedData, TrainedModel, ValidatedData
-from perennial.data.read import read_split
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference import decoders
 from perennial.inference.decoders import Decoder, Encoded, Meaning, Outputs
 from perennial.inference.tokenization import Tokenizer
 from perennial.kinds import Kind
-from perennial.spec import PipelineSpec
+from perennial.records.data import EncodedData, ValidatedData
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.read_rows import read_split
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,10 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perennial.artifacts import Difference, Record
+from perennial.core.record import Record
+from perennial.records.evaluation import Difference
 from perennial.tuning import studies
-from perennial.tuning.ground import Ground
 from perennial.tuning.space import Value
+from perennial.tuning.trial_context import Ground
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from perennial import progress, spec_edit
-from perennial.artifacts import TrainedModel
-from perennial.errors import TrainingError
-from perennial.training import course, finetune
-from perennial.training.listening import Stopped
+from perennial.core import progress
+from perennial.core.errors import TrainingError
+from perennial.pipeline_file import edit
+from perennial.records.training import TrainedModel
+from perennial.training import finetuning, train_run
+from perennial.training.callbacks import Stopped
 from perennial.tuning import outcome, studies
-from perennial.tuning.ground import Ground
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.space import Settings
+from perennial.tuning.trial_context import Ground
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -83,7 +84,7 @@ class Session:
 
     def _train(self, trial: Trial, settings: Settings, listener: Listener) -> TrainedModel:
         key = self.ground.key_of(settings)
-        if not self.ground.home.store.folder(finetune.STEP, key).exists():
+        if not self.ground.home.store.folder(finetuning.STEP, key).exists():
             self.made[trial.number] = key
         trained = self.ground.train(settings, listener)
         # What was heard in an earlier process, which was killed.
@@ -112,7 +113,7 @@ class Session:
         now = studies.with_settings(studies.finished(self.study), self.ground.now)
         kept = {self._best(), now.number if now else None}
         for number in [one for one in self.made if one not in kept]:
-            self.ground.home.store.forget(finetune.STEP, self.made.pop(number))
+            self.ground.home.store.forget(finetuning.STEP, self.made.pop(number))
 
 
 class Listener:
@@ -140,12 +141,12 @@ class Listener:
     def in_words(self) -> str:
         """Where the training is."""
         epoch, value = max(self.heard.items())
-        return f"after epoch {epoch} of {spec_edit.scalar(self.epochs)}: {self.metric} {value:.4f}"
+        return f"after epoch {epoch} of {edit.scalar(self.epochs)}: {self.metric} {value:.4f}"
 
 
 def _history(ground: Ground, trained: TrainedModel) -> Iterator[tuple[float, float]]:
     """The figure after each epoch, as the training's record has it."""
-    record = json.loads((ground.home.store.root / trained.path / course.RECORD).read_bytes())
+    record = json.loads((ground.home.store.root / trained.path / train_run.RECORD).read_bytes())
     for entry in record["history"]:
         value = entry.get(f"eval_{ground.metric}")
         if value is not None:

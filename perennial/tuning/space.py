@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

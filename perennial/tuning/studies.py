@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from perennial import digest
-from perennial.errors import PerennialError, StoreError
-from perennial.home import Home
-from perennial.lock import BusyError
+from perennial.core import digest
+from perennial.core.errors import BusyError, PerennialError, StoreError
+from perennial.core.home import Home
 from perennial.tuning import space
 from perennial.tuning.space import Settings, Space, Value
 

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from perennial.artifacts import Snapshot
-from perennial.data import retirements
-from perennial.data.snapshot import accept, ingest
-from perennial.home import Home
-from perennial.progress import heard_by
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.core.progress import heard_by
+from perennial.ingest import retirements
+from perennial.ingest.snapshots import accept, ingest
+from perennial.records.data import Snapshot
+from perennial.settings.pipeline import PipelineSpec
 
 Row = dict[str, Any]
 

@@ -15,10 +15,10 @@ from conftest import Pipeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial.data import index_file
-from perennial.data.row_index import BATCH_ROWS
-from perennial.data.snapshot import ingest
-from perennial.errors import SourceError, SpecError
+from perennial.core.errors import SourceError, SpecError
+from perennial.ingest import index_file
+from perennial.ingest.row_index import BATCH_ROWS
+from perennial.ingest.snapshots import ingest
 
 HEADER = "key,text,label,at,gone\n"
 IDS = {"id": "key", "deleted": "gone"}
@@ -231,9 +231,9 @@ def test_killed_at_any_moment_the_next_run_comes_to_the_same(pipeline, moment: s
     script = f"""
         import os, signal
         from pathlib import Path
-        from perennial.data import snapshot
-        from perennial.home import Home
-        from perennial.spec import PipelineSpec
+        from perennial.ingest import snapshots as snapshot
+        from perennial.core.home import Home
+        from perennial.settings.pipeline import PipelineSpec
         snapshot.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         spec = PipelineSpec.model_validate_json({made.spec.model_dump_json(exclude_defaults=True)!r})
         snapshot.ingest(spec.located(Path({str(made.folder)!r})), Home(Path({str(made.home.root)!r})))

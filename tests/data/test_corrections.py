@@ -8,12 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from validation_data import files_of, pipeline, rows, snapshot, with_row
 
-from perennial import progress, run_key
-from perennial.data import corrections, part_validation
-from perennial.data.validation import validate
-from perennial.errors import SourceError
-from perennial.home import Home
+from perennial.core import progress
+from perennial.core.errors import SourceError
+from perennial.core.home import Home
+from perennial.runs import run_key
 from perennial.training import base_model
+from perennial.validation import corrections, part_validation
+from perennial.validation.snapshot_validation import validate
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.artifacts import CheckedPart, Part, ValidatedData
-from perennial.data.read import read_split
-from perennial.store import Store
+from perennial.core.store import Store
+from perennial.records.data import CheckedPart, Part, ValidatedData
+from perennial.validation.read_rows import read_split
 
 
 def test_each_nth_row_is_counted_over_parts(tmp_path) -> None:

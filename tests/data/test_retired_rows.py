@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 import tiny_pipeline
 
-from perennial import spec_file
-from perennial.artifacts import EncodedData, Snapshot, ValidatedData
-from perennial.data import news, text_index, validation
-from perennial.data.columns import ROW_ID
-from perennial.data.read import read_split
-from perennial.data.snapshot import accept, ingest
-from perennial.errors import StoreError
-from perennial.home import Home
+from perennial.core.errors import StoreError
+from perennial.core.home import Home
 from perennial.inference.tokenization import Tokenizer
-from perennial.registry import reproduction, retention_store
-from perennial.spec import SPLITS, PipelineSpec
-from perennial.training import base_model, encoding, tokenizer
-from perennial.training.dataset import EncodedRows
+from perennial.ingest.snapshots import accept, ingest
+from perennial.pipeline_file import loader
+from perennial.promotion import reproduction, retention_store
+from perennial.records.data import EncodedData, Snapshot, ValidatedData
+from perennial.rows.columns import ROW_ID
+from perennial.runs import enough_new
+from perennial.settings.data import SPLITS
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model
+from perennial.training.encoding import row_encoding, tokenizer
+from perennial.training.encoding.dataset import EncodedRows
+from perennial.validation import snapshot_validation, text_index
+from perennial.validation.read_rows import read_split
 
 COLUMNS = {"id": "key", "deleted": "gone", "time": "published_at"}
 Row = dict[str, str]
@@ -42,7 +45,7 @@ class Days:
 
     def settings(self, **changes: Any) -> None:
         tiny_pipeline.write_settings(self.folder / "tiny", self.base, data__columns=COLUMNS, **changes)
-        self.spec: PipelineSpec = spec_file.read(self.folder / "tiny" / "pipeline.yaml")
+        self.spec: PipelineSpec = loader.read(self.folder / "tiny" / "pipeline.yaml")
 
     def write(self, rows: list[Row]) -> None:
         """A new file of rows, each a minute younger than any before."""
@@ -58,8 +61,8 @@ class Days:
         accept(self.spec, self.snapshot, self.home)
 
     def check(self) -> None:
-        self.data = validation.validate(self.spec, self.snapshot, self.home)
-        self.encoded = encoding.encode(self.spec, self.data, self.home)
+        self.data = snapshot_validation.validate(self.spec, self.snapshot, self.home)
+        self.encoded = row_encoding.encode(self.spec, self.data, self.home)
 
     def held(self, split: str) -> dict[str, tuple[str, str]]:
         """Text and label of the rows of a split, by id."""
@@ -180,14 +183,14 @@ def test_all_validated_anew_is_what_came_day_by_day(days: Days) -> None:
 
 def test_days_of_few_rows_add_up_until_they_are_enough(days: Days) -> None:
     days.settings(schedule={"cron": "0 3 * * *", "min_new_rows": 200})
-    assert news.too_few(days.spec, days.snapshot, days.home) is None
-    news.note_trained(days.spec, days.snapshot, days.home)
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is None
+    enough_new.note_trained(days.spec, days.snapshot, days.home)
     reasons = []
     for day in range(5):
         new = tiny_pipeline.rows(50, start=1000 + 50 * day)
         days.write([row | {"key": f"n{day} {number}", "gone": ""} for number, row in enumerate(new)])
         snapshot = ingest(days.spec, days.home)
-        reasons.append(news.too_few(days.spec, snapshot, days.home))
+        reasons.append(enough_new.too_few(days.spec, snapshot, days.home))
     assert reasons[0] == (
         "Too few: 50 rows are new, corrected or deleted since the last training, and schedule.min_new_rows is 200."
     )
@@ -196,27 +199,27 @@ def test_days_of_few_rows_add_up_until_they_are_enough(days: Days) -> None:
 
 def test_corrections_and_deletions_count_as_news_and_so_do_rows_of_a_run_that_failed(days: Days) -> None:
     days.settings(schedule={"cron": "0 3 * * *", "min_new_rows": 60})
-    news.note_trained(days.spec, days.snapshot, days.home)
-    assert "no row is new" in str(news.too_few(days.spec, days.snapshot, days.home))
+    enough_new.note_trained(days.spec, days.snapshot, days.home)
+    assert "no row is new" in str(enough_new.too_few(days.spec, days.snapshot, days.home))
     days.come([mended(row) for row in days.rows[:30]])
-    assert "30 rows are" in str(news.too_few(days.spec, days.snapshot, days.home))
+    assert "30 rows are" in str(enough_new.too_few(days.spec, days.snapshot, days.home))
     days.come([{**row, "gone": "yes"} for row in days.rows[100:130]])
-    assert news.too_few(days.spec, days.snapshot, days.home) is None
-    news.note_trained(days.spec, days.snapshot, days.home)
-    assert news.too_few(days.spec, days.snapshot, days.home) is not None
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is None
+    enough_new.note_trained(days.spec, days.snapshot, days.home)
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is not None
 
 
 def test_changed_settings_and_rows_read_anew_are_never_too_few(days: Days) -> None:
-    news.note_trained(days.spec, days.snapshot, days.home)
-    assert news.too_few(days.spec, days.snapshot, days.home) is not None
+    enough_new.note_trained(days.spec, days.snapshot, days.home)
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is not None
     days.settings(training__epochs=5)
-    assert news.too_few(days.spec, days.snapshot, days.home) is None
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is None
     days.settings(schedule={"cron": "0 4 * * *"})
-    assert news.too_few(days.spec, days.snapshot, days.home) is not None
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is not None
     (days.folder / "tiny" / "data" / "01.csv").unlink()
-    assert news.too_few(days.spec, ingest(days.spec, days.home, reread=True), days.home) is None
-    (days.home.state("tiny") / news.FILE).write_text("{")
-    assert news.too_few(days.spec, days.snapshot, days.home) is None
+    assert enough_new.too_few(days.spec, ingest(days.spec, days.home, reread=True), days.home) is None
+    (days.home.state("tiny") / enough_new.FILE).write_text("{")
+    assert enough_new.too_few(days.spec, days.snapshot, days.home) is None
 
 
 def test_the_rows_of_evidence_are_brought_and_come_to_the_same_elsewhere(days: Days, tmp_path: Path) -> None:
@@ -225,9 +228,9 @@ def test_the_rows_of_evidence_are_brought_and_come_to_the_same_elsewhere(days: D
     scratch = Home(tmp_path / "scratch")
     brought = reproduction._brought("Version 1", days.snapshot, days.home, scratch)
     assert brought == days.snapshot
-    data = validation.validate(days.spec, brought, scratch)
+    data = snapshot_validation.validate(days.spec, brought, scratch)
     assert (data.digest, data.rows) == (days.data.digest, days.data.rows)
-    assert encoding.encode(days.spec, data, scratch).digest == days.encoded.digest
+    assert row_encoding.encode(days.spec, data, scratch).digest == days.encoded.digest
     (days.home.store.root / days.snapshot.retired[0].path).unlink()
     with pytest.raises(StoreError, match=r"list of rows that were corrected or deleted .* is not there"):
         reproduction._brought("Version 1", days.snapshot, days.home, Home(tmp_path / "other"))
@@ -240,7 +243,7 @@ def test_all_that_the_rows_rest_on_is_named_for_gc(days: Days) -> None:
     needed = set(retention_store.named_in(days.snapshot.model_dump()))
     assert {f"retired/{one.sha256}" for one in days.snapshot.retired} < needed
     stored = tokenizer.prepare(base_model.find(days.spec), days.home)
-    keys = [encoding.part_keys(days.spec, days.data, number, stored) for number in range(len(days.data.parts))]
+    keys = [row_encoding.part_keys(days.spec, days.data, number, stored) for number in range(len(days.data.parts))]
     now = {Path(part.path).name for part in days.encoded.parts}
     assert now == {some[-1] for some in keys}
     assert earlier < {key for some in keys for key in some}

@@ -5,11 +5,10 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from perennial.data.columns import schema
-from perennial.data.rows import canonical, moment
-from perennial.data.sources.base import Batch
-from perennial.data.splits import split_of, text_key
-from perennial.errors import SourceError
+from perennial.core.errors import SourceError
+from perennial.ingest.canonical_rows import canonical, moment, schema
+from perennial.rows.batch import Batch
+from perennial.rows.splits import split_of, text_key
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

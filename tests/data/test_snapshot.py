@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from perennial.data import index_file, parts
-from perennial.data.snapshot import ingest, latest
-from perennial.errors import SourceError, StoreError
+from perennial.core.errors import SourceError, StoreError
+from perennial.ingest import index_file, parts
+from perennial.ingest.snapshots import ingest, latest
 
 HEADER = "text,label,at\n"
 DAY1 = "monday one,good,2026-01-05\nmonday two,bad,2026-01-05\n"
@@ -260,9 +260,9 @@ def test_killed_between_part_and_head_the_next_run_reuses_the_part(pipeline) -> 
     script = f"""
         import os, signal
         from pathlib import Path
-        from perennial.data import snapshot
-        from perennial.home import Home
-        from perennial.spec import PipelineSpec
+        from perennial.ingest import snapshots as snapshot
+        from perennial.core.home import Home
+        from perennial.settings.pipeline import PipelineSpec
         snapshot.write_atomically = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         spec = PipelineSpec.model_validate_json({made.spec.model_dump_json(exclude_defaults=True)!r})
         snapshot.ingest(spec.located(Path({str(made.folder)!r})), Home(Path({str(made.home.root)!r})))
@@ -287,10 +287,10 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(pipeline) -> None:
     script = f"""
         import resource, signal
         from pathlib import Path
-        from perennial.data.snapshot import ingest
-        from perennial.errors import StoreError
-        from perennial.home import Home
-        from perennial.spec import PipelineSpec
+        from perennial.ingest.snapshots import ingest
+        from perennial.core.errors import StoreError
+        from perennial.core.home import Home
+        from perennial.settings.pipeline import PipelineSpec
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         spec = PipelineSpec.model_validate_json({made.spec.model_dump_json(exclude_defaults=True)!r})

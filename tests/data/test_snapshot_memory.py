@@ -7,9 +7,9 @@ import pytest
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from perennial.data.snapshot import ingest
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.ingest.snapshots import ingest
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
 folder = Path(sys.argv[1])
 spec = PipelineSpec.model_validate({
     "name": "p", "kind": "text-classification", "gates": [{"metric": "accuracy", "min": 0.5}],

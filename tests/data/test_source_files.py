@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.data.sources import jsonl
-from perennial.errors import SourceError
+from perennial.core.errors import SourceError
+from perennial.ingest.sources import jsonl
 
 ROWS = [("profit up", "good"), ("profit down", "bad")]
 CSV = "text,label\nprofit up,good\nprofit down,bad\n"

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from perennial.errors import SourceError
+from perennial.core.errors import SourceError
 
 JSONL = "".join(json.dumps({"text": f"text {n}", "label": "good"}) + "\n" for n in range(2500))
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from perennial.errors import SourceError, SpecError, UnreachableError
+from perennial.core.errors import SourceError, SpecError, UnreachableError
 
 ENV = "TEST_DATABASE_URL"
 ALL = "SELECT text, label, at FROM news ORDER BY at, text"
@@ -186,7 +186,7 @@ def test_a_watermark_needs_a_time_column(pipeline, sqlite) -> None:
 
 def test_a_password_in_the_databases_own_message_is_taken_out(pipeline, monkeypatch) -> None:
     # SQLite's message repeats nothing, so a driver that does is stood in for by its error.
-    from perennial.data.sources.sql import _reason
+    from perennial.ingest.sources.sql import _reason
 
     url = sa.make_url("postgresql+psycopg://u:s3cret%20x@host/db")
     reason = _reason(ValueError("no login with 's3cret x' or s3cret%20x or s3cret+x\nmore"), url)

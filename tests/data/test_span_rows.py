@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from perennial import progress
-from perennial.artifacts import ValidatedData
-from perennial.data.snapshot import ingest
-from perennial.data.validation import validate
-from perennial.errors import SourceError, ValidationError
-from perennial.home import Home
-from perennial.kinds.token_classification import FAULTS
-from perennial.spec import PipelineSpec
+from perennial.core import progress
+from perennial.core.errors import SourceError, ValidationError
+from perennial.core.home import Home
+from perennial.ingest.snapshots import ingest
+from perennial.kinds.span_rows import FAULTS
+from perennial.records.data import ValidatedData
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.snapshot_validation import validate
 
 Row = dict[str, Any]
 TOKENS = {"tokens": "tokens"}

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.data.splits import keys_and_splits, normalise, normalised, of_columns, places, split_of, text_key
-from perennial.spec import SplitsSpec
+from perennial.rows.splits import keys_and_splits, normalise, normalised, of_columns, places, split_of, text_key
+from perennial.settings.data import SplitsSpec
 
 DEFAULT = SplitsSpec()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

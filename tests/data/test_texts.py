@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from perennial.data.texts import answered, rows_of
-from perennial.errors import SourceError
-from perennial.progress import Silent, heard_by
+from perennial.core.errors import SourceError
+from perennial.core.progress import Silent, heard_by
+from perennial.ingest.unlabelled import answered, rows_of
 
 Row = dict[str, Any]
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from validation_data import files_of, pipeline, rows, snapshot, with_row
 
-from perennial import progress
-from perennial.data import part_validation, validation
-from perennial.data.expected import NOT_BLANK
-from perennial.data.validation import validate
-from perennial.errors import SpecError, ValidationError
-from perennial.home import Home
+from perennial.core import progress
+from perennial.core.errors import SpecError, ValidationError
+from perennial.core.home import Home
+from perennial.validation import judge, part_validation
+from perennial.validation.expectations import NOT_BLANK
+from perennial.validation.snapshot_validation import validate
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_a_part_validated_before_is_not_read_again(home, monkeypatch):
 
 
 def test_no_table_is_left_for_the_next_part(home, monkeypatch):
-    monkeypatch.setattr(validation, "LARGE_TABLE", 1)
+    monkeypatch.setattr(judge, "LARGE_TABLE", 1)
     spec = pipeline()
     made = snapshot(spec, home, rows(80), rows(8, 80))
     gc.collect()
@@ -343,10 +343,10 @@ def test_the_same_rows_give_the_same_bytes(home, tmp_path):
 _AGAIN = """
 import sys
 from pathlib import Path
-from perennial.artifacts import Snapshot
-from perennial.data.validation import validate
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.records.data import Snapshot
+from perennial.validation.snapshot_validation import validate
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
 spec = PipelineSpec.model_validate_json(sys.argv[1])
 print(validate(spec, Snapshot.model_validate_json(sys.argv[2]), Home(Path(sys.argv[3]))).model_dump_json())
 assert not {"great_expectations", "pandas", "duckdb"} & set(sys.modules), sorted(sys.modules)

@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.artifacts import Retirement
-from perennial.data import conflicts
-from perennial.data.text_index import Earlier
+from perennial.records.data import Retirement
+from perennial.validation import conflicts
+from perennial.validation.text_index import Earlier
 
 
 def _table(rows, kind=None):

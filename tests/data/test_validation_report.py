@@ -4,10 +4,10 @@ import re
 import pytest
 from validation_data import files_of, pipeline, rows, snapshot, with_row
 
-from perennial.data import validation_report
-from perennial.data.validation import validate
-from perennial.errors import ValidationError
-from perennial.home import Home
+from perennial.core.errors import ValidationError
+from perennial.core.home import Home
+from perennial.validation import validation_report
+from perennial.validation.snapshot_validation import validate
 
 OBSERVED = [
     {"type": "expect_column_most_common_value_to_be_in_set", "column": "text", "value_set": ["x"], "severity": "info"},

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from perennial.data.watching import Watch
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.ingest.watch import Watch
+from perennial.settings.pipeline import PipelineSpec
 
 
 @pytest.fixture

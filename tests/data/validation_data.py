@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial import digest
-from perennial.artifacts import Part, Snapshot
-from perennial.data.columns import schema
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core import digest
+from perennial.core.home import Home
+from perennial.ingest.canonical_rows import schema
+from perennial.records.data import Part, Snapshot
+from perennial.settings.pipeline import PipelineSpec
 
 SPLIT_OF = ("train", "train", "validation", "test")
 LABELS = ("negative", "positive")

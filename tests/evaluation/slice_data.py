@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from perennial import kinds
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 LABELS = ("negative", "positive")
 START = datetime(2026, 1, 1, tzinfo=UTC)

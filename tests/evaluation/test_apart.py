@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_texts
 
-from perennial.errors import PackageError
-from perennial.evaluation import apart
-from perennial.evaluation.apart import Pace
+from perennial.core.errors import PackageError
+from perennial.evaluation import worker
+from perennial.evaluation.worker import Pace
 from perennial.inference.predictor import Predictor
 
 TEXTS = tiny_texts(60)
@@ -18,9 +18,9 @@ PACE = Pace(seconds=1.0, rows=100, slowdown=30.0)
 @pytest.mark.parametrize(
     ("pace", "rows", "seconds"),
     [
-        (PACE, 100, apart.LEAST_SECONDS),
-        (PACE, 0, apart.LEAST_SECONDS),
-        (Pace(0.0, 0, 30.0), 100, apart.LEAST_SECONDS),
+        (PACE, 100, worker.LEAST_SECONDS),
+        (PACE, 0, worker.LEAST_SECONDS),
+        (Pace(0.0, 0, 30.0), 100, worker.LEAST_SECONDS),
         (Pace(600.0, 100_000, 30.0), 100_000, 18_000.0),
         (Pace(600.0, 100_000, 2.0), 50_000, 600.0),
     ],
@@ -31,7 +31,7 @@ def test_it_may_take_so_many_times_as_long(pace: Pace, rows: int, seconds: float
 
 def test_it_answers_the_same_and_says_how_far_it_is(tiny_package: Path) -> None:
     heard: list[tuple[int, int]] = []
-    with apart.answering(tiny_package, PACE) as asked:
+    with worker.answering(tiny_package, PACE) as asked:
         answers = asked.predict(TEXTS, on_progress=lambda done, total: heard.append((done, total)))
         assert asked.predict(TEXTS[:3]) == answers[:3]
     assert answers == Predictor(tiny_package).predict(TEXTS)
@@ -40,8 +40,8 @@ def test_it_answers_the_same_and_says_how_far_it_is(tiny_package: Path) -> None:
 
 
 def test_one_that_takes_too_long_is_killed(tiny_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "LEAST_SECONDS", 0.001)
-    with apart.answering(tiny_package, Pace(0.0001, 100, 30.0)) as asked:
+    monkeypatch.setattr(worker, "LEAST_SECONDS", 0.001)
+    with worker.answering(tiny_package, Pace(0.0001, 100, 30.0)) as asked:
         with pytest.raises(PackageError, match=r"ended after 0\.00\d+ s without having answered 60 rows"):
             asked.predict(TEXTS)
         assert asked.process._running.wait() == -signal.SIGKILL

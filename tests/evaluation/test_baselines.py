@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pytest
 
-from perennial.evaluation import baselines
-from perennial.evaluation.baselines import Texts, majority_label, tfidf_logistic_regression
-from perennial.kinds import Prediction
+from perennial.metrics import baselines
+from perennial.metrics.baselines import Texts, majority_label, tfidf_logistic_regression
+from perennial.metrics.prediction import Prediction
 
 Baseline = Callable[[Texts, Sequence[str]], list[Prediction]]
 

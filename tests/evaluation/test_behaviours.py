@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import TINY_LABELS
 
-from perennial.evaluation import behaviours, cases
+from perennial.evaluation.behaviours import behaviour_tests, cases
 from perennial.inference.predictor import Predictor
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 LABELS = {"regression": []}
 GATES = {
@@ -111,7 +111,7 @@ class Told(Predictor):
 
 
 def passed(spec: PipelineSpec, answers: dict[str, Any]) -> list[bool]:
-    asked = behaviours.ask(spec, Told(answers))
+    asked = behaviour_tests.ask(spec, Told(answers))
     return [one.passed for some in asked.values() for one in some]
 
 
@@ -190,10 +190,10 @@ def test_a_real_model_is_asked_each_text_once_and_no_text_is_kept(tiny_package: 
         what=["profit", "sales"],
     )
     heard: list[tuple[int, int]] = []
-    asked = behaviours.ask(spec, Predictor(tiny_package), lambda done, total: heard.append((done, total)))
+    asked = behaviour_tests.ask(spec, Predictor(tiny_package), lambda done, total: heard.append((done, total)))
     # Two rose, two fell, two in capitals, two with a loss.
     assert heard[-1] == (8, 8)
-    figures = behaviours.figures(spec, asked)
+    figures = behaviour_tests.figures(spec, asked)
     assert [(one.n, one.type, one.min_pass_rate) for one in figures] == [
         (4, "minimum", 0.3), (2, "invariance", 0.9), (2, "direction", 0.9),
     ]  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.evaluation import calibration
+from perennial.metrics import calibration
 
 ANSWERS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=80)
 

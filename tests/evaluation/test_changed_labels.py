@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 
 from perennial import kinds
-from perennial.artifacts import Contest, Decision, Metrics, Outcome, Verdict
-from perennial.evaluation import measuring
-from perennial.evaluation.answers import Answers
+from perennial.evaluation import from_answers
 from perennial.evaluation.gates import decide
-from perennial.spec import PipelineSpec
+from perennial.evaluation.stored_answers import Answers
+from perennial.records.decision import Decision, Outcome, Verdict
+from perennial.records.evaluation import Contest, Metrics
+from perennial.settings.pipeline import PipelineSpec
 
 NEW, OLD = ("a", "b", "new"), ("a", "b", "old")
 SHARED = ("a", "b")
@@ -120,7 +121,7 @@ def judged(
         slices={},
     )
     contest = Contest(champion_version="7", champion_labels=tuple(known))
-    return decide(made, measuring.measure(made, given, contest, digest="e" * 64, place="evaluate/x"))
+    return decide(made, from_answers.measure(made, given, contest, digest="e" * 64, place="evaluate/x"))
 
 
 def champion_gate(kind: str) -> dict[str, Any]:

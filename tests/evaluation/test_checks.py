@@ -4,24 +4,21 @@ from typing import Any
 
 import pytest
 
-from perennial.artifacts import (
+from perennial.evaluation.gate_checks import holm
+from perennial.evaluation.gates import decide
+from perennial.records.decision import Check, Decision, Outcome, Verdict
+from perennial.records.evaluation import (
     BehaviourFigures,
-    Check,
     Comparison,
-    Decision,
     Difference,
     Evaluation,
     GroupFigures,
     Interval,
     Metrics,
-    Outcome,
     ServingFigures,
     SliceFigures,
-    Verdict,
 )
-from perennial.evaluation.checks import holm
-from perennial.evaluation.gates import decide
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 Gate = dict[str, Any]
 FLOOR = {"metric": "accuracy", "min": 0.5}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.evaluation.calibration import BINS
-from perennial.evaluation.classification import measure
-from perennial.kinds import Prediction
+from perennial.metrics.calibration import BINS
+from perennial.metrics.prediction import Prediction
+from perennial.metrics.single_label import measure
 
 LABELS = ("a", "b", "c")
 

@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import binomtest
 
 from perennial import kinds
-from perennial.artifacts import Comparison
 from perennial.evaluation import resampling
 from perennial.evaluation.comparison import WORST, Rivals, Rows, Sums, mcnemar
-from perennial.spec import EvaluationSpec
+from perennial.records.evaluation import Comparison
+from perennial.settings.evaluation import EvaluationSpec
 
 LABELS = ("a", "b")
 KIND = kinds.get("text-classification")

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_model import TINY_LABELS, tiny_spec, tiny_texts
 
-from perennial import digest
-from perennial.artifacts import CheckedPart, OnnxPackage, Part, ValidatedData
-from perennial.evaluation import counterfactuals
-from perennial.evaluation.evaluate import evaluate
-from perennial.home import Home
+from perennial.core import digest
+from perennial.core.home import Home
+from perennial.evaluation.behaviours import counterfactuals
+from perennial.evaluation.package_evaluation import evaluate
 from perennial.inference.predictor import Predictor
-from perennial.spec import PipelineSpec
+from perennial.records.data import CheckedPart, Part, ValidatedData
+from perennial.records.package import OnnxPackage
+from perennial.settings.pipeline import PipelineSpec
 
 GATES = {"regression": {"metric": "rmse", "max": 1}, "token-classification": {"metric": "f1", "min": 0.5}}
 NAMES = {"names": [["Ann", "Bea", "Cleo"]]}

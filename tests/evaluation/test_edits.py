@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.evaluation.edits import Edit, apply, moved_end, moved_start
+from perennial.rows.text_edits import Edit, apply, moved_end, moved_start
 
 
 @st.composite

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
-from perennial.evaluation import entities
 from perennial.inference import spans
+from perennial.metrics import entities
+from perennial.records import evaluation
 
 LABELS = ("LOC", "ORG", "PER", "UNSEEN")
 
@@ -37,7 +38,7 @@ def judged(draw: st.DrawFn) -> list[tuple[list[str], list[str]]]:
     return rows
 
 
-def measured(rows: list[tuple[list[str], list[str]]]) -> entities.Metrics:
+def measured(rows: list[tuple[list[str], list[str]]]) -> evaluation.Metrics:
     return entities.measure(*([spans.of_tags(tags) for tags in side] for side in zip(*rows, strict=True)), LABELS)
 
 

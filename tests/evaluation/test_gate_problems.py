@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perennial import kinds
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 
 def problems(gate: dict[str, Any], kind: str = "text-classification") -> list[tuple[tuple[str | int, ...], str]]:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.artifacts import Comparison, Decision, Difference, Evaluation, Interval, Metrics, Outcome, Verdict
 from perennial.evaluation.gates import decide
-from perennial.spec import PipelineSpec
+from perennial.records.decision import Decision, Outcome, Verdict
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.settings.pipeline import PipelineSpec
 
 Gate = dict[str, Any]
 NAN = math.nan

@@ -1,6 +1,6 @@
 """The dictionary of spans seen finds them again, the longest first."""
 
-from perennial.evaluation.lexicon import find, learn
+from perennial.metrics.lexicon import find, learn
 
 
 def spans(text: str, *learned: tuple[str, str, str]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from perennial.evaluation.multi_label import FEWEST_POSITIVES, measure, thresholds
+from perennial.metrics.multi_label import FEWEST_POSITIVES, measure, thresholds
 
 LABELS = ("a", "b", "c")
 SETS = st.lists(st.sampled_from(LABELS), unique=True, max_size=3)

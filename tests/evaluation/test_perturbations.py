@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.evaluation import perturbations, terms
-from perennial.evaluation.edits import apply
-from perennial.evaluation.perturbations import NAMED
-from perennial.spec_behaviours import BUILT_IN_GROUPS, Change
+from perennial.evaluation.behaviours import perturbations, terms
+from perennial.evaluation.behaviours.perturbations import NAMED
+from perennial.rows.text_edits import apply
+from perennial.settings.behaviours import BUILT_IN_GROUPS, Change
 
 WORDS = (
     "Mary",

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.artifacts import Comparison, Difference, Evaluation, Interval, Metrics, Outcome
 from perennial.evaluation.gates import decide
-from perennial.evaluation.regression import measure
-from perennial.spec import PipelineSpec
+from perennial.metrics.regression import measure
+from perennial.records.decision import Outcome
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.settings.pipeline import PipelineSpec
 
 NUMBERS = st.sampled_from([-1.0, 0.0, 0.25, 3.0]) | st.floats(-1e6, 1e6)
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=30)

@@ -11,10 +11,11 @@ import pytest
 import report_data
 from report_data import EVIL
 
-from perennial.artifacts import Evaluation, Metrics, Outcome
 from perennial.evaluation.report import charts, heading, page, sections, wording
 from perennial.evaluation.report.blocks import Chart
 from perennial.evaluation.report.material import Material
+from perennial.records.decision import Outcome
+from perennial.records.evaluation import Evaluation, Metrics
 
 KINDS = {
     "regression": Metrics(n=300, values={"mae": 0.2, "rmse": 0.3}),

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import report_data
 from slice_data import spec_of, table
 
-from perennial.artifacts import CheckedPart, Evidence, Part
-from perennial.data import corrections
-from perennial.evaluation import label_errors, review
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.evaluation import label_errors, label_review
+from perennial.records.data import CheckedPart, Part
+from perennial.records.run import Evidence
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation import corrections
 
 PLACE = "validate/x/rows.parquet"
 TEXT = "Acme pays Ann"
@@ -54,7 +55,7 @@ def evidence(spec: PipelineSpec, home: Home) -> Evidence:
 def test_spans_are_listed_and_mended_in_their_text(tmp_path: Path) -> None:
     home, spec = Home(tmp_path / "home"), spec_of("token-classification")
     out = tmp_path / "review.csv"
-    done = review.write(spec, evidence(spec, home), home.store, out, 10)
+    done = label_review.write(spec, evidence(spec, home), home.store, out, 10)
     assert (done.looked_at, done.found, done.written) == (40, 2, 2)
     with out.open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))

@@ -4,9 +4,9 @@ import pytest
 import tiny_pipeline
 from slice_data import spec_of, table
 
-from perennial import spec_file
-from perennial.errors import SpecError
+from perennial.core.errors import SpecError
 from perennial.evaluation import slices
+from perennial.pipeline_file import loader
 
 TEXTS = ("Profit rose", "profit warning", "An unchanged outlook", "ein Ümlaut")
 SECTORS = ("banks", None, "energy", "banks")
@@ -84,7 +84,7 @@ def test_the_spec_names_the_line(tmp_path):
     path = tiny_pipeline.write_settings(tmp_path, "base", evaluation={"slices": own})
     line = next(number for number, told in enumerate(path.read_text().splitlines(), 1) if "txt" in told)
     with pytest.raises(SpecError, match=f"pipeline.yaml:{line}: the slice 'bad' .*no such column: txt"):
-        spec_file.read(path)
+        loader.read(path)
 
 
 def test_names_are_not_taken_twice():

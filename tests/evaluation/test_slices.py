@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slice_data import START, spec_of, table
 
-from perennial.artifacts import Contest
+from perennial.core.progress import heard_by
 from perennial.evaluation import slices
-from perennial.evaluation.answers import Answers
-from perennial.evaluation.measuring import measure
-from perennial.progress import heard_by
+from perennial.evaluation.from_answers import measure
+from perennial.evaluation.stored_answers import Answers
+from perennial.records.evaluation import Contest
 
 CELLS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["banks", "energy", " ", "a" * 90]))
 ROWS = st.lists(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perennial import kinds
-from perennial.evaluation.tallies import paired
+from perennial.metrics.sums import paired
 
 LABELS = ("a", "b", "c")
 Answers = list[dict[str, Any]]

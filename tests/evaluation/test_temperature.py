@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tiny_model import TINY_LABELS, tiny_spec, tiny_texts, write_tiny_tokenizer
 
 from perennial import kinds
-from perennial.evaluation import temperature
 from perennial.export.onnx_package import export
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Meaning
 from perennial.inference.decoders.base import softmax
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
+from perennial.metrics import temperature
 
 LABELS = ("a", "b", "c")
 NOBODY = Encoded([], 0)

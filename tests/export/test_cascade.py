@@ -11,18 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import TINY_LABELS, TINY_MAX_LENGTH, tiny_spec, tiny_texts
 
-from perennial import digest, kinds, spec_file
-from perennial.artifacts import EncodedData, EncodedPart, OnnxPackage, TrainedModel
-from perennial.errors import PackageError, SpecError
-from perennial.export import cascade as step
+from perennial import kinds
+from perennial.core import digest
+from perennial.core.errors import PackageError, SpecError
+from perennial.core.home import Home
+from perennial.export import linear_cascade as step
 from perennial.export import onnx_package
-from perennial.home import Home
 from perennial.inference import cascade, package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
-from perennial.spec import CascadeSpec
-from perennial.training.dataset import EncodedRows
-from perennial.training.encoding import ROWS
+from perennial.pipeline_file import loader
+from perennial.records.data import EncodedData, EncodedPart
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
+from perennial.settings.export import CascadeSpec
+from perennial.training.encoding.dataset import EncodedRows
+from perennial.training.encoding.row_encoding import ROWS
 
 WORDS = {"negative": "loss", "neutral": "plant", "positive": "profit"}
 
@@ -168,7 +172,7 @@ def test_a_package_with_one_says_so_to_older_readers(made: tuple[Home, OnnxPacka
 def test_another_model_in_its_place_is_refused(
     weights: np.ndarray, made: tuple[Home, OnnxPackage, EncodedData]
 ) -> None:
-    from perennial.export import package as packing
+    from perennial.export import package_writer as packing
 
     folder = made[0].store.root / put_before(made).path
     info = package.read(folder)
@@ -278,9 +282,9 @@ def test_only_one_kind_has_cascades(name: str, tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(json.dumps(settings))
     if name == "text-classification":
-        assert spec_file.read(path).export.cascade == CascadeSpec(max_loss=0.01)
+        assert loader.read(path).export.cascade == CascadeSpec(max_loss=0.01)
     else:
         with pytest.raises(SpecError, match=f"{name} has no cascade, only text-classification has"):
-            spec_file.read(path)
+            loader.read(path)
     with pytest.raises(SpecError, match=r"export\.cascade\.max_loss"):
-        spec_file.read(path, ["export.cascade.max_loss=2"])
+        loader.read(path, ["export.cascade.max_loss=2"])

@@ -8,11 +8,11 @@ import pytest
 import torch
 from tiny_model import TINY_LABELS
 
-from perennial.artifacts import TrainedModel
-from perennial.errors import ExportError, PackageError
+from perennial.core.errors import ExportError, PackageError
+from perennial.core.home import Home
 from perennial.export import graph
-from perennial.home import Home
 from perennial.inference.runtime import Graph
+from perennial.records.training import TrainedModel
 from perennial.training.model import load
 
 

@@ -11,15 +11,16 @@ import onnx
 import pytest
 from tiny_model import TINY_LABELS, TINY_MAX_LENGTH, tiny_spec, tiny_texts
 
-from perennial import progress
-from perennial.artifacts import OnnxPackage, TrainedModel
-from perennial.errors import ExportError
+from perennial.core import progress
+from perennial.core.errors import ExportError
+from perennial.core.home import Home
 from perennial.export import graph, parity, quantization
 from perennial.export.onnx_package import export
-from perennial.home import Home
 from perennial.inference import package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
+from perennial.records.package import OnnxPackage
+from perennial.records.training import TrainedModel
 from perennial.training import model as training_model
 
 TEXTS = tiny_texts(300)

@@ -122,9 +122,9 @@ STEP_ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 
-from perennial.artifacts import Part
-from perennial.errors import StoreError
-from perennial.home import Home
+from perennial.records.data import Part
+from perennial.core.errors import StoreError
+from perennial.core.home import Home
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 home = Home(Path(sys.argv[1]))

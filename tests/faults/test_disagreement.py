@@ -11,9 +11,10 @@ import pytest
 import tiny_pipeline
 from place import Ended, Place
 
-from perennial.registry import agreement, aliases, guard, rollback, serving, tracking
+from perennial.promotion import alias_move, rollback, serving_champion
+from perennial.promotion.reconciliation import disagreement
+from perennial.registry import agreement, aliases, tracking
 from perennial.registry.ledger import Action, Ledger
-from perennial.registry.reconciliation import disagreement
 
 # Trained worse than the champion by more than the margin; its own floor it passes.
 WORSE = (
@@ -171,8 +172,8 @@ def test_what_is_changed_behind_our_back_holds_and_all_say_so(judged: Place, nam
     findings = judged.command("doctor", "--json").json["findings"]
     assert any(words in finding["seen"] for finding in findings if finding["status"] == "problem")
     with tracking.session(judged.home):
-        served = serving.champion(judged.home, "tiny")
-    assert words in (served.doubt if served else serving.why_none(judged.home, "tiny"))
+        served = serving_champion.champion(judged.home, "tiny")
+    assert words in (served.doubt if served else serving_champion.why_none(judged.home, "tiny"))
     shown = judged.command("reconcile", "tiny", "--json")
     assert (shown.code, words in shown.json["problem"]) == (3, True)
     if before is None:
@@ -276,7 +277,7 @@ def test_a_first_champion_that_may_have_served_is_compared_with(
     make_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its run is killed right after the alias moved, and the alias is taken away before anybody looks."""
-    place, real = make_place(), guard.point
+    place, real = make_place(), alias_move.point
 
     def killed(*given: object) -> None:
         real(*given)  # type: ignore[arg-type]
@@ -284,7 +285,7 @@ def test_a_first_champion_that_may_have_served_is_compared_with(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(guard, "point", killed)
+        patch.setattr(alias_move, "point", killed)
         assert place.run("--json").code == 1
     held = place.run(*WORSE, "--json")
     assert (held.code, held.json["status"], place.champion()) == (3, "held", None), held.text

@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 from place import Place, flip
 
-from perennial.artifacts import Champion, Contest, Decision, Evaluation, OnnxPackage, Outcome, Verdict
-from perennial.evaluation import answers as stored
-from perennial.evaluation import apart, measuring
-from perennial.evaluation.answers import Answers
-from perennial.evaluation.evaluate import evaluate
+from perennial.core.home import Home
+from perennial.evaluation import from_answers, worker
+from perennial.evaluation import stored_answers as stored
 from perennial.evaluation.gates import decide
-from perennial.home import Home
+from perennial.evaluation.package_evaluation import evaluate
+from perennial.evaluation.stored_answers import Answers
 from perennial.inference import package as sealed
+from perennial.records.decision import Decision, Outcome, Verdict
+from perennial.records.evaluation import Contest, Evaluation
+from perennial.records.package import Champion, OnnxPackage
 from perennial.registry import tracking, versions
 from perennial.registry.versions import StoredEvidence
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 VERSUS = {"metric": "accuracy", "versus": "champion", "margin": 0.2}
 FLOOR = {"metric": "accuracy", "min": 0.6}
@@ -77,7 +79,7 @@ def ground(
 
 def measured(spec: PipelineSpec, given: Answers) -> Decision:
     contest = Contest(champion_version="7", champion_labels=spec.data.labels)
-    return decide(spec, measuring.measure(spec, given, contest, digest="e" * 64, place="evaluate/x"))
+    return decide(spec, from_answers.measure(spec, given, contest, digest="e" * 64, place="evaluate/x"))
 
 
 def test_the_ground_is_sound(ground: Ground) -> None:
@@ -109,7 +111,7 @@ def test_a_champion_whose_package_is_damaged_holds(ground: Ground, name: str) ->
 def test_a_champion_that_hangs_is_ended_and_holds(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = _slowed(ground, "slow", runs=2**62)
     spec = ground.spec(FLOOR, VERSUS)
-    monkeypatch.setattr(apart, "LEAST_SECONDS", 2.0)
+    monkeypatch.setattr(worker, "LEAST_SECONDS", 2.0)
     found = decide(spec, ground.evaluated(spec, ground.champion(package_digest=slow.digest, path=slow.path)))
     assert found.outcome is Outcome.HOLD
     [reason] = [one for one in found.reasons if "can't be judged" in one]

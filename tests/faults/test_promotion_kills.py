@@ -8,11 +8,12 @@ import pytest
 from promoter import Promoters
 from registry_helpers import Run, make_run
 
-from perennial.home import Home
-from perennial.registry import aliases, guard, history, lease, promotion, tags, tracking
-from perennial.registry.guard import at_desk
+from perennial.core.home import Home
+from perennial.promotion import alias_move, conclusion
+from perennial.promotion.alias_move import at_desk
+from perennial.registry import aliases, history, lease, tags, tracking
 from perennial.registry.ledger import Action, Ledger, State
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 LEASE = 1.0
 STEPS = ("verify", "intend", "point", "read_back", "keep_previous", "conclude", "tidy")
@@ -99,5 +100,5 @@ def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Prom
 
 def test_steps_are_those_of_a_move() -> None:
     """So that no new step goes untested."""
-    assert set(STEPS) | {"is_expected"} <= set(guard.move.__code__.co_names)
-    assert promotion.promote
+    assert set(STEPS) | {"is_expected"} <= set(alias_move.move.__code__.co_names)
+    assert conclusion.promote

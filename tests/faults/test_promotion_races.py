@@ -9,10 +9,10 @@ import pytest
 from promoter import Promoters
 from registry_helpers import Run, free_port, make_run, start, stop
 
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.registry import aliases, history, tracking
 from perennial.registry.ledger import Action, Ledger, State
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 MODEL = "news"
 SPEC = {

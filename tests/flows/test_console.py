@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from flows.console import Bars
-from perennial import progress
+from perennial.core import progress
 
 
 def test_progress_outside_of_any_step_has_a_line_too() -> None:

@@ -8,7 +8,7 @@ import tiny_pipeline
 from place import Place, assert_explained
 from place_fixtures import MakePlace
 
-from perennial.artifacts import Start, TrainedModel
+from perennial.records.training import Start, TrainedModel
 from perennial.registry import tracking, versions
 
 GATES = [{"metric": "accuracy", "min": 0.4}, {"metric": "accuracy", "versus": "champion", "margin": 0.5}]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from place import Place, assert_explained
 
-from perennial.evaluation.answers import CONTEST, PREDICTIONS
+from perennial.evaluation.stored_answers import CONTEST, PREDICTIONS
 from perennial.registry import tracking
 
 

@@ -10,12 +10,12 @@ from place import Place
 from place_fixtures import MakePlace
 from tiny_pipeline import LABELS
 
-from perennial import spec_file
-from perennial.artifacts import Trigger
-from perennial.home import Home
-from perennial.monitoring import drift, figures
-from perennial.registry import runs
-from perennial.registry.runs import RunEntry
+from perennial.core.home import Home
+from perennial.monitoring import drift, window_figures
+from perennial.pipeline_file import loader
+from perennial.records.run import Trigger
+from perennial.runs import log
+from perennial.runs.log import RunEntry
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def looked(place: Place) -> dict[str, Any]:
 
 
 def examine(place: Place) -> drift.DriftFinding:
-    return drift.examine(spec_file.read(place.data.parent / "pipeline.yaml"), place.home)
+    return drift.examine(loader.read(place.data.parent / "pipeline.yaml"), place.home)
 
 
 def test_labels_that_shift_are_found_measured_once_and_cooled_down(
@@ -73,7 +73,7 @@ def test_labels_that_shift_are_found_measured_once_and_cooled_down(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(figures.Reference, "__init__", never)
+    monkeypatch.setattr(window_figures.Reference, "__init__", never)
     assert looked(place) == shifted
 
     note_run(place.home, "failed", hours=1)
@@ -149,4 +149,4 @@ def note_run(home: Home, status: str, hours: float) -> None:
     began = datetime.now(UTC) - timedelta(hours=hours)
     trigger = Trigger(kind="drift", detail="labels shifted")
     values = {"pipeline": "tiny", "started": began, "ended": began, "status": status, "sentence": "s", "host": "h"}
-    runs.note(home, RunEntry.model_validate(values | {"trigger": trigger}))
+    log.note(home, RunEntry.model_validate(values | {"trigger": trigger}))

@@ -6,7 +6,7 @@ import time
 import tiny_pipeline
 from place import Place, assert_explained
 
-from perennial.registry import retention_store
+from perennial.promotion import retention_store
 
 OLD = time.time() - 3 * 86400
 EASY = ("--set", "gates=[{metric: accuracy, min: 0.3}]")

@@ -7,8 +7,9 @@ import pytest
 from place import free_port
 
 from flows import prefect_server
-from flows.prefect_server import ADDRESS, PrefectError, embed, join, running
-from perennial.home import Home
+from flows.prefect_server import PrefectError, embed, join
+from perennial.core.home import Home
+from perennial.scheduling.prefect_api import ADDRESS, running
 
 
 def test_a_server_that_is_named_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,23 +13,24 @@ from channels import Webhook, webhook
 from place import Place, wait_for
 from place_fixtures import MakePlace
 
-from flows.remembered import OPEN, remembered
-from perennial import progress
-from perennial.artifacts import RunResult, Snapshot, Status, Trigger
-from perennial.errors import RegistryError, SourceError
-from perennial.home import Home
-from perennial.lock import one_at_a_time
-from perennial.registry import runs
-from perennial.spec import PipelineSpec
+from flows.run_record import OPEN, remembered
+from perennial.core import progress
+from perennial.core.errors import RegistryError, SourceError
+from perennial.core.home import Home
+from perennial.records.data import Snapshot
+from perennial.records.run import RunResult, Status, Trigger
+from perennial.runs import log
+from perennial.runs.lock import one_at_a_time
+from perennial.settings.pipeline import PipelineSpec
 
 DRIFTED = Trigger(kind="drift", detail="labels shifted: PSI 0.41 (limit 0.2)")
 AT_WORK = """
 import sys, time
 from pathlib import Path
-from flows.remembered import remembered
-from perennial.artifacts import Trigger
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from flows.run_record import remembered
+from perennial.records.run import Trigger
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
 spec = PipelineSpec.model_validate_json(sys.argv[2])
 remembered(spec, Home(Path(sys.argv[1])), Trigger(kind="schedule"), lambda: time.sleep(600))
 """
@@ -81,9 +82,9 @@ def failing(error: BaseException) -> NoReturn:
 def test_what_a_run_came_to_is_remembered_and_told(spec: PipelineSpec, home: Home, hook: Webhook) -> None:
     came = result()
     assert remembered(spec, home, DRIFTED, lambda: came) is came
-    (entry,) = runs.recent(home, "news")
+    (entry,) = log.recent(home, "news")
     assert (entry.status, entry.version, entry.sentence) == ("held", "3", "accuracy is not shown. Nothing moved.")
-    assert (entry.trigger, entry.host) == (DRIFTED, runs.here())
+    assert (entry.trigger, entry.host) == (DRIFTED, log.here())
     assert hook.titles == ["news: held, version 3"]
     assert not list((home.state("news") / OPEN).iterdir())
 
@@ -103,7 +104,7 @@ def test_a_run_that_fails_is_remembered_and_fails(
 ) -> None:
     with pytest.raises(type(error)):
         remembered(spec, home, Trigger(), lambda: failing(error))
-    (entry,) = runs.recent(home, "news")
+    (entry,) = log.recent(home, "news")
     assert (entry.status, entry.sentence, entry.version) == (status, sentence, None)
     assert [message["message"].splitlines()[0] for message in hook.sent] == [sentence] * told
 
@@ -115,7 +116,7 @@ def test_a_run_beside_another_is_skipped_and_nobody_is_bothered(spec: PipelineSp
 
     with one_at_a_time("news", home), pytest.raises(Exception, match="Another run of news"):
         remembered(spec, home, Trigger(kind="data"), run)
-    (entry,) = runs.recent(home, "news")
+    (entry,) = log.recent(home, "news")
     assert (entry.status, entry.trigger.kind) == ("skipped", "data")
     assert hook.sent == []
 
@@ -132,7 +133,7 @@ def test_a_run_that_can_not_be_remembered_stands_and_is_told(
     def note(*_: object) -> None:
         raise RegistryError("The ledger can't be used.")
 
-    monkeypatch.setattr(runs, "note", note)
+    monkeypatch.setattr(log, "note", note)
     with progress.heard_by(Ear()):
         remembered(spec, home, Trigger(), lambda: result(Status.PROMOTED))
     assert heard == ["That this run was promoted could not be remembered: The ledger can't be used."]
@@ -147,12 +148,12 @@ def test_a_killed_run_is_remembered_by_the_next_one_and_a_living_one_is_not(
     try:
         wait_for(lambda: list((home.state("news") / OPEN).glob("*.json")), process)
         remembered(spec, home, Trigger(), result)
-        assert [run.status for run in runs.recent(home, "news")] == ["held"]
+        assert [run.status for run in log.recent(home, "news")] == ["held"]
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     remembered(spec, home, Trigger(), result)
-    after, killed, _ = runs.recent(home, "news")
+    after, killed, _ = log.recent(home, "news")
     assert (after.status, killed.status, killed.trigger.kind) == ("held", "failed", "schedule")
     assert "was killed before it ended" in killed.sentence
     assert hook.titles == ["news: held, version 3", "news: failed", "news: held, version 3"]

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from place import Place, assert_explained, flip
 
-from perennial import libraries
-from perennial.artifacts import Evidence, Outcome
-from perennial.errors import RegistryError
-from perennial.registry import reproduction, sameness, tracking
-from perennial.registry.sameness import Sameness
+from perennial.core import libraries
+from perennial.core.errors import RegistryError
+from perennial.promotion import reproduction, reproduction_diff
+from perennial.promotion.reproduction_diff import Sameness
+from perennial.records.decision import Outcome
+from perennial.records.run import Evidence
+from perennial.registry import tracking
 from perennial.registry.versions import EVIDENCE, StoredEvidence
 
 
@@ -159,7 +161,7 @@ def test_how_near_it_came(judged: Place) -> None:
         return before.model_copy(update={"evaluation": evaluation, **changes})
 
     def against(now: Evidence, problem: str | None = None) -> Sameness:
-        return sameness.compare(("tiny", "1"), before, now, 0.01, problem).sameness
+        return reproduction_diff.compare(("tiny", "1"), before, now, 0.01, problem).sameness
 
     rejected = before.decision.model_copy(update={"outcome": Outcome.REJECT})
     other_rows = before.validated.model_copy(update={"digest": "0" * 64})
@@ -171,6 +173,6 @@ def test_how_near_it_came(judged: Place) -> None:
     assert against(moved(float("nan"))) is Sameness.DIFFERENT
     assert against(moved(0.0, decision=rejected)) is Sameness.DIFFERENT
     assert against(moved(0.0, decision=rejected), "It is gone.") is Sameness.IDENTICAL
-    (one,) = sameness.changed(before.libraries, newer)
+    (one,) = reproduction_diff.changed(before.libraries, newer)
     assert (one.name, one.now) == ("torch", "99.0")
-    assert sameness.changed({}, newer) == ()
+    assert reproduction_diff.changed({}, newer) == ()

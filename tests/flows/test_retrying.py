@@ -9,9 +9,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 import tasks.data
 import tasks.model
 import tasks.registry
-from perennial.artifacts import Trigger
-from perennial.errors import PerennialError, RegistryError, SourceError, TrainingError, UnreachableError
-from perennial.lock import BusyError
+from perennial.core.errors import BusyError, PerennialError, RegistryError, SourceError, TrainingError, UnreachableError
+from perennial.records.run import Trigger
 from tasks import retrying
 
 HAND, SCHEDULE = Trigger(), Trigger(kind="schedule")

@@ -9,9 +9,9 @@ import tiny_pipeline
 from place import Place, assert_explained
 from tiny_pipeline import LABELS
 
-from perennial import spec_file
-from perennial.data import corrections
 from perennial.evaluation import label_errors
+from perennial.pipeline_file import loader
+from perennial.validation import corrections
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,7 @@ def test_wrong_labels_are_listed_corrected_and_taken_in(seasoned: Place) -> None
 
     # As a spreadsheet saves what a person wrote into it.
     correct(place.folder / "tiny-v2-review.csv", listed, wrong)
-    spec = spec_file.read(place.data.parent / "pipeline.yaml", ["data.corrections=../../tiny-v2-review.csv"])
+    spec = loader.read(place.data.parent / "pipeline.yaml", ["data.corrections=../../tiny-v2-review.csv"])
     assert corrections.read(spec) == {row["row_id"]: wrong[row["text"]] for row in found}
 
 

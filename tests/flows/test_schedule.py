@@ -14,8 +14,8 @@ import yaml
 from place import REPOSITORY, Place, assert_explained
 from scheduling import Api, Worker, ended, until
 
-from perennial import spec_file
-from perennial.data import snapshot as snapshots
+from perennial.ingest import snapshots
+from perennial.pipeline_file import loader
 
 NIGHTLY = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
 WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2, "min_new_rows": 50}
@@ -165,6 +165,6 @@ def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny
         assert [(event["action"], event["to_version"]) for event in ledger["events"]] == [("promote", "1")]
         (run,) = place.command("runs", name, "--json").json["runs"]
         assert (run["pipeline"], run["version"], run["status"]) == (name, "1", "promoted")
-        head = snapshots.latest(spec_file.read(place.folder / "pipelines" / name / "pipeline.yaml"), place.home)
+        head = snapshots.latest(loader.read(place.folder / "pipelines" / name / "pipeline.yaml"), place.home)
         assert head is not None
         assert head.rows == 150 + number

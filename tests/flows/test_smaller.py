@@ -8,8 +8,8 @@ import tiny_pipeline
 from place import Place, assert_explained
 from place_fixtures import MakePlace
 
-from perennial.artifacts import Evidence
 from perennial.inference.predictor import Predictor
+from perennial.records.run import Evidence
 from perennial.registry import tracking, versions
 
 GATES = [{"metric": "accuracy", "min": 0.4}, {"metric": "accuracy", "versus": "champion", "margin": 0.5}]

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from flows.tick_watch import upcoming
-from perennial.spec_schedule import ScheduleSpec
+from perennial.settings.schedule import ScheduleSpec
 
 
 @pytest.mark.parametrize(

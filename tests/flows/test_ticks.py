@@ -19,7 +19,7 @@ from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
 from perennial.doctor import Finding, Health, schedules
-from perennial.prefect_api import LOG, Server, running
+from perennial.scheduling.prefect_api import LOG, Server, running
 
 pytestmark = pytest.mark.slow(minutes=3)
 

@@ -16,12 +16,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from scheduling import Api, Worker, ended, until
 
 from flows import deployments
-from perennial import spec_file
+from perennial.pipeline_file import loader
 
 FILE = REPOSITORY / "infra" / "prefect.yaml"
-SHIPPED = {
-    path.parent.name: spec_file.read(path) for path in sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml"))
-}
+SHIPPED = {path.parent.name: loader.read(path) for path in sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml"))}
 
 
 def declared() -> dict[str, dict[str, Any]]:

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer as Backend
 from perennial.inference import chunks
 from perennial.inference.chunks import Chunks
 from perennial.inference.tokenization import Tokenizer
-from perennial.training import column_chunks
-from perennial.training.column_chunks import ColumnChunks
+from perennial.training.encoding import column_chunks
+from perennial.training.encoding.column_chunks import ColumnChunks
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_model import TINY_LABELS
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference import decoders, package
 from perennial.inference.decoders.base import Encoded, softmax
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference import package
 from perennial.inference.predictor import Predictor
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import TINY_LABELS, TINY_WORDS, tiny_texts
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference import cpu
 from perennial.inference import package as packages
 from perennial.inference.predictor import Predictor

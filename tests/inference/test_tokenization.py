@@ -12,7 +12,7 @@ from tiny_model import TINY_MAX_LENGTH, tiny_texts, write_tiny_tokenizer
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
 
-from perennial.errors import PackageError
+from perennial.core.errors import PackageError
 from perennial.inference.tokenization import Tokenizer
 
 

@@ -12,7 +12,7 @@ import yaml
 from infra_files import APP, INFRA, REPOSITORY, Dockerfile, beside_python, compose, pool
 from packaging.requirements import Requirement
 
-from perennial import pairs, telemetry
+from perennial.core import incompatible_packages, telemetry
 
 WORKER = Dockerfile(INFRA / "worker.Dockerfile")
 DOCKERFILES = sorted([REPOSITORY / "mlflow" / "Dockerfile", *INFRA.glob("*.Dockerfile")])
@@ -67,8 +67,8 @@ def test_no_image_has_versions_that_are_known_not_to_work_together(path: Path) -
     text = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8")
     pinned = {name.lower(): version for name, version in re.findall(r"^([\w.-]+)==([^\s;#]+)", text, re.MULTILINE)}
     assert {"prefect", "sqlalchemy", "fastapi"} <= set(pinned)
-    assert list(pairs.found(lambda name: pinned[name.lower()])) == []
-    assert list(pairs.found(lambda name: {**pinned, "sqlalchemy": "2.1.9"}[name.lower()])) != []
+    assert list(incompatible_packages.found(lambda name: pinned[name.lower()])) == []
+    assert list(incompatible_packages.found(lambda name: {**pinned, "sqlalchemy": "2.1.9"}[name.lower()])) != []
 
 
 def test_it_runs_as_nobody_special_and_writes_to_the_volume_only() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from init_files import Row, rows, sentence, write
 
-from perennial.errors import PerennialError, SourceError, SpecError
+from perennial.core.errors import PerennialError, SourceError, SpecError
 from perennial.init import plan
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from init_files import Row, rows, sentence, write
 
-from perennial.errors import PerennialError, SourceError, SpecError
+from perennial.core.errors import PerennialError, SourceError, SpecError
 from perennial.init import plan
 
 
@@ -140,7 +140,7 @@ def test_contradicting_labels_and_blank_cells_are_told(tmp_path: Path) -> None:
 
 
 def test_sound_in_the_sample_but_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from perennial.data.sources import jsonl
+    from perennial.ingest.sources import jsonl
     from perennial.init import guess as guessing
 
     monkeypatch.setattr(jsonl, "BATCH_ROWS", 50)
@@ -156,9 +156,9 @@ def test_sound_in_the_sample_but_not_in_the_file(tmp_path: Path, monkeypatch: py
 def test_contradictions_are_estimated_when_there_are_more_texts_than_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from perennial.init import census
+    from perennial.init import file_census
 
-    monkeypatch.setattr(census, "SAMPLED_TEXTS", 300)
+    monkeypatch.setattr(file_census, "SAMPLED_TEXTS", 300)
     data = rows(2000)
     data += [{**row, "label": "other"} for row in data[:400]]
     guess = plan("news", write(tmp_path / "d.jsonl", data))

@@ -9,10 +9,11 @@ import pytest
 from init_files import Row, rows, sentence, write
 from typer.testing import CliRunner
 
-from perennial import init, kinds, spec_file
-from perennial.data import sources
+from perennial import init, kinds
+from perennial.ingest import sources
 from perennial.init import Guess, plan
-from perennial.spec import PipelineSpec
+from perennial.pipeline_file import loader
+from perennial.settings.pipeline import PipelineSpec
 
 FORMATS = ["csv", "jsonl", "parquet"]
 NAMES = ["Ann Lee", "Bo", "Acme Ltd", "Kea"]
@@ -66,7 +67,7 @@ def third(number: int) -> str:
 
 def written(guess: Guess, tmp_path: Path) -> PipelineSpec:
     """The pipeline that is written for `guess`, read back; all its rows can be read and know their labels only."""
-    spec = spec_file.read(init.write(guess, tmp_path / "pipelines" / "news"))
+    spec = loader.read(init.write(guess, tmp_path / "pipelines" / "news"))
     kind = kinds.get(spec.kind)
     assert not kind.spec_problems(spec)
     for piece in sources.pieces(spec):
@@ -123,7 +124,7 @@ def test_gates_are_a_floor_the_baseline_and_the_champion(tmp_path: Path, row: An
     # The gates that are offered in comments are valid as well.
     text = (tmp_path / "pipelines" / "news" / "pipeline.yaml").read_text(encoding="utf-8")
     (tmp_path / "pipeline.yaml").write_text(text.replace("  # - {metric", "  - {metric"), encoding="utf-8")
-    assert len(spec_file.read(tmp_path / "pipeline.yaml").gates) == 4
+    assert len(loader.read(tmp_path / "pipeline.yaml").gates) == 4
 
 
 @pytest.mark.parametrize("scheme", ["BI", "IE", "BE", "BL"])
@@ -280,4 +281,4 @@ def test_the_command_takes_a_kind_and_columns_and_answers_with_json(
     told = json.loads(answered.stdout)
     assert (told["kind"], told["tags"]["column"], told["text"]) == ("token-classification", "tags", None)
     assert told["kind_reason"] == "you named it"
-    assert spec_file.read(tmp_path / told["path"]).data.columns.tags == "tags"
+    assert loader.read(tmp_path / told["path"]).data.columns.tags == "tags"

@@ -3,17 +3,18 @@ from pathlib import Path
 import pytest
 from init_files import rows, sentence, write
 
-from perennial import init, spec_file
-from perennial.data import sources
-from perennial.errors import SpecError, StoreError
+from perennial import init
+from perennial.core.errors import SpecError, StoreError
+from perennial.ingest import sources
 from perennial.init.template import quoted
+from perennial.pipeline_file import loader
 
 
 def test_what_is_written_is_valid_and_finds_its_data(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     data = write(tmp_path / "data" / "d.csv", rows(sector=lambda n: "xy"[n % 2], date="2026-01-01"), ";")
     path = init.write(init.plan("news", data), tmp_path / "pipelines" / "news")
-    spec = spec_file.read(path)
+    spec = loader.read(path)
     assert path == tmp_path / "pipelines" / "news" / "pipeline.yaml"
     assert "path: ../../data/d.csv" in path.read_text(encoding="utf-8").replace('"', "")
     assert spec.data.labels == ("bad", "good", "plain")
@@ -28,14 +29,14 @@ def test_what_is_written_is_valid_and_finds_its_data(tmp_path: Path) -> None:
 def test_data_on_another_tree_is_named_absolutely(tmp_path: Path) -> None:
     data = write(tmp_path / "d.csv", rows(60))
     path = init.write(init.plan("news", data), tmp_path / "project" / "pipelines" / "news")
-    source = spec_file.read(path).data.source
+    source = loader.read(path).data.source
     assert source.path == (data.resolve().as_posix(),)  # type: ignore[union-attr]
 
 
 def test_set_overrides_what_is_written(tmp_path: Path) -> None:
     path = init.write(init.plan("news", write(tmp_path / "d.csv", rows(60))), tmp_path / "p" / "news")
     overrides = ("training.epochs=1", "data.min_rows_per_label=0", "model.max_length=64")
-    spec = spec_file.read(path, overrides)
+    spec = loader.read(path, overrides)
     assert (spec.training.epochs, spec.data.min_rows_per_label, spec.model.max_length) == (1, 0, 64)
 
 
@@ -46,7 +47,7 @@ def test_set_overrides_what_is_written(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_labels_survive_yaml(tmp_path: Path, label: str) -> None:
     path = write(tmp_path / "d.jsonl", rows(300, (label, "other")))
-    spec = spec_file.read(init.write(init.plan("news", path, label="label"), tmp_path / "p" / "news"))
+    spec = loader.read(init.write(init.plan("news", path, label="label"), tmp_path / "p" / "news"))
     assert set(spec.data.labels) == {label, "other"}
     assert quoted("negative") == "negative"
 
@@ -55,7 +56,7 @@ def test_odd_column_and_file_names_survive(tmp_path: Path) -> None:
     data = [{"the: text": sentence(n), "#label": "ab"[n % 2]} for n in range(80)]
     path = write(tmp_path / "a [1] # b.csv", data)
     guess = init.plan("news", path, label="#label")
-    spec = spec_file.read(init.write(guess, tmp_path / "pipelines" / "news"))
+    spec = loader.read(init.write(guess, tmp_path / "pipelines" / "news"))
     assert (spec.data.columns.text, spec.data.columns.label) == ("the: text", "#label")
     assert len(sources.pieces(spec)) == 1
 
@@ -79,7 +80,7 @@ def test_a_folder_that_is_there_needs_force(tmp_path: Path) -> None:
         init.write(guess, folder)
     assert (folder / "pipeline.yaml").read_text(encoding="utf-8") == "mine\n"
     init.write(guess, folder, force=True)
-    assert spec_file.read(folder / "pipeline.yaml").name == "news"
+    assert loader.read(folder / "pipeline.yaml").name == "news"
     assert (folder / "cases.jsonl").exists()
 
 
@@ -94,6 +95,6 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 def test_many_rows_train_as_suits_many_steps(tmp_path: Path, count: int, decay: float, averaging: float) -> None:
     path = init.write(init.plan("news", write(tmp_path / "d.csv", rows(count))), tmp_path / "p" / "news")
 
-    training = spec_file.read(path).training
+    training = loader.read(path).training
 
     assert (training.layer_decay, training.averaging) == (decay, averaging)

@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.artifacts import ValidatedData
-from perennial.data.snapshot import ingest
-from perennial.data.sources.base import Batch
-from perennial.data.validation import validate
-from perennial.home import Home
-from perennial.spec import ColumnsSpec, PipelineSpec
+from perennial.core.home import Home
+from perennial.ingest.snapshots import ingest
+from perennial.records.data import ValidatedData
+from perennial.rows.batch import Batch
+from perennial.settings.data import ColumnsSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.snapshot_validation import validate
 
 Row = dict[str, Any]
 

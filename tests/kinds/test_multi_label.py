@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from perennial.errors import ValidationError
+from perennial.core.errors import ValidationError
 from perennial.inference.decoders import Encoded, Meaning, get
 from perennial.kinds.multi_label import KIND
-from perennial.spec import TrainingSpec
+from perennial.settings.training import TrainingSpec
 
 LABELS = ("earnings", "mergers", "rules")
 NOBODY = Encoded([], 0)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.errors import TrainingError
+from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Encoded, Meaning, get
 from perennial.kinds.regression import KIND
-from perennial.spec import TrainingSpec
+from perennial.settings.training import TrainingSpec
 
 NOBODY = Encoded([], 0)
 NUMBERS = np.array([-2.0, -1.0, 0.5, 0.5, 3.0, 4.0])

@@ -10,7 +10,9 @@ import pytest
 from perennial import kinds
 from perennial.inference.decoders import Encoded
 from perennial.kinds.text_classification import KIND
-from perennial.spec import DataSpec, PipelineSpec, TrainingSpec
+from perennial.settings.data import DataSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.training import TrainingSpec
 
 LABELS = ("down", "up", "flat")
 

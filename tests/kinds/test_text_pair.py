@@ -7,10 +7,10 @@ import kind_helpers
 import pyarrow as pa
 import pytest
 
-from perennial.data.rows import canonical
-from perennial.data.sources.base import Batch
-from perennial.errors import SourceError
+from perennial.core.errors import SourceError
+from perennial.ingest.canonical_rows import canonical
 from perennial.kinds.text_pair import KIND
+from perennial.rows.batch import Batch
 
 LABELS = ("sues", "supplies")
 

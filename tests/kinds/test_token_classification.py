@@ -10,12 +10,14 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from tiny_model import write_tiny_tokenizer
 
 from perennial import kinds
-from perennial.data.sources.base import Batch
 from perennial.inference import decoders, spans
 from perennial.inference.decoders import Encoded, Meaning
 from perennial.inference.tokenization import Tokenizer
 from perennial.kinds.token_classification import KIND, NOT_LEARNED
-from perennial.spec import ColumnsSpec, PipelineSpec, TrainingSpec
+from perennial.rows.batch import Batch
+from perennial.settings.data import ColumnsSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.training import TrainingSpec
 
 LABELS = ("ORG", "PER")
 OUTSIDE, B_ORG, I_ORG, B_PER, I_PER = range(5)

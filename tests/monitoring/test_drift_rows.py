@@ -6,13 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from perennial.artifacts import Part
-from perennial.data import columns, parts, rows
-from perennial.data.sources import Batch
-from perennial.errors import StoreError
-from perennial.home import Home
+from perennial.core.errors import StoreError
+from perennial.core.home import Home
+from perennial.ingest import canonical_rows, parts
 from perennial.monitoring.rows import sample, windows
-from perennial.spec import PipelineSpec
+from perennial.records.data import Part
+from perennial.rows.batch import Batch
+from perennial.settings.pipeline import PipelineSpec
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def written(home: Home, spec: PipelineSpec, numbers: range, labels: str = "ab") 
     }
     if spec.data.columns.time:
         cells["time"] = [10**9 + 60 * number for number in numbers]
-    batch = rows.canonical(Batch("f.csv", "line", range(1, len(numbers) + 1), cells), spec)
-    (part,) = parts.write(iter([batch]), columns.schema(spec), home.store)
+    batch = canonical_rows.canonical(Batch("f.csv", "line", range(1, len(numbers) + 1), cells), spec)
+    (part,) = parts.write(iter([batch]), canonical_rows.schema(spec), home.store)
     return part
 
 

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tiny_model import TINY_LABELS, TINY_WORDS, tiny_spec
 
-from perennial.artifacts import Champion
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference import package as packages
 from perennial.monitoring.drift import WORDS, Window, over
-from perennial.monitoring.figures import NAMES, Reference
 from perennial.monitoring.rows import Rows
-from perennial.spec import TriggersSpec
-from perennial.spec_triggers import DriftLimits
+from perennial.monitoring.window_figures import NAMES, Reference
+from perennial.records.package import Champion
+from perennial.settings.drift import DriftLimits, TriggersSpec
 
 SETTINGS = TriggersSpec(window_rows=300)
 SEEDS = 12

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from perennial import kinds
-from perennial.data.splits import keys_and_splits
-from perennial.spec import PipelineSpec, SplitsSpec
+from perennial.rows.splits import keys_and_splits
+from perennial.settings.data import SplitsSpec
+from perennial.settings.pipeline import PipelineSpec
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "entities"
 FILES = sorted((FOLDER / "data").glob("*.jsonl"))

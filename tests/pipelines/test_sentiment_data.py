@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from perennial import kinds
-from perennial.spec import PipelineSpec
+from perennial.settings.pipeline import PipelineSpec
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "sentiment"
 FILES = sorted((FOLDER / "data").glob("*.jsonl"))

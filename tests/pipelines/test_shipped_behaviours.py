@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perennial import spec_file
-from perennial.evaluation import cases
+from perennial.evaluation.behaviours import cases
 from perennial.inference.spans import Span
+from perennial.pipeline_file import loader
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 SHIPPED = sorted(place.parent.name for place in PIPELINES.glob("*/behaviours.yaml"))
@@ -19,7 +19,7 @@ def test_starter_sets_ship() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_starter_set_tests_something_of_everything_and_no_row_of_the_data(name: str) -> None:
-    spec = spec_file.read(PIPELINES / name / "pipeline.yaml")
+    spec = loader.read(PIPELINES / name / "pipeline.yaml")
     found = cases.of(spec)
     assert all(found.values())
     assert {"minimum", "invariance"} <= {test.type for test in spec.behaviours.tests}
@@ -31,7 +31,7 @@ def test_a_starter_set_tests_something_of_everything_and_no_row_of_the_data(name
 
 
 def test_marked_names_stand_in_the_text_as_they_are() -> None:
-    spec = spec_file.read(PIPELINES / "entities" / "pipeline.yaml")
+    spec = loader.read(PIPELINES / "entities" / "pipeline.yaml")
     found: set[tuple[str, Span]] = set()
     for made in cases.of(spec).values():
         for case in made:

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from perennial import kinds
-from perennial.data.splits import keys_and_splits, normalise
-from perennial.spec import SPLITS, PipelineSpec
+from perennial.rows.splits import keys_and_splits, normalise
+from perennial.settings.data import SPLITS
+from perennial.settings.pipeline import PipelineSpec
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "topics"
 FILES = sorted((FOLDER / "data").glob("*.jsonl"))

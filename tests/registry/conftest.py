@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from registry_helpers import LABELS, Run, make_run, mlflow_server
 
-from perennial.home import Home
-from perennial.spec import PipelineSpec
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
 
 
 @pytest.fixture(autouse=True)

@@ -4,16 +4,17 @@ from pathlib import Path
 import pytest
 from registry_helpers import Run, answering, make_run, names_of_errors
 
-from perennial.artifacts import Outcome
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
-from perennial.registry import aliases, promotion, tags, tracking
+from perennial.promotion import conclusion
+from perennial.records.decision import Outcome
+from perennial.registry import aliases, tags, tracking
 
 
 def promoted(run: Run) -> str:
     version = run.register()
-    assert promotion.promote(run.home, version)
+    assert conclusion.promote(run.home, version)
     return version.version
 
 

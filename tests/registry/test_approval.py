@@ -5,9 +5,11 @@ import tiny_pipeline
 from place import Place, assert_explained
 from registry_helpers import Run, make_run
 
-from perennial.artifacts import Outcome, Status
-from perennial.errors import RegistryError
-from perennial.registry import aliases, approval, history, promotion, tags, tracking, versions
+from perennial.core.errors import RegistryError
+from perennial.promotion import approval, conclusion
+from perennial.records.decision import Outcome
+from perennial.records.run import Status
+from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 
 REQUIRED = ("--set", "registry.approval=required")
@@ -17,7 +19,7 @@ REQUIRED = ("--set", "registry.approval=required")
 def parked(run: Run) -> Run:
     """A candidate, version 1, that awaits approval beside no champion."""
     version = run.register()
-    ended = promotion.conclude(run.home, version, run.arguments["decision"], needs_approval=True)
+    ended = conclusion.conclude(run.home, version, run.arguments["decision"], needs_approval=True)
     assert (ended.status, ended.champion) == (Status.HELD, None)
     assert "awaits approval: `perennial approve" in ended.reasons[0]
     return run
@@ -54,7 +56,7 @@ def test_a_rejected_candidate_never_serves(parked: Run) -> None:
     assert (ended.status, ended.version) == (Status.REJECTED, "1")
     assert placed(parked, aliases.CHALLENGER) is None
     assert actions(parked) == [Action.PARK, Action.REJECT]
-    for refused in (approval.approve, promotion.finish):
+    for refused in (approval.approve, conclusion.finish):
         with pytest.raises(RegistryError, match="rejected"):
             refused(parked.home, parked.spec.name, "1")
 
@@ -69,32 +71,32 @@ def test_approval_can_not_be_had_by_promote(run: Run) -> None:
     """A run that was cut short before it parked its candidate is finished as it would have been."""
     spec = run.spec.model_copy(update={"registry": run.spec.registry.model_copy(update={"approval": "required"})})
     version = Run(spec, run.home, run.arguments).register()
-    ended = promotion.finish(run.home, run.spec.name, version.version)
+    ended = conclusion.finish(run.home, run.spec.name, version.version)
     assert ended.status is Status.HELD
     assert (placed(run, aliases.CHALLENGER), placed(run, aliases.CHAMPION)) == (version.version, None)
     with pytest.raises(RegistryError, match="perennial approve"):
-        promotion.finish(run.home, run.spec.name, version.version)
+        conclusion.finish(run.home, run.spec.name, version.version)
 
 
 def test_what_its_gates_held_no_person_lets_through(run: Run) -> None:
     held = run.judged(Outcome.HOLD, None)
     version = held.register()
-    promotion.conclude(run.home, version, held.arguments["decision"], needs_approval=True)
+    conclusion.conclude(run.home, version, held.arguments["decision"], needs_approval=True)
     with pytest.raises(RegistryError, match=r"does not await approval: it is held, its decision HOLD"):
         approval.approve(run.home, run.spec.name, version.version)
 
 
 def test_a_candidate_judged_against_another_champion_is_not_parked(run: Run) -> None:
-    assert promotion.promote(run.home, run.register())
+    assert conclusion.promote(run.home, run.register())
     other = make_run(run.home, run.spec, "b" * 64, bias=1.0)
-    ended = promotion.conclude(run.home, other.register(), other.arguments["decision"], needs_approval=True)
+    ended = conclusion.conclude(run.home, other.register(), other.arguments["decision"], needs_approval=True)
     assert "champion changed meanwhile" in ended.reasons[0]
     assert placed(run, aliases.CHALLENGER) is None
 
 
 def test_without_its_data_it_can_not_be_judged_again(parked: Run) -> None:
     other = make_run(parked.home, parked.spec, "b" * 64, bias=1.0).register()
-    assert promotion.promote(parked.home, other)
+    assert conclusion.promote(parked.home, other)
     with pytest.raises(RegistryError, match=r"judged again.*not in the store.*untouched.*perennial run"):
         approval.approve(parked.home, parked.spec.name)
     assert placed(parked, aliases.CHAMPION) == "2"

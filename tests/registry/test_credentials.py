@@ -3,8 +3,8 @@
 import pytest
 from registry_helpers import answering
 
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 from perennial.registry import credentials, tracking
 
 ANN = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "hunter2"}

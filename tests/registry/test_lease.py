@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from perennial import progress
-from perennial.home import Home
-from perennial.lock import BusyError
+from perennial.core import progress
+from perennial.core.errors import BusyError
+from perennial.core.home import Home
 from perennial.registry import database, lease
 from perennial.registry.database import Database, open_database
 

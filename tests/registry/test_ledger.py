@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from registry_helpers import free_port
 
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 from perennial.registry import database, lease
 from perennial.registry.database import ENTRIES, Database
 from perennial.registry.ledger import Action, Entry, Ledger, State
@@ -17,7 +17,7 @@ from perennial.registry.ledger import Action, Entry, Ledger, State
 OPEN = """
 import sys
 from pathlib import Path
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.registry.ledger import Ledger
 Ledger.open(Home(Path(sys.argv[1]))).models()
 """

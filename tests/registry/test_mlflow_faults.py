@@ -13,12 +13,13 @@ from faulty_proxy import Proxy
 from place import Place, assert_explained
 from registry_helpers import Run, make_run
 
-from perennial.artifacts import Status
-from perennial.errors import RegistryError
-from perennial.registry import aliases, history, lease, promotion, reconciliation, tags, tracking, transfer
-from perennial.registry.guard import at_desk
+from perennial.core.errors import RegistryError
+from perennial.promotion import conclusion, reconciliation, transfer
+from perennial.promotion.alias_move import at_desk
+from perennial.promotion.reconciliation import Keep
+from perennial.records.run import Status
+from perennial.registry import aliases, history, lease, tags, tracking
 from perennial.registry.ledger import Ledger
-from perennial.registry.reconciliation import Keep
 
 ALIAS = "/registered-models/alias"
 MOVE = f"POST /api/2.0/mlflow{ALIAS}"
@@ -51,7 +52,7 @@ def placed(run: Run) -> str | None:
 
 def assert_finished(run: Run, version: str) -> None:
     """`perennial promote` finishes it, and ledger, alias and tags agree."""
-    ended = promotion.finish(run.home, run.spec.name, version)
+    ended = conclusion.finish(run.home, run.spec.name, version)
     assert (ended.status, ended.champion, placed(run)) == (Status.PROMOTED, version, version)
     book = Ledger.open(run.home)
     assert history.unfinished(book.entries(run.spec.name)) is None
@@ -63,7 +64,7 @@ def assert_finished(run: Run, version: str) -> None:
 def refusal(run: Run, version: str) -> RegistryError | None:
     """What kept `version` from being promoted; None: nothing."""
     try:
-        promotion.finish(run.home, run.spec.name, version)
+        conclusion.finish(run.home, run.spec.name, version)
     except RegistryError as error:
         return error
     return None
@@ -137,7 +138,7 @@ def test_answers_that_come_too_late(
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "WORKING", HASTY)
         with pytest.raises(RegistryError, match="did not answer in time") as caught:
-            promotion.finish(run.home, run.spec.name, version)
+            conclusion.finish(run.home, run.spec.name, version)
     assert_honest(caught.value, proxy)
     proxy.heal()
     assert placed(run) == (version if moved else None)

@@ -1,7 +1,7 @@
 import pytest
 import report_data
 
-from perennial.artifacts import Evidence
+from perennial.records.run import Evidence
 from perennial.registry import model_card
 
 

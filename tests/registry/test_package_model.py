@@ -11,7 +11,8 @@ import pytest
 from registry_helpers import LABELS, Run, free_port, start, stop
 
 from perennial.inference.predictor import Predictor
-from perennial.registry import promotion, tracking
+from perennial.promotion import conclusion
+from perennial.registry import tracking
 
 TEXTS = ["nobody liked soup", "excellent bread", ""]
 
@@ -26,7 +27,7 @@ import perennial.inference
 assert perennial.__file__.endswith("code/perennial/__init__.py"), perennial.__file__
 assert not {"torch", "transformers", "perennial.registry", "pydantic_settings"} & set(sys.modules)
 try:
-    import perennial.spec
+    import perennial.settings.pipeline
 except ModuleNotFoundError:
     pass
 else:
@@ -39,13 +40,13 @@ import mlflow
 mlflow.pyfunc.load_model(sys.argv[1])
 import perennial.inference
 assert perennial.__file__.endswith("code/perennial/__init__.py"), perennial.__file__
-import perennial.spec
+import perennial.settings.pipeline
 """
 
 
 @pytest.fixture
 def promoted(run: Run) -> Run:
-    assert promotion.promote(run.home, run.register())
+    assert conclusion.promote(run.home, run.register())
     return run
 
 
@@ -110,7 +111,9 @@ def test_the_signature_names_text_label_score_and_scores(promoted: Run) -> None:
     ]
     assert all("==" in line for line in requirements)
     kept = {path.name for path in (file.parent / "code" / "perennial").iterdir()}
-    assert kept == {"__init__.py", "errors.py", "telemetry.py", "inference"}
+    assert kept == {"__init__.py", "core", "inference"}
+    core = {path.name for path in (file.parent / "code" / "perennial" / "core").iterdir()}
+    assert core == {"__init__.py", "errors.py", "telemetry.py"}
 
 
 @pytest.mark.slow

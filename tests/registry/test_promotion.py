@@ -5,20 +5,23 @@ from typing import Any
 import pytest
 from registry_helpers import Run, answering, free_port, make_run, start, stop
 
-from perennial.artifacts import Decision, Outcome, Status
+from perennial.core import errors
+from perennial.core.errors import DisagreementError, RegistryError
+from perennial.core.home import Home
 from perennial.doctor import Health
 from perennial.doctor import history as doctor
-from perennial.errors import DisagreementError, RegistryError
-from perennial.home import Home
-from perennial.registry import aliases, guard, history, lease, promotion, reconciliation, tags, tracking, versions
-from perennial.registry.guard import at_desk
+from perennial.promotion import alias_move, conclusion, reconciliation, session
+from perennial.promotion.alias_move import at_desk
+from perennial.promotion.reconciliation import Keep
+from perennial.records.decision import Decision, Outcome
+from perennial.records.run import Status
+from perennial.registry import aliases, history, lease, tags, tracking, versions
 from perennial.registry.ledger import Action, Entry, Ledger, State
-from perennial.registry.reconciliation import Keep
 
 
 def promoted(run: Run) -> str:
     version = run.register()
-    assert promotion.promote(run.home, version)
+    assert conclusion.promote(run.home, version)
     return version.version
 
 
@@ -66,8 +69,8 @@ def test_promotion_moves_the_aliases_and_writes_it_down(place: str, run: Run) ->
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (first, None)
     later = second(run, first).register()
     assert later.champion_version == first
-    assert promotion.promote(run.home, later, "better")
-    assert promotion.promote(run.home, later), "promoting the champion again changes nothing"
+    assert conclusion.promote(run.home, later, "better")
+    assert conclusion.promote(run.home, later), "promoting the champion again changes nothing"
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (later.version, first)
     moves = history.moves(entries(run))
     assert [(move.from_version, move.to_version, move.reason) for move in moves] == [
@@ -84,8 +87,8 @@ def test_nothing_is_promoted_when_the_champion_changed_meanwhile(run: Run, again
     first = promoted(run)
     stale = second(run, against)
     later = stale.register()
-    assert not promotion.promote(run.home, later)
-    ended = promotion.conclude(run.home, later, decided(stale), needs_approval=False)
+    assert not conclusion.promote(run.home, later)
+    ended = conclusion.conclude(run.home, later, decided(stale), needs_approval=False)
     assert (ended.status, ended.champion) == (Status.HELD, first)
     assert "The champion changed meanwhile: it is version 1 now" in ended.reasons[0]
     assert placed(run) == first
@@ -98,7 +101,7 @@ def test_nothing_is_promoted_when_the_champion_is_gone(run: Run) -> None:
     later = second(run, first).register()
     by_hand(run, None)
     with pytest.raises(DisagreementError, match="alias `champion` is gone"):
-        promotion.promote(run.home, later)
+        conclusion.promote(run.home, later)
     assert placed(run) is None
 
 
@@ -107,14 +110,14 @@ def test_a_champion_that_changes_while_the_package_is_verified_is_noticed(
 ) -> None:
     first = promoted(run)
     later = second(run, first).register()
-    real = guard.verify
+    real = alias_move.verify
 
     def slow(*given: Any) -> None:
         real(*given)
         by_hand(run, None)
 
-    monkeypatch.setattr(guard, "verify", slow)
-    assert not promotion.promote(run.home, later)
+    monkeypatch.setattr(alias_move, "verify", slow)
+    assert not conclusion.promote(run.home, later)
 
 
 @pytest.mark.parametrize(("outcome", "action"), [(Outcome.HOLD, Action.HOLD), (Outcome.REJECT, Action.REJECT)])
@@ -123,7 +126,7 @@ def test_what_did_not_pass_is_written_down_and_moves_nothing(
 ) -> None:
     judged = run.judged(outcome, None)
     version = judged.register()
-    ended = promotion.conclude(run.home, version, decided(judged), needs_approval=False)
+    ended = conclusion.conclude(run.home, version, decided(judged), needs_approval=False)
     assert ended.status.value == status_of(run, version.version) == {"HOLD": "held", "REJECT": "rejected"}[outcome]
     (entry,) = entries(run)
     assert (entry.action, entry.to_version, entry.decision_digest) == (action, version.version, "2" * 64)
@@ -140,20 +143,20 @@ def test_one_flipped_bit_in_the_registrys_storage_is_refused(run: Run, name: str
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(RegistryError, match=rf"version {version.version} .*can't be used.*untouched"):
-        promotion.promote(run.home, version)
+        conclusion.promote(run.home, version)
     assert placed(run) is None
     assert entries(run) == []
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool) -> pytest.MonkeyPatch:
-    real = getattr(guard, step)
+    real = getattr(alias_move, step)
 
     def fails(*given: Any) -> None:
         if after:
             real(*given)
         raise OSError("Connection refused")
 
-    monkeypatch.setattr(guard, step, fails)
+    monkeypatch.setattr(alias_move, step, fails)
     return monkeypatch
 
 
@@ -163,7 +166,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     with pytest.MonkeyPatch.context() as patch:
         broken(patch, "point", after=after)
         with pytest.raises(RegistryError) as caught:
-            promotion.promote(run.home, version)
+            conclusion.promote(run.home, version)
     assert "may have moved" in str(caught.value)
     assert "untouched" not in str(caught.value)
     assert [entry.state for entry in entries(run)] == [State.INTENT]
@@ -175,7 +178,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     assert [entry.state for entry in entries(run)] == [State.INTENT, State.DONE if after else State.ABANDONED]
     assert placed(run) == (version.version if after else None)
     assert status_of(run, version.version) == (tags.PROMOTED if after else tags.REGISTERED)
-    assert promotion.promote(run.home, version)
+    assert conclusion.promote(run.home, version)
     assert disagreement(run) is None
 
 
@@ -185,9 +188,9 @@ def test_an_interrupt_at_the_move_does_not_claim_that_the_champion_stayed(
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(guard, "point", interrupted)
+    monkeypatch.setattr(alias_move, "point", interrupted)
     with pytest.raises(RegistryError, match=r"Interrupted.*may have moved"):
-        promotion.promote(run.home, run.register())
+        conclusion.promote(run.home, run.register())
 
 
 def test_a_server_in_doubt_keeps_the_lease(server: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,29 +199,29 @@ def test_a_server_in_doubt_keeps_the_lease(server: str, run: Run, monkeypatch: p
     with pytest.MonkeyPatch.context() as patch:
         broken(patch, "point", after=False)
         with pytest.raises(RegistryError):
-            promotion.promote(run.home, version)
+            conclusion.promote(run.home, version)
     monkeypatch.setattr(lease, "WAIT_SECONDS", 0.2)
-    with pytest.raises(lease.BusyError, match="lapses in"):
-        promotion.promote(run.home, version)
+    with pytest.raises(errors.BusyError, match="lapses in"):
+        conclusion.promote(run.home, version)
 
 
 def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = promoted(run)
     later = second(run, first).register()
     third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
-    real = guard.intend
+    real = alias_move.intend
 
-    def stopped_for_long(desk: guard.Desk, plan: guard.Move) -> Entry:
+    def stopped_for_long(desk: session.Desk, plan: alias_move.Move) -> Entry:
         intent = real(desk, plan)
-        monkeypatch.setattr(guard, "intend", real)
+        monkeypatch.setattr(alias_move, "intend", real)
         with desk.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
-        assert promotion.promote(run.home, third)
+        assert conclusion.promote(run.home, third)
         return intent
 
-    monkeypatch.setattr(guard, "intend", stopped_for_long)
+    monkeypatch.setattr(alias_move, "intend", stopped_for_long)
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
-        promotion.promote(run.home, later)
+        conclusion.promote(run.home, later)
     assert placed(run) == third.version
     assert Ledger.open(run.home).open_intents() == []
     assert [move.to_version for move in history.moves(entries(run))] == [first, third.version]
@@ -229,18 +232,18 @@ def test_a_move_that_comes_too_late_is_taken_back(run: Run, monkeypatch: pytest.
     first = promoted(run)
     later = second(run, first).register()
     third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
-    real = guard.point
+    real = alias_move.point
 
-    def stopped_for_long(desk: guard.Desk, plan: guard.Move) -> None:
-        monkeypatch.setattr(guard, "point", real)
+    def stopped_for_long(desk: session.Desk, plan: alias_move.Move) -> None:
+        monkeypatch.setattr(alias_move, "point", real)
         with desk.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
-        assert promotion.promote(run.home, third)
+        assert conclusion.promote(run.home, third)
         real(desk, plan)
 
-    monkeypatch.setattr(guard, "point", stopped_for_long)
+    monkeypatch.setattr(alias_move, "point", stopped_for_long)
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
-        promotion.promote(run.home, later)
+        conclusion.promote(run.home, later)
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (third.version, first)
     assert disagreement(run) is None
 
@@ -258,8 +261,8 @@ def test_a_move_by_hand_is_told_and_nothing_is_promoted(run: Run) -> None:
     assert (found.status, "outside of Perennial" in found.seen) == (Health.PROBLEM, True)
     for judged in (later.version, other):
         with pytest.raises(DisagreementError, match="reconcile"):
-            promotion.finish(run.home, run.spec.name, judged)
-    ended = promotion.conclude(run.home, later, decided(candidate), needs_approval=False)
+            conclusion.finish(run.home, run.spec.name, judged)
+    ended = conclusion.conclude(run.home, later, decided(candidate), needs_approval=False)
     assert (ended.status, ended.champion) == (Status.HELD, other)
     assert said in ended.reasons
     assert [move.action for move in history.moves(entries(run))] == [Action.PROMOTE]
@@ -271,10 +274,10 @@ def test_a_champion_that_the_ledger_does_not_know_is_not_replaced(run: Run) -> N
     by_hand(run, version)
     later = second(run, version).register()
     with pytest.raises(DisagreementError, match="knows nothing of it"):
-        promotion.promote(run.home, later)
+        conclusion.promote(run.home, later)
     accepted = reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "It is the one.")
     assert (accepted.version, status_of(run, version)) == (version, tags.BY_HAND)
-    assert promotion.promote(run.home, later)
+    assert conclusion.promote(run.home, later)
     assert [move.action for move in history.moves(entries(run))] == [Action.RECONCILE, Action.PROMOTE]
 
 
@@ -286,10 +289,10 @@ def test_a_run_that_could_not_be_finished_is_finished_later(
         patch.setattr(tracking, "WORKING", tracking.Patience(seconds=1, retries=0))
         patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
         with pytest.raises(RegistryError, match=r"connection refused.*untouched"):
-            promotion.finish(run.home, run.spec.name, version)
-    ended = promotion.finish(run.home, run.spec.name, version)
+            conclusion.finish(run.home, run.spec.name, version)
+    ended = conclusion.finish(run.home, run.spec.name, version)
     assert (ended.status, ended.champion, placed(run)) == (Status.PROMOTED, version, version)
-    again = promotion.finish(run.home, run.spec.name, version)
+    again = conclusion.finish(run.home, run.spec.name, version)
     assert (again.status, "already" in again.reasons[0]) == (Status.PROMOTED, True)
 
 
@@ -304,9 +307,9 @@ def test_mlflow_that_fails_or_hangs_promotes_nothing(
     with answering(status, body, "application/json", delay=delay) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", address)
         with pytest.raises(RegistryError, match=r"can't be used.*untouched"):
-            promotion.promote(run.home, version)
+            conclusion.promote(run.home, version)
     assert placed(run) is None
-    assert promotion.promote(run.home, version)
+    assert conclusion.promote(run.home, version)
 
 
 @pytest.mark.slow
@@ -333,18 +336,18 @@ def test_a_server_that_dies_in_any_phase_is_survived(
     try:
         version = run.register()
         for step in ("verify", "point", "read_back", "tidy"):
-            real = getattr(guard, step)
+            real = getattr(alias_move, step)
 
             def dies(*given: Any, real: Callable[..., None] = real, server: Any = server) -> None:
                 stop(server)
                 real(*given)
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(guard, step, dies)
+                patch.setattr(alias_move, step, dies)
                 with pytest.raises(RegistryError, match=r"MLflow|can't be used"):
-                    promotion.promote(run.home, version)
+                    conclusion.promote(run.home, version)
             server = up()
-            ended = promotion.finish(run.home, run.spec.name, version.version)
+            ended = conclusion.finish(run.home, run.spec.name, version.version)
             assert ended.status is Status.PROMOTED
             assert placed(run) == version.version
             assert disagreement(run) is None
@@ -372,14 +375,14 @@ def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, 
     version = run.judged(outcome, None).register()
     versions.finish(run.home, version, status)
     with pytest.raises(RegistryError, match=words):
-        promotion.finish(run.home, run.spec.name, version.version)
+        conclusion.finish(run.home, run.spec.name, version.version)
     assert placed(run) is None
 
 
 def test_what_was_judged_against_another_champion_is_held(run: Run) -> None:
     first = promoted(run)
     later = second(run, None).register()
-    ended = promotion.finish(run.home, run.spec.name, later.version)
+    ended = conclusion.finish(run.home, run.spec.name, later.version)
     assert (ended.status, ended.champion) == (Status.HELD, first)
 
 
@@ -387,21 +390,21 @@ def test_an_unreachable_ledger_promotes_nothing(run: Run, monkeypatch: pytest.Mo
     version = run.register()
     monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"postgresql+psycopg://ann:hunter2@127.0.0.1:{free_port()}/x")
     with pytest.raises(RegistryError, match=r"ledger.*connection refused.*untouched") as caught:
-        promotion.promote(run.home, version)
+        conclusion.promote(run.home, version)
     assert "hunter2" not in str(caught.value)
     assert placed(run) is None
 
 
 def test_a_ledger_lost_after_the_move_is_no_claim_either(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    version, real = run.register(), guard.keep_previous
+    version, real = run.register(), alias_move.keep_previous
 
-    def lost(desk: guard.Desk, intent: Entry) -> None:
+    def lost(desk: session.Desk, intent: Entry) -> None:
         real(desk, intent)
         (Path(desk.ledger.database.engine.url.database or "")).write_bytes(b"garbage " * 1000)
 
-    monkeypatch.setattr(guard, "keep_previous", lost)
+    monkeypatch.setattr(alias_move, "keep_previous", lost)
     with pytest.raises(RegistryError, match=r"ledger.*has moved"):
-        promotion.promote(run.home, version)
+        conclusion.promote(run.home, version)
     assert placed(run) == version.version
 
 

@@ -5,15 +5,15 @@ import shutil
 import pytest
 from registry_helpers import Run
 
-from perennial.errors import RegistryError
-from perennial.evaluation.report import make
-from perennial.home import Home
-from perennial.registry import reports
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.evaluation.report import run_report
+from perennial.promotion import reports
 
 
 def test_a_report_is_found_in_the_store_by_model_version_and_run(run: Run) -> None:
     registered = run.register()
-    page = make.stored(run.home, run.spec.name)
+    page = run_report.stored(run.home, run.spec.name)
     assert page is not None
     for name, version in ((run.spec.name, None), (run.spec.name, "1"), (registered.run_id, None)):
         found = reports.find(run.home, name, version)
@@ -22,10 +22,10 @@ def test_a_report_is_found_in_the_store_by_model_version_and_run(run: Run) -> No
 
 def test_a_report_that_is_not_in_the_store_comes_from_mlflow(place: str, run: Run) -> None:
     run.register()
-    page = make.stored(run.home, run.spec.name)
+    page = run_report.stored(run.home, run.spec.name)
     assert page is not None
     before = page.read_bytes()
-    shutil.rmtree(run.home.store.root / make.STEP)
+    shutil.rmtree(run.home.store.root / run_report.STEP)
     found = reports.find(run.home, run.spec.name, None)
     assert found.path.read_bytes() == before
     assert run.home.root in found.path.parents
@@ -33,7 +33,7 @@ def test_a_report_that_is_not_in_the_store_comes_from_mlflow(place: str, run: Ru
 
 def test_a_damaged_report_is_not_shown(run: Run) -> None:
     run.register()
-    page = make.stored(run.home, run.spec.name)
+    page = run_report.stored(run.home, run.spec.name)
     assert page is not None
     page.write_text("other")
     assert reports.find(run.home, run.spec.name, "1").path != page
@@ -43,7 +43,7 @@ def test_while_mlflow_is_down_the_last_report_of_this_machine_is_shown(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.register()
-    page = make.stored(run.home, run.spec.name)
+    page = run_report.stored(run.home, run.spec.name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     found = reports.find(run.home, run.spec.name, None)
     assert (found.path, found.version) == (page, None)

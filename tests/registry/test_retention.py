@@ -8,26 +8,18 @@ from typing import Any
 import pytest
 from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server
 
-from perennial.artifacts import Outcome, RegisteredVersion
-from perennial.errors import PerennialError, RegistryError, SpecError, StoreError
-from perennial.evaluation.report import make as reporting
-from perennial.home import Home
-from perennial.lock import BusyError, nothing_running, one_at_a_time
-from perennial.registry import (
-    guard,
-    history,
-    promotion,
-    retention,
-    retention_versions,
-    rollback,
-    tags,
-    tracking,
-    versions,
-)
+from perennial.core.errors import BusyError, PerennialError, RegistryError, SpecError, StoreError
+from perennial.core.home import Home
+from perennial.evaluation.report import run_report as reporting
+from perennial.promotion import conclusion, retention, retention_versions, rollback, session
+from perennial.promotion.retention import Cleared
+from perennial.promotion.retention_versions import OldVersion, Policy
+from perennial.records.decision import Outcome
+from perennial.records.run import RegisteredVersion
+from perennial.registry import history, tags, tracking, versions
 from perennial.registry.ledger import Action, Ledger
-from perennial.registry.retention import Cleared
-from perennial.registry.retention_versions import OldVersion, Policy
-from perennial.spec import PipelineSpec
+from perennial.runs.lock import nothing_running, one_at_a_time
+from perennial.settings.pipeline import PipelineSpec
 
 OLD = time.time() - 3 * 86400
 ONE = Policy(keep=1, keep_days=0)
@@ -79,7 +71,7 @@ def make_model(run: Run) -> Model:
     for bias, key in enumerate("abe"):
         made = run if key == "a" else make_run(run.home, run.spec, key * 64, bias=float(bias))
         registered = made.judged(Outcome.PROMOTE, against).register()
-        assert promotion.promote(run.home, registered)
+        assert conclusion.promote(run.home, registered)
         against = registered.version
     versions.finish(run.home, model.register("9", 9.0), tags.HELD)
     age(run.home)
@@ -213,7 +205,7 @@ def test_killed_on_the_way_the_next_one_goes_on(model: Model, monkeypatch: pytes
     clear_but(retention_versions, "_mark", killed)
     assert versions.package(model.home, model.name, "1").version == "1"
     for what, name, stand_in in (
-        (guard.Desk, "note", killed),
+        (session.Desk, "note", killed),
         (retention_versions, "_contents", killed),
         (retention_versions, "_mark", killed_at_last),
         (retention, "discard", killed),

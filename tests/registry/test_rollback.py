@@ -4,12 +4,13 @@ from typing import Any
 import pytest
 from registry_helpers import Run, make_run
 
-from perennial.artifacts import Outcome
-from perennial.errors import PackageError, RegistryError
+from perennial.core.errors import PackageError, RegistryError
 from perennial.inference import package as sealed
-from perennial.registry import aliases, guard, history, promotion, reconciliation, rollback, smoke, tracking, versions
+from perennial.promotion import alias_move, conclusion, reconciliation, rollback, smoke_test
+from perennial.promotion.rollback import RolledBack
+from perennial.records.decision import Outcome
+from perennial.registry import aliases, history, tracking, versions
 from perennial.registry.ledger import Action, Ledger
-from perennial.registry.rollback import RolledBack
 
 REASON = "it answers nonsense"
 
@@ -21,7 +22,7 @@ def three(run: Run) -> Run:
     for bias, key in enumerate("abe"):
         made = run if key == "a" else make_run(run.home, run.spec, key * 64, bias=float(bias))
         registered = made.judged(Outcome.PROMOTE, against).register()
-        assert promotion.promote(run.home, registered)
+        assert conclusion.promote(run.home, registered)
         against = registered.version
     return run
 
@@ -69,11 +70,11 @@ def test_to_a_named_version_and_to_the_champion_itself(three: Run) -> None:
 def test_after_a_rollback_the_next_candidate_is_judged_against_the_target(three: Run) -> None:
     back(three)
     stale = make_run(three.home, three.spec, "d" * 64, bias=9.0).judged(Outcome.PROMOTE, "3").register()
-    assert not promotion.promote(three.home, stale)
+    assert not conclusion.promote(three.home, stale)
     finished = versions.already(three.home, three.spec.name, "e" * 64)
     assert finished is not None, "the run that made the version that was left has nothing to do"
     with pytest.raises(RegistryError, match="perennial rollback"):
-        promotion.finish(three.home, three.spec.name, "3")
+        conclusion.finish(three.home, three.spec.name, "3")
 
 
 @pytest.mark.parametrize("status", ["registered", "rejected", "held"])
@@ -88,7 +89,7 @@ def test_only_a_former_champion_can_be_rolled_back_to(three: Run, status: str) -
 
 
 def test_with_no_version_before_there_is_nothing_to_do(run: Run) -> None:
-    assert promotion.promote(run.home, run.register())
+    assert conclusion.promote(run.home, run.register())
     with pytest.raises(RegistryError, match=r"nothing to roll back to.*No other"):
         back(run)
 
@@ -112,21 +113,21 @@ def test_a_target_that_does_not_answer_is_refused(three: Run, monkeypatch: pytes
     def fails(*_: Any, **__: Any) -> None:
         raise PackageError("It can't be run on this machine.")
 
-    monkeypatch.setattr(smoke, "ask", fails)
+    monkeypatch.setattr(smoke_test, "ask", fails)
     with pytest.raises(RegistryError, match=r"Version 2 .* can't serve: It can't be run.*untouched.*--to"):
         back(three)
     assert placed(three) == ("3", "2")
 
 
 def test_the_champion_that_changes_meanwhile_is_left_alone(three: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = smoke.ask
+    real = smoke_test.ask
 
     def slow(*given: Any) -> None:
         real(*given)
         with tracking.session(three.home) as client:
             client.set_registered_model_alias(three.spec.name, aliases.CHAMPION, "1")
 
-    monkeypatch.setattr(smoke, "ask", slow)
+    monkeypatch.setattr(smoke_test, "ask", slow)
     with pytest.raises(RegistryError, match=r"changed while version 2 was tried: it is version 1 now"):
         back(three)
     assert placed(three)[0] == "1"
@@ -148,9 +149,9 @@ def test_a_rollback_cut_short_is_mended(three: Run, monkeypatch: pytest.MonkeyPa
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(guard, "keep_previous", fails)
+        patch.setattr(alias_move, "keep_previous", fails)
         with pytest.raises(RegistryError, match="may have moved"):
             back(three)
-    guard.settle(three.home, three.spec.name)
+    alias_move.settle(three.home, three.spec.name)
     assert placed(three) == ("2", "3")
     assert "completed later" in last(three).reason

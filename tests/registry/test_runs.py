@@ -8,21 +8,22 @@ import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from perennial.artifacts import Trigger
-from perennial.errors import RegistryError
-from perennial.home import Home
-from perennial.registry import database, lease, runs
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.records.run import Trigger
+from perennial.registry import database, lease
 from perennial.registry.database import RUNS
 from perennial.registry.ledger import Action, Ledger, State
-from perennial.registry.runs import RunEntry
+from perennial.runs import log
+from perennial.runs.log import RunEntry
 
 START = datetime(2026, 3, 1, 2, 30, 0, 123456, tzinfo=UTC)
 NOTE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from perennial.home import Home
-from perennial.registry import runs
+from perennial.core.home import Home
+from perennial.runs import log as runs
 now = datetime.now(UTC)
 entry = runs.RunEntry(pipeline="news", started=now, ended=now, status="skipped", sentence=sys.argv[2], host="h")
 runs.note(Home(Path(sys.argv[1])), entry)
@@ -55,25 +56,25 @@ def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
         entry(3, status="skipped"),
     ]
     for one in (*noted, entry(4, pipeline="other")):
-        runs.note(place, one)
-    assert runs.recent(place, "news") == noted[::-1]
-    assert runs.recent(place, "news", limit=1) == noted[3:]
-    assert runs.recent(place, "none") == []
+        log.note(place, one)
+    assert log.recent(place, "news") == noted[::-1]
+    assert log.recent(place, "news", limit=1) == noted[3:]
+    assert log.recent(place, "none") == []
     assert noted[0].seconds == 90
-    assert runs.last_started(place, "news", "drift") == noted[1].started, "the one that failed does not count"
-    assert runs.last_started(place, "news", "data") is None
+    assert log.last_started(place, "news", "drift") == noted[1].started, "the one that failed does not count"
+    assert log.last_started(place, "news", "data") is None
 
 
 def test_moments_are_kept_in_utc_whatever_zone_they_are_given_in(place: Home) -> None:
     there = timezone(timedelta(hours=-9))
-    runs.note(place, entry(started=START.astimezone(there)))
-    (found,) = runs.recent(place, "news")
+    log.note(place, entry(started=START.astimezone(there)))
+    (found,) = log.recent(place, "news")
     assert found.started == START
     assert found.started.utcoffset() == timedelta(0)
 
 
 def test_the_database_itself_refuses_to_change_what_was_noted(place: Home) -> None:
-    runs.note(place, entry())
+    log.note(place, entry())
     book = database.open_database(place)
     own = {
         "sqlite": "INSERT OR REPLACE INTO perennial_runs SELECT * FROM perennial_runs",
@@ -84,7 +85,7 @@ def test_the_database_itself_refuses_to_change_what_was_noted(place: Home) -> No
             connection.exec_driver_sql(statement)
     with pytest.raises(RegistryError), book.transaction() as connection:
         connection.execute(sa.insert(RUNS).values(**_row(entry()), status="vanished"))
-    assert runs.recent(place, "news") == [entry()]
+    assert log.recent(place, "news") == [entry()]
 
 
 def test_the_migration_makes_what_the_library_uses(place: Home) -> None:
@@ -96,30 +97,30 @@ def test_a_ledger_from_before_there_were_runs_keeps_its_entries(place: Home, mon
     _make_old(place, monkeypatch)
     book = Ledger.open(place)
     assert [found.to_version for found in book.entries("news")] == ["1"]
-    runs.note(place, entry())
-    assert runs.recent(place, "news") == [entry()]
+    log.note(place, entry())
+    assert log.recent(place, "news") == [entry()]
 
 
 def test_looking_makes_no_database(tmp_path: Path) -> None:
-    assert runs.recent(Home(tmp_path / "home"), "news") == []
-    assert runs.last_started(Home(tmp_path / "home"), "news", "drift") is None
+    assert log.recent(Home(tmp_path / "home"), "news") == []
+    assert log.last_started(Home(tmp_path / "home"), "news", "drift") is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_each_registry_has_its_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path)
-    runs.note(home, entry())
+    log.note(home, entry())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:hunter2@tracking.example")
-    assert runs.recent(home, "news") == []
-    runs.note(home, entry(1))
+    assert log.recent(home, "news") == []
+    log.note(home, entry(1))
     assert b"hunter2" not in (tmp_path / database.FILE).read_bytes()
 
 
 def test_long_sentences_and_what_no_database_holds(place: Home) -> None:
-    runs.note(place, entry(sentence="a\0b\n  c " + "long " * 1000))
-    (found,) = runs.recent(place, "news")
+    log.note(place, entry(sentence="a\0b\n  c " + "long " * 1000))
+    (found,) = log.recent(place, "news")
     assert found.sentence.startswith("a b c long")
-    assert len(found.sentence) == runs.SENTENCE_LENGTH
+    assert len(found.sentence) == log.SENTENCE_LENGTH
 
 
 def test_a_moment_without_its_zone_is_refused() -> None:
@@ -130,7 +131,7 @@ def test_a_moment_without_its_zone_is_refused() -> None:
 def test_a_database_that_is_gone_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / database.FILE).write_bytes(b"garbage " * 1000)
     with pytest.raises(RegistryError, match="can't be used"):
-        runs.note(Home(tmp_path), entry())
+        log.note(Home(tmp_path), entry())
 
 
 def test_many_processes_note_at_once(
@@ -141,7 +142,7 @@ def test_many_processes_note_at_once(
     started = [subprocess.Popen([*command, str(n)], stderr=subprocess.PIPE) for n in range(4)]
     said = [process.communicate(timeout=120)[1] for process in started]
     assert [process.returncode for process in started] == [0] * 4, said
-    assert sorted(run.sentence for run in runs.recent(Home(tmp_path), "news")) == list("0123")
+    assert sorted(run.sentence for run in log.recent(Home(tmp_path), "news")) == list("0123")
 
 
 def _row(one: RunEntry) -> dict[str, object]:

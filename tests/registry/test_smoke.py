@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from registry_helpers import USER_TEXT, Run
 
-from perennial.artifacts import Cases, Decision, Outcome, Status
-from perennial.errors import PackageError, RegistryError
-from perennial.evaluation import probes
+from perennial.core.errors import PackageError, RegistryError
+from perennial.evaluation import fixed_cases
 from perennial.inference.predictor import Predictor
-from perennial.registry import aliases, promotion, rollback, smoke, tags, tracking, versions
+from perennial.promotion import conclusion, rollback, smoke_test
+from perennial.records.decision import Decision, Outcome
+from perennial.records.evaluation import Cases
+from perennial.records.run import Status
+from perennial.registry import aliases, tags, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 
 
@@ -20,7 +23,7 @@ def package_of(run: Run) -> Path:
 
 
 def cases_of(run: Run) -> Cases:
-    return probes.answered(run.spec, Predictor(package_of(run)))
+    return fixed_cases.answered(run.spec, Predictor(package_of(run)))
 
 
 def judged_with(run: Run, cases: Cases) -> Run:
@@ -38,9 +41,9 @@ def relabelled(cases: Cases) -> Cases:
     return changed(cases, label=next(name for name in cases.answers[1]["scores"] if name != cases.answers[1]["label"]))
 
 
-def concluded(run: Run) -> promotion.Conclusion:
+def concluded(run: Run) -> conclusion.Conclusion:
     decision: Decision = run.arguments["decision"]
-    return promotion.conclude(run.home, run.register(), decision, needs_approval=False)
+    return conclusion.conclude(run.home, run.register(), decision, needs_approval=False)
 
 
 def champion(run: Run) -> str | None:
@@ -72,23 +75,23 @@ def test_a_version_that_does_not_answer_in_time_is_held_and_can_be_promoted_late
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(smoke, "SECONDS", 0.001)
+        patch.setattr(smoke_test, "SECONDS", 0.001)
         ended = concluded(run)
     assert ended.status is Status.HELD
     assert "no answer within" in ended.reasons[0]
-    assert promotion.finish(run.home, run.spec.name, "1").status is Status.PROMOTED
+    assert conclusion.finish(run.home, run.spec.name, "1").status is Status.PROMOTED
 
 
 def test_without_its_evidence_it_is_not_promoted_but_can_be_gone_back_to(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run.register()
-    assert promotion.promote(run.home, first)
+    assert conclusion.promote(run.home, first)
     with tracking.session(run.home) as client:
         later = run.judged(Outcome.PROMOTE, first.version).but(run_key="b" * 64).register()
         monkeypatch.setattr(versions, "EVIDENCE", "gone.json")
         with pytest.raises(RegistryError, match=r"evidence for version 2 .* can't be had"):
-            promotion.finish(run.home, run.spec.name, later.version)
+            conclusion.finish(run.home, run.spec.name, later.version)
         client.set_registered_model_alias(run.spec.name, aliases.CHAMPION, later.version)
         client.set_registered_model_alias(run.spec.name, aliases.PREVIOUS, first.version)
     assert rollback.rollback(run.home, run.spec.name, first.version, "It is better.").version == first.version
@@ -97,13 +100,13 @@ def test_without_its_evidence_it_is_not_promoted_but_can_be_gone_back_to(
 def test_scores_may_differ_in_their_last_digits_and_on_another_machine(run: Run) -> None:
     folder, cases = package_of(run), cases_of(run)
     score: float = cases.answers[1]["score"]
-    smoke.ask(folder, changed(cases, score=score + 1e-6))
+    smoke_test.ask(folder, changed(cases, score=score + 1e-6))
     with pytest.raises(PackageError, match=r"answers 1 of .* otherwise"):
-        smoke.ask(folder, changed(cases, score=score + 1e-3))
+        smoke_test.ask(folder, changed(cases, score=score + 1e-3))
     elsewhere = cases.model_copy(update={"machine": ("CPUExecutionProvider", "onnxruntime 1.0", "pdp11")})
-    smoke.ask(folder, changed(elsewhere, score=score + 1e-3))
+    smoke_test.ask(folder, changed(elsewhere, score=score + 1e-3))
     with pytest.raises(PackageError, match=r"judged on .*pdp11; here: "):
-        smoke.ask(folder, relabelled(elsewhere))
+        smoke_test.ask(folder, relabelled(elsewhere))
 
 
 def test_answers_that_take_what_servers_lack_are_refused(
@@ -113,4 +116,4 @@ def test_answers_that_take_what_servers_lack_are_refused(
     (tmp_path / "sitecustomize.py").write_text("import torch\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(PackageError, match=r"Answering loaded torch, which a server does not have"):
-        smoke.ask(package_of(run), None)
+        smoke_test.ask(package_of(run), None)

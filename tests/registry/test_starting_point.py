@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 from registry_helpers import Run, make_run
 
-from perennial import digest
-from perennial.artifacts import Champion, Distillation, Evidence, Start, TrainedModel
-from perennial.errors import RegistryError
-from perennial.home import Home
-from perennial.registry import retention_store, run_log, starting
+from perennial.core import digest
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.promotion import retention_store
+from perennial.records.package import Champion
+from perennial.records.run import Evidence
+from perennial.records.training import Distillation, Start, TrainedModel
+from perennial.registry import run_log
 from perennial.registry.versions import StoredEvidence
-from perennial.spec import PipelineSpec
-from perennial.training import base_model, finetune
+from perennial.runs import starting_point
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model, finetuning
 
 WEIGHTS = b"weights of a trained model"
 
@@ -41,24 +45,24 @@ def store(home: Home, run: Run, content: bytes, revision: str) -> TrainedModel:
 
     def write(folder: Path) -> TrainedModel:
         (folder / "model.safetensors").write_bytes(content)
-        path = f"{finetune.STEP}/known"
+        path = f"{finetuning.STEP}/known"
         found = {"digest": digest.of_file(folder / "model.safetensors"), "path": path, "base_revision": revision}
         made: TrainedModel = run.arguments["trained"].model_copy(update=found)
         return made
 
-    return home.store.get_or_make(finetune.STEP, "known", TrainedModel, write)
+    return home.store.get_or_make(finetuning.STEP, "known", TrainedModel, write)
 
 
 def found(run: Run, champion: Champion | None, **changes: Any) -> Start:
     spec = run.spec.model_copy(update=changes)
-    made = starting.find(spec, champion, run.home)
+    made = starting_point.find(spec, champion, run.home)
     assert made is not None
     return made.start
 
 
 def test_it_is_found_by_its_lineage(champion: tuple[Run, Champion]) -> None:
     run, serving = champion
-    made = starting.find(run.spec, serving, run.home)
+    made = starting_point.find(run.spec, serving, run.home)
     assert made is not None
     assert made.start == Start(
         version="1", digest=run.arguments["trained"].digest, path="finetune/known/model.safetensors"
@@ -74,26 +78,26 @@ def test_it_is_found_by_its_lineage(champion: tuple[Run, Champion]) -> None:
 
 def test_from_the_base_nothing_is_looked_up(home: Home, spec: PipelineSpec) -> None:
     serving = Champion(version="1", package_digest="", path="")
-    assert starting.find(spec, serving, home.with_mlflow_at("http://127.0.0.1:9")) is None
+    assert starting_point.find(spec, serving, home.with_mlflow_at("http://127.0.0.1:9")) is None
 
 
 def test_without_a_champion_it_is_the_base(home: Home, going_on: PipelineSpec) -> None:
-    made = starting.find(going_on, None, home)
+    made = starting_point.find(going_on, None, home)
     assert made is not None
     assert made.start == Start(problem="there is no champion yet")
 
 
 def test_what_is_not_in_the_store_any_more_comes_from_mlflow_whole(champion: tuple[Run, Champion]) -> None:
     run, serving = champion
-    run.home.store.forget(finetune.STEP, "known")
+    run.home.store.forget(finetuning.STEP, "known")
     # Another training under the same key is not taken for it.
     store(run.home, run, b"other weights", run.arguments["trained"].base_revision)
     start = found(run, serving)
-    assert start.path == f"{starting.STEP}/{start.digest}/model.safetensors"
+    assert start.path == f"{starting_point.STEP}/{start.digest}/model.safetensors"
     assert (run.home.store.root / str(start.path)).read_bytes() == WEIGHTS
     assert found(run, serving) == start
 
-    run.home.store.forget(starting.STEP, str(start.digest))
+    run.home.store.forget(starting_point.STEP, str(start.digest))
     (kept,) = run.home.mlflow.rglob(f"{run_log.WEIGHTS}/model.safetensors")
     kept.write_bytes(b"changed")
     start = found(run, serving)
@@ -125,7 +129,7 @@ def test_a_champion_of_another_make_is_not_started_from(
     whole = going_on.model_dump()
     for name, value in changes.items():
         whole[name] = whole[name] | value if isinstance(value, dict) else value
-    seen = starting._unfit(
+    seen = starting_point._unfit(
         PipelineSpec.model_validate(whole), StoredEvidence(spec=going_on, evidence=Evidence(**found))
     )
     assert (problem is None) == (seen is None)
@@ -150,14 +154,14 @@ def test_a_champion_that_was_distilled_is_gone_on_from_as_its_teacher(home: Home
     run = run.but(trained=teacher.model_copy(update=small))
     registered = run.register()
     serving = Champion(version=registered.version, package_digest=registered.package_digest, path="")
-    made = starting.find(run.spec, serving, home)
+    made = starting_point.find(run.spec, serving, home)
     assert made is not None
     assert (made.start.digest, made.decoding) == (teacher.digest, teacher.decoding)
     arguments = {name: value for name, value in run.arguments.items() if name != "run_key"}
     needed = retention_store.of_version(home, StoredEvidence(spec=run.spec, evidence=Evidence(**arguments)))
     assert {"distill/small", "finetune/known"} <= needed
 
-    home.store.forget(finetune.STEP, "known")
+    home.store.forget(finetuning.STEP, "known")
     start = found(run, serving)
     assert (home.store.root / str(start.path)).read_bytes() == WEIGHTS
 
@@ -166,13 +170,13 @@ def test_to_make_it_again_the_weights_must_be_there(champion: tuple[Run, Champio
     run, serving = champion
     scratch = Home(tmp_path / "scratch")
     start = found(run, serving)
-    made = starting.again(run.home, run.spec, start, scratch)
+    made = starting_point.again(run.home, run.spec, start, scratch)
     assert made is not None
     assert (scratch.store.root / str(made.start.path)).read_bytes() == WEIGHTS
     with pytest.raises(RegistryError, match=r"weights of version 1 of .*, which can't be had any more: its weights"):
-        starting.again(run.home, run.spec, start.model_copy(update={"digest": "0" * 64}), scratch)
+        starting_point.again(run.home, run.spec, start.model_copy(update={"digest": "0" * 64}), scratch)
     nothing = Start(problem="there is no champion yet")
-    again = starting.again(run.home, run.spec, nothing, scratch)
+    again = starting_point.again(run.home, run.spec, nothing, scratch)
     assert again is not None
     assert again.start == nothing
-    assert starting.again(run.home, run.spec, None, scratch) is None
+    assert starting_point.again(run.home, run.spec, None, scratch) is None

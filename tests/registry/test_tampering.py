@@ -6,10 +6,11 @@ import pytest
 from place import Place, assert_explained, flip
 from registry_helpers import Run, make_run
 
-from perennial import digest
-from perennial.artifacts import Outcome
-from perennial.errors import RegistryError
-from perennial.registry import aliases, approval, promotion, tracking
+from perennial.core import digest
+from perennial.core.errors import RegistryError
+from perennial.promotion import approval, conclusion
+from perennial.records.decision import Outcome
+from perennial.registry import aliases, tracking
 
 SAID = ("is not what was exported: model.onnx has sha256", "The champion is untouched")
 
@@ -40,7 +41,7 @@ def test_every_command_refuses_a_tampered_package(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri(run.home))
     first, second, third = candidate(run, "p", None), candidate(run, "q", "1"), candidate(run, "r", "2")
     for made in (first, second):
-        assert promotion.promote(run.home, made.register())
+        assert conclusion.promote(run.home, made.register())
     third.register()
     for made in (first, third):
         spoil(storage, made)
@@ -61,7 +62,7 @@ def test_every_command_refuses_a_tampered_package(
 
 def test_a_tampered_candidate_is_not_approved(storage: list[Path], run: Run) -> None:
     version = run.register()
-    promotion.conclude(run.home, version, run.arguments["decision"], needs_approval=True)
+    conclusion.conclude(run.home, version, run.arguments["decision"], needs_approval=True)
     spoil(storage, run)
     with pytest.raises(RegistryError, match=r"package of version 1 .*model.onnx has sha256.*untouched"):
         approval.approve(run.home, run.spec.name)

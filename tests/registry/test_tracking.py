@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from registry_helpers import answering, free_port
 
-from perennial.errors import RegistryError
-from perennial.home import Home
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
 from perennial.registry import tracking
 
 SOON = 15

@@ -8,14 +8,16 @@ import tiny_pipeline
 from place import Place, assert_explained, flip
 from registry_helpers import Run, answering, free_port, make_run
 
-from perennial.artifacts import Outcome, Status
-from perennial.errors import RegistryError, SpecError
-from perennial.home import Home
+from perennial.core.errors import RegistryError, SpecError
+from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
-from perennial.registry import aliases, approval, guard, history, lease, promotion, smoke, tags, tracking, transfer
+from perennial.promotion import alias_move, approval, conclusion, registration, smoke_test, transfer
+from perennial.promotion.transfer import Transferred
+from perennial.records.decision import Outcome
+from perennial.records.run import Status
+from perennial.registry import aliases, history, lease, tags, tracking
 from perennial.registry import versions as registered
 from perennial.registry.ledger import Action, Ledger, State
-from perennial.registry.transfer import Transferred
 
 FILES = {"decision.json", "evaluation.json", "evidence.json", "validation"}
 
@@ -60,7 +62,7 @@ def beside(run: Run) -> Target:
 
 def promoted(run: Run) -> str:
     version = run.register()
-    assert promotion.promote(run.home, version)
+    assert conclusion.promote(run.home, version)
     return version.version
 
 
@@ -122,7 +124,7 @@ def test_another_champion_of_the_same_number_is_another(beside: Target, run: Run
     first = promoted(run)
     stranger = make_run(run.home, beside.spec, "e" * 64, bias=5.0)
     there = Run(stranger.spec, beside.home, stranger.arguments).register()
-    assert promotion.promote(beside.home, there)
+    assert conclusion.promote(beside.home, there)
     assert there.version == first == "1"
     later = promoted(second(run, first))
     for _ in range(2):
@@ -134,7 +136,7 @@ def test_another_champion_of_the_same_number_is_another(beside: Target, run: Run
     found = beside.versions()[-1].tags
     assert (found[tags.DECISION], found[tags.CHAMPION_AT_DECISION]) == ("HOLD", tags.UNJUDGED)
     with pytest.raises(RegistryError, match="its run came to HOLD"):
-        promotion.finish(beside.home, beside.model, "2")
+        conclusion.finish(beside.home, beside.model, "2")
 
 
 class Killed(BaseException):
@@ -162,7 +164,7 @@ def test_a_killed_copy_is_taken_up(beside: Target, run: Run, where: str, monkeyp
     version = promoted(run)
     owner, name = where.split(".")
     with monkeypatch.context() as patch:
-        patch.setattr({"MlflowClient": MlflowClient, "smoke": smoke, "guard": guard}[owner], name, killed)
+        patch.setattr({"MlflowClient": MlflowClient, "smoke": smoke_test, "guard": alias_move}[owner], name, killed)
         with pytest.raises(Killed):
             beside.bring(run, version)
     ended = beside.bring(run, version)
@@ -193,7 +195,7 @@ def test_what_was_changed_in_the_sources_storage_is_not_sent(beside: Target, run
 
 
 def test_what_was_changed_on_its_way_is_not_promoted(beside: Target, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    version, real = promoted(run), registered.register
+    version, real = promoted(run), registration.register
 
     def changed(*given: Any) -> Any:
         made = real(*given)
@@ -201,7 +203,7 @@ def test_what_was_changed_on_its_way_is_not_promoted(beside: Target, run: Run, m
         flip(file)
         return made
 
-    monkeypatch.setattr(registered, "register", changed)
+    monkeypatch.setattr(registration, "register", changed)
     with pytest.raises(RegistryError, match=r"At the target, .*package of version 1 .*-live can't be used.*untouched"):
         beside.bring(run, version)
     assert beside.champion() is None
@@ -244,7 +246,7 @@ def test_what_was_rejected_or_replaced_there_does_not_come_back(beside: Target, 
     with tracking.session(run.home) as client:
         client.set_registered_model_alias(run.spec.name, "champion", first)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "is_expected", lambda *_: False)
+        patch.setattr(alias_move, "is_expected", lambda *_: False)
         assert beside.bring(run, third).status is Status.HELD
     approval.reject(beside.home, beside.model, "3", "too rude")
     with pytest.raises(RegistryError, match="was rejected"):
@@ -257,14 +259,14 @@ def test_a_champion_that_changes_while_it_is_copied_holds_it(
 ) -> None:
     version = promoted(run)
     other = Run(beside.spec, run.home, make_run(run.home, beside.spec, "e" * 64, bias=5.0).arguments).register()
-    real = smoke.check
+    real = smoke_test.check
 
     def slow(*given: Any, **named: Any) -> None:
         real(*given, **named)
         with tracking.session(run.home) as client:
             client.set_registered_model_alias(beside.model, "champion", other.version)
 
-    monkeypatch.setattr(smoke, "check", slow)
+    monkeypatch.setattr(smoke_test, "check", slow)
     ended = beside.bring(run, version)
     assert (ended.status, ended.champion) == (Status.HELD, other.version)
     assert "changed meanwhile: it is version 1 now" in ended.reasons[0]

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from registry_helpers import LABELS, USER_TEXT, Run, make_run
 
-from perennial import progress
-from perennial.artifacts import Metrics, Outcome
-from perennial.errors import RegistryError
-from perennial.home import Home
-from perennial.registry import aliases, promotion, run_log, tags, tracking, versions
+from perennial.core import progress
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.promotion import conclusion
+from perennial.records.decision import Outcome
+from perennial.records.evaluation import Metrics
+from perennial.registry import aliases, run_log, tags, tracking, versions
 
 
 def everything(run: Run) -> tuple[list[Any], list[Any], list[Any]]:
@@ -199,7 +201,7 @@ def test_a_version_is_fetched_by_its_number(place: str, run: Run) -> None:
     registered = run.register()
     found = versions.package(run.home, run.spec.name, registered.version)
     assert (run.home.store.root / found.path / "package.json").is_file()
-    assert promotion.promote(run.home, registered)
+    assert conclusion.promote(run.home, registered)
     assert versions.package(run.home, run.spec.name) == found
 
 

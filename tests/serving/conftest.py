@@ -7,7 +7,7 @@ import pytest
 from registry_helpers import free_port, start, stop
 from serving_helpers import Serving, promote, serving
 
-from perennial.home import Home
+from perennial.core.home import Home
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_helpers import WORDS, write_package
 
-from perennial.errors import PackageError
-from perennial.home import Home
+from perennial.core.errors import PackageError
+from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.serving.batcher import Batcher
-from perennial.serving.figures import Figures
+from perennial.serving.current import Served
+from perennial.serving.metrics import Figures
 from perennial.serving.problems import RequestProblem
-from perennial.serving.stage import Served
-from perennial.spec_serving import ServingSpec
+from perennial.settings.serving import ServingSpec
 
 POISON = "poison"
 

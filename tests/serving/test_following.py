@@ -13,17 +13,17 @@ import pytest
 from place import flip
 from serving_helpers import Serving, promote, serving
 
-from perennial import digest
-from perennial.artifacts import Champion
-from perennial.errors import RegistryError
-from perennial.home import Home
-from perennial.registry import rollback
-from perennial.registry.serving import bring
-from perennial.serving import last
-from perennial.serving.figures import Figures
+from perennial.core import digest
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.promotion import rollback
+from perennial.promotion.serving_champion import bring
+from perennial.records.package import Champion
+from perennial.serving import last_served
+from perennial.serving.current import Stage
 from perennial.serving.following import Follower
-from perennial.serving.stage import Stage
-from perennial.spec_serving import ServingSpec
+from perennial.serving.metrics import Figures
+from perennial.settings.serving import ServingSpec
 
 FAST = ("--set", "serving.poll_seconds=0.1")
 
@@ -157,8 +157,8 @@ def note_of(home: Home) -> Path:
 DISTRUSTED: dict[str, Callable[[Home, Champion], object]] = {
     "nothing noted": lambda down, _: note_of(down).unlink(),
     "damaged note": lambda down, _: note_of(down).write_text(note_of(down).read_text()[:-9]),
-    "another registry": lambda down, whole: last.note(down.with_mlflow_at("http://127.0.0.1:8"), "tiny", whole),
-    "another version": lambda down, whole: last.note(down, "tiny", whole.model_copy(update={"version": "2"})),
+    "another registry": lambda down, whole: last_served.note(down.with_mlflow_at("http://127.0.0.1:8"), "tiny", whole),
+    "another version": lambda down, whole: last_served.note(down, "tiny", whole.model_copy(update={"version": "2"})),
     "damaged package": lambda down, whole: flip(down.store.root / whole.path / "model.onnx"),
 }
 
@@ -170,7 +170,7 @@ def test_what_was_not_served_from_this_registry_or_is_damaged_is_not_gone_on_wit
     promote(home, "a", None)
     whole = bring(home, "tiny")
     down = home.with_mlflow_at("http://127.0.0.1:9")
-    last.note(down, "tiny", whole)
+    last_served.note(down, "tiny", whole)
     stage = Stage()
     follower = Follower(down, "tiny", "1", ServingSpec(), stage, Figures("tiny"))
     if doubt is None:

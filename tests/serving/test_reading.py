@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_helpers import LABELS, WORDS, write_package
 
-from perennial.data import texts as files
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference import decoders
 from perennial.inference import package as sealed
 from perennial.inference.predictor import Predictor
+from perennial.ingest import unlabelled as files
 from perennial.serving import reading
 from perennial.serving.problems import RequestProblem
-from perennial.spec_serving import ServingSpec
+from perennial.settings.serving import ServingSpec
 
 SETTINGS = ServingSpec(max_rows=20, max_characters=200)
 KINDS = ("text-classification", "text-pair", "multi-label", "token-classification", "regression")

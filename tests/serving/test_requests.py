@@ -8,7 +8,7 @@ import pytest
 from registry_helpers import LABELS, USER_TEXT
 from serving_helpers import TEXTS, Serving
 
-from perennial.home import Home
+from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.registry import versions
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from serving_helpers import TEXTS, promote, serving
 
-from perennial.home import Home
+from perennial.core.home import Home
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "infra" / "serving.Dockerfile"

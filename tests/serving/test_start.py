@@ -9,9 +9,9 @@ from place import Place, assert_explained
 from serving_helpers import serving
 from typer.testing import CliRunner
 
-from flows import serving_command
-from perennial.home import Home
-from perennial.spec_serving import ServingSpec
+from flows.commands import serve
+from perennial.core.home import Home
+from perennial.settings.serving import ServingSpec
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_a_port_that_is_taken_is_named(here: Place) -> None:
 
 def test_settings_come_from_the_pipeline_if_it_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert serving_command.settings_of("tiny", ["serving.max_rows=7"]) == (ServingSpec(max_rows=7), {})
+    assert serve.settings_of("tiny", ["serving.max_rows=7"]) == (ServingSpec(max_rows=7), {})
     folder = tmp_path / "pipelines" / "tiny"
     folder.mkdir(parents=True)
     (folder / "pipeline.yaml").write_text(
         "name: tiny\nkind: text-classification\nserving: {batch_rows: 3}\ngates: [{metric: accuracy, min: 0.5}]\n"
         "data: {source: {type: file, path: x.csv}, labels: [a, b], columns: {text: body}}\n"
     )
-    settings, names = serving_command.settings_of("tiny", ["serving.max_rows=7"])
+    settings, names = serve.settings_of("tiny", ["serving.max_rows=7"])
     assert settings == ServingSpec(max_rows=7, batch_rows=3)
     assert names["text"] == "body"
 

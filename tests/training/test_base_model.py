@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import tiny_pipeline
 
-from perennial.errors import BaseModelError
-from perennial.home import Home
-from perennial.spec import PipelineSpec
-from perennial.training import base_model, tokenizer
+from perennial.core.errors import BaseModelError
+from perennial.core.home import Home
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model
 from perennial.training.base_model import BaseModel, Packaged
+from perennial.training.encoding import tokenizer
 
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -29,7 +30,7 @@ def own_base(tiny_base: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def packaged(own_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny base as the package `carrier` of this test carries it; its folder."""
-    from perennial import digest
+    from perennial.core import digest
 
     place = own_base.parent / "carrier"
     place.mkdir()

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pytest
 from tiny_model import TINY_WORDS, write_tiny_tokenizer
 
-from perennial import digest, kinds
-from perennial.artifacts import CheckedPart, EncodedData, EncodedPart, Part, ValidatedData
+from perennial import kinds
+from perennial.core import digest
 from perennial.inference.tokenization import Tokenizer
-from perennial.spec import PipelineSpec
-from perennial.training import choice, encoding
-from perennial.training.dataset import EncodedRows, batches_of
+from perennial.records.data import CheckedPart, EncodedData, EncodedPart, Part, ValidatedData
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import row_selection
+from perennial.training.encoding import row_encoding
+from perennial.training.encoding.dataset import EncodedRows, batches_of
 
 LABELS = ("company", "person")
 
@@ -48,14 +50,14 @@ class Encoded:
             ),
         }
         table = pa.table(some)
-        batches = [encoding._encode(made, table.slice(start, 7), tokenizer)[0] for start in range(0, count, 7)]
-        with pa.ipc.new_file(folder / encoding.ROWS, batches[0].schema) as writer:
+        batches = [row_encoding._encode(made, table.slice(start, 7), tokenizer)[0] for start in range(0, count, 7)]
+        with pa.ipc.new_file(folder / row_encoding.ROWS, batches[0].schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
         self.part = EncodedPart(path=".", digest="", rows=count, truncated=0)
         self.data = EncodedData(digest="", parts=(self.part,), rows=count, truncated=0, tokenizer_path="")
 
-    def choose(self) -> choice.Choice:
+    def choose(self) -> row_selection.Choice:
         part = Part(path=".", sha256="a" * 64, rows=self.data.rows)
         checked = CheckedPart(
             source=part, path=".", sha256="a" * 64, rows=part.rows, quarantined=0, quarantine_path=None
@@ -69,11 +71,11 @@ class Encoded:
             warnings=(),
             report_path="",
         )
-        return choice.choose(self.spec, self.data, validated, None, self.root)
+        return row_selection.choose(self.spec, self.data, validated, None, self.root)
 
     @property
     def keys(self) -> np.ndarray:
-        return np.concatenate([batch.column(encoding.KEY).to_numpy() for batch in batches_of(self.part, self.root)])
+        return np.concatenate([batch.column(row_encoding.KEY).to_numpy() for batch in batches_of(self.part, self.root)])
 
 
 def text(words: int, number: int) -> str:
@@ -129,8 +131,8 @@ def test_numbers_are_drawn_without_regard_to_any_label(tmp_path: Path) -> None:
 def test_without_a_limit_no_row_is_looked_at(tmp_path: Path) -> None:
     texts = {"text": [text(4, number) for number in range(10)], "label": ["company"] * 10}
     made = Encoded(spec("text-classification", LABELS), texts, tmp_path)
-    (tmp_path / encoding.ROWS).unlink()
-    assert made.choose() == choice.Choice(10)
+    (tmp_path / row_encoding.ROWS).unlink()
+    assert made.choose() == row_selection.Choice(10)
 
 
 @pytest.mark.parametrize("kind", kinds.names())

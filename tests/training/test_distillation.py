@@ -18,11 +18,12 @@ from tiny_kinds import CASES
 from training_helpers import Work, killed
 
 from perennial import kinds
-from perennial.artifacts import TrainedModel
-from perennial.errors import BaseModelError, SpecError, TrainingError
-from perennial.training import memory, model, student, teacher
+from perennial.core.errors import BaseModelError, SpecError, TrainingError
+from perennial.records.training import TrainedModel
+from perennial.training import memory, model
 from perennial.training.checkpoints import Checkpoints
-from perennial.training.dataset import NOT_LEARNED, EncodedRows, collate
+from perennial.training.distillation import student_network, teacher_outputs
+from perennial.training.encoding.dataset import NOT_LEARNED, EncodedRows, collate
 
 ASKED = {"layers": 1, "epochs": 4}
 
@@ -219,7 +220,7 @@ def test_what_is_never_read_is_not_learned() -> None:
 @given(st.integers(2, 40).flatmap(lambda of: st.tuples(st.integers(1, of - 1), st.just(of))))
 def test_layers_are_evenly_spaced(numbers: tuple[int, int]) -> None:
     layers, of = numbers
-    kept = student.chosen(layers, of)
+    kept = student_network.chosen(layers, of)
     assert len(set(kept)) == layers
     assert kept == sorted(kept)
     assert kept[0] == 0
@@ -229,8 +230,8 @@ def test_layers_are_evenly_spaced(numbers: tuple[int, int]) -> None:
 
 
 def test_the_layers_are_those_of_distilbert() -> None:
-    assert student.chosen(6, 12) == [0, 2, 4, 7, 9, 11]
-    assert student.chosen(3, 6) == [0, 2, 5]
+    assert student_network.chosen(6, 12) == [0, 2, 4, 7, 9, 11]
+    assert student_network.chosen(3, 6) == [0, 2, 5]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta", "modernbert"])
@@ -244,13 +245,13 @@ def test_a_student_begins_as_its_teacher_less_some_layers(architecture: str, tmp
     )
     config = AutoConfig.for_model(architecture, **sizes, **wide, pad_token_id=0)
     model.save(model.OwnHead(AutoModelForSequenceClassification.from_config(config)), tmp_path)
-    made = student.of(tmp_path, 3, dropout=0.1)
+    made = student_network.of(tmp_path, 3, dropout=0.1)
     begun, known = made.state_dict(), load_file(tmp_path / model.WEIGHTS)
     for name, values in begun.items():
         number = model.layer_number(name)
         source = name if number is None else model.in_layer(name, [0, 2, 4][number])
         assert torch.equal(values, known[source])
-    assert student.layers_of(tmp_path) == 5
+    assert student_network.layers_of(tmp_path) == 5
     ids = torch.ones(2, 4, dtype=torch.int64)
     assert made.eval()(ids, torch.ones_like(ids)).shape == (2, 2)
 
@@ -271,7 +272,7 @@ def test_what_the_teacher_gives_lies_beside_its_row(reference: tuple[Work, Train
             assert np.array_equal(found, wanted)
         rows.soft = None
     kept = Checkpoints(made.home.checkpoints("of-this-test"))
-    found = teacher.outputs(made.root / taught_by.path, rows, 0, per_token=False, kept=kept)
+    found = teacher_outputs.outputs(made.root / taught_by.path, rows, 0, per_token=False, kept=kept)
     segments = [rows[place][0] for place in range(5)]
     assert np.allclose(
         found, np.stack(model.outputs_of(model.load(made.root / taught_by.path), segments, 0, 64)), atol=1e-5

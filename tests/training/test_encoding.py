@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tiny_pipeline import LABELS
 from training_helpers import Work, prepare
 
-from perennial.artifacts import EncodedData, EncodedPart
-from perennial.errors import BaseModelError
+from perennial.core.errors import BaseModelError
 from perennial.inference.tokenization import Tokenizer
+from perennial.records.data import EncodedData, EncodedPart
 from perennial.training import validation_rows
-from perennial.training.dataset import EncodedRows, batches_of, collate
+from perennial.training.encoding.dataset import EncodedRows, batches_of, collate
 
 
 def entries(work: Work) -> dict[str, int]:

@@ -12,9 +12,9 @@ import training_helpers
 from safetensors.torch import load_file, save_file
 from training_helpers import Work, killed
 
-from perennial.artifacts import TrainedModel
-from perennial.errors import BaseModelError, TrainingError
+from perennial.core.errors import BaseModelError, TrainingError
 from perennial.inference.decoders import Outputs
+from perennial.records.training import TrainedModel
 from perennial.training import base_model, model, trainer
 
 TOKENS = 1024

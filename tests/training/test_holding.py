@@ -9,7 +9,7 @@ from torch import nn
 from training_helpers import killed
 
 from perennial.training import base_model, model
-from perennial.training.holding import Hold
+from perennial.training.l2_sp import Hold
 
 
 def moved(network: nn.Module) -> None:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_helpers import Work, killed
 
-from perennial.artifacts import TrainedModel
-from perennial.errors import TrainingError
+from perennial.core.errors import TrainingError
+from perennial.records.training import TrainedModel
 from perennial.training import memory, model
-from perennial.training.dataset import NOT_LEARNED
+from perennial.training.encoding.dataset import NOT_LEARNED
 from perennial.training.memory import pieces
 
 FAILURES = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perennial.spec import TrainingSpec
+from perennial.settings.training import TrainingSpec
 from perennial.training import sampling
 from perennial.training.sampling import DAY, LEAST_SHARE, NO_TIME, Candidates
 

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 from good_rows import checked
 
-from perennial import progress, spec_file
-from perennial.artifacts import EncodedData, Snapshot, TrainedModel, ValidatedData
-from perennial.data import snapshot as snapshots
-from perennial.data.read import read_split
-from perennial.home import Home
+from perennial.core import progress
+from perennial.core.home import Home
 from perennial.inference.tokenization import Tokenizer
-from perennial.spec import PipelineSpec
-from perennial.training import encoding
-from perennial.training.distillation import distill
-from perennial.training.finetune import finetune
+from perennial.ingest import snapshots
+from perennial.pipeline_file import loader
+from perennial.records.data import EncodedData, Snapshot, ValidatedData
+from perennial.records.training import TrainedModel
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training.distillation.student_training import distill
+from perennial.training.encoding import row_encoding
+from perennial.training.finetuning import finetune
+from perennial.validation.read_rows import read_split
 
 
 class Notes:
@@ -76,11 +78,11 @@ class Work:
 
 def prepare(folder: Path) -> Work:
     """The pipeline in `folder`/tiny up to its encoded rows, in the home `folder`/home."""
-    spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    spec, home = loader.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
     snapshots.accept(spec, snapshot, home)
     validated = checked(snapshot)
-    return Work(spec, home, snapshot, validated, encoding.encode(spec, validated, home))
+    return Work(spec, home, snapshot, validated, row_encoding.encode(spec, validated, home))
 
 
 def killed(folder: Path, step: int, room: int = 0) -> None:

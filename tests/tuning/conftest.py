@@ -8,9 +8,9 @@ import pytest
 import tiny_pipeline
 from tuning_helpers import WEAK, MakeGround, prepare
 
-from perennial.tuning.ground import Ground
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.search import search
+from perennial.tuning.trial_context import Ground
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,18 @@ import pytest
 import tiny_pipeline
 from tuning_helpers import MakeGround, killed, prepare
 
-from perennial.artifacts import TrainedModel
-from perennial.errors import TrainingError, ValidationError
-from perennial.training import finetune
-from perennial.training.listening import AfterEpoch
+from perennial.core.errors import TrainingError, ValidationError
+from perennial.records.training import TrainedModel
+from perennial.training import finetuning
+from perennial.training.callbacks import AfterEpoch
 from perennial.tuning import studies
-from perennial.tuning.ground import Ground
 from perennial.tuning.outcome import State, Tuned
 from perennial.tuning.search import search
+from perennial.tuning.trial_context import Ground
 
 
 def models(ground: Ground) -> set[str]:
-    return {path.name for path in ground.home.store.root.glob(f"{finetune.STEP}/[!.]*")}
+    return {path.name for path in ground.home.store.root.glob(f"{finetuning.STEP}/[!.]*")}
 
 
 def test_the_settings_as_they_are_come_first_and_the_best_is_no_worse(searched: tuple[Ground, Tuned]) -> None:
@@ -48,7 +48,7 @@ def test_only_the_models_that_may_be_wanted_stay(searched: tuple[Ground, Tuned])
     assert not list(ground.home.root.glob("checkpoints/*"))
     # A run with the pipeline's settings has nothing to train.
     settings = (ground.spec, ground.encoded, ground.validated, ground.home)
-    assert finetune.finetune(*settings).validation[found.metric] == found.now.value
+    assert finetuning.finetune(*settings).validation[found.metric] == found.now.value
 
 
 def test_a_second_search_goes_on_as_one_that_was_not_interrupted(

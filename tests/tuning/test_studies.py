@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from perennial.errors import PerennialError, StoreError
-from perennial.home import Home
-from perennial.lock import BusyError, one_at_a_time, one_tuning
+from perennial.core.errors import BusyError, PerennialError, StoreError
+from perennial.core.home import Home
+from perennial.runs.lock import one_at_a_time, one_tuning
 from perennial.tuning import studies
 
 

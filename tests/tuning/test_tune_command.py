@@ -7,7 +7,7 @@ import tiny_pipeline
 from place import Place, assert_explained
 from tuning_helpers import WEAK
 
-from perennial import spec_file
+from perennial.pipeline_file import loader
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     before, after = text.splitlines(), now.splitlines()
     changed = {line.split(":")[0].strip() for line in {*before} ^ {*after}}
     assert changed == set(found["changes"])
-    training = spec_file.read(path).training
+    training = loader.read(path).training
     assert {name: getattr(training, name) for name in found["best"]["settings"]} == found["best"]["settings"]
 
 

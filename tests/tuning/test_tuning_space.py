@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import tiny_spec
 
-from perennial import spec_edit
+from perennial.pipeline_file import edit
 from perennial.tuning import space
 from perennial.tuning.space import Rate, Settings, Steps
 
@@ -19,7 +19,7 @@ def test_whatever_is_drawn_can_be_trained_with(data: st.DataObject) -> None:
         for name, one in SPACE.items()
     }
     settings = space.settings(SPACE, drawn)
-    made = spec_edit.with_settings(tiny_spec(), "training", settings)
+    made = edit.with_settings(tiny_spec(), "training", settings)
     assert space.of_pipeline(SPACE, made) == settings
     assert {name: one.value(space.point(SPACE, settings)[name]) for name, one in SPACE.items()} == settings
 
@@ -33,7 +33,7 @@ def test_whatever_is_drawn_can_be_trained_with(data: st.DataObject) -> None:
     ],
 )
 def test_settings_outside_are_taken_for_the_nearest_inside(odd: Settings, expected: Settings) -> None:
-    now = space.of_pipeline(SPACE, spec_edit.with_settings(tiny_spec(), "training", odd))
+    now = space.of_pipeline(SPACE, edit.with_settings(tiny_spec(), "training", odd))
     found = space.settings(SPACE, space.point(SPACE, now))
     assert expected.items() <= found.items()
 

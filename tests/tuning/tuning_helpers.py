@@ -10,15 +10,16 @@ from pathlib import Path
 
 from good_rows import checked
 
-from perennial import progress, spec_file
-from perennial.artifacts import ValidatedData
-from perennial.data import snapshot as snapshots
-from perennial.data.read import read_split
-from perennial.home import Home
-from perennial.spec import SPLITS
-from perennial.training import encoding
-from perennial.tuning.ground import Ground
+from perennial.core import progress
+from perennial.core.home import Home
+from perennial.ingest import snapshots
+from perennial.pipeline_file import loader
+from perennial.records.data import ValidatedData
+from perennial.settings.data import SPLITS
+from perennial.training.encoding import row_encoding
 from perennial.tuning.search import search
+from perennial.tuning.trial_context import Ground
+from perennial.validation.read_rows import read_split
 
 MakeGround = Callable[..., Ground]
 WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
@@ -27,11 +28,11 @@ WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_
 
 def prepare(folder: Path) -> Ground:
     """The pipeline in `folder`/tiny with its rows, in the home `folder`/home."""
-    spec, home = spec_file.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    spec, home = loader.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
     snapshots.accept(spec, snapshot, home)
     validated = _counted(checked(snapshot), home)
-    return Ground(spec, validated, encoding.encode(spec, validated, home), home)
+    return Ground(spec, validated, row_encoding.encode(spec, validated, home), home)
 
 
 def _counted(data: ValidatedData, home: Home) -> ValidatedData:

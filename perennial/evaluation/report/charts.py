@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perennial.artifacts import BehaviourFigures, GroupFigures, Interval
-from perennial.evaluation.calibration import Bin
 from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Chart
 from perennial.evaluation.report.drift import Drift
+from perennial.metrics.calibration import Bin
+from perennial.records.evaluation import BehaviourFigures, GroupFigures, Interval
 
 # Told apart with any colour vision, and readable on white as on near-black; marks differ in shape, too.
 CANDIDATE = "#3b82c4"

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perennial import kinds
-from perennial.artifacts import CheckedPart, Evidence, ValidatedData
-from perennial.data import retirements
-from perennial.data.read import read_part
+from perennial.core.store import Store
+from perennial.ingest import retirements
 from perennial.kinds import Kind
-from perennial.spec import PipelineSpec
-from perennial.store import Store
+from perennial.records.data import CheckedPart, ValidatedData
+from perennial.records.run import Evidence
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.read_rows import read_part
 
 if TYPE_CHECKING:
     import numpy as np

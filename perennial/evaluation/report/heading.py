@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from perennial import kinds
-from perennial.artifacts import Check, Evaluation, Outcome, Verdict
 from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Tile, Tone
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.wording import between, number, plain, several, share, signed
+from perennial.records.decision import Check, Outcome, Verdict
+from perennial.records.evaluation import Evaluation
 
 LOOKS: dict[Outcome, tuple[Tone, str, str]] = {
     Outcome.PROMOTE: ("good", "✓", "The candidate may become champion"),

@@ -9,20 +9,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from perennial import kinds
-from perennial.artifacts import Evidence, ValidatedData
-from perennial.data import validation_report
-from perennial.data.columns import ROW_ID, TIME
-from perennial.data.read import read_split
-from perennial.evaluation import answers as stored
-from perennial.evaluation import calibration, cases, label_errors, slices
-from perennial.evaluation.calibration import Bin
-from perennial.evaluation.cases import Case
+from perennial.core.home import Home
+from perennial.evaluation import label_errors, slices
+from perennial.evaluation import stored_answers as stored
+from perennial.evaluation.behaviours import cases
+from perennial.evaluation.behaviours.cases import Case
 from perennial.evaluation.report import drift
 from perennial.evaluation.report.drift import Drift
-from perennial.home import Home
 from perennial.kinds import Kind
-from perennial.spec import PipelineSpec
-from perennial.training import course
+from perennial.metrics import calibration
+from perennial.metrics.calibration import Bin
+from perennial.records.data import ValidatedData
+from perennial.records.run import Evidence
+from perennial.rows.columns import ROW_ID, TIME
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import train_run
+from perennial.validation import validation_report
+from perennial.validation.read_rows import read_split
 
 MOST_DOUBTS = 20
 
@@ -80,7 +83,7 @@ def _reliability(kind: Kind, evidence: Evidence, home: Home) -> dict[str, tuple[
 
 
 def _history(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
-    place = home.store.root / evidence.trained.path / course.RECORD
+    place = home.store.root / evidence.trained.path / train_run.RECORD
     return list(json.loads(place.read_bytes())["history"]) if place.is_file() else []
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from perennial.artifacts import Difference, Interval
+from perennial.records.evaluation import Difference, Interval
 
 NOTHING = "—"
 LONGEST_NAME = 28

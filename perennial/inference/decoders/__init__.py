@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import cast
 
-from perennial.errors import PackageError, listing
+from perennial.core.errors import PackageError, listing
 from perennial.inference.decoders.base import Columns, Decoder, Encoded, Input, Meaning, Outputs, Reading, answer_to
 
 __all__ = ["Columns", "Decoder", "Encoded", "Input", "Meaning", "Outputs", "Reading", "answer_to", "get"]

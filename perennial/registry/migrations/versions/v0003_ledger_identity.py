@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from perennial.errors import RegistryError
+from perennial.core.errors import RegistryError
 
 revision = "0003"
 down_revision = "0002"

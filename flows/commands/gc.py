@@ -1,0 +1,57 @@
+"""What `perennial gc` does and answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from perennial.core import progress
+from perennial.core.home import Home
+from perennial.promotion import retention
+from perennial.promotion.retention import Cleared
+from perennial.promotion.retention_versions import Policy
+
+SHOWN = 50
+
+
+def clear_out(models: Sequence[str], keep: int, keep_days: float, *, dry_run: bool) -> Cleared:
+    """Remove what nobody needs any more, or only look."""
+    with progress.step("gc"):
+        policy = Policy(keep=keep, keep_days=keep_days)
+        return retention.clear_out(Home.from_environment(), models, policy, dry_run=dry_run)
+
+
+def as_json(cleared: Cleared) -> dict[str, Any]:
+    """What went, as one JSON-ready object."""
+    return {"status": "done", **cleared.model_dump(mode="json"), "bytes": cleared.bytes}
+
+
+def show(cleared: Cleared) -> None:
+    """What went, as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    rows = [(f"version {one.version} of {one.model}", one.bytes, one.why) for one in cleared.versions]
+    rows += [(f"{one.what} {one.path}", one.bytes, one.why) for one in cleared.places]
+    if rows:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("what", overflow="fold")
+        table.add_column("size", justify="right", no_wrap=True)
+        table.add_column("why it may go")
+        for what, size, why in sorted(rows, key=lambda row: row[1], reverse=True)[:SHOWN]:
+            table.add_row(what, _size(size), why)
+        console.print(table)
+    if len(rows) > SHOWN:
+        console.print(f"{len(rows) - SHOWN:,} smaller ones are left out; --json shows all.", highlight=False)
+    console.print(_in_words(cleared, len(rows)), highlight=False)
+
+
+def _in_words(cleared: Cleared, count: int) -> str:
+    if not count:
+        return "There is nothing to remove."
+    done = "Would remove" if cleared.dry_run else "Removed"
+    many = "1 thing" if count == 1 else f"{count:,} things"
+    return f"{done} {many}, {_size(cleared.bytes)} in all; {cleared.kept_versions:,} versions are kept."
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

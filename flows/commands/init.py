@@ -1,0 +1,41 @@
+"""What `perennial init` shows a person: what it took for what, why, and what to run next."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perennial.init import Choice, Guess
+from perennial.init.column_choice import option
+
+
+def show(guess: Guess, path: Path) -> None:
+    """The guess and its reasons, warnings, and the next command."""
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("what", "is", "why", "or"):
+        table.add_column(heading)
+    table.add_row("kind", *map(Text, (guess.kind, guess.kind_reason, ", ".join(guess.kind_alternatives))))
+    named = [*guess.read.items(), ("time", guess.time), ("id", guess.id)]
+    for what, choice in [*named, *(("slice", choice) for choice in guess.slices)]:
+        table.add_row(what, *map(Text, _cells(choice)))
+    console.print(f"{guess.data}: {guess.rows:,} rows, {_learned(guess)}\n", markup=False, highlight=False)
+    console.print(table)
+    console.print()
+    for warning in guess.warnings:
+        console.print(f"! {warning}", style="yellow", markup=False, highlight=False)
+    console.print(f"Wrote {path}", markup=False, highlight=False)
+    options = f"--kind, {', '.join(map(option, guess.read))}, --time, --id, --slice"
+    console.print(f"Not as it should be? {options} and --force say otherwise; or edit the file.", highlight=False)
+    console.print(f"Next: perennial run {guess.name}", style="bold", highlight=False)
+
+
+def _learned(guess: Guess) -> str:
+    if guess.numbers:
+        return "numbers from {:g} to {:g}".format(*guess.numbers)
+    return f"{len(guess.labels)} label{'s' * (len(guess.labels) != 1)}"
+
+
+def _cells(choice: Choice) -> tuple[str, str, str]:
+    return choice.column or "—", choice.reason, ", ".join(choice.alternatives)

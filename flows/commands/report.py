@@ -1,0 +1,40 @@
+"""What `perennial report` does and answers."""
+
+import os
+import shutil
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from perennial.core import progress
+from perennial.core.errors import StoreError
+from perennial.core.home import Home
+from perennial.promotion import reports
+from perennial.promotion.reports import Found
+
+
+def find(run: str, version: str | None, out: Path | None) -> Found:
+    """The report, copied to `out` if that is given."""
+    with progress.step("report"):
+        found = reports.find(Home.from_environment(), run, version)
+        if out is None:
+            return found
+        try:
+            shutil.copyfile(found.path, out)
+        except OSError as error:
+            raise StoreError(
+                f"The report could not be written to {out}: {error.strerror}.", remedy="Name another file with --out."
+            ) from error
+        return found.model_copy(update={"path": out.resolve()})
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """Where the report is, as one JSON-ready object."""
+    return {"status": "done", **found.model_dump(mode="json")}
+
+
+def open_page(path: Path) -> bool:
+    """Show the page in this machine's browser; False: there is no display, or no browser."""
+    has_display = sys.platform in {"darwin", "win32"} or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_display and webbrowser.open(path.as_uri())

@@ -1,0 +1,292 @@
+"""What `perennial schedule` does: serves schedules and triggers until it is ended, lists, pauses and resumes them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import typer
+
+from flows import environment, prefect_server
+from perennial.core import progress
+from perennial.core.errors import PerennialError, SpecError, listing
+from perennial.core.home import Home
+from perennial.ingest.watch import Watch
+from perennial.pipeline_file import loader
+from perennial.scheduling import prefect_api
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.schedule import ScheduleSpec
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+    from rich.console import Console
+
+SHOWN_STARTS = 3
+POLL_SECONDS = 5
+"""How often it is looked for runs that give way."""
+WHAT_TO_WRITE = """add to its pipeline.yaml:
+
+schedule:
+  cron: "0 3 * * *"      # every night at three
+  min_new_rows: 200      # a night that brought fewer new rows is skipped
+"""
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A pipeline with a schedule."""
+
+    path: Path
+    """Of its pipeline.yaml."""
+    spec: PipelineSpec
+    schedule: ScheduleSpec
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What is known of a pipeline's schedule."""
+
+    of: Scheduled
+    state: str
+    """served, paused, or not served."""
+    starts: tuple[datetime, ...]
+    """When its next runs start, in the schedule's time zone, jitter and all; none when paused."""
+
+
+def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json: bool) -> None:
+    """What the command is asked for: list, pause or resume; nothing: serve. Raises SpecError when that is too much."""
+    if len(asked) > 1:
+        raise SpecError(f"--{' and --'.join(asked)} exclude each other.", remedy="Give one of them.")
+    found, refused = with_schedule(pipelines)
+    if refused and asked != ["list"]:
+        raise refused[0]
+    home = Home.from_environment()
+    environment.prepare(home)
+    if not asked:
+        prefect_server.embed(home, serving=True)
+        serve(found, home, at_once, as_json=as_json)
+        return
+    prefect_server.join(home)
+    if asked != ["list"]:
+        pause(found, paused=asked == ["pause"])
+    _print(listed(found), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
+    if refused:
+        raise typer.Exit(SpecError.exit_code)
+
+
+def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequence[SpecError] = ()) -> None:
+    from rich.console import Console
+
+    if as_json:
+        invalid = {"invalid": [str(error) for error in refused]} if refused else {}
+        sys.stdout.write(json.dumps(_as_json(status, shown) | invalid, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
+    console = Console()
+    _show(shown, console)
+    for error in refused:
+        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False)
+    if status == "serving":
+        page = os.environ[prefect_api.API_URL].removesuffix("/api")
+        console.print(f"\nRuns and their logs: {page}\nCtrl-C ends it; ticks that are missed then are one run later.")
+
+
+def with_schedule(names: Sequence[str]) -> tuple[list[Scheduled], list[SpecError]]:
+    """The pipelines called `names`, or all under pipelines/ that have a schedule; and what is wrong with the others.
+
+    Raises SpecError when one that is named has none, or none has, and says what to write.
+    """
+    paths = [loader.find(name) for name in names] or sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
+    specs, refused = _read(paths)
+    without = [spec.name for spec in specs.values() if spec.schedule is None]
+    found = [Scheduled(path, spec, spec.schedule) for path, spec in specs.items() if spec.schedule]
+    if refused and not found:
+        raise refused[0]
+    if not found or (names and without):
+        which = f"{listing(without)} has no schedule" if without else f"There is no pipeline under {loader.PIPELINES}/"
+        raise SpecError(f"{which}.", remedy=f"To let it retrain by itself, {WHAT_TO_WRITE}")
+    return found, refused
+
+
+def _read(paths: Sequence[Path]) -> tuple[dict[Path, PipelineSpec], list[SpecError]]:
+    specs, refused = {}, []
+    for path in paths:
+        try:
+            specs[path] = loader.read(path)
+        except SpecError as error:
+            refused.append(error)
+    return specs, refused
+
+
+def listed(found: Sequence[Scheduled]) -> list[Listed]:
+    """What each will do next. Asks the Prefect server in use whether it serves them."""
+    from prefect.client.orchestration import get_client
+
+    from flows import deployments
+
+    with get_client(sync_client=True) as client:
+        served = {one.spec.name: deployments.find(client, one.spec.name) for one in found}
+    answer = []
+    for one in found:
+        deployment = served[one.spec.name]
+        state = "not served" if deployment is None else "paused" if deployment.paused else "served"
+        answer.append(Listed(one, state, () if state == "paused" else _starts(one)))
+    return answer
+
+
+def pause(found: Sequence[Scheduled], *, paused: bool) -> None:
+    """Pause or resume all of them. Raises SpecError when one was never served."""
+    from prefect.client.orchestration import get_client
+
+    from flows import deployments
+
+    with get_client(sync_client=True) as client:
+        known = {one.spec.name: deployments.find(client, one.spec.name) for one in found}
+        missing = [name for name, deployment in known.items() if deployment is None]
+        if missing:
+            raise SpecError(
+                f"{listing(missing)} is not served by the Prefect server at {client.api_url}.",
+                remedy=f"Start `perennial schedule {missing[0]}`, or set PREFECT_API_URL to the server that serves it.",
+            )
+        for deployment in known.values():
+            if deployment is not None:
+                (client.pause_deployment if paused else client.resume_deployment)(deployment.id)
+
+
+def _as_json(status: str, found: Sequence[Listed]) -> dict[str, Any]:
+    """The schedules as one JSON-ready object."""
+    return {
+        "status": status,
+        "schedules": [
+            {
+                "pipeline": one.of.spec.name,
+                **one.of.schedule.model_dump(mode="json"),
+                "state": one.state,
+                "next": [start.isoformat() for start in one.starts],
+            }
+            for one in found
+        ],
+    }
+
+
+def _show(found: Sequence[Listed], console: "Console") -> None:
+    """The schedules as a table for people."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("pipeline", "cron", "time zone", "state", "next", "also"):
+        table.add_column(heading, no_wrap=heading not in ("next", "also"))
+    for one in found:
+        schedule = one.of.schedule
+        starts = ", ".join(f"{start:%a %d %b %H:%M}" for start in one.starts) or "—"
+        also = "new files" if schedule.watch else ""
+        table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, starts, also)
+    console.print(table)
+
+
+def serve(found: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool) -> None:
+    """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start."""
+    from rich.console import Console
+
+    from flows import deployments
+    from flows.console import Lines
+
+    with suppress(KeyboardInterrupt), progress.heard_by(Lines(Console(stderr=True))):
+        made = [deployments.of(one.spec, one.schedule, deployments.argument(one.path, one.spec)) for one in found]
+        asyncio.run(_serve(found, made, home, at_once, as_json))
+
+
+async def _serve(
+    found: Sequence[Scheduled], made: Sequence["RunnerDeployment"], home: Home, at_once: int, as_json: bool
+) -> None:
+    from flows import tick_watch
+    from flows.patient_runner import PatientRunner
+    from flows.tick_watch import TickWatch
+
+    # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
+    runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
+    ids = [await runner.aadd_deployment(one) for one in made]
+    # Before the first run is started: of ticks that were missed, only the last one counts.
+    served = [(one.spec, made_as) for one, made_as in zip(found, ids, strict=True)]
+    await asyncio.to_thread(_drop_older, served, home)
+    _print(await asyncio.to_thread(listed, found), "serving", as_json)
+    watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
+    beside = [_again(POLL_SECONDS, _drop_older, served, home)]
+    beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
+    ticks = TickWatch([(one.spec.name, one.schedule) for one in found], home, os.environ[prefect_api.API_URL])
+    beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
+    tasks = [asyncio.create_task(task) for task in beside]
+    running = asyncio.create_task(runner.start())
+    # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    try:
+        with suppress(asyncio.CancelledError):
+            await running
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _again(seconds: float, work: Callable[..., None], *arguments: Any) -> None:
+    """Do it over and over; a server that is away for a while is asked again."""
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    away = False
+    while True:
+        try:
+            await asyncio.to_thread(work, *arguments)
+            away = False
+        except (PrefectException, HTTPError, OSError, PerennialError) as error:
+            if not away:
+                progress.note(f"Prefect's server or the disk does not answer ({type(error).__name__}); trying again.")
+            away = True
+        await asyncio.sleep(seconds)
+
+
+def _drop_older(served: Sequence[tuple[PipelineSpec, UUID]], home: Home) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows import run_overlap
+    from flows.run_record import needless
+
+    with get_client(sync_client=True) as client:
+        for spec, deployment in served:
+            if dropped := run_overlap.drop_older(client, deployment):
+                latest, why = dropped[0]
+                # One entry for all: those of a long absence would fill pages.
+                others = f" It stands for {len(dropped)} that waited." if len(dropped) > 1 else ""
+                needless(spec, home, run_overlap.trigger_of(latest), why + others)
+
+
+def _look(watch: Watch, deployment: UUID) -> None:
+    from prefect.client.orchestration import get_client
+
+    came = watch.look(time.monotonic())
+    if came is None:
+        return
+    with get_client(sync_client=True) as client:
+        if client.read_deployment(deployment).paused:
+            return
+        client.create_flow_run_from_deployment(deployment, parameters={"kind": "data", "detail": came})
+    watch.answered()
+
+
+def _starts(one: Scheduled) -> tuple[datetime, ...]:
+    from flows import jitter, tick_watch
+
+    schedule = one.schedule
+    ticks = tick_watch.upcoming(schedule, SHOWN_STARTS, datetime.now(UTC))
+    starts = (jitter.start_of(one.spec.name, tick, schedule.jitter_seconds) for tick in ticks)
+    return tuple(start.astimezone(ZoneInfo(schedule.timezone)) for start in starts)

@@ -1,0 +1,78 @@
+"""Behavioural tests of a model: its cases are asked, and what it answers is held against what must be so.
+
+After CheckList (Ribeiro et al. 2020): minimum functionality, invariance, and directional expectations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from perennial import kinds
+from perennial.evaluation import asking
+from perennial.evaluation.asking import Answerer, Heard, Texts
+from perennial.evaluation.behaviours import cases
+from perennial.evaluation.behaviours.cases import Case
+from perennial.kinds import Kind
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import BehaviourFigures
+from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
+from perennial.settings.pipeline import PipelineSpec
+
+SHOWN = 20
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A case, what was answered, and whether it passed."""
+
+    case: Case
+    answer: Prediction
+    before: Prediction | None
+    """The answer before the texts were changed; None: they were not."""
+    passed: bool
+
+
+def ask(spec: PipelineSpec, predictor: Answerer, heard: Heard | None = None) -> dict[str, list[Asked]]:
+    """Every case of every test, by the test's name, answered by `predictor`."""
+    found = cases.of(spec)
+    texts = [one for made in found.values() for case in made for one in (case.before, case.texts) if one is not None]
+    answers = asking.answers(spec, predictor, texts, heard)
+    kind = kinds.get(spec.kind)
+    return {
+        test.name: [_judged(kind, test, case, answers) for case in found[test.name]] for test in spec.behaviours.tests
+    }
+
+
+def figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) -> tuple[BehaviourFigures, ...]:
+    """What each test came to; no text."""
+    return tuple(
+        BehaviourFigures(
+            name=test.name,
+            capability=test.capability,
+            type=test.type,
+            n=len(asked[test.name]),
+            passed=sum(one.passed for one in asked[test.name]),
+            min_pass_rate=test.min_pass_rate,
+            failing=tuple(one.case.id for one in asked[test.name] if not one.passed)[:SHOWN],
+        )
+        for test in spec.behaviours.tests
+    )
+
+
+def _judged(kind: Kind, test: AnyTest, case: Case, answers: Mapping[Texts, Prediction]) -> Asked:
+    answer = answers[case.texts]
+    before = answers[case.before] if case.before is not None else None
+    return Asked(case, answer, before, _passes(kind, test, case, before, answer))
+
+
+def _passes(kind: Kind, test: AnyTest, case: Case, before: Prediction | None, answer: Prediction) -> bool:
+    if isinstance(test, MinimumSpec) or before is None:
+        return isinstance(test, MinimumSpec) and kind.meets(test.expect, case.marks, answer)
+    match test:
+        case InvarianceSpec():
+            meant = kind.moved(before, case.edits)
+            still = test.tolerance is None or kind.shift(meant, answer) <= test.tolerance + ROUNDING
+            return still and kind.same_answer(meant, answer)
+        case DirectionSpec():
+            risen = kind.degree(answer, test.score) - kind.degree(before, test.score)
+            return (risen if test.must == "not rise" else -risen) <= test.tolerance + ROUNDING

@@ -1,0 +1,33 @@
+"""Fixed cases and their answers, kept with the evaluation: before a version serves, it must answer them the same."""
+
+from perennial import kinds
+from perennial.evaluation.asking import Texts
+from perennial.evaluation.behaviours import cases
+from perennial.inference import decoders
+from perennial.inference.predictor import Predictor
+from perennial.inference.probes import TEXTS
+from perennial.records.evaluation import Cases
+from perennial.settings.pipeline import PipelineSpec
+
+MOST_BEHAVIOURS = 100
+"""Of the pipeline's behavioural cases, spread evenly over all."""
+
+
+def answered(spec: PipelineSpec, predictor: Predictor) -> Cases:
+    """The fixed cases, all asked at once, as they will be asked again. No user's text is among them."""
+    names = kinds.get(spec.kind).text_columns
+    asked = [tuple(text for _ in names) for text in TEXTS] + _behaviours(spec)
+    columns = {name: [texts[place] for texts in asked] for place, name in enumerate(names)}
+    inputs = decoders.get(spec.kind).inputs(columns)
+    return Cases(
+        machine=predictor.machine,
+        # As JSON has them, so that they are the same before and after they were stored.
+        inputs=tuple(list(one) if isinstance(one, tuple) else one for one in inputs),
+        answers=tuple(predictor.predict(inputs)),
+    )
+
+
+def _behaviours(spec: PipelineSpec) -> list[Texts]:
+    found = [case.texts for made in cases.of(spec).values() for case in made]
+    count = min(MOST_BEHAVIOURS, len(found))
+    return [found[place * len(found) // count] for place in range(count)]

@@ -1,0 +1,95 @@
+"""From stored answers to every figure: no model is asked anything here, so it can be done again anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from perennial import kinds
+from perennial.core import progress
+from perennial.evaluation import slices
+from perennial.evaluation.comparison import Rivals, Rows, Sums
+from perennial.evaluation.stored_answers import Answers
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Contest, Evaluation, Metrics, SliceFigures
+from perennial.settings.pipeline import PipelineSpec
+
+
+def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: str, place: str) -> Evaluation:
+    """Every metric of every model that answered; `digest` and `place` are kept as the evaluation's own."""
+    known = contest.champion_labels
+    kind, labels = kinds.get(spec.kind), spec.data.labels
+    rows = Rows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
+    candidate = Sums.of(rows, rows.tallies(answers.candidate))
+    new, dropped = _new(labels, known), tuple(label for label in known or () if label not in labels)
+    duel = _duel(rows, answers, known) if answers.champion is not None else None
+    progress.advance(0, None, detail="intervals")
+    return Evaluation(
+        digest=digest,
+        candidate=candidate.with_intervals(rows.measure(answers.candidate)),
+        champion=duel.measured(duel.rivals.champion) if duel else None,
+        champion_version=contest.champion_version,
+        champion_problem=contest.champion_problem,
+        shared=duel.measured(duel.rivals.candidate) if duel and new else None,
+        new_labels=new,
+        dropped_labels=dropped,
+        baselines={name: rows.measure(given) for name, given in answers.baselines.items()},
+        comparison=duel.rivals.compare() if duel else None,
+        slices=tuple(_slices(spec, answers, candidate, duel)),
+        behaviours=contest.behaviours,
+        champion_behaviours=contest.champion_behaviours,
+        fairness=contest.fairness,
+        serving=contest.serving,
+        champion_serving=contest.champion_serving,
+        cases=contest.cases,
+        predictions_path=place,
+    )
+
+
+@dataclass(frozen=True)
+class _Duel:
+    """Candidate and champion on what both know."""
+
+    rivals: Rivals
+    kept: np.ndarray
+    """Which of all rows these are (bool)."""
+    champion: Sums
+
+    def measured(self, answers: Sequence[Prediction]) -> Metrics:
+        rows = self.rivals.rows
+        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.tallies(answers))
+        return sums.with_intervals(rows.measure(answers))
+
+
+def _duel(rows: Rows, answers: Answers, known: Sequence[str] | None) -> _Duel:
+    champion = answers.champion or []
+    if known is None or set(known) == set(rows.labels):
+        kept, ours, theirs = np.ones(len(rows.targets), bool), answers.candidate, champion
+    else:
+        labels = tuple(label for label in rows.labels if label in known)
+        targets, ours = rows.kind.shared(rows.targets, answers.candidate, labels)
+        _, theirs = rows.kind.shared(rows.targets, champion, labels)
+        pairs = zip(rows.targets, answers.candidate, strict=True)
+        kept = np.array([bool(rows.kind.shared([target], [one], labels)[0]) for target, one in pairs], bool)
+        ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
+        rows = replace(rows, labels=labels, ids=ids, targets=targets)
+    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.tallies(theirs)))
+
+
+def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel | None) -> Iterator[SliceFigures]:
+    for number, (name, inside) in enumerate(answers.slices.items()):
+        progress.advance(number, len(answers.slices), unit="slice", detail="intervals")
+        both = inside[duel.kept] if duel else None
+        yield SliceFigures(
+            name=name,
+            by=slices.told_apart_by(spec, name),
+            candidate=candidate.metrics(inside),
+            champion=duel.champion.metrics(both) if duel and both is not None else None,
+            comparison=duel.rivals.compare_inside(both) if duel and both is not None else None,
+        )
+
+
+def _new(labels: Sequence[str], known: Sequence[str] | None) -> tuple[str, ...]:
+    return () if known is None else tuple(label for label in labels if label not in known)

@@ -1,0 +1,214 @@
+"""A gate applied to a figure: passed, failed, or not to be decided.
+
+Against the champion a figure passes if it is shown not to be worse by more than the margin (non-inferiority: the
+whole confidence interval of the difference lies on the right side), fails if it is shown to be, and is undecided
+otherwise. All such checks of a decision must pass, which needs no correction for their number: a candidate that is too
+bad in one of them passes all with at most the probability of passing that one (intersection-union test, Berger 1982).
+That at least one of many fails by chance is another matter, so failures are declared for the whole family of them
+with Holm's correction (Holm 1979).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from perennial.evaluation import gate_figures
+from perennial.evaluation.comparison import DECIMALS, p_value
+from perennial.evaluation.gate_figures import Figure
+from perennial.metrics import gate_metrics
+from perennial.records.decision import Check, Verdict
+from perennial.records.evaluation import Difference
+from perennial.settings.gates import GateSpec
+from perennial.settings.pipeline import PipelineSpec
+
+ROUNDING = 1e-9
+"""A figure that misses its limit by less is equal to it: 0.8 - 0.1 is more than 0.7 in floating point."""
+MANY = 1000
+"""Times as many rows: nobody has them."""
+
+
+class Finding(NamedTuple):
+    """What a check came to."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A figure that a gate is applied to."""
+
+    spec: PipelineSpec
+    gate: GateSpec
+    figure: Figure
+    champion_version: str | None
+
+    @property
+    def lower(self) -> bool:
+        """Whether a lower figure is better."""
+        return gate_figures.lower_is_better(self.spec, self.gate.metric)
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether the difference to the champion decides, with its interval."""
+        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.BY_FIGURE
+
+    @property
+    def compared(self) -> Difference | None:
+        """The difference that decides; None: another thing does, or there are too few rows, or no such figure."""
+        enough = self.figure.value is not None and self.figure.n >= self.gate.min_n
+        return self.figure.difference if self.is_comparison and enough else None
+
+    @property
+    def level(self) -> float:
+        """One-sided: the probability of taking chance for a difference."""
+        return (1 - self.spec.evaluation.confidence) / 2
+
+
+def judge(cases: Sequence[Case]) -> tuple[Check, ...]:
+    """Every check of a decision."""
+    family = [place for place, case in enumerate(cases) if case.compared]
+    raw = [_worse_than_margin(cases[place]) for place in family]
+    p_values = dict(zip(family, holm(raw), strict=True))
+    return tuple(_check(case, p_values.get(place, 1.0), len(family)) for place, case in enumerate(cases))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """`p_values` of one family, adjusted for how many there are (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, p_values[place] * (len(p_values) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+def _check(case: Case, p: float, family: int) -> Check:
+    gate, figure = case.gate, case.figure
+    limit, meaning = _limit(case)
+    difference = figure.difference if case.is_comparison else None
+    verdict, reason = _found(case, limit, meaning, p, family)
+    return Check(
+        gate=_in_words(case),
+        metric=gate.metric,
+        label=figure.label,
+        subject=figure.subject,
+        value=_rounded(figure.value),
+        limit=_rounded(limit),
+        difference=_rounded(difference.value) if difference else None,
+        interval=difference.interval if difference else figure.interval,
+        margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
+        n=figure.n,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _found(case: Case, limit: float | None, meaning: str, p: float, family: int) -> Finding:
+    gate, figure = case.gate, case.figure
+    skipped = gate.small == "skip" and not figure.missing
+    if figure.n < gate.min_n and (figure.value is not None or skipped):
+        few = f"{figure.name} has {figure.n:,} test rows, {gate.min_n:,} are needed to judge it"
+        if skipped:
+            return Finding(Verdict.SKIPPED, f"{few}; it was not judged.")
+        return Finding(Verdict.UNDECIDED, f"{few}.")
+    if figure.value is None:
+        why = f": {figure.missing}" if figure.missing else f" (n = {figure.n:,})"
+        return Finding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
+    if limit is None or (case.is_comparison and case.compared is None):
+        return Finding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
+    if case.compared is not None:
+        return _non_inferior(case, case.compared, p, family)
+    return _within(case, figure.value, limit, meaning)
+
+
+def _within(case: Case, value: float, limit: float, meaning: str) -> Finding:
+    passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
+    relation = "at most" if case.lower else "at least"
+    required = f"{relation} {limit:.4f} was required ({meaning}, n = {case.figure.n:,})"
+    return Finding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
+
+
+def _non_inferior(case: Case, difference: Difference, p: float, family: int) -> Finding:
+    better, low, high = _for_the_better(difference, case.lower)
+    margin, said = case.gate.margin, _difference_in_words(case, difference)
+    if low > -margin:
+        return Finding(Verdict.PASS, f"{said}.")
+    if high < -margin and p < case.level:
+        among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
+        return Finding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
+    return Finding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
+
+
+def _needed(n: int, better: float, low: float, margin: float) -> str:
+    """How many rows would be needed if the difference stayed as it is: an interval narrows with their square root."""
+    room, half = better + margin, better - low
+    if room <= 0 or (half / room) ** 2 > MANY:
+        return "More rows would hardly help: it is about as much worse as is allowed, or more."
+    rows = n * (half / room) ** 2
+    digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
+    return f"About {math.ceil(rows / digits) * digits:,} such rows would be needed if the difference stayed as it is."
+
+
+def _worse_than_margin(case: Case) -> float:
+    """The p-value of being worse than the champion by more than the margin."""
+    if case.compared is None:
+        return 1.0
+    better, _, _ = _for_the_better(case.compared, case.lower)
+    return p_value(better + case.gate.margin, case.compared.standard_error)
+
+
+def _for_the_better(difference: Difference, lower: bool) -> tuple[float, float, float]:
+    """Value, low and high end, positive where the candidate is better."""
+    value, interval = difference.value, difference.interval
+    return (-value, -interval.high, -interval.low) if lower else (value, interval.low, interval.high)
+
+
+def _difference_in_words(case: Case, difference: Difference) -> str:
+    figure, margin, interval = case.figure, case.gate.margin, difference.interval
+    allowed = f"at most {margin:g} worse was allowed" if margin > 0 else "it had to be better"
+    allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
+    return (
+        f"{figure.name} is {figure.value:.4f}, champion version {case.champion_version} has {figure.champion:.4f}: "
+        f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
+        f"to {interval.high:+.4f}, n = {figure.n:,}); {allowed}"
+    )
+
+
+def _limit(case: Case) -> tuple[float | None, str]:
+    """The number to reach, and where it comes from; None: there is none, and why."""
+    gate, figure = case.gate, case.figure
+    if gate.min is not None:
+        return gate.min, "the floor"
+    if gate.max is not None:
+        return gate.max, "the ceiling"
+    if gate.versus is None:
+        return figure.floor, "the test's own floor"
+    margin = gate.margin if case.lower else -gate.margin
+    if gate.versus == "champion":
+        if figure.champion is None:
+            return None, f"champion version {case.champion_version} gave no such figure"
+        meaning = f"champion version {case.champion_version} has {figure.champion:.4f}"
+        return figure.champion * gate.ratio if gate.ratio else figure.champion + margin, meaning
+    if not figure.baselines:
+        return None, "no baseline gave such a figure"
+    known = figure.baselines
+    best = (min if case.lower else max)(known, key=lambda name: known[name])
+    return known[best] + margin, f"the baseline {best} has {known[best]:.4f}"
+
+
+def _in_words(case: Case) -> str:
+    gate, name, lower = case.gate, case.figure.name, case.lower
+    if gate.versus is None:
+        limit, _ = _limit(case)
+        return f"{name} at {'most' if lower else 'least'} {'its own floor' if limit is None else f'{limit:g}'}"
+    than = f"{'at most' if lower else 'at least'}"
+    if gate.ratio is not None:
+        return f"{name} {than} {gate.ratio:g} times the champion's"
+    margin = f" {'+' if (gate.margin > 0) == lower else '-'} {abs(gate.margin):g}" if gate.margin else ""
+    return f"{name} {than} the {gate.versus}'s{margin}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)

@@ -1,0 +1,191 @@
+"""Which figures a gate is about, wherever in an evaluation they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+from perennial import kinds
+from perennial.core.errors import listing
+from perennial.metrics import gate_metrics as also
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
+from perennial.settings.gates import GateSpec
+from perennial.settings.pipeline import PipelineSpec
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the candidate, and what it can be held against."""
+
+    name: str
+    """In words, for example recall of 'positive'."""
+    value: float | None
+    """None: not known; never infinite."""
+    n: int
+    interval: Interval | None = None
+    label: str | None = None
+    subject: str | None = None
+    difference: Difference | None = None
+    """To the champion's, on the same rows."""
+    champion: float | None = None
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    floor: float | None = None
+    """Its own, where the gate names none."""
+    missing: str = ""
+    """Why there is no value, if more is known than that."""
+
+
+def of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    """The figures that `gate` is about.
+
+    None where it compares with a champion and there is none yet. Where something else is missing, a figure without a
+    value stands for it, so that nothing is passed in silence.
+    """
+    compares = gate.versus == "champion" or gate.metric == also.NEGATIVE_FLIPS
+    if compares and evaluation.champion_version is None:
+        return
+    sources = {"label": _labels, "slice": _slices, "behaviour": _behaviours, "group": _groups}
+    if gate.slice is not None:
+        yield from _slices(gate, evaluation, spec)
+    elif gate.per is not None:
+        yield from sources[gate.per](gate, evaluation, spec)
+    elif gate.metric in also.SERVING or gate.metric in also.STABILITY:
+        yield _serving(gate, evaluation)
+    elif gate.metric == also.NEGATIVE_FLIPS:
+        yield _flips(gate, evaluation.comparison, spec, None)
+    else:
+        yield _overall(gate, evaluation, None)
+
+
+def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> Figure:
+    candidate = evaluation.candidate
+    if gate.versus == "champion" and evaluation.shared is not None:
+        candidate = evaluation.shared
+    comparison = evaluation.comparison or Comparison(n=0, values={})
+    intervals = candidate.intervals if label is None else candidate.label_intervals.get(label, {})
+    differences = comparison.values if label is None else comparison.per_label.get(label, {})
+    figures = {name: _value(metrics, gate.metric, label) for name, metrics in evaluation.baselines.items()}
+    return Figure(
+        name=gate.metric if label is None else f"{gate.metric} of {label!r}",
+        value=_value(candidate, gate.metric, label),
+        n=candidate.n if label is None else candidate.support.get(label, 0),
+        interval=intervals.get(gate.metric),
+        label=label,
+        difference=_finite(differences.get(gate.metric)),
+        champion=_value(evaluation.champion, gate.metric, label) if evaluation.champion else None,
+        baselines={name: value for name, value in figures.items() if value is not None},
+    )
+
+
+def _labels(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    for label in spec.data.labels:
+        # The champion has no such figure of a new label. Floors judge it, and a decision needs one.
+        if not (gate.versus == "champion" and label in evaluation.new_labels):
+            yield _overall(gate, evaluation, label)
+
+
+def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    chosen = [one for one in evaluation.slices if gate.slice in (None, one.name)]
+    if not chosen:
+        there = f"there are: {listing((repr(one.name) for one in evaluation.slices), 12)}"
+        missing = f"there is no such slice; {there if evaluation.slices else 'there are no slices'}"
+        yield Figure(f"{gate.metric} of slice {gate.slice or 'any'!r}", None, 0, subject=gate.slice, missing=missing)
+    for one in chosen:
+        if gate.metric == also.NEGATIVE_FLIPS:
+            yield _flips(gate, one.comparison, spec, one.name)
+            continue
+        yield Figure(
+            name=f"{gate.metric} of slice {one.name!r}",
+            value=_value(one.candidate, gate.metric, None),
+            n=one.candidate.n,
+            interval=one.candidate.intervals.get(gate.metric),
+            subject=one.name,
+            difference=_finite(one.comparison.values.get(gate.metric)) if one.comparison else None,
+            champion=_value(one.champion, gate.metric, None) if one.champion else None,
+        )
+
+
+def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    rivals = {test.name: _share(test.passed, test.n, spec)[0] for test in evaluation.champion_behaviours}
+    for test in evaluation.behaviours:
+        value, interval = _share(test.passed, test.n, spec)
+        yield Figure(
+            name=f"{gate.metric} of test {test.name!r}",
+            value=value,
+            n=test.n,
+            interval=interval,
+            subject=test.name,
+            champion=rivals.get(test.name),
+            floor=test.min_pass_rate,
+        )
+    if not evaluation.behaviours:
+        yield Figure(f"{gate.metric} of any test", None, 0, missing="there are no behavioural tests")
+
+
+def _groups(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+    for group in evaluation.fairness:
+        value, interval = _share(group.flips, group.n, spec)
+        if gate.metric == also.SCORE_SHIFT:
+            value, interval = _number(group.mean_shift) if group.n else None, None
+        yield Figure(f"{gate.metric} of {group.group}", value, group.n, interval, subject=group.group)
+    if not evaluation.fairness:
+        yield Figure(f"{gate.metric} of any group", None, 0, missing="nothing was swapped in the test rows")
+
+
+def _serving(gate: GateSpec, evaluation: Evaluation) -> Figure:
+    found, rival = evaluation.serving, evaluation.champion_serving
+    return Figure(
+        name=gate.metric,
+        value=_cost(found, gate.metric) if found else None,
+        n=found.n if found else 0,
+        champion=_cost(rival, gate.metric) if rival else None,
+        missing="" if found else "serving was not measured in this run",
+    )
+
+
+def _cost(found: ServingFigures, metric: str) -> float | None:
+    flips = {also.BATCH_FLIPS: found.batch_flips, also.PADDING_FLIPS: found.padding_flips}
+    if metric in flips:
+        return flips[metric] / found.n if found.n else None
+    return _number(getattr(found, metric))
+
+
+def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> Figure:
+    name = gate.metric if part is None else f"{gate.metric} of slice {part!r}"
+    if comparison is None or comparison.negative_flips is None:
+        return Figure(name, None, 0, subject=part, missing="candidate and champion were not compared row by row")
+    value, interval = _share(comparison.negative_flips, comparison.n, spec)
+    return Figure(name, value, comparison.n, interval, subject=part)
+
+
+def _share(count: int, n: int, spec: PipelineSpec) -> tuple[float | None, Interval | None]:
+    """A share and its interval (Wilson 1927); None: of nothing."""
+    if not n:
+        return None, None
+    z = NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2)
+    share, scale = count / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    return share, Interval(low=max(0.0, middle - half), high=min(1.0, middle + half))
+
+
+def _value(metrics: Metrics, name: str, label: str | None) -> float | None:
+    return _number((metrics.values if label is None else metrics.per_label.get(label, {})).get(name))
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _finite(difference: Difference | None) -> Difference | None:
+    if difference is None:
+        return None
+    parts = (difference.value, difference.interval.low, difference.interval.high, difference.standard_error)
+    return difference if all(map(math.isfinite, parts)) else None
+
+
+def lower_is_better(spec: PipelineSpec, metric: str) -> bool:
+    """Which way `metric` is better."""
+    return metric in kinds.get(spec.kind).lower_is_better | also.LOWER_IS_BETTER

@@ -1,0 +1,203 @@
+"""Judging the package: candidate, champion and baselines on the same test rows, all scored now."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import kinds
+from perennial.core import digest, progress
+from perennial.core.errors import PackageError, ValidationError
+from perennial.core.home import Home
+from perennial.evaluation import asking, fixed_cases, from_answers, label_errors, serving_cost, slices, worker
+from perennial.evaluation import stored_answers as stored
+from perennial.evaluation.asking import Answerer
+from perennial.evaluation.behaviours import behaviour_tests, counterfactuals
+from perennial.evaluation.worker import Pace
+from perennial.inference import package as sealed
+from perennial.inference.decoders import Input
+from perennial.inference.predictor import Predictor
+from perennial.kinds import Kind
+from perennial.metrics.prediction import Prediction
+from perennial.records.data import ValidatedData
+from perennial.records.evaluation import BehaviourFigures, Contest, Evaluation, LabelErrors, ServingFigures
+from perennial.records.package import Champion, OnnxPackage
+from perennial.rows import splits
+from perennial.rows.columns import ROW_ID, TIME
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.read_rows import read_split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEP = "evaluate"
+# Part of the key: raise it when the code of this step measures something else.
+RECIPE = 7
+LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
+
+
+def evaluate(
+    spec: PipelineSpec, package: OnnxPackage, data: ValidatedData, champion: Champion | None, home: Home
+) -> Evaluation:
+    """Every metric of `package` on the test split, through the predictor that would serve it.
+
+    The champion's package and the kind's baselines answer the same rows. A champion that can't answer is recorded as
+    a problem, which keeps every comparison with it undecided; it never counts as "no champion".
+    """
+    key = digest.of_values(
+        package=package.digest,
+        data=data.digest,
+        champion=champion.package_digest if champion else None,
+        version=champion.version if champion else None,
+        kind=spec.kind,
+        labels=spec.data.labels,
+        slices=spec.data.columns.slices,
+        evaluation=spec.evaluation,
+        behaviours=spec.behaviours,
+        terms={group: counterfactuals.lists(spec, group) for group in spec.evaluation.counterfactuals.groups},
+        recipe=RECIPE,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+    )
+    found = home.store.get(STEP, key, Evaluation)
+    if found is not None and found.champion_problem is not None:
+        # What kept the champion from being judged may have been mended.
+        home.store.forget(STEP, key)
+
+    def make(folder: Path) -> Evaluation:
+        return _evaluate(spec, package, data, champion, home, key, folder)
+
+    return home.store.get_or_make(STEP, key, Evaluation, make)
+
+
+def _evaluate(
+    spec: PipelineSpec,
+    package: OnnxPackage,
+    data: ValidatedData,
+    champion: Champion | None,
+    home: Home,
+    key: str,
+    folder: Path,
+) -> Evaluation:
+    kind = kinds.get(spec.kind)
+    columns = list(kind.column_types())
+    kept = [ROW_ID, TIME, *columns, *spec.data.columns.slices]
+    test = read_split(data, home.store, "test", list(dict.fromkeys(kept)))
+    if test.num_rows == 0:
+        raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
+    inputs = kind.inputs(test)
+    predictor = _predictor(home, package.path, package.digest)
+    started = time.monotonic()
+    candidate = _answers(predictor, inputs, "candidate")
+    pace = Pace(time.monotonic() - started, len(inputs), spec.evaluation.champion_slowdown)
+    rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
+    progress.advance(0, None, unit="row", detail="baselines")
+    baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
+    stored.write(
+        folder,
+        stored.Answers(
+            row_ids=test[ROW_ID].to_pylist(),
+            targets=test[kind.target_column],
+            candidate=candidate,
+            champion=rival.answers,
+            baselines=baselines,
+            slices=slices.memberships(spec, test),
+        ),
+        kind,
+    )
+    costs = _costs(kind, package, champion if rival.answers is not None else None, inputs, home)
+    contest = Contest(
+        champion_version=champion.version if champion else None,
+        champion_labels=rival.labels,
+        champion_problem=rival.problem,
+        behaviours=behaviour_tests.figures(spec, behaviour_tests.ask(spec, predictor, _heard("case", "behaviours"))),
+        champion_behaviours=rival.behaviours,
+        fairness=counterfactuals.measure(spec, test, predictor, _heard("row", "counterfactuals")),
+        serving=costs["candidate"],
+        champion_serving=costs.get("champion"),
+        cases=fixed_cases.answered(spec, predictor),
+    )
+    stored.write_contest(folder, contest)
+    place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
+    evaluation = from_answers.measure(spec, stored.read(folder), contest, digest=key, place=place)
+    doubted = _label_errors(spec, data, test, candidate, predictor, home, folder)
+    return evaluation.model_copy(update={"label_errors": doubted})
+
+
+def _label_errors(
+    spec: PipelineSpec,
+    data: ValidatedData,
+    test: pa.Table,
+    candidate: Sequence[Prediction],
+    predictor: Predictor,
+    home: Home,
+    folder: Path,
+) -> LabelErrors:
+    """Labels that the candidate contradicts, on all rows that it did not learn."""
+    import pyarrow as pa
+
+    kind = kinds.get(spec.kind)
+    columns = [ROW_ID, *kind.column_types()]
+    test = test.select(columns)
+    validation = read_split(data, home.store, "validation", columns)
+    heard = _heard("row", "label errors")
+    if kind.doubts_need_details:
+        rows = pa.concat_tables([test, validation])
+        answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
+        return label_errors.look(spec, rows, answers, folder)
+    more = predictor.predict(kind.inputs(validation), on_progress=heard)
+    return label_errors.look(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
+
+
+@dataclass(frozen=True)
+class _Rival:
+    """The champion, asked what the candidate was asked."""
+
+    problem: str | None
+    """Why it could not be judged."""
+    answers: list[Prediction] | None = None
+    """To the test rows."""
+    labels: tuple[str, ...] | None = None
+    """Those it knows; None: it could not be loaded."""
+    behaviours: tuple[BehaviourFigures, ...] = ()
+
+
+def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home) -> _Rival:
+    if champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
+        return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
+    folder = home.store.root / champion.path
+    try:
+        package = sealed.read(folder, digest=champion.package_digest)
+        if package.kind != spec.kind:
+            return _Rival(f"it is of another kind of task, {package.kind}; give this pipeline another name.")
+        with worker.answering(folder, pace) as asked:
+            answers = _answers(asked, inputs, "champion")
+            behaved = behaviour_tests.ask(spec, asked, _heard("case", "champion's behaviours"))
+        return _Rival(None, answers, package.labels, behaviour_tests.figures(spec, behaved))
+    except PackageError as error:
+        return _Rival(str(error))
+
+
+def _costs(
+    kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home
+) -> dict[str, ServingFigures | None]:
+    places = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
+    return serving_cost.measure({who: home.store.root / place for who, place in places.items()}, inputs, kind)
+
+
+def _predictor(home: Home, path: str, expected: str) -> Predictor:
+    return Predictor(home.store.root / path, digest=expected)
+
+
+def _answers(predictor: Answerer, inputs: Sequence[Input], who: str) -> list[Prediction]:
+    return list(predictor.predict(inputs, on_progress=_heard("row", who)))
+
+
+def _heard(unit: str, detail: str) -> asking.Heard:
+    def heard(done: int, total: int) -> None:
+        progress.advance(done, total, unit=unit, detail=detail)
+
+    return heard

@@ -1,0 +1,237 @@
+"""Sections on how good the model is: figures, labels, mistakes, slices, flips, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from perennial import kinds
+from perennial.evaluation.report import charts, wording
+from perennial.evaluation.report.blocks import Block, Cell, Matrix, Section, Table, Words
+from perennial.evaluation.report.charts import Point, Row
+from perennial.evaluation.report.material import Material
+from perennial.evaluation.report.sections.common import WIDEST_MATRIX, without
+from perennial.evaluation.report.wording import NOTHING, between, number, plain, several, share
+from perennial.records.evaluation import Comparison, Evaluation, Metrics, SliceFigures
+
+CONFUSIONS = 20
+INTERVAL = "Lines show the {confidence:.0%} confidence interval, by resampling the test rows."
+
+
+def figures_section(material: Material) -> Section:
+    """Candidate, champion and baselines, metric by metric."""
+    found = material.evidence.evaluation
+    blocks: list[Block] = [_rivals(found), _metrics(material)]
+    if found.comparison:
+        blocks += _compared(material, found.comparison)
+    return Section("figures", "Beside the champion and the baselines", tuple(blocks))
+
+
+def labels_section(material: Material) -> Section:
+    """Each label's own figures."""
+    found = material.evidence.evaluation
+    kind = kinds.get(material.spec.kind)
+    if not found.candidate.per_label:
+        return without("labels", "Labels", "This kind of task has no labels with figures of their own.")
+    metric = "f1" if "f1" in kind.label_metrics else kind.label_metrics[0]
+    names = sorted(found.candidate.support, key=lambda name: -found.candidate.support[name])
+    rows = [
+        Row(name, _of_label(found.candidate, name, metric), _of_label(found.champion, name, metric)) for name in names
+    ]
+    caption = f"{plain(metric)} of each label, the label with most test rows first. {_interval(material)}"
+    chart = charts.points("labels-chart", f"{plain(metric)} by label", caption, plain(metric), rows)
+    return Section("labels", "Labels", (chart, _label_table(material, names)))
+
+
+def mistakes_section(material: Material) -> Section:
+    """The confusion matrix."""
+    found = material.evidence.evaluation.candidate
+    names = tuple(found.support)
+    if not found.confusion:
+        return without("mistakes", "Mistakes", "This kind of task has no confusion matrix.")
+    caption = "Test rows by true label (down) and predicted label (across); shaded by their share of the true label."
+    table = _confusions(names, found.confusion)
+    if len(names) <= WIDEST_MATRIX:
+        return Section("mistakes", "Mistakes", (Matrix(names, found.confusion, caption), table))
+    chart = charts.heat("confusion", "Confusion matrix", caption, names, found.confusion)
+    return Section("mistakes", "Mistakes", (chart, table))
+
+
+def slices_section(material: Material) -> Section:
+    """Parts of the test rows by themselves."""
+    found = material.evidence.evaluation.slices
+    if not found:
+        return without("slices", "Slices", "No part of the test rows was judged by itself in this run.")
+    metric = kinds.get(material.spec.kind).headline_metric
+    rows = [Row(part.name, _point(part.candidate, metric), _point(part.champion, metric)) for part in found]
+    caption = f"{plain(metric)} on parts of the test rows. {_interval(material)}"
+    chart = charts.points("slices-chart", f"{plain(metric)} by slice", caption, plain(metric), rows)
+    head = ("slice", "told apart by", "holds", "n", "candidate", "interval", "champion", "difference")
+    table = Table(
+        head, tuple(_slice(part, metric, material.bounds) for part in found), words=frozenset({1, 2}), folded=True,
+        caption="All slices",
+    )  # fmt: skip
+    note = Words(
+        "The more slices there are, the likelier one looks bad by chance; gates that name slices account for it.",
+        "quiet",
+    )
+    return Section("slices", "Slices", (chart, note, table))
+
+
+def flips_section(material: Material) -> Section:
+    """Rows the champion gets right and the candidate wrong."""
+    title = "Negative flips"
+    comparison = material.evidence.evaluation.comparison
+    if comparison is None:
+        return without("flips", title, "There was no champion to compare answers with.")
+    if comparison.negative_flips is None:
+        return without("flips", title, "This kind's answers are not simply right or wrong.")
+    lost, won, n = comparison.negative_flips, comparison.positive_flips or 0, comparison.n
+    told = (
+        f"{several(lost, 'row')} of {n:,} ({share(lost, n)}) that the champion gets right, the candidate gets wrong; "
+        f"{won:,} ({share(won, n)}) went the other way."
+    )
+    if comparison.mcnemar_p is not None:
+        told += f" McNemar's exact test of the two counts: p = {comparison.mcnemar_p:.3g}."
+    blocks: list[Block] = [Words(told)]
+    if comparison.worst:
+        blocks.append(_worst(comparison, material.texts))
+    return Section("flips", title, tuple(blocks))
+
+
+def calibration_section(material: Material) -> Section:
+    """Whether scores mean what they say."""
+    title = "Calibration"
+    if not material.reliability:
+        return without("calibration", title, "There are no scores at hand that could be read as probabilities.")
+    caption = (
+        "Answers of like scores together: how sure the model was (across) and how often it was right (up). On the "
+        "dotted line a score of 0.8 is right eight times in ten."
+    )
+    rows = [
+        (f"{model}, {part.mean_score:.3f}", f"{part.accuracy:.3f}", f"{part.n:,}")
+        for model, bins in material.reliability.items()
+        for part in bins
+    ]
+    table = Table(("model, mean score", "share right", "n"), tuple(rows), folded=True, caption="The diagram's figures")
+    chart = charts.calibration("Reliability diagram", caption, material.reliability)
+    return Section("calibration", title, (chart, table))
+
+
+def _interval(material: Material) -> str:
+    return INTERVAL.format(confidence=material.spec.evaluation.confidence)
+
+
+def _point(metrics: Metrics | None, metric: str) -> Point | None:
+    if metrics is None or metric not in metrics.values:
+        return None
+    return Point(metrics.values[metric], metrics.intervals.get(metric))
+
+
+def _of_label(metrics: Metrics | None, name: str, metric: str) -> Point | None:
+    value = metrics.per_label.get(name, {}).get(metric) if metrics else None
+    if metrics is None or value is None:
+        return None
+    return Point(value, metrics.label_intervals.get(name, {}).get(metric))
+
+
+def _rivals(found: Evaluation) -> Words:
+    if found.champion_problem:
+        return Words(
+            f"The champion, version {found.champion_version}, can't be judged: {found.champion_problem}", "bad"
+        )
+    if found.champion is None:
+        return Words("There is no champion yet: the candidate stands beside the baselines alone.", "quiet")
+    told = f"On {several(found.candidate.n, 'test row')}; the champion is version {found.champion_version}."
+    if found.new_labels or found.dropped_labels:
+        told += " The two do not know the same labels and are compared on those that both know."
+        told += f" New: {', '.join(found.new_labels)}." if found.new_labels else ""
+        told += f" Gone: {', '.join(found.dropped_labels)}." if found.dropped_labels else ""
+    return Words(told)
+
+
+def _metrics(material: Material) -> Table:
+    found, kind = material.evidence.evaluation, kinds.get(material.spec.kind)
+    rivals = {f"champion, v{found.champion_version}": found.champion} if found.champion else {}
+    rivals |= found.baselines
+    head = ("metric", "candidate", *rivals, f"interval, {material.spec.evaluation.confidence:.0%}")
+    rows: list[tuple[Cell | str, ...]] = []
+    for metric in kind.metrics:
+        name = plain(metric) + (" ↓" if metric in kind.lower_is_better else "")
+        own = found.candidate
+        others: Iterator[Cell | str] = (number(other.values.get(metric)) for other in rivals.values() if other)
+        cells = (Cell(number(own.values.get(metric)), strong=True), *others, between(own.intervals.get(metric)))
+        rows.append((name, *cells))
+    arrow = " ↓: lower is better." if kind.lower_is_better else ""
+    return Table(head, tuple(rows), caption=f"n = {found.candidate.n:,} test rows.{arrow}")
+
+
+def _compared(material: Material, comparison: Comparison) -> Iterator[Block]:
+    kind = kinds.get(material.spec.kind)
+    known = {metric: comparison.values[metric] for metric in kind.metrics if metric in comparison.values}
+    spread = {
+        plain(metric) + (" ↓" if metric in kind.lower_is_better else ""): Point(found.value, found.interval)
+        for metric, found in known.items()
+    }
+    caption = (
+        f"Candidate minus champion on the same {comparison.n:,} rows, by paired bootstrap. {_interval(material)} Right "
+        "of 0 the candidate's figure is higher; where ↓ stands, lower is better."
+    )
+    if not spread:
+        return
+    yield charts.differences("differences", "What changed against the champion", caption, spread)
+    rows = tuple((name, wording.difference(found)) for name, found in zip(spread, known.values(), strict=True))
+    yield Table(("metric", "difference (interval)"), rows, folded=True, caption="The differences")
+
+
+def _label_table(material: Material, names: Sequence[str]) -> Table:
+    found, kind = material.evidence.evaluation, kinds.get(material.spec.kind)
+    head = ["label", "n"]
+    for metric in kind.label_metrics:
+        head += [plain(metric), "interval"] + ([f"champion's {plain(metric)}"] if found.champion else [])
+    rows: list[tuple[Cell | str, ...]] = []
+    for name in names:
+        cells: list[Cell | str] = [name, f"{found.candidate.support[name]:,}"]
+        for metric in kind.label_metrics:
+            point = _of_label(found.candidate, name, metric)
+            cells += [number(point.value if point else None), between(point.interval if point else None)]
+            if found.champion:
+                rival = _of_label(found.champion, name, metric)
+                cells.append(number(rival.value if rival else None))
+        rows.append(tuple(cells))
+    return Table(tuple(head), tuple(rows), folded=True, caption="Every label's figures")
+
+
+def _confusions(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Table | Words:
+    wrong = [
+        (true, given, count, sum(row))
+        for true, row in zip(names, counts, strict=True)
+        for given, count in zip(names, row, strict=True)
+        if true != given and count
+    ]
+    worst = sorted(wrong, key=lambda one: -one[2])[:CONFUSIONS]
+    if not worst:
+        return Words("No test row was given another label than its own.", "good")
+    rows = tuple((true, given, f"{count:,}", share(count, total)) for true, given, count, total in worst)
+    caption = "Most frequent mistakes" if len(wrong) > len(worst) else "Every mistake"
+    return Table(
+        ("true label", "predicted", "rows", "of the label"), rows, words=frozenset({1}), folded=True, caption=caption
+    )
+
+
+def _slice(part: SliceFigures, metric: str, bounds: Mapping[str, str]) -> tuple[Cell | str, ...]:
+    rival = part.champion.values.get(metric) if part.champion else None
+    difference = part.comparison.values.get(metric) if part.comparison else None
+    own = part.candidate
+    return (
+        part.name, part.by, bounds.get(part.name, NOTHING), f"{own.n:,}", number(own.values.get(metric)),
+        between(own.intervals.get(metric)),
+        number(rival), wording.difference(difference),
+    )  # fmt: skip
+
+
+def _worst(comparison: Comparison, texts: Mapping[str, str]) -> Table:
+    caption = "The negative flips the candidate is surest of, by row id"
+    if not texts:
+        return Table(("row id",), tuple((row,) for row in comparison.worst), caption=caption, folded=True)
+    rows = tuple((row, texts.get(row, NOTHING)) for row in comparison.worst)
+    return Table(("row id", "text"), rows, words=frozenset({1}), caption=caption)

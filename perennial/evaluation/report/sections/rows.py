@@ -1,0 +1,102 @@
+"""The section on the rows: how many, how they changed, which were set aside or are in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perennial.evaluation.report import charts
+from perennial.evaluation.report.blocks import Block, Section, Table, Words
+from perennial.evaluation.report.material import Material
+from perennial.evaluation.report.sections.common import WIDEST_MATRIX
+from perennial.evaluation.report.wording import several, share
+
+
+def data_section(material: Material) -> Section:
+    """The rows: how many, what was set aside, how the new ones differ."""
+    blocks = (*_rows(material), *_drift(material), *_quarantine(material), *_label_errors(material))
+    return Section("data", "Data", blocks)
+
+
+def _rows(material: Material) -> Iterator[Block]:
+    found = material.evidence
+    snapshot = found.snapshot
+    told = f"{several(snapshot.rows, 'row')}, {snapshot.new_rows:,} of them new in this run"
+    told += f", {snapshot.corrected_rows:,} corrected" if snapshot.corrected_rows else ""
+    told += f"; {several(snapshot.deleted_rows, 'row')} deleted" if snapshot.deleted_rows else ""
+    told += (
+        f"; {several(snapshot.repeated_rows, 'row was', 'rows were')} there already" if snapshot.repeated_rows else ""
+    )
+    told += f"; {several(snapshot.late_rows, 'row')} too old to be taken in" if snapshot.late_rows else ""
+    yield Words(told + ".")
+    splits = found.validated.rows
+    names = sorted({name for counts in found.validated.label_rows.values() for name in counts})
+    ordered = [name for name in material.spec.data.labels if name in names] or names
+    rows = [("all", *(f"{count:,}" for count in splits.values()))]
+    rows += [
+        (name, *(f"{found.validated.label_rows.get(split, {}).get(name, 0):,}" for split in splits)) for name in ordered
+    ]
+    caption = "Rows that may be learned from and judged on"
+    yield Table(
+        ("label" if ordered else "rows", *splits), tuple(rows), caption=caption, folded=len(rows) > WIDEST_MATRIX
+    )
+
+
+def _drift(material: Material) -> Iterator[Block]:
+    found = material.drift
+    if found is None:
+        told = (
+            "There is nothing new to compare with the older rows." if not material.evidence.snapshot.new_rows
+            else "The rows are not in this store, so the new ones were not compared with the older ones."
+        )  # fmt: skip
+        yield Words(told, "quiet")
+        return
+    if found.old is None:
+        yield Words("All rows are new: there are no older ones to compare with.", "quiet")
+    distance = found.label_distance
+    order = sorted(found.new.labels, key=lambda name: -found.new.labels[name])
+    order += [name for name in (found.old.labels if found.old else ()) if name not in found.new.labels]
+    if order:
+        caption = "Share of each label among the new rows" + (" and among the older ones." if found.old else ".")
+        if distance is not None:
+            limit = material.spec.data.max_label_shift
+            caption += f" Their total variation distance is {distance:.3f}; above {limit:g} the run warns."
+        yield charts.label_shares("Label shares", caption, order, found)
+    caption = f"Length of the texts: the new rows' median is {found.new.median_length:,.0f} characters"
+    caption += f", the older rows' {found.old.median_length:,.0f}." if found.old else "."
+    yield charts.lengths("Text length", caption + " The last step holds all longer ones, too.", found)
+
+
+def _quarantine(material: Material) -> Iterator[Block]:
+    validated = material.evidence.validated
+    for warning in validated.warnings:
+        yield Words(f"Warning: {warning}", "doubt")
+    if not validated.quarantined:
+        yield Words("No row was set aside.", "good")
+        return
+    total = sum(part.source.rows for part in validated.parts)
+    yield Words(f"{several(validated.quarantined, 'row')} set aside ({share(validated.quarantined, total)}).", "doubt")
+    if material.set_aside:
+        rows = tuple((reason, f"{count:,}") for reason, count in material.set_aside.items())
+        yield Table(("set aside because", "rows"), rows, caption="A row may have several reasons")
+
+
+def _label_errors(material: Material) -> Iterator[Block]:
+    looked = material.evidence.evaluation.label_errors
+    if looked is None:
+        yield Words("Label errors were not looked for in this run.", "quiet")
+        return
+    told = (
+        f"The candidate contradicts the label of {looked.found:,} of {several(looked.n, 'test and validation row')} "
+        f"({share(looked.found, looked.n)})"
+    )
+    if not looked.found:
+        yield Words(f"{told}.", "good")
+        return
+    yield Words(f"{told}: perennial review {material.spec.name} lists them with their texts, to be corrected.", "doubt")
+    if material.doubts:
+        rows = tuple(
+            (doubt["row_id"], doubt["given"], doubt["suggested"], f"{doubt['score']:.4f}") for doubt in material.doubts
+        )
+        head = ("row id", "given label", "suggested", "support of the given one")
+        caption = "Possible label errors, the most contradicted first"
+        yield Table(head, rows, words=frozenset({1, 2}), folded=True, caption=caption)

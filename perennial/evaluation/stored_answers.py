@@ -1,0 +1,88 @@
+"""What the models answered to the test rows, as files: all that a decision can be made from again. No text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.kinds import Kind
+from perennial.metrics.prediction import Prediction
+from perennial.records.evaluation import Contest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+PREDICTIONS = "predictions.parquet"
+CONTEST = "contest.json"
+CANDIDATE = "candidate"
+CHAMPION = "champion"
+BASELINE = "baseline "
+SLICE = "slice "
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Each model's answers to the test rows, all in one order."""
+
+    row_ids: list[str]
+    targets: pa.ChunkedArray
+    candidate: list[Prediction]
+    champion: list[Prediction] | None
+    """None: there is none, or it could not be asked."""
+    baselines: Mapping[str, list[Prediction]]
+    slices: Mapping[str, np.ndarray]
+    """Which rows are in a slice (bool), by its name."""
+
+
+def write(folder: Path, answers: Answers, kind: Kind) -> None:
+    """Write `answers` into `folder`, without what they quote of the texts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    champion = {CHAMPION: answers.champion} if answers.champion is not None else {}
+    baselines = {BASELINE + name: given for name, given in answers.baselines.items()}
+    models = {CANDIDATE: answers.candidate, **champion, **baselines}
+    columns = {"row_id": pa.array(answers.row_ids, pa.string()), "target": answers.targets}
+    columns |= {name: _as_json(map(kind.without_text, given)) for name, given in models.items()}
+    columns |= {SLICE + name: pa.array(inside) for name, inside in answers.slices.items()}
+    pq.write_table(pa.table(columns), folder / PREDICTIONS, compression="zstd")
+
+
+def read(folder: Path) -> Answers:
+    """The answers that `write` wrote into `folder`."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / PREDICTIONS)
+    names = table.column_names
+    return Answers(
+        row_ids=table["row_id"].to_pylist(),
+        targets=table["target"],
+        candidate=_from_json(table[CANDIDATE]),
+        champion=_from_json(table[CHAMPION]) if CHAMPION in names else None,
+        baselines={name.removeprefix(BASELINE): _from_json(table[name]) for name in names if name.startswith(BASELINE)},
+        slices={name.removeprefix(SLICE): table[name].to_numpy() for name in names if name.startswith(SLICE)},
+    )
+
+
+def write_contest(folder: Path, contest: Contest) -> None:
+    """Write what was asked beside the rows."""
+    (folder / CONTEST).write_text(contest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_contest(folder: Path) -> Contest:
+    """What `write_contest` wrote."""
+    return Contest.model_validate_json((folder / CONTEST).read_bytes())
+
+
+def _as_json(given: Iterable[Prediction]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([json.dumps(answer, ensure_ascii=False) for answer in given], pa.string())
+
+
+def _from_json(column: pa.ChunkedArray) -> list[Prediction]:
+    return [json.loads(answer) for answer in column.to_pylist()]

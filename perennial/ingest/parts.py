@@ -1,0 +1,135 @@
+"""The parts of a snapshot: written to the store as deterministic Parquet, and checked before they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.core import digest, progress
+from perennial.core.errors import StoreError
+from perennial.core.store import CHANGED, MANIFEST, Seal, Store, is_whole
+from perennial.records.data import Part, Snapshot
+from perennial.rows.columns import ROW_ID, TEXT_KEY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEP = "parts"
+FILE = "rows.parquet"
+PART_ROWS = 500_000
+"""Most rows of a part: what validation holds in memory at a time."""
+PART_BYTES = 512 << 20
+"""About the most of a part in memory, for long texts."""
+GROUP_ROWS = 50_000
+GROUP_BYTES = 64 << 20
+
+
+def write(batches: Iterator[pa.RecordBatch], schema: pa.Schema, store: Store) -> tuple[Part, ...]:
+    """Write the rows of `batches` to the store, in their order, as one part or more; the same rows, the same parts."""
+    parts: list[Part] = []
+    groups = _groups(batches)
+    group = next(groups, None)
+    while group is not None:
+        writer = _PartWriter(group, groups, schema, sum(part.rows for part in parts))
+        parts.append(store.put(STEP, Part, writer.write))
+        group = writer.left
+    return tuple(parts)
+
+
+def check_sizes(snapshot: Snapshot, store: Store) -> None:
+    """Raises StoreError when a part of `snapshot` is missing or has not the size it was written with."""
+    _check(snapshot, lambda part: _size_fault(store.root / part.path))
+
+
+def check_digests(snapshot: Snapshot, store: Store) -> None:
+    """Raises StoreError when a part of `snapshot` is not byte for byte what was written.
+
+    One whose time is that of its writing is taken to be; `perennial doctor` reads all of them.
+    """
+
+    def fault(part: Part) -> str:
+        path = store.root / part.path
+        try:
+            seal = _seal(path)
+        except (OSError, ValueError, KeyError):
+            return "has lost its manifest"
+        if seal.sha256 == part.sha256 and path.stat().st_mtime_ns == seal.mtime_ns:
+            return ""
+        return "" if is_whole(path, seal.model_copy(update={"sha256": part.sha256})) else f"was {CHANGED}"
+
+    _check(snapshot, fault)
+
+
+class _PartWriter:
+    """Writes row groups into one part until it is full; what is left over starts the next."""
+
+    def __init__(self, first: pa.Table, rest: Iterator[pa.Table], schema: pa.Schema, before: int) -> None:
+        self.left: pa.Table | None = first
+        self._rest = rest
+        self._schema = schema
+        self._before = before
+
+    def write(self, folder: Path) -> tuple[str, Part]:
+        import pyarrow.parquet as pq
+
+        path, rows, size = folder / FILE, 0, 0
+        # Hashes never repeat within a part, so a dictionary of them is only work.
+        repeating = [name for name in self._schema.names if name not in (ROW_ID, TEXT_KEY)]
+        with pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=repeating) as writer:
+            while self.left is not None and rows + self.left.num_rows <= PART_ROWS and size < PART_BYTES:
+                writer.write_table(self.left, row_group_size=PART_ROWS)
+                rows, size = rows + self.left.num_rows, size + self.left.nbytes
+                self.left = next(self._rest, None)
+                progress.advance(self._before + rows, unit="rows", detail="writing new rows")
+        key = digest.of_file(path)
+        return key, Part(path=f"{STEP}/{key}/{FILE}", sha256=key, rows=rows)
+
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Row groups of exactly GROUP_ROWS rows, fewer for long texts, whatever the batches were."""
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        while rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, GROUP_ROWS).combine_chunks()
+            held = table.slice(GROUP_ROWS).to_batches()
+            rows, size = sum(left.num_rows for left in held), sum(left.nbytes for left in held)
+    if rows:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _check(snapshot: Snapshot, fault: Callable[[Part], str]) -> None:
+    for number, part in enumerate(snapshot.parts, 1):
+        if seen := fault(part):
+            raise StoreError(
+                f"Part {number} of {len(snapshot.parts)} of the rows of '{snapshot.pipeline}' ({part.path} in the "
+                f"store) {seen}. The champion is untouched.",
+                remedy=remedy(snapshot.pipeline),
+            )
+
+
+def remedy(pipeline: str) -> str:
+    """What to do when a snapshot is damaged."""
+    return f"`perennial run {pipeline} --reread` reads the source from its beginning into a new snapshot."
+
+
+def _seal(path: Path) -> Seal:
+    return Seal.model_validate(json.loads((path.parent / MANIFEST).read_bytes())[path.name])
+
+
+def _size_fault(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        expected = _seal(path).bytes
+    except FileNotFoundError as error:
+        return "is missing" if error.filename == str(path) else "has lost its manifest"
+    except (ValueError, KeyError):
+        return "has a damaged manifest"
+    return "" if size == expected else f"has {size:,} bytes; {expected:,} were written"

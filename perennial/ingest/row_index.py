@@ -1,0 +1,282 @@
+"""Which rows of a run are new, corrected or deleted: what it read, beside an index of all ids known so far.
+
+Of two rows with the same id the newer counts; where times are the same, or there are none, the one read later. What a
+file says of an id counts once: a file that grew, and is read again from its start, takes back nothing that another
+file corrected meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.core import digest
+from perennial.core.store import Store
+from perennial.ingest import canonical_rows, index_file, retirements
+from perennial.ingest.staging import Chosen, Spool
+from perennial.records.data import Retirement, Snapshot
+from perennial.rows.columns import FILE, ROW_ID, TIME
+from perennial.settings.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+FORMAT = 1
+"""Of the tables; a new number makes every index again."""
+BATCH_ROWS = 50_000
+_LIVE, _DELETED, _PASSED = 0, 1, 2
+_STEPS = 1_000_000
+"""More than the runs there ever are between two parts."""
+
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS taken (parts INTEGER, retired INTEGER, digest VARCHAR);
+    CREATE TABLE IF NOT EXISTS versions (
+        row_id VARCHAR, part INTEGER, seq BIGINT, state TINYINT, time BIGINT, content BIGINT, file VARCHAR
+    )
+"""
+_TABLES_WITHOUT_IDS = """
+    CREATE TABLE IF NOT EXISTS taken (parts INTEGER, retired INTEGER, digest VARCHAR);
+    CREATE TABLE IF NOT EXISTS versions (row_id VARCHAR)
+"""
+
+# Ids made of the content: of rows with the same one the first counts, and known ones don't count at all.
+_UNSEEN = """
+    CREATE TEMP TABLE chosen AS
+    SELECT fresh.number, false AS known FROM (SELECT row_id, min(number) AS number FROM fresh GROUP BY row_id) AS fresh
+    ANTI JOIN versions ON fresh.row_id = versions.row_id
+"""
+# A rank orders by time and then by when it was read; it is of one row only.
+_CHANGES = """
+    CREATE TEMP TABLE said AS SELECT *, time::HUGEINT * 1099511627776 + place AS rank FROM fresh;
+    CREATE TEMP TABLE known AS SELECT versions.* FROM versions SEMI JOIN said ON versions.row_id = said.row_id;
+    CREATE TEMP TABLE counts AS
+        SELECT row_id, max(seq) AS seq, arg_max(part, seq) AS part, arg_max(state, seq) AS state,
+               arg_max(time, seq) AS time, arg_max(content, seq) AS content
+        FROM known WHERE state < 2 GROUP BY row_id;
+    CREATE TEMP TABLE heard AS
+        SELECT row_id, file, arg_max(content, seq) AS content, arg_max(time, seq) AS time FROM known
+        GROUP BY row_id, file;
+    CREATE TEMP TABLE last_said AS
+        SELECT said.* FROM said SEMI JOIN (SELECT max(rank) AS rank FROM said GROUP BY row_id, file) AS last
+        ON said.rank = last.rank;
+    CREATE TEMP TABLE claims AS
+        SELECT last_said.* FROM last_said
+        LEFT JOIN heard ON heard.row_id = last_said.row_id AND heard.file = last_said.file
+        LEFT JOIN counts ON counts.row_id = last_said.row_id
+        WHERE (heard.row_id IS NULL OR heard.content <> last_said.content OR heard.time <> last_said.time)
+        AND (counts.row_id IS NULL OR counts.content <> last_said.content OR counts.time <> last_said.time);
+    CREATE TEMP TABLE outcome AS
+        SELECT claims.*, counts.part, counts.state, counts.time AS time_before,
+               best.rank IS NOT NULL AND (counts.row_id IS NULL OR claims.time >= counts.time) AS wins
+        FROM claims LEFT JOIN (SELECT max(rank) AS rank FROM claims GROUP BY row_id) AS best ON claims.rank = best.rank
+        LEFT JOIN counts ON counts.row_id = claims.row_id;
+    CREATE TEMP TABLE chosen AS
+        SELECT number, state IS NOT NULL AS known FROM outcome WHERE wins AND NOT deleted
+"""
+_RETIRED = f"""
+    WITH winners AS (SELECT row_id, max(time) AS time FROM outcome WHERE wins GROUP BY row_id)
+    SELECT outcome.row_id, CASE WHEN wins AND state = {_LIVE} THEN part END AS part,
+           CASE WHEN NOT wins THEN '{retirements.PASSED}'
+                WHEN deleted AND state = {_LIVE} THEN '{retirements.DELETED}'
+                WHEN deleted THEN '{retirements.NOTED}' ELSE '{retirements.REPLACED}' END AS what,
+           outcome.time, content, file
+    FROM outcome LEFT JOIN winners ON winners.row_id = outcome.row_id
+    WHERE (wins AND (deleted OR state = {_LIVE}))
+    OR (NOT wins AND outcome.time = coalesce(winners.time, outcome.time_before))
+    ORDER BY outcome.row_id, file, rank
+"""  # noqa: S608  (constants of ours)
+
+
+def said_schema() -> pa.Schema:
+    """What a run reads of an id: row_id; place: when it was read, from 0; number of its row in the spool, null if it is
+    deleted; time in microseconds, 0 without one; content: its hash, 0 if it is deleted; file; deleted."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            (ROW_ID, pa.string()),
+            ("place", pa.int64()),
+            ("number", pa.int64()),
+            ("time", pa.int64()),
+            ("content", pa.int64()),
+            ("file", pa.string()),
+            ("deleted", pa.bool_()),
+        ]
+    )
+
+
+def said_of_rows(batch: pa.RecordBatch, places: pa.Array, first: int, spec: PipelineSpec) -> pa.RecordBatch:
+    """What canonical rows, read at these `places`, say of their ids; `first`: the number of the first in the spool."""
+    import pyarrow as pa
+
+    count = batch.num_rows
+    numbers = pa.array(range(first, first + count), pa.int64())
+    times, content = canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec)
+    columns = [batch.column(ROW_ID), places, numbers, times, content, batch.column(FILE), pa.repeat(False, count)]
+    return pa.RecordBatch.from_arrays(columns, schema=said_schema())
+
+
+def said_of_deletions(ids: list[str], times: pa.Array, places: pa.Array, file: str) -> pa.RecordBatch:
+    """What rows that say that they are deleted say of their ids."""
+    import pyarrow as pa
+
+    count = len(ids)
+    nothing, zeros = pa.nulls(count, pa.int64()), pa.repeat(pa.scalar(0, pa.int64()), count)
+    columns = [pa.array(ids, pa.string()), places, nothing, canonical_rows.micros(times), zeros]
+    columns += [pa.repeat(file, count), pa.repeat(True, count)]
+    return pa.RecordBatch.from_arrays(columns, schema=said_schema())
+
+
+class Outcome:
+    """What became of the ids that a run read."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, has_ids: bool) -> None:
+        self._connection = connection
+        self._has_ids = has_ids
+
+    def chosen(self) -> Generator[Chosen, None, None]:
+        """The rows of the spool that are to be taken in, ascending."""
+        reader = self._connection.sql("SELECT number, known FROM chosen ORDER BY number").to_arrow_reader(100_000)
+        with closing(reader):
+            for batch in reader:
+                yield Chosen(batch.column(0).to_numpy(), batch.column(1).to_numpy(zero_copy_only=False))
+
+    def retired(self) -> pa.Table:
+        """What becomes of older rows, in the columns of `perennial.ingest.retirements.schema`."""
+        if not self._has_ids:
+            return retirements.schema().empty_table()
+        return self._connection.sql(_RETIRED).to_arrow_table()
+
+
+@contextmanager
+def compared(
+    spool: Spool, before: Snapshot | None, spec: PipelineSpec, store: Store, path: Path, scratch: Path
+) -> Iterator[Outcome]:
+    """What becomes of the ids in `spool` beside the snapshot `before`; the index is at `path`.
+
+    `scratch`: a folder to spill to. Raises StoreError when there is no space.
+    """
+    has_ids = spec.data.columns.id is not None
+
+    def use(connection: duckdb.DuckDBPyConnection) -> Outcome:
+        connection.execute(_TABLES if has_ids else _TABLES_WITHOUT_IDS)
+        _catch_up(connection, before, spec, store)
+        connection.register("fresh", spool.said() if has_ids else spool.ids())
+        connection.execute(_CHANGES if has_ids else _UNSEEN)
+        return Outcome(connection, has_ids)
+
+    with index_file.opened(path, scratch, use) as outcome:
+        yield outcome
+
+
+def _catch_up(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot | None, spec: PipelineSpec, store: Store
+) -> None:
+    """Take in what earlier runs added since; all of it, if the index is not of this snapshot."""
+    state = connection.execute("SELECT parts, retired, digest FROM taken").fetchone()
+    first, since = (state[0], state[1]) if state and state[2] == _digest(snapshot, state[0], state[1]) else (0, 0)
+    parts, retired = (len(snapshot.parts), len(snapshot.retired)) if snapshot else (0, 0)
+    if state and (first, since) == (parts, retired) and state[2] == _digest(snapshot, parts, retired):
+        return
+    connection.execute("BEGIN")
+    if (first, since) == (0, 0):
+        connection.execute("DELETE FROM versions")
+    if snapshot is not None:
+        connection.register("incoming", _versions(snapshot, first, since, spec, store))
+        connection.execute("INSERT INTO versions SELECT * FROM incoming")
+        connection.unregister("incoming")
+    connection.execute("DELETE FROM taken")
+    connection.execute("INSERT INTO taken VALUES (?, ?, ?)", [parts, retired, _digest(snapshot, parts, retired)])
+    connection.execute("COMMIT")
+
+
+def _digest(snapshot: Snapshot | None, parts: int, retired: int) -> str:
+    """Of the first so many parts and retirements."""
+    if snapshot is None or len(snapshot.parts) < parts or len(snapshot.retired) < retired:
+        return digest.of_values(format=FORMAT, parts=[], retired=[])
+    hashes = [part.sha256 for part in snapshot.parts[:parts]]
+    gone = [[one.before, one.sha256] for one in snapshot.retired[:retired]]
+    return digest.of_values(format=FORMAT, parts=hashes, retired=gone)
+
+
+def _versions(snapshot: Snapshot, first: int, since: int, spec: PipelineSpec, store: Store) -> pa.RecordBatchReader:
+    """What the parts from `first` and the retirements from `since` on say of ids."""
+    import pyarrow as pa
+
+    if spec.data.columns.id is None:
+        schema = pa.schema([(ROW_ID, pa.string())])
+        batches = _ids(snapshot, first, store)
+    else:
+        schema = _version_schema()
+        batches = _all_said(snapshot, first, since, spec, store)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _version_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            (ROW_ID, pa.string()),
+            ("part", pa.int32()),
+            ("seq", pa.int64()),
+            ("state", pa.int8()),
+            ("time", pa.int64()),
+            ("content", pa.int64()),
+            ("file", pa.string()),
+        ]
+    )
+
+
+def _ids(snapshot: Snapshot, first: int, store: Store) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    for part in snapshot.parts[first:]:
+        with pq.ParquetFile(store.root / part.path) as file:
+            yield from file.iter_batches(BATCH_ROWS, columns=[ROW_ID])
+
+
+def _all_said(snapshot: Snapshot, first: int, since: int, spec: PipelineSpec, store: Store) -> Iterator[pa.RecordBatch]:
+    for number in range(first, len(snapshot.parts)):
+        yield from _said_in_part(number, store.root / snapshot.parts[number].path, spec)
+    for place in range(since, len(snapshot.retired)):
+        yield _said_in_retirement(place, snapshot.retired[place], store)
+
+
+def _said_in_part(number: int, path: Path, spec: PipelineSpec) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            count = batch.num_rows
+            whole = [pa.scalar(number, pa.int32()), pa.scalar((number + 1) * _STEPS - 1, pa.int64())]
+            fixed = [pa.repeat(value, count) for value in (*whole, pa.scalar(_LIVE, pa.int8()))]
+            told = [canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec), batch.column(FILE)]
+            yield pa.RecordBatch.from_arrays([batch.column(ROW_ID), *fixed, *told], schema=_version_schema())
+
+
+def _said_in_retirement(place: int, one: Retirement, store: Store) -> pa.RecordBatch:
+    """What was said without a row in a part to show for it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(store.root / one.path)
+    table = table.filter(pc.not_equal(table[retirements.WHAT], retirements.REPLACED)).combine_chunks()
+    count = table.num_rows
+    passed = pc.equal(table[retirements.WHAT], retirements.PASSED)
+    state = pc.if_else(passed, pa.scalar(_PASSED, pa.int8()), pa.scalar(_DELETED, pa.int8()))
+    seq = pa.scalar(one.before * _STEPS + place % _STEPS, pa.int64())
+    fixed = [pa.nulls(count, pa.int32()), pa.repeat(seq, count), _one(state)]
+    told = [_one(table[name]) for name in ("time", "content", "file")]
+    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *told], schema=_version_schema())
+
+
+def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

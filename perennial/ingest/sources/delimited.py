@@ -1,0 +1,81 @@
+"""CSV and TSV: a header, then a record a line; a quoted cell may hold line ends."""
+
+import csv
+from collections.abc import Iterator, Sequence
+
+from perennial.core.errors import SourceError
+from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, MAX_LINE_BYTES, require_columns
+from perennial.ingest.sources.lines import Lines
+from perennial.rows.batch import Batch
+
+_REASONS = {
+    "unexpected end of data": "a quoted cell has no closing quote before the file ends",
+    "field larger": f"a cell is larger than {MAX_LINE_BYTES >> 20} MiB, as when a closing quote is missing",
+    "new-line character": "a carriage return without a line feed stands outside quotes",
+    "expected after": "text follows the closing quote of a cell (a quote inside a quoted cell is written twice)",
+}
+
+
+def read(lines: Lines, name: str, wanted: Sequence[str] | None, delimiter: str) -> Iterator[Batch]:
+    """The rows of a delimited file, only the columns `wanted` (None: all); an empty cell is None.
+
+    Raises SourceError, naming file and line, for a missing header or column, a ragged row and broken quoting.
+    """
+    # The limit is the csv module's own and there is one for the whole process: only ever raise it.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header = _header(reader, name)
+    wanted = header if wanted is None else wanted
+    require_columns(name, header, wanted)
+    indexes = {column: header.index(column) for column in wanted}
+    width = len(header)
+    rows: list[list[str]] = []
+    places: list[int] = []
+    limit = lines.taken + BATCH_BYTES
+    line = reader.line_num + 1
+    try:
+        for cells in reader:
+            if len(cells) == width:
+                rows.append(cells)
+                places.append(line)
+            elif cells:
+                raise _ragged(name, line, len(cells), width)
+            line = reader.line_num + 1
+            if len(rows) >= BATCH_ROWS or lines.taken >= limit:
+                yield _batch(name, rows, places, indexes)
+                rows, places, limit = [], [], lines.taken + BATCH_BYTES
+    except csv.Error as error:
+        raise _broken(name, line, error) from error
+    yield _batch(name, rows, places, indexes)
+
+
+def _header(reader: Iterator[list[str]], name: str) -> list[str]:
+    try:
+        for cells in reader:
+            if cells:
+                return cells
+    except csv.Error as error:
+        raise _broken(name, 1, error) from error
+    raise SourceError(
+        f"{name} is empty; a first line with the columns' names was expected.",
+        remedy="Write the file again, or take it out of data.source.path.",
+    )
+
+
+def _batch(name: str, rows: list[list[str]], places: list[int], indexes: dict[str, int]) -> Batch:
+    columns: dict[str, list[object]] = {
+        column: [cells[index] or None for cells in rows] for column, index in indexes.items()
+    }
+    return Batch(name, "line", places, columns)
+
+
+def _ragged(name: str, line: int, seen: int, width: int) -> SourceError:
+    return SourceError(
+        f"{name}, line {line:,} has {seen} cells; the header has {width}.",
+        remedy="Put cells that hold the delimiter in quotes, or set data.source.delimiter to the file's own.",
+    )
+
+
+def _broken(name: str, line: int, error: csv.Error) -> SourceError:
+    reason = next((words for sign, words in _REASONS.items() if sign in str(error)), "it can't be told where cells end")
+    return SourceError(f"{name}, the record from line {line:,} on is broken: {reason}.", remedy="Mend that record.")

@@ -1,0 +1,180 @@
+"""Files on this machine: CSV, TSV, JSON Lines and Parquet, plain or gzipped."""
+
+import difflib
+import glob
+import gzip
+import itertools
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from perennial.core import digest, progress
+from perennial.core.errors import SourceError, listing
+from perennial.ingest.sources import delimited, jsonl, parquet
+from perennial.ingest.sources.base import Piece, wanted
+from perennial.ingest.sources.lines import Lines
+from perennial.rows.batch import Batch
+from perennial.settings.data import FileSource
+from perennial.settings.pipeline import PipelineSpec
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+def pieces(spec: PipelineSpec, source: FileSource, known: Collection[str]) -> list[Piece]:
+    """A piece for each file that `source.path` names or matches: by pattern, then by name; each file once.
+
+    A file read before (`known`) may have gone. Raises SourceError for any other file that is not there, and when no
+    file is there and none was read before.
+    """
+    names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known))
+    if not names and not known:
+        raise _nothing(spec.folder, source.path[0])
+    return [_piece(spec, source, name) for name in names]
+
+
+def form_of(path: Path, source: FileSource) -> str:
+    """csv, tsv, jsonl or parquet. Raises SourceError when the ending does not tell and the spec does not say."""
+    if source.format != "auto":
+        return source.format
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    form = FORMATS.get(plain.suffix.lower())
+    if form is None:
+        raise SourceError(
+            f"What {path} is can't be told by its ending; known are {', '.join(FORMATS)}, each also with .gz.",
+            remedy="Set data.source.format to csv, tsv, jsonl or parquet.",
+        )
+    return form
+
+
+def read(path: Path, columns: tuple[str, ...] | None = None, delimiter: str | None = None) -> Iterator[Batch]:
+    """The rows of the file at `path`, whose ending tells its format; only `columns` (None: all, as they are).
+
+    Raises SourceError as the pieces do, and when the file is not there.
+    """
+    if not path.is_file():
+        raise _nothing(path.parent, path.name)
+    return _read(path, str(path), form_of(path, FileSource(type="file", path=(str(path),))), columns, delimiter)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
+    if not path.is_file():
+        raise _nothing(path.parent, path.name)
+    with _clear_errors(str(path)), path.open("rb") as file:
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
+        yield from Lines(stream, str(path))
+
+
+def _matches(folder: Path, pattern: str, known: Collection[str]) -> list[str]:
+    name = _plain(pattern)
+    if (folder / pattern).is_dir():
+        raise SourceError(
+            f"{folder / pattern} is a folder; files were expected.",
+            remedy=f"Name the files in it, for example: path: {pattern.rstrip('/')}/*.csv",
+        )
+    if (folder / pattern).exists():
+        return [name]
+    if not glob.has_magic(pattern):
+        if name in known:
+            return []
+        raise _nothing(folder, pattern)
+    found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
+    return sorted(_plain(match) for match in found if (folder / match).is_file())
+
+
+def _plain(path: str) -> str:
+    return Path(os.path.normpath(path)).as_posix()
+
+
+def _nothing(folder: Path, pattern: str) -> SourceError:
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    looked = folder.joinpath(*fixed) if glob.has_magic(pattern) else (folder / pattern).parent
+    what = "No file matches" if glob.has_magic(pattern) else "There is no file"
+    if not looked.is_dir():
+        seen = f"the folder {looked} does not exist"
+    else:
+        there = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
+        near = difflib.get_close_matches(Path(pattern).name, there, 3, cutoff=0.5) or there
+        seen = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
+    return SourceError(f"{what} {pattern!r}: {seen}.", remedy="Correct data.source.path, or put the file there.")
+
+
+def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
+    path = spec.folder / name
+    form = form_of(path, source)
+
+    def read(_: datetime | None) -> Iterator[Batch]:
+        return _read(path, name, form, wanted(spec), source.delimiter)
+
+    def contents() -> str:
+        with _clear_errors(name):
+            return digest.of_file(path)
+
+    with _clear_errors(name):
+        status = path.stat()
+    return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read)
+
+
+def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None) -> Iterator[Batch]:
+    with _clear_errors(name), path.open("rb") as file:
+        size = path.stat().st_size
+        for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter):
+            progress.advance(file.tell(), size, unit="bytes", detail=f"reading {name}")
+            yield batch
+
+
+def _batches(
+    file: BinaryIO, zipped: bool, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None
+) -> Iterator[Batch]:
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
+    if form == "parquet":
+        with _seekable(stream) if zipped else file as whole:
+            yield from parquet.read(whole, name, columns)
+    elif form == "jsonl":
+        yield from jsonl.read(Lines(stream, name), name, columns)
+    else:
+        yield from delimited.read(Lines(stream, name), name, columns, delimiter or ("\t" if form == "tsv" else ","))
+
+
+def _seekable(stream: BinaryIO) -> BinaryIO:
+    # Parquet starts at its end, which gzip reaches only by unpacking all of it.
+    unpacked = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  (the caller closes it)
+    shutil.copyfileobj(stream, unpacked)
+    unpacked.seek(0)
+    return unpacked
+
+
+@contextmanager
+def _clear_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"{name} has gone while it was to be read.", remedy="Put it back and run again.") from error
+    except PermissionError as error:
+        raise SourceError(f"{name} may not be read: permission denied.", remedy=f"Try: chmod u+r {name}") from error
+    except EOFError as error:
+        raise SourceError(
+            f"{name} ends in the middle of its gzip stream: it is truncated.",
+            remedy="Copy or write the file again; nothing of it was taken in.",
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(
+            f"{name} is no sound gzip file: {error}.", remedy="Write the file again, or drop the .gz if it is plain."
+        ) from error
+    except OSError as error:
+        raise SourceError(
+            f"{name} can't be read: {error.strerror or error}.", remedy="Look at the disk or the mount."
+        ) from error

@@ -1,0 +1,82 @@
+"""Text lines from a stream of bytes: decoded by blocks, so that memory is bounded and every fault has its line."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from perennial.core.errors import SourceError
+from perennial.ingest.sources.base import MAX_LINE_BYTES
+
+BLOCK_BYTES = 256 << 10
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Lines:
+    """The lines of a UTF-8 stream, their ends kept; only a line feed ends a line. A byte-order mark is dropped.
+
+    Raises SourceError, naming file and line, for bytes that are not UTF-8, NUL bytes and lines without an end.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._number = 1
+        self.taken = 0
+        """Bytes handed out so far, by whole blocks."""
+
+    def __iter__(self) -> Iterator[str]:
+        pending: list[bytes] = []
+        size = 0
+        while block := self._stream.read(BLOCK_BYTES):
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield from self._lines(b"".join((*pending, block[:end])))
+                pending, size = [block[end:]], len(block) - end
+                continue
+            pending.append(block)
+            size += len(block)
+            if size > MAX_LINE_BYTES:
+                raise SourceError(
+                    f"{self._name}, line {self._number:,}, goes on for more than {MAX_LINE_BYTES >> 20} MiB; "
+                    "one row a line was expected.",
+                    remedy="Look whether the file has line ends, or set data.source.format to what it is.",
+                )
+        yield from self._lines(b"".join(pending))
+
+    def _lines(self, block: bytes) -> Iterator[str]:
+        if self.taken == 0:
+            block = self._without_mark(block)
+        text = self._decoded(block)
+        yield from io.StringIO(text, newline="\n")
+        self._number += text.count("\n")
+
+    def _without_mark(self, block: bytes) -> bytes:
+        if block.startswith(_UTF16):
+            raise SourceError(f"{self._name} is UTF-16; UTF-8 was expected.", remedy=_convert(self._name, "UTF-16"))
+        return block.removeprefix(codecs.BOM_UTF8)
+
+    def _decoded(self, block: bytes) -> str:
+        self.taken += len(block)
+        nul = block.find(b"\0")
+        if nul >= 0:
+            raise SourceError(
+                f"{self._at(block, nul)} is a NUL byte, which no text file holds: it is damaged, or UTF-16.",
+                remedy=f"If it is UTF-16: {_convert(self._name, 'UTF-16')}",
+            )
+        try:
+            return block.decode()
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{self._at(block, error.start)} is 0x{block[error.start]:02X}, which is not UTF-8.",
+                remedy=_convert(self._name, "WINDOWS-1252"),
+            ) from error
+
+    def _at(self, block: bytes, place: int) -> str:
+        line = self._number + block.count(b"\n", 0, place)
+        start = block.rfind(b"\n", 0, place)
+        return f"{self._name}, line {line:,}: byte {place - start:,}"
+
+
+def _convert(name: str, encoding: str) -> str:
+    return f"Convert it, for example with: iconv -f {encoding} -t UTF-8 {name} > converted"

@@ -1,0 +1,218 @@
+"""One pass over the whole file: rows per label and split, contradicting targets, faults, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.core.errors import SourceError
+from perennial.ingest import canonical_rows
+from perennial.ingest.sources import file
+from perennial.init import token_lengths
+from perennial.kinds import Kind
+from perennial.kinds.span_rows import FAULT
+from perennial.rows import cells, splits
+from perennial.rows.batch import Batch
+from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_LABELS = 1_000
+SAMPLED_TEXTS = 200_000
+"""Texts whose targets are compared. Of more, those with the lowest hashes: a fair sample, all rows of a text in it."""
+SAMPLED_ROWS = 20_000
+"""Rows whose lengths, and numbers, are kept."""
+
+
+@dataclass
+class Census:
+    """What the file holds, as far as `init` must know it."""
+
+    rows: int = 0
+    blank_texts: int = 0
+    blank_labels: int = 0
+    """Rows with a text and without what is learned: no label, no number, no list."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Rows that the kind can't read, by why."""
+    unlabelled: int = 0
+    """Rows with an empty list of labels or spans."""
+    labels: dict[str, Counter[str]] = field(default_factory=lambda: {split: Counter() for split in SPLITS})
+    """Rows with text and label, per split and label; contradicted and repeated rows are left out where known."""
+    numbers: list[float] = field(default_factory=list)
+    """What a kind without labels learns, of the first rows."""
+    tokens: list[float] = field(default_factory=list)
+    """Estimated tokens of the first rows."""
+    contradicted: float = 0.0
+    """Share of the rows whose text has another target elsewhere; 0 for a kind in which that contradicts nothing."""
+    repeated_ids: float = 0.0
+    """Share of the rows whose id is another row's, too."""
+    bad_times: int = 0
+    """Rows without a time that can be read."""
+    missing_ids: int = 0
+    repeated: int = 0
+    """Rows that were left out of `labels` because an earlier one has their id, or else their content."""
+
+    @property
+    def usable(self) -> int:
+        """Rows with a text and a target, each once."""
+        spoilt = self.blank_texts + self.blank_labels + self.faults.total()
+        return max(0, self.rows - spoilt - self.repeated)
+
+    @property
+    def rows_per_label(self) -> Counter[str]:
+        """Rows of each label, in all splits."""
+        total: Counter[str] = Counter()
+        for labels in self.labels.values():
+            total.update(labels)
+        return total
+
+
+class _Sample:
+    """Values seen by hash, bounded: past the limit only hashes below a falling threshold are kept."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Counter[str]] = {}
+        self.share = float(1 << 32)
+        self.whole = True
+
+    def add(self, key: str, value: str) -> bool:
+        """Whether `key` is new, as far as is known: of those that are not kept nobody can tell."""
+        if not self.whole and int(key[:8], 16) >= self.share:
+            return True
+        new = key not in self.seen
+        self.seen.setdefault(key, Counter())[value] += 1
+        if len(self.seen) > SAMPLED_TEXTS:
+            self._thin()
+        return new
+
+    def _thin(self) -> None:
+        self.share /= 2
+        self.whole = False
+        self.seen = {key: values for key, values in self.seen.items() if int(key[:8], 16) < self.share}
+
+
+def take(path: Path, kind: Kind, columns: ColumnsSpec, delimiter: str | None) -> Census:
+    """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
+    census, told, ids = Census(), _Sample(), _Sample()
+    names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
+    wanted = tuple(dict.fromkeys(name for name in names if name))
+    for batch in file.read(path, wanted, delimiter):
+        census.rows += len(batch.places)
+        if columns.time:
+            census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
+        first = _first_of_its_kind(census, ids, batch, columns.id)
+        _count(census, told, kind, kind.canonical(batch, columns), first)
+        if len(census.rows_per_label) > MAX_LABELS:
+            break
+    _conclude(census, told, ids, kind)
+    return census
+
+
+def _count(census: Census, told: _Sample, kind: Kind, content: Mapping[str, pa.Array], first: Sequence[bool]) -> None:
+    texts = list(zip(*(content[name].to_pylist() for name in kind.text_columns), strict=True))
+    targets = content[kind.target_column]
+    faults: list[str | None] = content[FAULT].to_pylist() if FAULT in content else [None] * len(texts)
+    room = SAMPLED_ROWS - len(census.tokens)
+    census.tokens += [token_lengths.tokens(row) for row in texts[: max(room, 0)] if any(row)]
+    keys, places = splits.keys_and_splits(texts, SplitsSpec())
+    good: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for row, (key, text, target) in enumerate(zip(keys, texts, targets.to_pylist(), strict=True)):
+        if fault := faults[row]:
+            census.faults[fault] += 1
+        elif not all(part and part.strip() for part in text):
+            census.blank_texts += 1
+        elif target is None or (isinstance(target, str) and not target.strip()):
+            census.blank_labels += 1
+        elif first[row]:
+            good[places[row]].append(row)
+            census.unlabelled += target == []
+            if kind.contradicts:
+                told.add(key, json.dumps(target))
+    _count_targets(census, kind, targets, good)
+
+
+def _count_targets(census: Census, kind: Kind, targets: pa.Array, good: Mapping[str, list[int]]) -> None:
+    for split, numbers in good.items():
+        chosen = targets.take(numbers) if numbers else targets[:0]
+        labels = kind.labels_in(chosen)
+        if labels is None:
+            census.numbers += chosen.to_pylist()[: SAMPLED_ROWS - len(census.numbers)]
+        else:
+            census.labels[split].update(labels.to_pylist())
+
+
+def _first_of_its_kind(census: Census, ids: _Sample, batch: Batch, row_id: str | None) -> list[bool]:
+    """Whether each row is the first with its id (None: its content): a run reads repeated ones once."""
+    if row_id:
+        names: list[str | None] = cells.texts(batch, row_id)
+    else:
+        names = [repr(cells) for cells in zip(*batch.columns.values(), strict=True)]
+    census.missing_ids += sum(not name for name in names)
+    firsts = [not name or ids.add(_hash(name), "") for name in names]
+    census.repeated += firsts.count(False)
+    return firsts
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _conclude(census: Census, told: _Sample, ids: _Sample, kind: Kind) -> None:
+    sampled = sum(labels.total() for labels in told.seen.values())
+    torn = [(key, labels) for key, labels in told.seen.items() if len(labels) > 1]
+    census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
+    numbered = sum(values.total() for values in ids.seen.values())
+    census.repeated_ids = 1 - len(ids.seen) / max(numbered, 1)
+    if not told.whole:
+        return
+    places = splits.places((key for key, _ in torn), SplitsSpec())
+    for place, (_, told_targets) in zip(places, torn, strict=True):
+        census.labels[place].subtract(_labels(kind, told_targets))
+
+
+def _labels(kind: Kind, targets: Counter[str]) -> list[str]:
+    """The labels of rows with these targets, each as JSON."""
+    import pyarrow as pa
+
+    rows_of = [json.loads(target) for target in targets.elements()]
+    labels = kind.labels_in(pa.array(rows_of, kind.column_types()[kind.target_column]))
+    return [] if labels is None else list(labels.to_pylist())
+
+
+def _tells_time(value: object) -> bool:
+    try:
+        canonical_rows.moment(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object]]:
+    """All columns of about the first `limit` rows (up to a batch more). Raises SourceError as reading does."""
+    columns: dict[str, list[object]] = {}
+    taken = 0
+    for batch in _until(file.read(path, None, delimiter), limit):
+        for name, values in batch.columns.items():
+            # A key that JSON Lines' earlier rows did not have.
+            columns.setdefault(name, [None] * taken).extend(values)
+        taken += len(batch.places)
+        for values in columns.values():
+            values.extend([None] * (taken - len(values)))
+    if not taken:
+        raise SourceError(f"{path} holds no rows.", remedy="Give a file with labelled texts, one a row.")
+    return columns
+
+
+def _until(batches: Iterator[Batch], limit: int) -> Iterator[Batch]:
+    taken = 0
+    for batch in batches:
+        yield batch
+        taken += len(batch.places)
+        if taken >= limit:
+            return

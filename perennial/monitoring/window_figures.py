@@ -1,0 +1,187 @@
+"""The figures of a window: how far its rows are from those that the champion was trained and judged on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from perennial import kinds
+from perennial.core.home import Home
+from perennial.evaluation import asking
+from perennial.inference import package as packages
+from perennial.inference.predictor import Predictor
+from perennial.inference.tokenization import Tokenizer
+from perennial.metrics.prediction import Prediction
+from perennial.monitoring import effect_sizes as sizes
+from perennial.monitoring.rows import Rows
+from perennial.records.package import Champion
+from perennial.settings.drift import DriftLimits, WindowsSpec
+from perennial.settings.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from scipy.sparse import csr_array
+
+RECIPE = 1
+"""Raised when a figure is computed otherwise, so that old ones are measured again."""
+NAMES = tuple(DriftLimits.model_fields)
+TOKENS = 1000
+"""Most frequent tokens that are told apart; all others are one."""
+ANSWERED = 2000
+"""Held-out rows at most that the champion answers to be compared with."""
+Measure = Callable[[Rows], float]
+T = TypeVar("T")
+
+
+class Reference:
+    """What windows are compared with."""
+
+    def __init__(
+        self, spec: PipelineSpec, settings: WindowsSpec, rows: Rows, champion: Champion, home: Home, *, labelled: bool
+    ) -> None:
+        """`rows`: a sample of the champion's; `labelled`: whether windows have labels."""
+        self._spec = spec
+        folder = home.store.root / champion.path
+        wanted = [name for name in NAMES if getattr(settings.limits, name) is not None]
+        self._measures: dict[str, Measure] = {}
+        if labelled and "labels" in wanted:
+            self._measures["labels"] = _labels(spec, rows, settings.window_rows)
+        if "length" in wanted:
+            self._measures["length"] = _length(rows, settings.window_rows)
+        if "tokens" in wanted:
+            self._measures["tokens"] = _tokens(rows, folder, settings.window_rows)
+        if "domain" in wanted:
+            self._measures["domain"] = _domain(rows, settings.window_rows)
+        asked = {"answers", "scores"} & set(wanted)
+        self._answering = _Answering(spec, settings.window_rows, rows, champion, folder, asked) if asked else None
+
+    def figures(self, window: Rows) -> dict[str, float]:
+        """Every figure that is wanted and that this kind of task has."""
+        found = {name: measure(window) for name, measure in self._measures.items()}
+        if self._answering:
+            found |= self._answering.figures(window)
+        return {name: round(float(found[name]), 4) for name in NAMES if name in found}
+
+
+class _Answering:
+    """The champion's answers to rows that it did not learn from, and to windows."""
+
+    def __init__(
+        self, spec: PipelineSpec, window_rows: int, rows: Rows, champion: Champion, folder: Path, wanted: set[str]
+    ) -> None:
+        self._spec, self._wanted = spec, wanted
+        self._predictor = Predictor(folder, digest=champion.package_digest)
+        held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]
+        answers = self._answers(_spread(held_out, ANSWERED))
+        self._labels = Counter(label for answer in answers for label in _answered(answer))
+        self._scores = self._scores_of(answers)
+        self._cuts = sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
+
+    def figures(self, window: Rows) -> dict[str, float]:
+        if not len(self._scores):
+            return {}
+        answers = self._answers(window.texts)
+        labels = Counter(label for answer in answers for label in _answered(answer))
+        found = {}
+        if "answers" in self._wanted and (self._labels or labels):
+            found["answers"] = _psi_of(self._labels, labels)
+        if "scores" in self._wanted:
+            old, new = (sizes.binned(scores, self._cuts) for scores in (self._scores, self._scores_of(answers)))
+            found["scores"] = sizes.psi(old, new)
+        return found
+
+    def _answers(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
+        found = asking.answers(self._spec, self._predictor, texts)
+        return [found[one] for one in texts]
+
+    def _scores_of(self, answers: Sequence[Prediction]) -> np.ndarray:
+        kind = kinds.get(self._spec.kind)
+        is_number = kind.degree_of == "number"
+        return np.array([kind.degree(one, None) if is_number else kind.sureness(one) for one in answers], float)
+
+
+def _answered(answer: Mapping[str, object]) -> list[str]:
+    """The labels that an answer gives: one, several, or those of its spans."""
+    if isinstance(label := answer.get("label"), str):
+        return [label]
+    if isinstance(labels := answer.get("labels"), Sequence):
+        return [str(label) for label in labels]
+    spans = answer.get("spans")
+    return sorted({span["label"] for span in spans}) if isinstance(spans, Sequence) else []
+
+
+def _labels(spec: PipelineSpec, reference: Rows, window_rows: int) -> Measure:
+    kind = kinds.get(spec.kind)
+    old = kind.labels_in(reference.targets)
+    if old is None:
+        cuts = sizes.edges(_numbers(reference.targets), window_rows)
+        base = sizes.binned(_numbers(reference.targets), cuts)
+        return lambda window: sizes.psi(base, sizes.binned(_numbers(window.targets), cuts))
+    known = Counter(old.to_pylist())
+
+    def measure(window: Rows) -> float:
+        new = kind.labels_in(window.targets)
+        return _psi_of(known, Counter(new.to_pylist() if new is not None else ()))
+
+    return measure
+
+
+def _psi_of(old: Mapping[str, int], new: Mapping[str, int]) -> float:
+    names = sorted({*old, *new}, key=str)
+    if not sum(new.values()):
+        return 0.0
+    counts = (np.array([lot.get(name, 0) for name in names], float) for lot in (old, new))
+    return sizes.psi(*counts)
+
+
+def _numbers(targets: pa.Array) -> np.ndarray:
+    import pyarrow as pa
+
+    return np.asarray(targets.drop_null().cast(pa.float64()), float)
+
+
+def _length(reference: Rows, window_rows: int) -> Measure:
+    def lengths(rows: Rows) -> np.ndarray:
+        return np.array([sum(map(len, texts)) for texts in rows.texts], float)
+
+    cuts = sizes.edges(lengths(reference), window_rows)
+    base = sizes.binned(lengths(reference), cuts)
+    return lambda window: sizes.psi(base, sizes.binned(lengths(window), cuts))
+
+
+def _tokens(reference: Rows, folder: Path, window_rows: int) -> Measure:
+    tokenizer = Tokenizer(folder / packages.TOKENIZER, packages.read(folder).max_length)
+    # Around every text, whatever it says.
+    special = {int(token) for token in tokenizer.encode([""])[0][0]}
+    old = tokenizer.encode(reference.joined)[0]
+    seen = Counter(int(token) for ids in old for token in ids if int(token) not in special)
+    places = {token: place for place, (token, _) in enumerate(sorted(seen.most_common(TOKENS)))}
+    base = _counted(old, places, special)
+    chance = sizes.chance_of(base, window_rows)
+    return lambda window: sizes.distance(base, _counted(tokenizer.encode(window.joined)[0], places, special), chance)
+
+
+def _counted(encoded: Sequence[np.ndarray], places: Mapping[int, int], special: set[int]) -> csr_array:
+    """How often each text holds each token of `places`, and at the end all others; (texts, places + 1)."""
+    from scipy.sparse import csr_array
+
+    rest = len(places)
+    kept = [[places.get(token, rest) for token in ids.tolist() if token not in special] for ids in encoded]
+    columns = np.array([place for row in kept for place in row], int)
+    rows = np.repeat(np.arange(len(kept)), [len(row) for row in kept])
+    return csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(kept), rest + 1))
+
+
+def _domain(reference: Rows, window_rows: int) -> Measure:
+    # As many of either sort would do; twice as many old ones steady the figure.
+    old = _spread(reference.joined, 2 * window_rows)
+    return lambda window: sizes.domain_auc(old, window.joined)
+
+
+def _spread(items: list[T], most: int) -> list[T]:
+    """`most` of `items` at most, evenly from first to last: they stand in the order of their parts."""
+    return [items[place] for place in np.linspace(0, len(items) - 1, min(most, len(items)), dtype=int)]

@@ -1,0 +1,127 @@
+"""What is wrong with settings, in words, by the place in the file; an unknown key with the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from perennial.core.errors import listing
+from perennial.settings.data import ExpectationSpec
+from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.strict_yaml import Place
+
+WORDING = {
+    "model_type": "should be a group of settings, each a line `key: value`",
+    "model_attributes_type": "should be a group of settings, each a line `key: value`",
+    "tuple_type": "should be a list: [a, b], or a line `- …` for each item",
+    "union_tag_not_found": "'type' is missing",
+}
+"""Where pydantic's own message speaks of Python."""
+
+
+@dataclass(frozen=True)
+class SettingProblem:
+    """A setting, and what is wrong with it."""
+
+    place: Place
+    text: str
+
+
+def telling_details(details: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """`details` without lists called too short because pydantic dropped the items that are wrong."""
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(_is_inside(other["loc"], detail["loc"]) for other in details if other is not detail)
+    ]
+
+
+def _is_inside(place: Place, group: Place) -> bool:
+    return len(place) > len(group) and place[: len(group)] == group
+
+
+def problem_of(raw: object, detail: Mapping[str, Any]) -> SettingProblem:
+    """What pydantic found in the settings `raw`, as a person can mend it."""
+    place = _in_file(raw, detail["loc"])
+    name = ".".join(map(str, place))
+    if detail["type"] == "extra_forbidden":
+        known = sorted(_keys(_model_at(PipelineSpec, detail["loc"][:-1])))
+        near = _nearest(str(place[-1]), known)
+        hint = f"did you mean {near!r}?" if near else f"known keys here: {listing(known, 20)}"
+        return SettingProblem(place, f"unknown key {name!r}; {hint}")
+    if detail["type"] == "missing":
+        return SettingProblem(place, f"{name!r} is missing")
+    message = WORDING.get(detail["type"], str(detail["msg"]).removeprefix("Value error, "))
+    seen = detail.get("input")
+    shown = f" (seen: {str(seen)[:60]!r})" if isinstance(seen, str | int | float | bool) else ""
+    empty = "; it is empty" if seen is None else ""
+    return SettingProblem(place, f"{name}: {message[:1].lower()}{message[1:]}{shown}{empty}")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    """The one of `known` that is one slip of a finger away from `word`, or else the most alike; None: none is alike."""
+    slips = [name for name in known if _is_one_slip(word, name)]
+    near = difflib.get_close_matches(word, slips or known, 1, cutoff=0.0 if slips else 0.5)
+    return near[0] if near else None
+
+
+def _is_one_slip(one: str, other: str) -> bool:
+    """Whether one character put in, left out or replaced, or two neighbours swapped, makes `one` of `other`."""
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    a, b = one[start:], other[start:]
+    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
+
+
+def _in_file(raw: object, place: Place) -> Place:
+    """`place` without the steps pydantic adds and the file does not have, such as a source's type."""
+    kept: list[str | int] = []
+    for number, step in enumerate(place):
+        found = step in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(step, int)
+        last = number == len(place) - 1 and isinstance(raw, dict)
+        if found or last:
+            kept.append(step)
+        if found:
+            raw = raw[step]  # type: ignore[index]
+    return tuple(kept)
+
+
+def _model_at(model: object, place: Place) -> type[BaseModel] | None:
+    """The settings model at `place`, found by walking the annotations; a tuple's and a union's members are tried."""
+    if not place:
+        return _settings(model)[0] if len(_settings(model)) == 1 else None
+    step, rest = place[0], place[1:]
+    candidates = _settings(model)
+    if isinstance(step, int):
+        return _model_at(model, rest)
+    for candidate in candidates:
+        if step in candidate.model_fields:
+            return _model_at(candidate.model_fields[step].annotation, rest)
+        if step == _discriminator(candidate):
+            return _model_at(candidate, rest)
+    return None
+
+
+def _settings(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    origin = typing.get_origin(annotation)
+    if origin in {typing.Union, types.UnionType, tuple, typing.Annotated}:
+        return [model for part in typing.get_args(annotation) for model in _settings(part)]
+    return []
+
+
+def _discriminator(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("type")
+    values = typing.get_args(field.annotation) if field else ()
+    return str(values[0]) if values else None
+
+
+def _keys(model: type[BaseModel] | None) -> Iterable[str]:
+    return model.model_fields if model is not None and model is not ExpectationSpec else ()

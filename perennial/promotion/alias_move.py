@@ -1,0 +1,246 @@
+"""The one way to a model's aliases: under its lease, after what a dead predecessor left was mended.
+
+The order of a move is: intent to the ledger, lease confirmed, alias moved, read back, the old champion noted as
+`previous`, conclusion to the ledger, status on the version. A process can die between any two. The next that comes
+here finds the intent without a conclusion, looks where the alias points, and concludes it either way.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from perennial.core import progress
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.promotion import smoke_test
+from perennial.promotion.session import Desk
+from perennial.registry import agreement, aliases, credentials, history, lease, tags, tracking
+from perennial.registry.ledger import Action, Entry, Ledger, State
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOVING = (
+    "The alias `champion` may have moved or not: the next command on this model, or `perennial doctor`, settles it."
+)
+SAID_BY_A_PERSON = frozenset({Action.ROLLBACK, Action.RECONCILE})
+"""Moves that are made where ledger and registry disagree, too: they are the way out."""
+MOVED = "The alias `champion` has moved; what is left is to write that down, which the next command does."
+
+
+@dataclass(frozen=True)
+class Move:
+    """A version that is to be champion."""
+
+    action: Action
+    to_version: str
+    expected: str | None
+    """The champion it was judged against; None: none. Nothing moves if there is another one by now."""
+    reason: str
+    decision_digest: str | None = None
+    verified: bool = False
+    """Its package was fetched from the registry just now, and serves."""
+
+
+@contextmanager
+def at_desk(home: Home, model: str, *, wait: float | None = None) -> Iterator[Desk]:
+    """The aliases of `model` for the block, nobody else's meanwhile; what was cut short is mended.
+
+    Where ledger and registry disagree, the desk says how. Raises RegistryError when MLflow or the ledger can't be used,
+    BusyError when somebody else holds the lease for longer than `wait` seconds.
+    """
+    ledger = Ledger.open(home)
+    with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
+        registry = agreement.registry_state(client, home, model)
+        apart = agreement.of_whole(model, agreement.ledger_state(ledger, model), registry)
+        if apart is None and registry.is_there:
+            _sign(client, ledger, held)
+        # What is written while they are apart says nothing about which of the two is older.
+        ledger = replace(ledger, is_unsigned=apart is not None or not registry.is_there)
+        desk = Desk(home, client, ledger, held, model)
+        mend(desk)
+        disagreement = apart or agreement.examine_champion(client, ledger, home, model)
+        desk = replace(desk, disagreement=disagreement)
+        if disagreement is None:
+            note_promoted(desk)
+        yield desk
+
+
+def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
+    """Leave the ledger's mark before anything is written under this lease."""
+    try:
+        agreement.sign(client, ledger, held)
+    except lease.LeaseLostError:
+        # Held up until others had signed: what may have replaced their newer mark is replaced once more.
+        with lease.held(ledger.database, held.model) as later:
+            agreement.sign(client, ledger, later)
+        raise
+
+
+def signed(desk: Desk) -> Desk:
+    """`desk`, the ledger's mark left with a model that was not there before."""
+    if desk.disagreement or not desk.ledger.is_unsigned or not desk.has_model():
+        return desk
+    ledger = replace(desk.ledger, is_unsigned=False)
+    _sign(desk.client, ledger, desk.lease)
+    return replace(desk, ledger=ledger)
+
+
+def settle(home: Home, model: str) -> None:
+    """Mend what a killed promotion or rollback of `model` left, if there is anything."""
+    if Ledger.open(home).open_intents(model):
+        with at_desk(home, model):
+            pass
+
+
+def move(desk: Desk, plan: Move) -> bool:
+    """Make the version of `plan` champion; False: the champion is not the expected one any more, and nothing moved.
+
+    Raises RegistryError when that can't be told, or the package in the registry is not what was registered, and
+    DisagreementError when ledger and registry disagree, unless it is a person who says what is right.
+    """
+    if plan.action not in SAID_BY_A_PERSON:
+        desk.require_agreement()
+    if desk.champion() == plan.to_version:
+        return True
+    if not is_expected(desk, plan):
+        return False
+    if not plan.verified:
+        verify(desk, plan)
+    # Reading a large package takes a while: once more, right before it counts.
+    if not is_expected(desk, plan):
+        return False
+    intent = intend(desk, plan)
+    desk.lease.confirm()
+    with _doubtful(desk):
+        point(desk, plan)
+        read_back(desk, plan)
+        keep_previous(desk, intent)
+    try:
+        conclude(desk, intent)
+    except lease.LeaseLostError:
+        put_back(desk, intent)
+        raise
+    tidy(desk, plan.to_version)
+    return True
+
+
+def is_expected(desk: Desk, plan: Move) -> bool:
+    """Whether the champion is the one that the version was judged against."""
+    return desk.champion() == plan.expected
+
+
+def verify(desk: Desk, plan: Move) -> None:
+    """Fetch the package from the registry itself, whatever this machine has of it, and see that it serves.
+
+    Raises RegistryError as `smoke_test.check` does.
+    """
+    smoke_test.check(desk, plan.to_version, remedy=f"`perennial run {desk.model}` trains and judges a new one.")
+
+
+def intend(desk: Desk, plan: Move) -> Entry:
+    """Write to the ledger what is about to happen."""
+    return desk.ledger.append(
+        desk.lease,
+        plan.action,
+        State.INTENT,
+        from_version=plan.expected,
+        to_version=plan.to_version,
+        reason=plan.reason,
+        decision_digest=plan.decision_digest,
+    )
+
+
+def point(desk: Desk, plan: Move) -> None:
+    """Move the alias."""
+    desk.point(aliases.CHAMPION, plan.to_version)
+
+
+def read_back(desk: Desk, plan: Move) -> None:
+    """Raises RegistryError if the alias is not where it was put."""
+    now = desk.champion()
+    if now != plan.to_version:
+        raise RegistryError(
+            f"The alias `champion` of {desk.model} was set to version {plan.to_version}, but points to "
+            f"{history.named(now)}: someone else moved it at the same moment, outside of Perennial.",
+            remedy=f"See `perennial history {desk.model}`, and run the same command again.",
+        )
+
+
+def keep_previous(desk: Desk, intent: Entry) -> None:
+    """Let `previous` point to the champion before."""
+    # One that was moved there by hand never was what a rollback should lead to.
+    if intent.from_version is not None and intent.action is not Action.RECONCILE:
+        desk.point(aliases.PREVIOUS, intent.from_version)
+
+
+def conclude(desk: Desk, intent: Entry, reason: str = "") -> None:
+    """Write to the ledger that it has happened."""
+    desk.ledger.conclude(desk.lease, intent, State.DONE, reason=reason, standing=MOVED)
+
+
+def put_back(desk: Desk, intent: Entry) -> None:
+    """Undo a move that came too late: this process slept through its lease, and others went on without it."""
+    with _doubtful(desk), lease.held(desk.ledger.database, desk.model):
+        known = desk.ledger.last_move(desk.model)
+        right = known.to_version if known else None
+        if desk.champion() != intent.to_version or right == intent.to_version:
+            return
+        if right is None:
+            desk.release(aliases.CHAMPION, str(intent.to_version))
+        else:
+            desk.point(aliases.CHAMPION, right)
+        if known and known.from_version:
+            desk.point(aliases.PREVIOUS, known.from_version)
+
+
+def tidy(desk: Desk, version: str) -> None:
+    """Note on the version that it was promoted; it is nobody's challenger any more."""
+    with tracking.session(desk.home, standing=MOVED):
+        desk.mark(version, tags.PROMOTED)
+        desk.release(aliases.CHALLENGER, version)
+
+
+def mend(desk: Desk) -> None:
+    """Conclude what was cut short, by where the alias points now."""
+    now = desk.champion()
+    for intent in desk.ledger.open_intents(desk.model):
+        _conclude_for(desk, intent, now)
+
+
+def note_promoted(desk: Desk) -> None:
+    """Note on the champion that it was promoted, which a process that was killed may have left undone."""
+    champion = aliases.version_of_champion(desk.client, desk.home, desk.model)
+    if champion and champion.tags.get(tags.STATUS) not in (tags.PROMOTED, tags.BY_HAND):
+        tidy(desk, str(champion.version))
+
+
+def _conclude_for(desk: Desk, intent: Entry, now: str | None) -> None:
+    what = f"{intent.action.value} of version {intent.to_version}, which {intent.who} began and did not finish"
+    if now == intent.to_version:
+        keep_previous(desk, intent)
+        conclude(desk, intent, f"{intent.reason} (Cut short after the alias had moved; completed later.)".strip())
+        progress.note(f"Completed the {what}: it is champion.")
+        return
+    seen = "had not moved" if now == intent.from_version else f"points to {history.named(now)}"
+    reason = f"{intent.reason} (Cut short; the alias {seen}.)".strip()
+    desk.ledger.conclude(desk.lease, intent, State.ABANDONED, reason=reason)
+    progress.note(f"Wrote off the {what}: the alias {seen}.")
+
+
+@contextmanager
+def _doubtful(desk: Desk) -> Iterator[None]:
+    """A block after whose failure nobody can say whether the alias has moved."""
+    try:
+        with tracking.session(desk.home, standing=MOVING):
+            yield
+    except BaseException as error:
+        # A server that does not answer in time may still do what it was asked to. No one else begins before the lease
+        # has lapsed; a database, in contrast, is done with it when the call is, and so is a server that refused it.
+        refused = credentials.refusal(error.__cause__) is not None
+        if not refused and not tracking.is_database(tracking.registry_uri(desk.home)):
+            desk.lease.left_to_lapse = True
+        if isinstance(error, KeyboardInterrupt):
+            raise RegistryError(f"Interrupted while the alias was being moved. {MOVING}") from error
+        raise

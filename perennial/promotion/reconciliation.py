@@ -1,0 +1,108 @@
+"""Reconciling: ledger and registry disagree about a champion, and a person says which of the two is right."""
+
+from enum import StrEnum
+
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.core.record import Record
+from perennial.promotion import alias_move, smoke_test
+from perennial.promotion.alias_move import Move, at_desk, move
+from perennial.promotion.session import Desk
+from perennial.registry import agreement, history, tracking
+from perennial.registry.agreement import Disagreement
+from perennial.registry.ledger import Action, Ledger
+
+
+class Keep(StrEnum):
+    """Which of the two is right."""
+
+    LEDGER = "ledger"
+    REGISTRY = "registry"
+
+
+class Reconciled(Record):
+    """Who is champion now, by both."""
+
+    model: str
+    version: str | None
+    """None: they agree that there is no champion."""
+    before: str | None
+    """Where the alias was."""
+    disagreement: str
+    """How they disagreed; empty: they did not, and nothing was done."""
+
+
+def disagreement(home: Home, model: str) -> Disagreement | None:
+    """How ledger and registry disagree about `model`, after what was cut short is mended; None: they don't.
+
+    Raises RegistryError if one of them can't be read.
+    """
+    Ledger.open(home)
+    alias_move.settle(home, model)
+    with tracking.session(home) as client:
+        return agreement.examine(client, home, model)
+
+
+def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
+    """Make ledger and registry agree about the champion of `model`, by the one to `keep`; `reason` is written down.
+
+    A version that is to be champion is fetched, checked and asked first. Raises RegistryError when it can't serve, or
+    when what is to be kept has none.
+    """
+    with at_desk(home, model) as desk:
+        before = desk.champion()
+        if desk.disagreement is None:
+            return Reconciled(model=model, version=before, before=before, disagreement="")
+        champion = _restored(desk, before, reason) if keep is Keep.LEDGER else _accepted(desk, before, reason)
+        _sign(desk)
+        return Reconciled(model=model, version=champion, before=before, disagreement=desk.disagreement.problem)
+
+
+def _restored(desk: Desk, before: str | None, reason: str) -> str:
+    """Let the ledger's champion serve again."""
+    version = agreement.champion_of(history.moves(desk.ledger.entries(desk.model)))
+    if version is None:
+        raise RegistryError(
+            f"The ledger has no champion of {desk.model} to keep.",
+            remedy=f"`perennial reconcile {desk.model} --keep registry --reason …` goes by MLflow.",
+        )
+    if version not in agreement.registry_state(desk.client, desk.home, desk.model).versions:
+        raise RegistryError(
+            f"The ledger has version {version} of {desk.model} as champion, but MLflow has no such version any more: "
+            "it can't serve again.",
+            remedy=desk.disagreement.remedy if desk.disagreement else "",
+        )
+    _check_serves(desk, version)
+    if before == version:
+        desk.note(Action.RECONCILE, version, reason, before=before)
+    elif not move(desk, Move(Action.RECONCILE, version, before, reason, verified=True)):
+        raise RegistryError(
+            f"The alias `champion` of {desk.model} was moved while version {version} was tried: it points to "
+            f"{history.named(desk.champion())} now. It was left so.",
+            remedy="Find out who moves it, then run the same command again.",
+        )
+    return version
+
+
+def _accepted(desk: Desk, before: str | None, reason: str) -> str | None:
+    """Take what the registry has for right."""
+    known = agreement.champion_of(history.moves(desk.ledger.entries(desk.model)))
+    if before is not None:
+        _check_serves(desk, before)
+    desk.note(Action.RECONCILE, before, reason, before=known)
+    if before is not None and before != known:
+        desk.mark_by_hand(before)
+    return before
+
+
+def _check_serves(desk: Desk, version: str) -> None:
+    remedy = f"`perennial rollback {desk.model} --to N --reason …` names a version that was champion before."
+    smoke_test.check(desk, version, remedy=remedy, compare=False)
+
+
+def _sign(desk: Desk) -> None:
+    """From now on this ledger keeps the model, whoever did before."""
+    if desk.has_model():
+        agreement.sign(desk.client, desk.ledger, desk.lease)
+    else:
+        desk.ledger.forget_mark(desk.lease)

@@ -1,0 +1,69 @@
+"""Judging a registered candidate once more, beside the champion that there is now: no training, no export."""
+
+from perennial.core import digest
+from perennial.core.home import Home
+from perennial.records.evaluation import Evaluation
+from perennial.records.package import Champion
+from perennial.records.run import Evidence
+from perennial.registry.versions import StoredEvidence
+
+ALONE: dict[str, object] = {
+    "champion": None, "champion_version": None, "champion_problem": None, "shared": None, "comparison": None,
+    "new_labels": (), "dropped_labels": (), "champion_serving": None, "champion_behaviours": (),
+}  # fmt: skip
+"""What an evaluation says of the champion where there is none."""
+
+
+def missing(evidence: Evidence, home: Home) -> str | None:
+    """What this store lacks of the data that the candidate was judged on, in words; None: nothing."""
+    found = evidence.validated
+    places = [part.path for part in found.parts] + [one.path for one in found.retired] + [found.report_path]
+    gone = [place for place in places if not (home.store.root / place).exists()]
+    if not gone:
+        return None
+    return f"its data is not in the store of {home.root} ({len(gone):,} of {len(places):,} places missing)"
+
+
+def again(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:
+    """The evidence after `rival` and the candidate were run on the rows of its run; both packages are in the store.
+
+    None: there is no champion.
+    """
+    from perennial.evaluation.package_evaluation import evaluate
+
+    found = stored.evidence
+    return _decided(stored, evaluate(stored.spec, found.package, found.validated, rival, home))
+
+
+def beside_none(stored: StoredEvidence) -> Evidence:
+    """The evidence where there is no champion yet: the candidate's own figures stay as they were measured."""
+    return _decided(stored, _renewed(stored, _alone(stored.evidence.evaluation)))
+
+
+def beside_its_like(stored: StoredEvidence, version: str) -> Evidence:
+    """The evidence where the champion is the very package that the candidate was judged beside, called `version`."""
+    return _decided(stored, _renewed(stored, {"champion_version": version}))
+
+
+def unjudged(stored: StoredEvidence, version: str, problem: str) -> Evidence:
+    """The evidence where `problem` keeps the candidate from being judged beside the champion, `version`: a HOLD."""
+    changes = {"champion_version": version, "champion_problem": problem}
+    return _decided(stored, _renewed(stored, _alone(stored.evidence.evaluation) | changes))
+
+
+def _alone(evaluation: Evaluation) -> dict[str, object]:
+    slices = [part.model_copy(update={"champion": None, "comparison": None}) for part in evaluation.slices]
+    return ALONE | {"slices": slices}
+
+
+def _renewed(stored: StoredEvidence, changes: dict[str, object]) -> Evaluation:
+    evaluation = stored.evidence.evaluation
+    key = digest.of_values(evaluation=evaluation.digest, **changes)
+    return Evaluation.model_validate(dict(evaluation) | changes | {"digest": key})
+
+
+def _decided(stored: StoredEvidence, evaluation: Evaluation) -> Evidence:
+    from perennial.evaluation.gates import decide
+
+    changes = {"evaluation": evaluation, "decision": decide(stored.spec, evaluation)}
+    return Evidence.model_validate(dict(stored.evidence) | changes)

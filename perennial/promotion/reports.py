@@ -1,0 +1,59 @@
+"""Finding the report of a run: in this store, or in MLflow."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.core import progress
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.core.record import Record
+from perennial.evaluation.report import run_report
+from perennial.registry import tracking, versions
+from perennial.registry.versions import Candidate
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Found(Record):
+    """A report on this machine."""
+
+    model: str
+    version: str | None
+    """None: MLflow was not asked."""
+    path: Path
+
+
+def find(home: Home, run: str, version: str | None) -> Found:
+    """The report of `version` (None: the newest) of the model `run`, or of the MLflow run of that id.
+
+    If MLflow can't be asked for the newest version, the page that was made last here is meant. Raises RegistryError
+    when there is no such version, or its report can't be had.
+    """
+    try:
+        with tracking.session(home) as client:
+            known = _candidate(client, run, version)
+            return Found(model=known.registered.model, version=known.registered.version, path=_path(home, known))
+    except RegistryError as error:
+        here = run_report.stored(home, run) if version is None else None
+        if here is None:
+            raise
+        progress.note(f"{error.problem} This is the report made last on this machine.")
+        return Found(model=run, version=None, path=here)
+
+
+def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candidate:
+    if version is None and re.fullmatch(versions.RUN_ID, run):
+        return versions.made_by(client, run)
+    return versions.candidate(client, run, version or versions.newest(client, run))
+
+
+def _path(home: Home, known: Candidate) -> Path:
+    here = run_report.stored(home, known.registered.model, known.decision_digest)
+    if here is not None:
+        return here
+    # What lies here is removed by `perennial gc`, as anything temporary is.
+    folder = home.root / "tmp" / f"report-{known.registered.model}-{known.registered.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return versions.artifact(home, known, run_report.FILE, folder)

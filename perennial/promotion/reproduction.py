@@ -1,0 +1,195 @@
+"""A registered version made again, from what its tags lead to: the rows, the settings and the base model of its run.
+
+In a store of its own, so that every step is really done, by the code and libraries that are installed now. Nothing is
+registered and no alias moves.
+"""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial.core import digest, libraries, progress
+from perennial.core.errors import BaseModelError, RegistryError, StoreError, listing
+from perennial.core.home import Home
+from perennial.evaluation import gates, package_evaluation
+from perennial.export import linear_cascade, onnx_package, sample
+from perennial.ingest import parts, retirements
+from perennial.promotion import reproduction_diff
+from perennial.promotion.reproduction_diff import Reproduced
+from perennial.records.data import Part, Retirement, Snapshot
+from perennial.records.package import Champion
+from perennial.records.run import Evidence
+from perennial.records.training import StartingPoint
+from perennial.registry import packages, tags, tracking, versions
+from perennial.registry.versions import StoredEvidence
+from perennial.runs import starting_point
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model, finetuning
+from perennial.training.distillation import student_training
+from perennial.training.encoding import row_encoding
+from perennial.validation import snapshot_validation
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def reproduce(
+    home: Home, model: str, version: str, scratch: Home, folder: Path, tolerance: float = reproduction_diff.TOLERANCE
+) -> Reproduced:
+    """Make `version` of `model` again in the empty home `scratch`, and compare.
+
+    `folder`: where relative paths in its settings start (its base model, its corrections). `tolerance`: what a metric
+    on the test rows may differ by and still count as the same. Raises RegistryError when its evidence can't be had or
+    is not its own, StoreError when a part of its rows is missing or was changed, BaseModelError when its base model is
+    not the one it was made from, and whatever a step raises.
+    """
+    with progress.step("look up"):
+        stored, rival, problem = _looked_up(home, model, version, scratch)
+        before = stored.evidence
+        snapshot = _brought(f"Version {version} of {model}", before.snapshot, home, scratch)
+        spec = _as_it_was(stored, folder)
+        _check_base(f"Version {version} of {model}", spec, before)
+        _tell(before, problem)
+        start = starting_point.again(home, spec, before.trained.start, scratch)
+    now = _made(spec, snapshot, start, rival, scratch)
+    return reproduction_diff.compare((model, version), before, now, tolerance, problem)
+
+
+def _looked_up(
+    home: Home, model: str, version: str, scratch: Home
+) -> tuple[StoredEvidence, Champion | None, str | None]:
+    """Its evidence, the champion it was judged against, and why that one can't be had."""
+    with tracking.session(home) as client:
+        known = versions.candidate(client, model, version)
+        stored = versions.evidence_of(client, home, known)
+        _check_tags(client.get_model_version(model, version).tags, stored, f"Version {version} of {model}")
+        against = stored.evidence.evaluation.champion_version
+        if against is None:
+            return stored, None, None
+        try:
+            return stored, _champion(client, home, model, against, scratch), None
+        except RegistryError as error:
+            return stored, None, error.problem.replace(tracking.UNTOUCHED, "").strip()
+
+
+def _champion(client: "MlflowClient", home: Home, model: str, version: str, scratch: Home) -> Champion:
+    versions.candidate(client, model, version)  # says clearly that there is no such version
+    return packages.fetch_anew(client, home, client.get_model_version(model, version), into=scratch)
+
+
+def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
+    found = stored.evidence
+    expected = {
+        tags.DATA_DIGEST: retirements.digest_of([part.sha256 for part in found.snapshot.parts], found.snapshot.retired),
+        tags.PACKAGE_DIGEST: found.package.digest,
+        tags.DECISION_DIGEST: found.decision.digest,
+    }
+    other = [name for name, value in expected.items() if marks.get(name) != value]
+    if other:
+        raise RegistryError(
+            f"{what} can't be reproduced: its {versions.EVIDENCE} in MLflow is not that of its tags "
+            f"({listing(other)}); one of them was changed since it was registered.",
+            remedy="Restore MLflow's artifacts from a backup.",
+        )
+
+
+def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapshot:
+    """The snapshot with its parts and what was retired of them, found by their digests in the store of `home`, copied
+    to that of `scratch`."""
+    every = len(snapshot.parts)
+    taken: list[Part] = []
+    for number, part in enumerate(snapshot.parts):
+        progress.advance(number, every, unit="parts", detail="verifying the rows it was made from")
+        place = f"{parts.STEP}/{part.sha256}/{parts.FILE}"
+        _bring(what, f"part {number + 1} of {every} of the rows it was made from", place, part.sha256, home, scratch)
+        taken.append(part.model_copy(update={"path": place}))
+    retired: list[Retirement] = []
+    for one in snapshot.retired:
+        place = f"{retirements.STEP}/{one.sha256}/{retirements.FILE}"
+        _bring(what, "the list of rows that were corrected or deleted", place, one.sha256, home, scratch)
+        retired.append(one.model_copy(update={"path": place}))
+    return snapshot.model_copy(update={"parts": tuple(taken), "retired": tuple(retired)})
+
+
+def _bring(what: str, which: str, place: str, sha256: str, home: Home, scratch: Home) -> None:
+    source, target = home.store.root / place, scratch.store.root / place
+    if fault := _fault(source, sha256):
+        raise StoreError(
+            f"{what} can't be reproduced: {which} ({source}) {fault}.",
+            remedy="Run this on the machine that made it, or bring that file back from there or from a backup.",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _fault(file: Path, sha256: str) -> str:
+    if not file.is_file():
+        return "is not there: it was made on another machine, or the part was removed"
+    return "" if digest.of_file(file) == sha256 else "was changed since it was written"
+
+
+def _as_it_was(stored: StoredEvidence, folder: Path) -> PipelineSpec:
+    spec = stored.spec.located(folder)
+    # `auto` may come to something else on this machine.
+    training = spec.training.model_copy(update={"precision": stored.evidence.trained.precision})
+    return spec.model_copy(update={"training": training})
+
+
+def _check_base(what: str, spec: PipelineSpec, before: Evidence) -> None:
+    found, expected = base_model.find(spec), before.trained.base_revision
+    if found.revision != expected:
+        raise BaseModelError(
+            f"{what} can't be reproduced: it was made from the base model {spec.model.base} of revision "
+            f"{expected[:12]}…, and what is in {found.folder} is {found.revision[:12]}….",
+            remedy="Put the files there that it was made from; --pipeline names the folder where relative paths start.",
+        )
+
+
+def _tell(before: Evidence, champion_problem: str | None) -> None:
+    """What may make a difference, before any time is spent."""
+    if not before.libraries:
+        progress.note("It is not written down which libraries made it: an older Perennial did.")
+    if changed := reproduction_diff.changed(before.libraries, libraries.installed()):
+        told = [f"{one.name} {one.before}, now {one.now}" for one in changed]
+        progress.note(f"These libraries are not what made it, so digests may differ: {listing(told, 20)}.")
+    if champion_problem:
+        progress.note(f"The decision will not be compared: the champion then can't be had. {champion_problem}")
+
+
+def _made(
+    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rival: Champion | None, scratch: Home
+) -> Evidence:
+    with progress.timed() as seconds:
+        with progress.step("validate"):
+            validated = snapshot_validation.validate(spec, snapshot, scratch)
+        with progress.step("encode"):
+            encoded = row_encoding.encode(spec, validated, scratch)
+        with progress.step("finetune"):
+            trained = finetuning.finetune(spec, encoded, validated, scratch, start)
+        if spec.export.student:
+            with progress.step("distill"):
+                trained = student_training.distill(
+                    spec, spec.export.student, trained, encoded, validated, scratch, start
+                )
+        with progress.step("export"):
+            inputs, targets = sample.of(spec, validated, scratch.store)
+            package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)
+        if spec.export.cascade:
+            with progress.step("cascade"):
+                package = linear_cascade.put_before(
+                    spec, spec.export.cascade, package, encoded, inputs, targets, scratch
+                )
+        with progress.step("evaluate"):
+            evaluation = package_evaluation.evaluate(spec, package, validated, rival, scratch)
+        with progress.step("decide"):
+            decision = gates.decide(spec, evaluation)
+    return Evidence(
+        snapshot=snapshot,
+        validated=validated,
+        trained=trained,
+        package=package,
+        evaluation=evaluation,
+        decision=decision,
+        seconds=seconds,
+        libraries=libraries.installed(),
+    )

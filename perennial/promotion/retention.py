@@ -1,0 +1,140 @@
+"""What `perennial gc` removes: packages of old versions, and what the store keeps for nobody any more.
+
+First everything is looked at, and only if all of it could be read is anything removed: a kept version whose evidence
+can't be had may need any entry. What goes in MLflow goes first, marked before it goes; an entry of the store is renamed
+and then removed. So a process killed at any moment leaves what the next one takes up.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from perennial.core import progress
+from perennial.core.errors import RegistryError, SpecError, listing
+from perennial.core.home import Home
+from perennial.core.record import Record
+from perennial.core.store import clear_disk_errors, discard
+from perennial.promotion import retention_store, retention_versions
+from perennial.promotion.retention_store import Place
+from perennial.promotion.retention_versions import OldVersion, Policy
+from perennial.registry import agreement, tracking, versions
+from perennial.registry.ledger import Ledger
+from perennial.registry.versions import StoredEvidence
+from perennial.runs.lock import nothing_running
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+UNTOUCHED = "Nothing was removed."
+
+
+class Cleared(Record):
+    """What was removed, or may be."""
+
+    dry_run: bool
+    versions: tuple[OldVersion, ...]
+    places: tuple[Place, ...]
+    kept_versions: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all of it."""
+        return sum(one.bytes for one in self.versions) + sum(one.bytes for one in self.places)
+
+
+def clear_out(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool) -> Cleared:
+    """Remove old versions' packages and what nothing in the store needs; `dry_run`: only say what would go.
+
+    `models`: only versions of these, and what only they were made from; none: all of them, and what killed runs left.
+    Raises BusyError when a run is at work on `home`, RegistryError or StoreError when something that is kept can't be
+    read, DisagreementError when ledger and registry disagree; then nothing was removed.
+    """
+    with nullcontext() if dry_run else nothing_running(home):
+        found = _survey(home, models, policy, dry_run=dry_run)
+        if not dry_run:
+            retention_versions.remove(home, list(found.versions))
+            _discard(home, found.places)
+        return found
+
+
+def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool) -> Cleared:
+    with tracking.session(home, standing=UNTOUCHED) as client:
+        known = retention_versions.every_version(client)
+        _check(home, known, models)
+        # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
+        ledger = Ledger.open(home)
+        for model in models or known:
+            if agreement.is_kept(client, ledger, home, model):
+                agreement.require(client, home, model, UNTOUCHED)
+        chosen = retention_versions.going(client, known, tuple(models or known), policy)
+        names = {(version.name, version.version) for version, _ in chosen}
+        there = [one for some in known.values() for one in some if not retention_versions.is_removed(one)]
+        kept = [one for one in there if (one.name, one.version) not in names]
+        evidence = _evidence(client, home, kept)
+        places = _unneeded(home, evidence, policy)
+        if models:
+            named = [one for model in models for one in known[model]]
+            owned = _owned(home, _evidence_of_any(client, home, named))
+            places = [place for place in places if place.path in owned]
+        old = [retention_versions.described(client, home, version, why) for version, why in chosen]
+    return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(places), kept_versions=len(kept))
+
+
+def _check(home: Home, known: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
+    place = tracking.masked(tracking.registry_uri(home))
+    if not known and retention_store.has_models(home):
+        raise RegistryError(
+            f"MLflow at {place} knows no version of any model, but the store of {home.root} holds trained ones: it "
+            f"seems to be another MLflow than theirs. {UNTOUCHED}",
+            remedy="Set MLFLOW_TRACKING_URI to the one that these models were registered in, or run the pipeline.",
+        )
+    if unknown := [model for model in models if model not in known]:
+        raise SpecError(
+            f"MLflow at {place} knows no model {unknown[0]!r}; there are: {listing(known, 10) or 'none yet'}.",
+            remedy="Name one of these, or none for all.",
+        )
+
+
+def _evidence(client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]") -> list[StoredEvidence]:
+    found = []
+    for number, version in enumerate(kept):
+        progress.advance(number, len(kept), unit="versions", detail=f"what version {version.version} needs")
+        try:
+            found.append(versions.evidence_of(client, home, versions.known(version)))
+        except RegistryError as error:
+            raise RegistryError(
+                f"What version {version.version} of {version.name} was made from can't be read, so it is not known "
+                f"what may go. {UNTOUCHED} {error.problem}",
+                remedy="Restore MLflow's artifacts from a backup, or delete that version in MLflow if it is of no use.",
+            ) from error
+    return found
+
+
+def _evidence_of_any(client: "MlflowClient", home: Home, some: "Sequence[ModelVersion]") -> list[StoredEvidence]:
+    found = []
+    for version in some:
+        # Only to tell whose an entry is that nobody needs: what can't be told stays.
+        with suppress(RegistryError):
+            found.append(versions.evidence_of(client, home, versions.known(version)))
+    return found
+
+
+def _unneeded(home: Home, kept: Sequence[StoredEvidence], policy: Policy) -> list[Place]:
+    needed = retention_store.of_heads(home, kept)
+    for stored in kept:
+        needed |= retention_store.of_version(home, stored)
+    return retention_store.unneeded(home, needed, policy.keep_days)
+
+
+def _owned(home: Home, some: Sequence[StoredEvidence]) -> set[str]:
+    entries = {entry for stored in some for entry in retention_store.of_version(home, stored)}
+    return {home.store.folder(*entry.split("/")).relative_to(home.root).as_posix() for entry in entries}
+
+
+def _discard(home: Home, places: Sequence[Place]) -> None:
+    for number, place in enumerate(places):
+        progress.advance(number, len(places), unit="entries", detail="removing what nothing needs")
+        with clear_disk_errors(home.root, "gc"):
+            discard(home.root / place.path)
+    progress.advance(len(places), len(places), unit="entries")

@@ -1,0 +1,76 @@
+"""All that is needed to move the aliases of one model, while its lease is held."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perennial.core.home import Home
+from perennial.registry import aliases, lease, tags, tracking
+from perennial.registry.agreement import Disagreement
+from perennial.registry.ledger import Action, Ledger, State
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that is needed to move the aliases of one model, for as long as the lease is held."""
+
+    home: Home
+    client: "MlflowClient"
+    ledger: Ledger
+    lease: lease.Lease
+    model: str
+    disagreement: Disagreement | None = None
+    """How ledger and registry disagree: then nothing is promoted."""
+
+    def require_agreement(self) -> None:
+        """Raises DisagreementError where ledger and registry disagree."""
+        if self.disagreement:
+            raise self.disagreement.error(tracking.UNTOUCHED)
+
+    def champion(self) -> str | None:
+        """The version serving now, as the registry says."""
+        return self.at(aliases.CHAMPION)
+
+    def at(self, alias: str) -> str | None:
+        """The version that `alias` points to; None: there is no such alias."""
+        found = aliases.version_of(self.client, self.home, self.model, alias)
+        return str(found.version) if found else None
+
+    def note(
+        self, action: Action, version: str | None, reason: str, *, before: str | None = None, digest: str | None = None
+    ) -> None:
+        """Write down what is no move."""
+        self.ledger.append(
+            self.lease,
+            action,
+            State.DONE,
+            from_version=before,
+            to_version=version,
+            reason=reason,
+            decision_digest=digest,
+        )
+
+    def mark(self, version: str, status: str) -> None:
+        """Put `status` on a version."""
+        self.client.set_model_version_tag(self.model, version, tags.STATUS, status)
+
+    def mark_by_hand(self, version: str) -> None:
+        """Put on a version that it is champion because somebody moved the alias; one that was promoted stays so."""
+        known = self.client.get_model_version(self.model, version)
+        if known.tags.get(tags.STATUS) != tags.PROMOTED:
+            self.mark(version, tags.BY_HAND)
+
+    def has_model(self) -> bool:
+        """Whether the registry knows the model at all."""
+        return aliases.registered_model(self.client, self.home, self.model) is not None
+
+    def point(self, alias: str, version: str) -> None:
+        """Let `alias` point to `version`."""
+        self.client.set_registered_model_alias(self.model, alias, version)
+
+    def release(self, alias: str, version: str) -> None:
+        """Take `alias` away from `version`, if it points there."""
+        if self.at(alias) == version:
+            self.client.delete_registered_model_alias(self.model, alias)

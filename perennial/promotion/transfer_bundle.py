@@ -1,0 +1,110 @@
+"""What is taken from one registry to another: a version's package, checked, and all that its decision rested on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from perennial.core import progress
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.promotion.registration import Brought
+from perennial.records.decision import Outcome
+from perennial.registry import packages, run_log, tags, tracking, versions
+from perennial.registry.versions import Candidate, StoredEvidence
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A version on its way; its package is whole and in this store, where the evidence says."""
+
+    run_key: str
+    stored: StoredEvidence
+    rival_digest: str | None
+    """Package of the champion that it was judged against; None: there was none, or its package is not known."""
+    brought: Brought
+
+
+@contextmanager
+def packed(home: Home, model: str, version: str) -> Iterator[Parcel]:
+    """What is to be taken of `version` of `model` out of the registry in use, for the block.
+
+    The package is downloaded whatever this store has of it. Raises RegistryError when a digest does not match, when
+    the version did not pass its gates, or awaits a person's approval.
+    """
+    with TemporaryDirectory(prefix="perennial-") as scratch:
+        with tracking.session(home) as client:
+            known = versions.candidate(client, model, version)
+            _check_passed(known)
+            parcel = _packed(client, home, known, Path(scratch))
+        yield parcel
+
+
+def origin(home: Home, model: str, version: str) -> str:
+    """Which version it is, and where, without passwords."""
+    return f"version {version} of {model} at {tracking.plain(tracking.registry_uri(home))}"
+
+
+def _packed(client: "MlflowClient", home: Home, known: Candidate, scratch: Path) -> Parcel:
+    model, version = known.registered.model, known.registered.version
+    found = client.get_model_version(model, version)
+    stored = versions.evidence_of(client, home, known)
+    _check_digests(known, stored)
+    progress.note(f"Taking version {version} of {model} from {tracking.masked(tracking.registry_uri(home))}.")
+    mine = packages.fetch_anew(client, home, found)
+    package = stored.evidence.package.model_copy(update={"path": mine.path})
+    evidence = stored.evidence.model_copy(update={"package": package})
+    report = versions.artifact(home, known, run_log.REPORT, scratch)
+    kept = {each.path for each in client.list_artifacts(known.registered.run_id)}
+    answers = versions.artifact(home, known, run_log.ANSWERS, scratch) if run_log.ANSWERS in kept else None
+    return Parcel(
+        run_key=known.run_key,
+        stored=stored.model_copy(update={"evidence": evidence}),
+        rival_digest=_rival_digest(client, stored, model),
+        brought=Brought(origin(home, model, version), str(found.description or ""), report, answers),
+    )
+
+
+def _check_passed(known: Candidate) -> None:
+    model, version = known.registered.model, known.registered.version
+    if known.status == tags.PARKED:
+        raise RegistryError(
+            f"Version {version} of {model} awaits a person's approval.",
+            remedy=f"Give it with `perennial approve {model} {version}` first.",
+        )
+    if known.status == tags.REJECTED or known.decision != Outcome.PROMOTE.value:
+        why = "was rejected" if known.status == tags.REJECTED else f"came to {known.decision or 'no decision'}"
+        raise RegistryError(
+            f"Version {version} of {model} {why}: only a version that passed its gates can be promoted.",
+            remedy=f"`perennial run {model}` trains and judges a new one.",
+        )
+
+
+def _check_digests(known: Candidate, stored: StoredEvidence) -> None:
+    model, version = known.registered.model, known.registered.version
+    pairs = {
+        "package": (known.registered.package_digest, stored.evidence.package.digest),
+        "decision": (known.decision_digest, stored.evidence.decision.digest),
+    }
+    for what, (tagged, found) in pairs.items():
+        if tagged != found:
+            raise RegistryError(
+                f"The evidence for version {version} of {model} is about another {what} than its tags: "
+                f"{found[:12]}…, but {(tagged or 'nothing')[:12]}… was registered. {tracking.UNTOUCHED}",
+                remedy=f"Restore MLflow's artifacts from a backup, or run `perennial run {model}`.",
+            )
+
+
+def _rival_digest(client: "MlflowClient", stored: StoredEvidence, model: str) -> str | None:
+    against = stored.evidence.decision.champion_version
+    if against is None:
+        return None
+    found = client.search_model_versions(f"name = '{model}'")
+    known = {str(version.version): version.tags.get(tags.PACKAGE_DIGEST) for version in found}
+    # A version that was deleted since leaves no digest: then it counts as another one.
+    return known.get(against)

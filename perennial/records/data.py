@@ -1,0 +1,112 @@
+"""What the steps from a source to token ids hand on. Every path is relative to the store's root."""
+
+from pydantic import Field
+
+from perennial.core.record import Record
+
+
+class Part(Record):
+    """A bounded, immutable piece of a snapshot: one Parquet file of canonical rows."""
+
+    path: str
+    sha256: str
+    rows: int
+
+
+class Retirement(Record):
+    """Rows of older parts that count no more, because a run read that they were corrected or deleted."""
+
+    path: str
+    """Parquet: row_id, part (its number, from 0), what became of it."""
+    sha256: str
+    before: int
+    """How many parts there were; what the run appended stands after them."""
+    hits: dict[int, int] = Field(default={})
+    """By the number of a part, how many of its rows go; empty: none goes, and only what was read is remembered."""
+    deleted: int = 0
+    """How many of them were deleted; the others were replaced by a row in a later part."""
+
+
+class Snapshot(Record):
+    """All labelled rows known when a run started, as a list of parts, less those that were retired since."""
+
+    pipeline: str
+    digest: str
+    """Of the parts' sha256, in order, and of what was retired."""
+    parts: tuple[Part, ...]
+    retired: tuple[Retirement, ...] = ()
+    rows: int
+    """Rows that count: of all parts, less those that were retired."""
+    new_rows: int
+    """Rows this run appended that are no corrections of older ones; 0: nothing new."""
+    corrected_rows: int = 0
+    """Rows this run appended in place of an older one with the same id."""
+    deleted_rows: int = 0
+    """Rows that are gone because this run read that they were deleted."""
+    repeated_rows: int
+    """Rows this run read and left out because it knew them, or a newer one with the same id, already."""
+    late_rows: int
+    """Unseen rows this run left out because they are older than the watermark of a file read before."""
+    watermark: str | None
+    """The newest time among the rows, ISO 8601 in UTC; None: no time column."""
+
+
+class CheckedPart(Record):
+    """A part after validation: its good rows, and those set aside with the reason."""
+
+    source: Part
+    path: str
+    """Parquet of the good rows: the columns of the source part."""
+    sha256: str
+    rows: int
+    quarantined: int
+    quarantine_path: str | None
+    """CSV of the rows set aside, with file, line and reason; None: none."""
+    corrected: int = 0
+    """Rows whose label data.corrections replaced."""
+    dropped: int = 0
+    """Rows that data.corrections took out; neither good nor quarantined."""
+
+
+class ValidatedData(Record):
+    """A snapshot's rows that may be trained and judged on."""
+
+    digest: str
+    """Of the checked parts' sha256, in order, and of what was retired."""
+    parts: tuple[CheckedPart, ...]
+    retired: tuple[Retirement, ...] = ()
+    """Rows of the parts that count no more; they may be among the good ones in the files."""
+    rows: dict[str, int]
+    """Rows per split: train, validation, test."""
+    label_rows: dict[str, dict[str, int]]
+    """Rows per split and label; empty for a kind without labels."""
+    quarantined: int
+    warnings: tuple[str, ...]
+    """What severity `warning` found beyond rows, in words."""
+    report_path: str
+    """Folder with validation.json and the Data Docs (index.html); row ids and counts, no text."""
+
+
+class EncodedPart(Record):
+    """A checked part's train rows, tokenized.
+
+    A folder with train.arrow (Arrow IPC: input_ids, target, row_key, time), one record for each segment of a row.
+    Validation and test rows are not here: they are judged as they would be served, from the text on.
+    """
+
+    path: str
+    digest: str
+    rows: int
+    truncated: int
+    """Rows longer than model.max_length, which lost their ends."""
+
+
+class EncodedData(Record):
+    """Token ids of the rows to train on, in memory-mappable Arrow files."""
+
+    digest: str
+    parts: tuple[EncodedPart, ...]
+    rows: int
+    truncated: int
+    tokenizer_path: str
+    """The tokenizer.json that made the ids; the one that is packed and served."""

@@ -1,0 +1,182 @@
+"""What judging a package finds: figures, comparisons, and what they were asked on."""
+
+from typing import Any
+
+from pydantic import Field
+
+from perennial.core.record import Record
+
+
+class Interval(Record):
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+class Metrics(Record):
+    """Figures of one model on one set of rows. `values` and `per_label` hold every metric a gate can name."""
+
+    n: int
+    values: dict[str, float]
+    per_label: dict[str, dict[str, float]] = Field(default={})
+    support: dict[str, int] = Field(default={})
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Rows by true label (down) and predicted label (across), in the order of `support`."""
+    intervals: dict[str, Interval] = Field(default={})
+    """Of `values`, where resampling the rows can give one."""
+    label_intervals: dict[str, dict[str, Interval]] = Field(default={})
+    """Of `per_label`, by label and metric."""
+
+
+class Difference(Record):
+    """Candidate minus champion in one metric on the same rows."""
+
+    value: float
+    interval: Interval
+    standard_error: float
+    worse_p: float
+    """One-sided p-value of "the candidate is not worse by more than nothing": small where it is shown to be worse."""
+
+
+class Comparison(Record):
+    """Candidate and champion on the same rows, both scored now."""
+
+    n: int
+    values: dict[str, Difference]
+    per_label: dict[str, dict[str, Difference]] = Field(default={})
+    mcnemar_p: float | None = None
+    """Exact, two-sided (McNemar 1947); None: this kind's answers are not right or wrong."""
+    negative_flips: int | None = None
+    """Rows the champion gets right and the candidate wrong (Yan et al. 2021)."""
+    positive_flips: int | None = None
+    """Rows the champion gets wrong and the candidate right."""
+    worst: tuple[str, ...] = ()
+    """Row ids of the negative flips the candidate is surest of; twenty at most."""
+
+
+class SliceFigures(Record):
+    """Candidate and champion on some of the test rows."""
+
+    name: str
+    """For example sector=banks, length: shortest quarter, time: oldest quarter."""
+    by: str
+    """What these rows were told apart by: a column, length, time, label, or expression."""
+    candidate: Metrics
+    champion: Metrics | None = None
+    comparison: Comparison | None = None
+
+
+class BehaviourFigures(Record):
+    """One behavioural test (after CheckList, Ribeiro et al. 2020)."""
+
+    name: str
+    capability: str
+    """What is tested, for example negation."""
+    type: str
+    """minimum, invariance or direction."""
+    n: int
+    passed: int
+    min_pass_rate: float
+    failing: tuple[str, ...] = ()
+    """Ids of failing cases; some."""
+
+
+class GroupFigures(Record):
+    """What swapping the terms of one group (names, genders, …) for others does to the answers."""
+
+    group: str
+    n: int
+    """Swapped rows."""
+    flips: int
+    """Swapped rows whose answer changed."""
+    mean_shift: float
+    """Mean absolute change of the score of the answer to the row as it was."""
+
+
+class ServingFigures(Record):
+    """What a package costs to ask on this machine, measured in the same minute as its rival."""
+
+    batch_flips: int
+    """Rows answered otherwise alone than in a batch."""
+    padding_flips: int
+    """Rows answered otherwise with more padding."""
+    n: int
+    """Rows these were counted on."""
+    latency_p50: float
+    """Milliseconds for one text."""
+    latency_p95: float
+    throughput: float
+    """Rows a second, in batches."""
+    peak_memory: float
+    """MB, of a process that only answers."""
+    size: float
+    """MB, of the package."""
+
+
+class LabelErrors(Record):
+    """Rows whose given label the model contradicts; a file beside the predictions says which they are."""
+
+    n: int
+    """Rows looked at: test and validation, which the model did not learn."""
+    found: int
+
+
+class Cases(Record):
+    """Fixed inputs and the candidate's answers to them, asked all at once; no user's text. What is to serve must answer
+    them the same."""
+
+    machine: tuple[str, ...]
+    """What scores depend on beyond the package, as `Predictor.machine` says it."""
+    inputs: tuple[Any, ...]
+    answers: tuple[dict[str, Any], ...]
+
+
+class Contest(Record):
+    """What was asked of candidate and champion beside the test rows, and how the champion stood."""
+
+    champion_version: str | None = None
+    """None: there was no champion yet."""
+    champion_labels: tuple[str, ...] | None = None
+    """Those it knows; None: there is none, or it could not be loaded."""
+    champion_problem: str | None = None
+    """Why the champion could not be judged; None: it was, or there is none."""
+    behaviours: tuple[BehaviourFigures, ...] = ()
+    champion_behaviours: tuple[BehaviourFigures, ...] = ()
+    fairness: tuple[GroupFigures, ...] = ()
+    serving: ServingFigures | None = None
+    champion_serving: ServingFigures | None = None
+    cases: Cases | None = None
+
+
+class Evaluation(Record):
+    """The candidate, the champion and the baselines on the same test rows."""
+
+    digest: str
+    candidate: Metrics
+    champion: Metrics | None
+    champion_version: str | None
+    champion_problem: str | None
+    """Why there is a champion that could not be judged; then nothing is promoted."""
+    shared: Metrics | None = None
+    """The candidate's figures on the labels that the champion knows too, on which the two are compared; None: they
+    know the same labels, or there is no champion."""
+    new_labels: tuple[str, ...] = ()
+    """Labels that the champion does not know."""
+    dropped_labels: tuple[str, ...] = ()
+    """Labels of the champion that the candidate does not know."""
+    baselines: dict[str, Metrics]
+    comparison: Comparison | None = None
+    """Candidate against champion; None: there is none, or it could not be judged."""
+    slices: tuple[SliceFigures, ...] = ()
+    behaviours: tuple[BehaviourFigures, ...] = ()
+    champion_behaviours: tuple[BehaviourFigures, ...] = ()
+    fairness: tuple[GroupFigures, ...] = ()
+    serving: ServingFigures | None = None
+    champion_serving: ServingFigures | None = None
+    label_errors: LabelErrors | None = None
+    """None: judged by an older Perennial, which did not look for any."""
+    cases: Cases | None = None
+    """None: kept by an older Perennial."""
+    predictions_path: str
+    """Parquet: row_id, target and each model's prediction; no text."""

@@ -1,0 +1,22 @@
+"""Some rows as a source has them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows as the source has them: cells as text where the source has text, else as plain Python values."""
+
+    file: str
+    """Where the rows are from, as errors name it: a file's path as the spec reaches it, `query`, a data set."""
+    unit: str
+    """What `places` counts: line or row."""
+    places: Sequence[int]
+    """Line (of a record's first cell) or row number of each row, from 1."""
+    columns: Mapping[str, list[object]]
+    """Cells by the source's column name, None where there is nothing; all of the same length."""
+
+    def place(self, row: int) -> str:
+        """Where row `row` (from 0) of this batch is, in words."""
+        return f"{self.file}, {self.unit} {self.places[row]:,}"

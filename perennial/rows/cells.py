@@ -1,0 +1,106 @@
+"""Cells as a source has them, read as what a kind of task expects: text, lists, numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from perennial.core.errors import SourceError
+from perennial.inference.words import is_unicode
+from perennial.rows.batch import Batch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TEXT = {str, type(None)}
+
+
+def text_array(batch: Batch, column: str) -> pa.Array:
+    """`texts` as an Arrow array of strings."""
+    return _encoded(batch, column, _texts(batch, column))
+
+
+def texts(batch: Batch, column: str) -> list[str | None]:
+    """The cells of `column` as text, None where there is nothing.
+
+    Raises SourceError, naming file and line, for a nested value and text that is no Unicode.
+    """
+    values = _texts(batch, column)
+    _encoded(batch, column, values)
+    return values
+
+
+def nested(value: object) -> object:
+    """A cell that holds a list or an object, also as JSON text, as CSV must write it; else `value` as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def number(value: object) -> float | None:
+    """A cell as a number; None if it holds none that is finite."""
+    if isinstance(value, bool):
+        return None
+    try:
+        found = float(value)  # type: ignore[arg-type]  # what has no float is caught
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def no_unicode(batch: Batch, row: int, column: str) -> SourceError:
+    """What is said of a cell that holds half a surrogate pair."""
+    return SourceError(
+        f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
+        "which is no Unicode text.",
+        remedy="Write the character itself, or both halves; in Python: "
+        "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
+    )
+
+
+def _encoded(batch: Batch, column: str, texts: Sequence[str | None]) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError as error:
+        row = next(row for row, text in enumerate(texts) if text and not is_unicode(text))
+        raise no_unicode(batch, row, column) from error
+
+
+def _texts(batch: Batch, column: str) -> list[str | None]:
+    values = batch.columns[column]
+    if set(map(type, values)) <= _TEXT:
+        return values  # type: ignore[return-value]  # just checked, at C speed
+    return [value if isinstance(value, str) else _text(batch, row, column, value) for row, value in enumerate(values)]
+
+
+def _text(batch: Batch, row: int, column: str, value: object) -> str | None:
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal | UUID):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{batch.place(row)}: column {column!r} holds bytes that are not UTF-8.",
+                remedy="Convert the column to text where it is written.",
+            ) from error
+    raise SourceError(
+        f"{batch.place(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
+        remedy="Name another column under data.columns, or write the value as text.",
+    )

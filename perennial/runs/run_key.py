@@ -1,0 +1,54 @@
+"""The key of a whole run: what makes a candidate, and what judges it."""
+
+from collections.abc import Mapping
+
+from pydantic.main import IncEx
+
+from perennial.core import digest, libraries
+from perennial.evaluation import package_evaluation
+from perennial.export import linear_cascade, onnx_package
+from perennial.records.data import Snapshot
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model, finetuning
+from perennial.training.distillation import student_training
+from perennial.validation import corrections
+
+LIBRARIES = (
+    "perennial",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "scikit-learn",
+)
+NOT_LEARNED: Mapping[str, IncEx | bool] = {
+    "schedule": True,
+    "notify": True,
+    "triggers": True,
+    "report": True,
+    "serving": True,
+    "data": {"source", "corrections"},
+    "training": {"checkpoint_seconds"},
+}
+"""Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest, and
+what corrections say is in the key."""
+
+
+def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
+    """The key under which a run of `spec` on `snapshot` is registered; a run with the same key has nothing to do.
+
+    It names no champion, also where training starts from it: else a candidate that was promoted would be a reason to
+    train from it again, on the same rows, and so for ever. The trained model's own key names it.
+    """
+    return digest.of_values(
+        spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
+        snapshot=snapshot.digest,
+        corrections=corrections.read(spec),
+        base=base_model.find(spec).revision,
+        recipes=[
+            step.RECIPE for step in (finetuning, student_training, onnx_package, linear_cascade, package_evaluation)
+        ],
+        versions=libraries.versions(LIBRARIES),
+    )

@@ -1,0 +1,1 @@
+"""Whether the ticks of schedules have runs, asked of Prefect's server without importing Prefect."""

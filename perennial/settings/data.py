@@ -1,0 +1,152 @@
+"""Settings of the data: where labelled rows come from, and what is expected of them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from perennial.settings.base import Label, Settings, Share, listed
+
+Severity = Literal["critical", "warning", "info"]
+SPLITS = ("train", "validation", "test")
+
+
+class FileSource(Settings):
+    """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped."""
+
+    type: Literal["file"]
+    """file: what makes this a source of files."""
+    path: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+    """Paths or globs, relative to the pipeline's folder."""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
+    """auto: by the file's ending (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, each also with .gz)."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Of CSV; None: a comma (a tab for TSV)."""
+
+
+class HuggingFaceSource(Settings):
+    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` reads."""
+
+    type: Literal["huggingface"]
+    """huggingface: what makes this a source of the `datasets` library."""
+    name: str
+    """Hub name (owner/name) or a folder, relative to the pipeline's folder."""
+    config: str | None = None
+    """The data set's configuration, where it has several."""
+    split: str = "train"
+    """The data set's own split to read; Perennial makes its own splits of it."""
+    revision: str | None = None
+    """Commit or tag; required for a hub name, so that the same run reads the same rows."""
+
+
+class SqlSource(Settings):
+    """A query on any database SQLAlchemy reaches."""
+
+    type: Literal["sql"]
+    """sql: what makes this a database."""
+    url_env: str
+    """Name of the environment variable that holds the URL; the URL itself never goes into a file."""
+    query: str
+    """May use the bound parameter :watermark, the newest time already read (the epoch on the first run)."""
+
+
+Source = Annotated[FileSource | HuggingFaceSource | SqlSource, Field(discriminator="type")]
+
+
+class ColumnsSpec(Settings):
+    """Which of the source's columns is what."""
+
+    text: str = "text"
+    """The column with the text."""
+    text_pair: str = "text_pair"
+    """text-pair: the column with the other text."""
+    label: str = "label"
+    """The column with the label. multi-label: with a list of labels, also as JSON or parted by |, ; or a comma.
+    regression: with the number."""
+    tokens: str | None = None
+    """token-classification: the column with a list of words, also as JSON or parted by spaces; None: rows are a text
+    with spans."""
+    tags: str = "tags"
+    """token-classification, with tokens: the column with a tag for each token: BIO, IOBES, BMES or BIOLU."""
+    spans: str = "spans"
+    """token-classification, without tokens: the column with a list of {start, end, label}, in characters of the
+    text."""
+    time: str | None = None
+    """When the row came to be; rows not newer than the newest already read are not read again."""
+    id: str | None = None
+    """A stable row id: of two rows with the same one the newer counts, by `time`, or the one read later where there is
+    none. None: a hash of the row's content."""
+    deleted: str | None = None
+    """The column that says (true, yes, 1) that the row with this id is gone; such a row needs an id and a time, nothing
+    else. None: none is ever deleted."""
+    slices: tuple[str, ...] = ()
+    """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+
+    @model_validator(mode="after")
+    def _deleted_by_id(self) -> Self:
+        if self.deleted is not None and self.id is None:
+            raise ValueError("deleted goes with id: without one it can't be told which row is gone")
+        return self
+
+
+class ExpectationSpec(Settings):
+    """An expectation of Great Expectations, under its own name and with its own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    """Snake case, for example expect_column_value_lengths_to_be_between."""
+    column: str | None = None
+    """One of: text, label, time, row_id, or a slice column."""
+    severity: Severity = "critical"
+    """critical stops the run; warning quarantines the rows (row-level) or is reported (others); info is reported."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The expectation's own arguments."""
+        return dict(self.model_extra or {})
+
+
+class SplitsSpec(Settings):
+    """How rows are divided by the hash of their text. Changing it moves rows: judge no old champion after that."""
+
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of rows that choose the best checkpoint."""
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Share of rows that gates judge on; never trained on."""
+
+
+class DataSpec(Settings):
+    """Where labelled rows come from and what is expected of them."""
+
+    source: Source
+    """Where the rows are: files, a data set of the `datasets` library, or a database."""
+    columns: ColumnsSpec = ColumnsSpec()
+    """Which of the source's columns is what."""
+    labels: tuple[Label, ...] = ()
+    """All labels, in the order reports show them."""
+    corrections: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """CSV files, relative to the pipeline's folder, with the columns row_id and label: labels that a person mended, or
+    `drop` to take a row out. Of two corrections of a row the later one counts. `perennial review NAME` writes such a
+    file."""
+    expectations: tuple[ExpectationSpec, ...] = ()
+    """On top of the built-in ones: text there and not blank, label known, one label a text, enough rows, …"""
+    splits: SplitsSpec = SplitsSpec()
+    """How rows are divided into train, validation and test."""
+    max_text_length: int = Field(default=100_000, gt=0)
+    """Characters; longer texts are quarantined: far beyond any model's reach, and usually a broken file."""
+    min_rows: int = Field(default=50, gt=0)
+    """Fewer rows in all stop the run: nothing can be learned or judged from them."""
+    min_rows_per_label: int = Field(default=2, ge=0)
+    """Fewer rows of a label in any split stop the run: its figures would mean nothing."""
+    max_quarantined: Share = 0.05
+    """A larger share of quarantined rows, in all or among the new ones, stops the run: the data is not what it was."""
+    max_label_shift: Share = 0.25
+    """Total variation distance between the label shares of new and old rows above which the run warns."""
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"label {twice[0]!r} is there more than once; name each label once")
+        return labels

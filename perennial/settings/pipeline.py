@@ -1,0 +1,93 @@
+"""The settings of one pipeline: all that pipeline.yaml holds.
+
+Reading the file, its line numbers and `--set` overrides are in `perennial.pipeline_file.loader`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from perennial import kinds
+from perennial.settings.base import Settings
+from perennial.settings.behaviours import BehavioursSpec
+from perennial.settings.data import DataSpec, FileSource
+from perennial.settings.drift import TriggersSpec
+from perennial.settings.evaluation import EvaluationSpec
+from perennial.settings.export import ExportSpec
+from perennial.settings.gates import GateSpec
+from perennial.settings.model import ModelSpec
+from perennial.settings.notify import NotifySpec
+from perennial.settings.registry import RegistrySpec
+from perennial.settings.report import ReportSpec
+from perennial.settings.schedule import ScheduleSpec
+from perennial.settings.serving import ServingSpec
+from perennial.settings.training import TrainingSpec
+
+
+class PipelineSpec(Settings):
+    """One pipeline: what it learns, from what, and when the result may serve."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """Lower-case letters, digits, - and _; also the registered model's name."""
+    kind: str
+    """The kind of task, for example text-classification."""
+    data: DataSpec
+    """Where labelled rows come from and what is expected of them."""
+    model: ModelSpec = ModelSpec()
+    """The pretrained model that is fine-tuned."""
+    training: TrainingSpec = TrainingSpec()
+    """How the model is fine-tuned."""
+    export: ExportSpec = ExportSpec()
+    """What the registered package is."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """How the candidate is measured beside the champion."""
+    behaviours: BehavioursSpec = BehavioursSpec()
+    """What the model must do with texts that are made up for it."""
+    gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
+    """At least one: a pipeline without a gate would promote anything."""
+    registry: RegistrySpec = RegistrySpec()
+    """What may happen in the registry."""
+    report: ReportSpec = ReportSpec()
+    """What the page about a run shows."""
+    serving: ServingSpec = ServingSpec()
+    """How `perennial serve` answers."""
+    schedule: ScheduleSpec | None = None
+    """When a scheduled run starts; none: only when asked to."""
+    triggers: TriggersSpec | None = None
+    """When drift starts a run; none: drift is not looked at."""
+    notify: NotifySpec = NotifySpec()
+    """Who is told how runs end."""
+    _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _ages_known(self) -> Self:
+        if self.training.half_life_days is not None and self.data.columns.time is None:
+            raise ValueError("training.half_life_days needs data.columns.time, by which a row has an age")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where pipeline.yaml lies: relative paths start there. Not a setting, so no part of any key."""
+        return self._folder
+
+    def located(self, folder: Path) -> Self:
+        """The same pipeline, its relative paths starting at `folder`."""
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if self.schedule and self.schedule.watch and not isinstance(self.data.source, FileSource):
+            raise ValueError(
+                f"schedule.watch looks for files, and data.source is of type {self.data.source.type}; leave watch out"
+            )
+        return self
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in kinds.names():
+            raise ValueError(f"{kind!r} is not a kind of task; there are: {', '.join(kinds.names())}")
+        return kind

@@ -1,0 +1,70 @@
+"""A network of fewer layers, begun with some of those of a larger one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from perennial.core.errors import TrainingError
+from perennial.training import model
+from perennial.training.dropout import quickened
+
+
+def chosen(layers: int, of: int) -> list[int]:
+    """The numbers of `layers` of `of` layers, evenly spaced from the lowest to the highest; of one, the lowest.
+
+    DistilBERT began so (Sanh et al. 2019, section 3); Sun et al. 2019 compare it with other choices.
+    """
+    return [round(place * (of - 1) / max(1, layers - 1)) for place in range(layers)]
+
+
+def of(teacher: Path, layers: int, dropout: float) -> nn.Module:
+    """A network of `layers` layers with the weights of the model in the folder `teacher`, which has more.
+
+    `dropout`: before the head. Raises TrainingError if layers can't be taken out of such a model.
+    """
+    from safetensors.torch import load_file
+
+    config = model.saved_config(teacher)
+    kept = chosen(layers, int(config.num_hidden_layers))
+    # As `model.build` has it: on a CPU the plain attention trains faster.
+    attention = None if torch.cuda.is_available() else "eager"
+    network = model.empty(teacher, _with_layers(config, kept), attention, dropout)
+    try:
+        network.load_state_dict(_with_weights(load_file(teacher / model.WEIGHTS), kept))
+    except RuntimeError as error:
+        raise TrainingError(
+            f"No student of {layers:,} layers can be made: in this architecture ({config.model_type}) they can't be "
+            "taken out one by one.",
+            remedy="Leave export.student out, or choose another model.base; the champion stays.",
+        ) from error
+    return network if torch.cuda.is_available() else quickened(network)
+
+
+def layers_of(folder: Path) -> int:
+    """Layers of the model in `folder`."""
+    return int(model.saved_config(folder).num_hidden_layers)
+
+
+def _with_layers(config: Any, kept: list[int]) -> Any:
+    # Some architectures list what each layer is.
+    kinds = getattr(config, "layer_types", None)
+    if isinstance(kinds, list):
+        config.layer_types = [kinds[number] for number in kept]
+    config.num_hidden_layers = len(kept)
+    return config
+
+
+def _with_weights(weights: dict[str, torch.Tensor], kept: list[int]) -> dict[str, torch.Tensor]:
+    places = {number: place for place, number in enumerate(kept)}
+    found = {}
+    for name, values in weights.items():
+        number = model.layer_number(name)
+        if number is None:
+            found[name] = values
+        elif number in places:
+            found[model.in_layer(name, places[number])] = values
+    return found

@@ -1,0 +1,1 @@
+"""From the rows of checked parts to token ids in files that training maps into memory."""

@@ -1,0 +1,194 @@
+"""Tokenizing the train rows of each checked part once, into Arrow files that training maps into memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import kinds
+from perennial.core import digest, progress
+from perennial.core.home import Home
+from perennial.inference import decoders
+from perennial.inference.decoders import Encoded
+from perennial.inference.tokenization import Tokenizer
+from perennial.ingest import retirements
+from perennial.records.data import CheckedPart, EncodedData, EncodedPart, Retirement, ValidatedData
+from perennial.rows.columns import ROW_ID, SPLIT, TIME
+from perennial.settings.pipeline import PipelineSpec
+from perennial.training import base_model
+from perennial.training.encoding import tokenizer
+from perennial.training.encoding.column_chunks import ColumnChunks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEP = "encode"
+TRAIN = "train"
+ROWS = "train.arrow"
+BATCH_ROWS = 10_000
+FORMAT = 2
+"""Of what is stored; a new number encodes everything again."""
+KEY = "row_key"
+KEY_BYTES = 8
+
+
+def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
+    """Token ids and targets of every train row that counts; a part encoded before is not read again, unless rows of
+    it were retired since: then its token ids are copied without theirs.
+
+    Raises BaseModelError if the base model or its tokenizer can't be used, can't read model.max_length tokens, or
+    has no more layers than export.student.
+    """
+    base = base_model.find(spec)
+    base_model.check_length(spec, base)
+    base_model.check_student(spec, base)
+    stored = tokenizer.prepare(base, home)
+    parts = []
+    for number, part in enumerate(data.parts):
+        progress.advance(number, len(data.parts), unit="part")
+        retired = retirements.of_part(data.retired, number)
+        parts.append(_less(spec, part, number, retired, stored, home))
+    progress.advance(len(parts), len(parts), unit="part")
+    return EncodedData(
+        digest=digest.of_values(parts=[part.digest for part in parts]),
+        parts=tuple(parts),
+        rows=sum(part.rows for part in parts),
+        truncated=sum(part.truncated for part in parts),
+        tokenizer_path=stored.path,
+    )
+
+
+def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer) -> str:
+    """The key of a part's train rows as token ids."""
+    return digest.of_values(
+        part=part.sha256,
+        tokenizer=stored.sha256,
+        kind=spec.kind,
+        labels=spec.data.labels,
+        max_length=spec.model.max_length,
+        format=FORMAT,
+    )
+
+
+def part_keys(spec: PipelineSpec, data: ValidatedData, number: int, stored: tokenizer.StoredTokenizer) -> list[str]:
+    """The key of all train rows of the part `number`, and after it those of what is left after each retirement."""
+    return _keys(part_key(spec, data.parts[number], stored), number, retirements.of_part(data.retired, number))
+
+
+def _keys(whole: str, number: int, retired: Sequence[Retirement]) -> list[str]:
+    keys = [whole]
+    for one in retired:
+        keys.append(digest.of_values(before=keys[-1], part=number, retired=one.sha256))
+    return keys
+
+
+def _less(
+    spec: PipelineSpec,
+    part: CheckedPart,
+    number: int,
+    retired: Sequence[Retirement],
+    stored: tokenizer.StoredTokenizer,
+    home: Home,
+) -> EncodedPart:
+    """The part `number` less what was retired of it; made from what was left of it before, where that is there."""
+    keys = _keys(part_key(spec, part, stored), number, retired)
+    for done in range(len(retired), 0, -1):
+        found = home.store.get(STEP, keys[done], EncodedPart, by_stamp=True)
+        if found is not None:
+            break
+    else:
+        done, found = 0, _encode_part(spec, part, stored, home)
+    if done == len(retired):
+        return found
+
+    def make(folder: Path) -> EncodedPart:
+        gone = retirements.Gone(retired[done:], home.store).ids(number)
+        rows = found.rows - _copy_without(home.store.root / found.path / ROWS, gone.to_pylist(), folder / ROWS)
+        place = home.store.relative(home.store.folder(STEP, keys[-1]))
+        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=found.truncated)
+
+    return home.store.get_or_make(STEP, keys[-1], EncodedPart, make)
+
+
+def _copy_without(source: Path, gone: Sequence[str], target: Path) -> int:
+    """Copy token ids without those of the rows with the ids `gone`; how many rows that were."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys, out = _row_keys(gone), set()
+    with pa.memory_map(str(source)) as file:
+        reader = pa.ipc.open_file(file)
+        with pa.ipc.new_file(target, reader.schema) as writer:
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                hit = pc.is_in(batch.column(KEY), value_set=keys)
+                out.update(batch.column(KEY).filter(hit).to_pylist())
+                writer.write_batch(batch.filter(pc.invert(hit)))
+    return len(out)
+
+
+def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredTokenizer, home: Home) -> EncodedPart:
+    key = part_key(spec, part, stored)
+
+    def make(folder: Path) -> EncodedPart:
+        encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length, ColumnChunks)
+        rows, truncated = _write(spec, home.store.root / part.path, encoder, folder / ROWS)
+        place = home.store.relative(home.store.folder(STEP, key))
+        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)
+
+    return home.store.get_or_make(STEP, key, EncodedPart, make, by_stamp=True)
+
+
+def _write(spec: PipelineSpec, source: Path, encoder: Tokenizer, target: Path) -> tuple[int, int]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    kind = kinds.get(spec.kind)
+    columns = list(dict.fromkeys((*kind.input_columns, kind.target_column, ROW_ID, TIME, SPLIT)))
+    rows = truncated = 0
+    with pq.ParquetFile(source) as file:
+        empty = file.schema_arrow.empty_table().select(columns)
+        with pa.ipc.new_file(target, _encode(spec, empty, encoder)[0].schema) as writer:
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                chosen = pa.Table.from_batches([batch.filter(pc.equal(batch.column(SPLIT), TRAIN))])
+                encoded, cut = _encode(spec, chosen, encoder)
+                writer.write_batch(encoded)
+                rows += chosen.num_rows
+                truncated += cut
+    return rows, truncated
+
+
+def _encode(spec: PipelineSpec, rows: pa.Table, encoder: Tokenizer) -> tuple[pa.RecordBatch, int]:
+    import numpy as np
+    import pyarrow as pa
+
+    kind = kinds.get(spec.kind)
+    encoded = decoders.get(spec.kind).encode(kind.inputs(rows), encoder)
+    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded.segments])]).astype(np.int32)
+    flat = np.concatenate([np.empty(0, np.int32), *encoded.segments])
+    ids = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    targets = kind.encode_targets(rows[kind.target_column].combine_chunks(), encoded, spec.data.labels)
+    told = {"input_ids": ids, "target": targets, **_of_rows(rows, encoded)}
+    return pa.RecordBatch.from_arrays(list(told.values()), names=list(told)), encoded.truncated
+
+
+def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
+    """By what rows are drawn, for each segment: 64 bits of a hash of the row's id, and its time."""
+    import pyarrow as pa
+
+    found = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
+    if encoded.row_of is None:
+        return found
+    places = pa.array(encoded.row_of)
+    return {name: column.take(places) for name, column in found.items()}
+
+
+def _row_keys(ids: Sequence[str]) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    keys = [hashlib.blake2b(row_id.encode(), digest_size=KEY_BYTES).digest() for row_id in ids]
+    return pa.array(np.frombuffer(b"".join(keys), "<u8"))

@@ -1,0 +1,1 @@
+"""Which rows are good: expectations judged, bad rows set aside, broken data refused."""

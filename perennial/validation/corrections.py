@@ -1,0 +1,206 @@
+"""Corrections: what people said of rows after looking at them. The rows as they were read stay; the label is replaced
+where they are validated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perennial import kinds
+from perennial.core import progress
+from perennial.core.errors import SourceError, listing
+from perennial.core.store import Store
+from perennial.records.data import Snapshot
+from perennial.rows import spreadsheet
+from perennial.rows.columns import ROW_ID
+from perennial.settings.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LABEL = "label"
+DROP = "drop"
+"""Instead of a label: the row is taken out. Where a label has that name, it is the label."""
+DELIMITERS = (",", ";", "\t")
+"""As spreadsheets write them, each in its own language."""
+SCRATCH = "corrected.parquet"
+MAX_FAULTS = 10
+LEAVE_TEXT = "`perennial review` shows each row's text with its spans marked; only the marks are to be changed."
+
+Changes = Mapping[str, Any]
+"""By row id the right value of the target column; None: the row is taken out."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a file says of a row."""
+
+    place: str
+    words: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """The corrections of a snapshot's rows."""
+
+    by_part: Sequence[Changes]
+    """Those of each part's own rows, in the order of the parts."""
+    unknown: tuple[str, ...] = ()
+    """Row ids of no row that was read."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know, in words."""
+        if not self.unknown:
+            return ()
+        are = "is of a row" if len(self.unknown) == 1 else "are of rows"
+        return (
+            f"{len(self.unknown):,} of the row ids in data.corrections {are} that was never read, so nothing was "
+            f"corrected there: {listing(self.unknown, 3)}",
+        )
+
+
+def read(spec: PipelineSpec) -> dict[str, Any]:
+    """What the files in data.corrections say, the later of two corrections of a row; a blank label says nothing.
+
+    Raises SourceError, naming file and line, for a file that can't be read and for what is no label.
+    """
+    return {row_id: said.value for row_id, said in _said(spec).items()}
+
+
+def of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
+    """The corrections of the rows of `snapshot`; how many there are is told.
+
+    Raises SourceError as `read` does, and for a correction that does not fit its row's text.
+    """
+    said = _said(spec)
+    if not said:
+        return Corrections([{} for _ in snapshot.parts])
+    ids = sorted(said)
+    text = kinds.get(spec.kind).text_columns[0]
+    own: list[Changes] = []
+    misfits: dict[str, str | None] = {}
+    for part in snapshot.parts:
+        rows = _there(store.root / part.path, ids, text)
+        own.append({row_id: said[row_id].value for row_id in sorted(rows)})
+        # A row that was replaced by one with the same id is in two parts, and the later one counts.
+        misfits |= {row_id: _misfit(spec, said[row_id], rows[row_id]) for row_id in rows}
+    if faults := [fault for fault in misfits.values() if fault]:
+        raise SourceError(f"data.corrections do not fit their rows: {listing(faults, MAX_FAULTS)}.", remedy=LEAVE_TEXT)
+    out = sum(said[row_id].value is None for row_id in misfits)
+    progress.note(f"Corrections: {len(misfits) - out:,} rows have another label, {out:,} are taken out.")
+    return Corrections(own, tuple(row_id for row_id in said if row_id not in misfits))
+
+
+def dropped(changes: Changes) -> int:
+    """How many rows they take out."""
+    return sum(value is None for value in changes.values())
+
+
+@contextmanager
+def applied(source: Path, changes: Changes, target: str, folder: Path) -> Iterator[Path]:
+    """The Parquet file `source` with `changes` made in its column `target`: a copy in `folder` for the block.
+
+    Without changes it is `source` itself.
+    """
+    import pyarrow.parquet as pq
+
+    if not changes:
+        yield source
+        return
+    path = folder / SCRATCH
+    try:
+        pq.write_table(_changed(pq.read_table(source), changes, target), path)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _changed(rows: pa.Table, changes: Changes, target: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    given = rows[target].combine_chunks()
+    said = pa.array(list(changes.values()), given.type)
+    which = pc.index_in(rows[ROW_ID].combine_chunks(), value_set=pa.array(list(changes), pa.string()))
+    # Of what is given and then what was said, each row takes one.
+    place = pc.coalesce(pc.add(which.cast(pa.int64()), len(given)), pa.array(range(len(given)), pa.int64()))
+    mended = rows.set_column(rows.column_names.index(target), target, pa.concat_arrays([given, said]).take(place))
+    out = pa.array([row_id for row_id, value in changes.items() if value is None], pa.string())
+    return mended.filter(pc.invert(pc.is_in(rows[ROW_ID], value_set=out)))
+
+
+def _said(spec: PipelineSpec) -> dict[str, _Said]:
+    said: dict[str, _Said] = {}
+    faults: list[str] = []
+    for name in spec.data.corrections:
+        for place, row_id, words in _rows(spec, name):
+            try:
+                said.pop(row_id, None)
+                said[row_id] = _Said(place, words, _meaning(spec, words))
+            except ValueError as error:
+                faults.append(f"{place}: {error}")
+    if faults:
+        raise SourceError(
+            f"data.corrections say what can't be: {listing(faults, MAX_FAULTS)}.",
+            remedy=f"Write one of data.labels, `{DROP}` to take the row out, or nothing to leave it as it is.",
+        )
+    return said
+
+
+def _meaning(spec: PipelineSpec, words: str) -> Any:
+    if words == DROP and DROP not in spec.data.labels:
+        return None
+    return kinds.get(spec.kind).target_of_words(words, spec.data.labels)
+
+
+def _misfit(spec: PipelineSpec, said: _Said, text: str | None) -> str | None:
+    if said.value is None:
+        return None
+    fault = kinds.get(spec.kind).misfit(said.words, text)
+    return f"{said.place}: {fault}" if fault else None
+
+
+def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
+    """Place, row id and label of each row that has both."""
+    from perennial.ingest.sources import file
+
+    path = spec.folder / name
+    if not path.is_file():
+        raise SourceError(
+            f"data.corrections names {name}, and there is no file {path}.",
+            remedy=f"`perennial review {spec.name} --out {path}` writes one to correct; or take it out there.",
+        )
+    for batch in file.read(path, None, _delimiter(next(iter(file.lines_of(path)), ""))):
+        if missing := [column for column in (ROW_ID, LABEL) if column not in batch.columns]:
+            raise SourceError(
+                f"{path} has no column {listing(map(repr, missing))}; {ROW_ID} and {LABEL} are needed.",
+                remedy=f"`perennial review {spec.name}` writes a file that has both.",
+            )
+        cells = zip(batch.columns[ROW_ID], batch.columns[LABEL], strict=True)
+        for number, (row_id, words) in enumerate(cells):
+            if row_id is not None and words is not None and str(words).strip():
+                yield batch.place(number), spreadsheet.unsafe(str(row_id)), spreadsheet.unsafe(str(words).strip())
+
+
+def _delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
+def _there(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:
+    """Those of `ids` that the part in `path` holds, with their texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = pa.array(ids, pa.string())
+    found: dict[str, str | None] = {}
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=[ROW_ID, text]):
+            kept = batch.filter(pc.is_in(batch.column(ROW_ID), value_set=wanted))
+            found |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
+    return found

@@ -1,0 +1,134 @@
+"""Why data does not pass, told so that a person can mend it: rows, places, labels, files; never texts."""
+
+import difflib
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from perennial.core.errors import ValidationError, listing
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation.findings import MAX_PLACES, Finding, PartSummary, quarantined_for
+
+SHOWN_PLACES = 3
+SHOWN_REASONS = 5
+MAX_LABEL = 40
+"""Characters of a strange label that are shown: one that long is no label."""
+MANY_LABELS = 20
+"""More strange labels than this are no typos: the column is the wrong one."""
+
+
+def failure(
+    spec: PipelineSpec, parts: Sequence[PartSummary], across: Sequence[Finding], store: Path, report: Path
+) -> ValidationError | None:
+    """The error that names every critical expectation that is not met; None: all are.
+
+    `across`: what was found on the figures of all parts. `store`: the store's root. `report`: the report's folder.
+    """
+    problems = [_rows_problem(finding) for finding in merged(parts) if _stops(finding)]
+    for finding in across:
+        if _stops(finding):
+            detail = _quarantine_problem(spec, parts, store) if finding.column == "share" else ""
+            problems.append(f"{finding.fault}{_seen(finding)}{detail}")
+    if not problems:
+        return None
+    one = len(problems) == 1
+    told = problems[0] if one else "".join(f"\n{number}. {told}" for number, told in enumerate(problems, 1))
+    expectations = "an expectation of" if one else f"{len(problems)} expectations of"
+    return ValidationError(
+        f"The data of pipeline '{spec.name}' breaks {expectations} severity critical: {told}.",
+        remedy=_remedy(parts, across, report),
+    )
+
+
+def merged(parts: Sequence[PartSummary]) -> list[Finding]:
+    """The parts' findings, each expectation once: rows counted over all parts, the first places named."""
+    together: dict[tuple[str, str, str], list[Finding]] = {}
+    for part in parts:
+        for finding in part.findings:
+            together.setdefault((finding.origin, finding.type, finding.fault), []).append(finding)
+    return [_merge(findings) for findings in together.values()]
+
+
+def reasons(parts: Sequence[PartSummary]) -> list[Finding]:
+    """The expectations that set rows aside, the most frequent first."""
+    return sorted((found for found in merged(parts) if quarantined_for(found)), key=lambda found: -found.unexpected)
+
+
+def places(finding: Finding) -> str:
+    """The first rows that break an expectation, as file:line, with the count of the rest."""
+    shown = ", ".join(str(place) for place in finding.places[:SHOWN_PLACES])
+    rest = finding.unexpected - min(len(finding.places), SHOWN_PLACES)
+    return f"{shown} and {rest:,} more" if rest else shown
+
+
+def _merge(findings: Sequence[Finding]) -> Finding:
+    # Rows that were let pass (mostly=…) in one part must not be counted as quarantined with another's.
+    failed = [finding for finding in findings if not finding.success] or findings
+    places = itertools.islice((place for finding in failed for place in finding.places), MAX_PLACES)
+    return findings[0].model_copy(
+        update={
+            "success": failed is findings,
+            "row_level": any(finding.row_level for finding in findings),
+            "unexpected": sum(finding.unexpected for finding in failed),
+            "rows": sum(finding.rows for finding in findings),
+            "places": tuple(places),
+            "observed": failed[0].observed,
+        }
+    )
+
+
+def _stops(finding: Finding) -> bool:
+    return finding.severity == "critical" and not finding.success
+
+
+def _rows_problem(finding: Finding) -> str:
+    where = "" if finding.origin == "built in" else f" ({finding.origin})"
+    if finding.row_level:
+        return f"{finding.fault}{where}: {finding.unexpected:,} of {finding.rows:,} rows ({places(finding)})"
+    return f"{finding.fault}{where}{_seen(finding)}"
+
+
+def _seen(finding: Finding) -> str:
+    return f"; seen: {finding.observed}" if finding.observed else ""
+
+
+def _quarantine_problem(spec: PipelineSpec, parts: Sequence[PartSummary], store: Path) -> str:
+    top = reasons(parts)
+    told = "; ".join(f"{found.unexpected:,} × {found.fault} ({places(found)})" for found in top[:SHOWN_REASONS])
+    files = [str(store / path) for part in reversed(parts) if (path := part.checked.quarantine_path)]
+    told += f"; and {len(top) - SHOWN_REASONS} more reasons" if len(top) > SHOWN_REASONS else ""
+    return f". The reasons: {told}{_strange_labels(spec, parts)}. The rows set aside, with reasons: {listing(files, 3)}"
+
+
+def _strange_labels(spec: PipelineSpec, parts: Sequence[PartSummary]) -> str:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.strange_labels)
+    if not counts:
+        return ""
+    if max(part.strange_label_count for part in parts) > MANY_LABELS:
+        return (
+            f". More than {MANY_LABELS} different labels are not in data.labels: is '{spec.data.columns.label}' "
+            "the column of the labels (data.columns.label)?"
+        )
+    told = [f"{label[:MAX_LABEL]!r} {rows:,} ×{_nearest(label, spec)}" for label, rows in counts.most_common()]
+    return f". Labels seen that data.labels lacks: {listing(told)}"
+
+
+def _nearest(label: str, spec: PipelineSpec) -> str:
+    by_folded = {known.casefold(): known for known in spec.data.labels}
+    near = difflib.get_close_matches(label.strip().casefold(), by_folded, 1)
+    return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
+
+
+def _remedy(parts: Sequence[PartSummary], across: Sequence[Finding], report: Path) -> str:
+    broken = {finding.column for finding in across if _stops(finding)}
+    ways = ["Mend the rows in the source"]
+    if "share" in broken:
+        ways.append("raise data.max_quarantined if that share is no surprise")
+    if "rows" in broken:
+        ways.append("add rows, or take a label that has too few out of data.labels")
+    if any(_stops(finding) for part in parts for finding in part.findings):
+        ways.append("give an expectation that is too strict severity: warning, which only sets its rows aside")
+    return f"{'; or '.join(ways)}; then run again. The report: {report / 'index.html'}"

@@ -1,0 +1,279 @@
+"""One part's validation: which rows are good, which are set aside and why, and what later steps need to know of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import kinds
+from perennial.core import digest, progress
+from perennial.core.errors import ValidationError, listing
+from perennial.records.data import CheckedPart, Part
+from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY
+from perennial.rows.expectation import BUILT_IN, EXISTS, Expected, built_in
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation import conflicts, corrections, quarantine
+from perennial.validation.corrections import Changes
+from perennial.validation.expectations import checkable_columns, of_rows
+from perennial.validation.findings import MAX_PLACES, Finding, PartSummary, Place, quarantined_for
+from perennial.validation.outcomes import Evaluator, Outcome
+from perennial.validation.text_index import Earlier
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEP = "validate"
+ROWS = "rows.parquet"
+QUARANTINE = "quarantine.csv"
+PAGE = "page.html"
+CONTRADICTED = "same_text_elsewhere"
+FAST, PYTHON = "pyarrow", "python"
+"""How pandas holds strings: Arrow's are several times as fast, but its regular expressions differ from Python's, which
+Great Expectations' users write; so the pipeline's own expectations are judged on Python's."""
+
+Reasons = Mapping[str, Sequence[str]]
+
+
+def check(
+    spec: PipelineSpec,
+    evaluator: Evaluator,
+    part: Part,
+    changes: Changes,
+    earlier: Earlier,
+    key: str,
+    folder: Path,
+) -> PartSummary:
+    """Validate `part`, which comes after the good rows of `earlier`; write its files to `folder`.
+
+    `changes`: corrections of rows of the part, made first. `key`: of the part's entry of step `validate`. Raises
+    ValidationError when the part lacks a column, SpecError when an expectation can't be evaluated.
+    """
+    target = kinds.get(spec.kind).target_column
+    with corrections.applied(earlier.root / part.path, changes, target, folder) as source:
+        return _check(spec, evaluator, part, changes, source, earlier, key, folder)
+
+
+def _check(
+    spec: PipelineSpec,
+    evaluator: Evaluator,
+    part: Part,
+    changes: Changes,
+    source: Path,
+    earlier: Earlier,
+    key: str,
+    folder: Path,
+) -> PartSummary:
+    import pyarrow.parquet as pq
+
+    name = f"part {len(earlier.files) + 1}"
+    outcomes = _row_outcomes(spec, evaluator, source, name)
+    reasons = _reasons(outcomes)
+    contradicted = _conflicts(spec, source, reasons, earlier, folder)
+    outcomes.append(_contradiction(spec, evaluator, source, contradicted, name))
+    target = kinds.get(spec.kind).target_column
+    for row_id, place in contradicted.items():
+        reasons.setdefault(row_id, []).append(f"the same text has another {target} at {place}")
+    table = pq.read_table(source)
+    findings = tuple(_finding(outcome, table) for outcome in outcomes)
+    good, bad = _parted(table, reasons)
+    _write(good, folder / ROWS)
+    if bad.num_rows:
+        quarantine.write(folder / QUARANTINE, bad, reasons)
+        told = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
+        progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {told}")
+    (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
+    return _summary(spec, part, changes, key, folder, good, bad, findings)
+
+
+def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[Outcome]:
+    import pyarrow.parquet as pq
+
+    expected = of_rows(spec)
+    there = set(pq.read_schema(source).names)
+    columns = [column for column in checkable_columns(spec) if column in there]
+    # An expectation on a column that is not there could only fail to run: the missing column is the finding.
+    rows = _rows(spec, source, columns)
+    possible = [one for one in expected if one.spec.type == EXISTS or set(rows.column_names).issuperset(one.columns)]
+    outcomes: list[Outcome] = []
+    for storage, asked in (
+        (FAST, [one for one in possible if one.origin == BUILT_IN]),
+        (PYTHON, [one for one in possible if one.origin != BUILT_IN]),
+    ):
+        if asked:
+            outcomes += _judged(evaluator, rows, asked, storage, name)
+    missing = [outcome.expected.spec.column for outcome in outcomes if _misses_column(outcome)]
+    if missing:
+        raise ValidationError(
+            f"The data of pipeline '{spec.name}' lacks {listing(map(repr, missing))} in {name}; "
+            f"it has the columns {', '.join(sorted(there))}.",
+            remedy="Name the source's columns in data.columns, and run again.",
+        )
+    return outcomes
+
+
+def _misses_column(outcome: Outcome) -> bool:
+    return outcome.expected.spec.type == EXISTS and outcome.expected.origin == BUILT_IN and not outcome.success
+
+
+def _rows(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns of the part, and those that the kind derives for its expectations."""
+    import pyarrow.parquet as pq
+
+    kind = kinds.get(spec.kind)
+    with pq.ParquetFile(source) as file:
+        present = set(file.schema_arrow.names)
+        rows = file.read(list(columns))
+        derived = {}
+        if kind.target_column in present:
+            derived = kind.derived(file.read([kind.target_column]), spec.data.labels)
+    for name, values in derived.items():
+        rows = rows.append_column(name, values)
+    return rows
+
+
+def _judged(
+    evaluator: Evaluator, rows: pa.Table, expected: Sequence[Expected], storage: str, name: str
+) -> list[Outcome]:
+    """The outcomes on `rows`, with strings in this `storage`: also those that Great Expectations makes of others."""
+    import pandas as pd
+
+    with pd.option_context("mode.string_storage", storage):
+        return evaluator.outcomes(rows.to_pandas(), expected, [ROW_ID], name)
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.quarantines:
+            for (row_id,) in outcome.broken_by or ():
+                reasons.setdefault(row_id, []).append(outcome.expected.fault)
+    return reasons
+
+
+def _conflicts(spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Earlier, folder: Path) -> dict[str, str]:
+    # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
+    import pyarrow.parquet as pq
+
+    if not kinds.get(spec.kind).contradicts:
+        return {}
+    target = kinds.get(spec.kind).target_column
+    needed = dict.fromkeys((ROW_ID, TEXT_KEY, target, FILE, LINE))
+    good, _ = _parted(pq.read_table(source, columns=list(needed)), reasons)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        return conflicts.find(good, target, earlier, Path(scratch))
+
+
+def _contradiction(
+    spec: PipelineSpec, evaluator: Evaluator, source: Path, contradicted: Mapping[str, str], name: str
+) -> Outcome:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    target = kinds.get(spec.kind).target_column
+    expected: Expected = built_in(
+        "expect_column_values_to_be_null", column=CONTRADICTED, fault=f"the same text has another {target} elsewhere"
+    )
+    ids = pq.read_table(source, columns=[ROW_ID])[ROW_ID].combine_chunks()
+    which = pc.index_in(ids, value_set=pa.array(list(contradicted), pa.string()))
+    elsewhere = pa.array(list(contradicted.values()), pa.string()).take(which)
+    return _judged(evaluator, pa.table({ROW_ID: ids, CONTRADICTED: elsewhere}), [expected], FAST, name)[0]
+
+
+def _finding(outcome: Outcome, table: pa.Table) -> Finding:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = [str(row_id) for (row_id,) in (outcome.broken_by or ())[:MAX_PLACES]]
+    if not ids:
+        return outcome.finding(table.num_rows)
+    rows = table.select([ROW_ID, FILE, LINE]).filter(pc.is_in(table[ROW_ID], value_set=pa.array(ids, pa.string())))
+    places = tuple(Place(row_id=row[ROW_ID], file=row[FILE], line=row[LINE]) for row in rows.to_pylist())
+    return outcome.finding(table.num_rows, places[:MAX_PLACES])
+
+
+def _parted(table: pa.Table, reasons: Reasons) -> tuple[pa.Table, pa.Table]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not reasons:
+        return table, table.slice(0, 0)
+    bad = pc.is_in(table[ROW_ID], value_set=pa.array(list(reasons), pa.string()))
+    return table.filter(pc.invert(bad)), table.filter(bad)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd", row_group_size=50_000)
+
+
+def _summary(
+    spec: PipelineSpec,
+    part: Part,
+    changes: Changes,
+    key: str,
+    folder: Path,
+    good: pa.Table,
+    bad: pa.Table,
+    findings: tuple[Finding, ...],
+) -> PartSummary:
+    checked = CheckedPart(
+        source=part,
+        path=f"{STEP}/{key}/{ROWS}",
+        sha256=digest.of_file(folder / ROWS),
+        rows=good.num_rows,
+        quarantined=bad.num_rows,
+        quarantine_path=f"{STEP}/{key}/{QUARANTINE}" if bad.num_rows else None,
+        corrected=len(changes) - corrections.dropped(changes),
+        dropped=corrections.dropped(changes),
+    )
+    strange = _strange_labels(spec, bad)
+    return PartSummary(
+        checked=checked,
+        rows=split_rows(good),
+        label_rows=label_rows(spec, good),
+        findings=findings,
+        strange_labels=dict(strange.most_common(MAX_PLACES)),
+        strange_label_count=len(strange),
+    )
+
+
+def split_rows(good: pa.Table) -> dict[str, int]:
+    """Rows per split."""
+    return dict(sorted(_counted(good[SPLIT].combine_chunks()).items()))
+
+
+def label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
+    """Rows per split and label; empty for a kind without labels."""
+    import pyarrow.compute as pc
+
+    good = good.select([SPLIT, kinds.get(spec.kind).target_column])
+    rows: dict[str, dict[str, int]] = {}
+    for split in sorted(pc.unique(good[SPLIT]).to_pylist()):
+        counts = _counts(spec, good.filter(pc.equal(good[SPLIT], split)))
+        if counts is not None:
+            rows[split] = {str(label): counts[label] for label in sorted(counts)}
+    return rows
+
+
+def _strange_labels(spec: PipelineSpec, bad: pa.Table) -> Counter[str]:
+    counts = _counts(spec, bad) or Counter()
+    return Counter({label: rows for label, rows in counts.items() if label not in spec.data.labels})
+
+
+def _counts(spec: PipelineSpec, rows: pa.Table) -> Counter[str] | None:
+    """Rows that have each label; None: the kind has none."""
+    kind = kinds.get(spec.kind)
+    labels = kind.labels_in(rows[kind.target_column].combine_chunks())
+    if labels is None:
+        return None
+    return _counted(labels)
+
+
+def _counted(values: pa.Array) -> Counter[str]:
+    counted = values.drop_null().value_counts()
+    return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))

@@ -1,0 +1,79 @@
+"""How many good rows count no more, by split and label: added up from one retirement to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perennial import kinds
+from perennial.core import digest
+from perennial.core.record import Record
+from perennial.core.store import Store
+from perennial.ingest import retirements
+from perennial.records.data import Retirement
+from perennial.rows.columns import ROW_ID, SPLIT
+from perennial.settings.pipeline import PipelineSpec
+from perennial.validation import part_validation
+from perennial.validation.findings import PartSummary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEP = "gone-rows"
+
+
+class GoneRows(Record):
+    """Good rows that were retired so far."""
+
+    rows: dict[str, int]
+    """By split."""
+    label_rows: dict[str, dict[str, int]]
+    """By split and label."""
+
+
+def count(
+    spec: PipelineSpec, parts: Sequence[PartSummary], keys: Sequence[str], retired: Sequence[Retirement], store: Store
+) -> GoneRows:
+    """The good rows of `parts`, validated under `keys`, that are retired. Only what was retired since the last run is
+    looked up in its parts."""
+    taking = [one for one in retired if one.hits]
+    chain = [""]
+    for one in taking:
+        chain.append(digest.of_values(before=chain[-1], retired=one.sha256, parts=[keys[n] for n in one.hits]))
+    done, total = _last(chain, store)
+    for number in range(done, len(taking)):
+        total = _added(spec, total, taking[number], parts, chain[number + 1], store)
+    return total
+
+
+def _last(chain: Sequence[str], store: Store) -> tuple[int, GoneRows]:
+    for number in range(len(chain) - 1, 0, -1):
+        if (found := store.get(STEP, chain[number], GoneRows)) is not None:
+            return number, found
+    return 0, GoneRows(rows={}, label_rows={})
+
+
+def _added(
+    spec: PipelineSpec, before: GoneRows, one: Retirement, parts: Sequence[PartSummary], key: str, store: Store
+) -> GoneRows:
+    def make(_: Path) -> GoneRows:
+        gone = retirements.Gone([one], store)
+        rows, labels = Counter(before.rows), {split: Counter(some) for split, some in before.label_rows.items()}
+        for number in one.hits:
+            good = _rows(spec, store.root / parts[number].checked.path, gone.ids(number))
+            rows.update(part_validation.split_rows(good))
+            for split, some in part_validation.label_rows(spec, good).items():
+                labels.setdefault(split, Counter()).update(some)
+        return GoneRows(rows=dict(rows), label_rows={split: dict(some) for split, some in labels.items()})
+
+    return store.get_or_make(STEP, key, GoneRows, make)
+
+
+def _rows(spec: PipelineSpec, path: Path, gone: pa.Array) -> pa.Table:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=list(dict.fromkeys((ROW_ID, SPLIT, kinds.get(spec.kind).target_column))))
+    return table.filter(pc.is_in(table[ROW_ID], value_set=gone))

@@ -1,0 +1,96 @@
+"""The validation report: validation.json and Great Expectations' Data Docs, readable with no network, without texts."""
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from perennial.records.data import ValidatedData
+from perennial.validation.failure import merged, reasons
+from perennial.validation.findings import Finding, PartSummary
+
+JSON = "validation.json"
+INDEX = "index.html"
+MAX_PAGES = 50
+"""Parts with a page of their own, the newest; validation.json counts all."""
+
+# Data Docs load Bootstrap, jQuery and icons from other sites' servers; this stands in for what the pages use of them.
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; width: 100% } th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem }
+th, td { text-align: left; vertical-align: top } .alert { background: #eef1f4; padding: .5rem 1rem; margin-top: 1rem }
+.fa-check-circle::before { content: "✔" } .fa-times::before { content: "✘" }
+.fa-exclamation-triangle::before { content: "⚠" } .text-success { color: #1a7f37 } .text-danger { color: #b42318 }
+.card, [data-toggle=collapse], .popover { display: none } .card.card-body { display: block }
+ol, ul { list-style: none; padding: 0 } .badge { font-weight: bold }
+"""
+_NOT_LOCAL = re.compile(
+    r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*>|<footer\b.*?</footer>|<style\b.*?</style>", re.DOTALL
+)
+_ELSEWHERE = re.compile(r"href=\"(?!#)([^\"]*)\"")
+
+
+def offline(page: str) -> str:
+    """A page of Data Docs without what it would fetch from other sites or can't do without it."""
+    page = _NOT_LOCAL.sub("", page)
+    page = _ELSEWHERE.sub(lambda link: f'href="{INDEX}"' if link[1].endswith(INDEX) else "", page)
+    return page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
+
+
+def write(
+    folder: Path,
+    data: ValidatedData,
+    parts: Sequence[PartSummary],
+    across: Sequence[Finding],
+    pages: Sequence[Path],
+    page_across: str,
+    versions: dict[str, str],
+) -> None:
+    """Write the report into `folder`. `pages`: each part's own page; `page_across`: that of all parts together."""
+    folder.mkdir()
+    figures = _figures(data, parts, across) | {"versions": versions}
+    (folder / JSON).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "all-parts.html").write_text(page_across, encoding="utf-8")
+    shown = list(zip(parts, pages, strict=True))[-MAX_PAGES:]
+    rows = [("all-parts.html", "all parts together", data.quarantined, _broken(across))]
+    for number, (part, page) in enumerate(shown, len(parts) - len(shown) + 1):
+        name = f"part-{number:04}.html"
+        shutil.copyfile(page, folder / name)
+        rows.append((name, f"part {number}", part.checked.quarantined, _broken(part.findings)))
+    (folder / INDEX).write_text(_index(rows, len(parts) - len(shown)), encoding="utf-8")
+
+
+def _figures(data: ValidatedData, parts: Sequence[PartSummary], across: Sequence[Finding]) -> dict[str, object]:
+    found = [*merged(parts), *across]
+    return {
+        "success": not any(finding.severity == "critical" and not finding.success for finding in found),
+        "data_digest": data.digest,
+        "parts": len(parts),
+        "rows": data.rows,
+        "label_rows": data.label_rows,
+        "quarantined": data.quarantined,
+        "quarantined_by_reason": {finding.fault: finding.unexpected for finding in reasons(parts)},
+        "warnings": list(data.warnings),
+        "expectations": [finding.model_dump(mode="json") for finding in found],
+    }
+
+
+def _broken(findings: Sequence[Finding]) -> str:
+    broken = [f"{finding.severity}: {finding.fault}" for finding in findings if not finding.success]
+    return "; ".join(broken) or "all expectations are met"
+
+
+def _index(rows: Sequence[tuple[str, str, int, str]], left_out: int) -> str:
+    lines = [
+        f'<tr><td><a href="{page}">{title}</a></td><td>{quarantined:,}</td><td>{html.escape(told)}</td></tr>'
+        for page, title, quarantined, told in rows
+    ]
+    older = f"<p>{left_out:,} older parts have no page here; {JSON} counts them.</p>" if left_out else ""
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8"><title>Data validation</title>'
+        f"<style>{_STYLE}</style></head><body><h1>Data validation</h1>"
+        f"<table><tr><th>Great Expectations' results</th><th>Rows quarantined</th><th>What was found</th></tr>"
+        f'{"".join(lines)}</table>{older}<p>Figures: <a href="{JSON}">{JSON}</a></p></body></html>\n'
+    )
