@@ -124,7 +124,7 @@ def plain(folder: Path) -> dict[str, float]:
     from perennial.training import base_model
 
     disable_progress_bars()
-    base = base_model.find(own_rows.pipeline(folder, "rows.jsonl")).folder
+    base = base_model.find_base_model(own_rows.pipeline(folder, "rows.jsonl")).folder
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     clock = _Clock()
     frame = pd.read_json(folder / "rows.jsonl", lines=True)

@@ -41,7 +41,7 @@ class World:
     def distinct(self) -> Distinct:
         """The combinations as rows."""
         ours, theirs = (_answers(answers) for answers in (self.candidate, self.champion))
-        both = zip(*(sums.single_label(self.targets, given, LABELS) for given in (ours, theirs)), strict=True)
+        both = zip(*(sums.single_label_sums(self.targets, given, LABELS) for given in (ours, theirs)), strict=True)
         one, other = next(both)
         return Distinct.of(sums.paired(one, other))
 
@@ -121,10 +121,10 @@ def _simulated_losses(rows: int) -> dict[str, object]:
     return {f"log_loss, {rows:,} rows, worse by the margin": figures}
 
 
-def _losses(values: np.ndarray) -> sums.Tallies:
+def _losses(values: np.ndarray) -> sums.MetricSums:
     likely = np.exp(-values)
     answers: list[Prediction] = [{"label": "a", "scores": {"a": share, "b": 1 - share}} for share in likely.tolist()]
-    return sums.single_label(["a"] * len(values), answers, ("a", "b"))[1]
+    return sums.single_label_sums(["a"] * len(values), answers, ("a", "b"))[1]
 
 
 def _answers(labels: Sequence[str]) -> list[Prediction]:

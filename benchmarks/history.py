@@ -149,8 +149,8 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
 
     states, written = {}, []
     for piece in sources.pieces(spec, {}):
-        batches = [canonical_rows.canonical(batch, spec) for batch in piece.read(None)]
-        written += parts.write(iter(batches), canonical_rows.schema(spec), home.store)
+        batches = [canonical_rows.canonical_rows(batch, spec) for batch in piece.read(None)]
+        written += parts.write_parts(iter(batches), canonical_rows.part_schema(spec), home.store)
         states[piece.name] = snapshots.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
     made = snapshots.ingest(spec, home).model_copy(
         update={

@@ -118,7 +118,7 @@ def _by_torch(work: Work, folder: Path, dtype: str) -> Answer:
     from perennial.training import model
 
     tokenizer = _tokenizer(work, folder)
-    network = model.load(folder).to(getattr(torch, dtype))
+    network = model.load_model(folder).to(getattr(torch, dtype))
 
     def answer(texts: Sequence[str]) -> list[str]:
         segments, _ = tokenizer.encode(texts)
@@ -133,7 +133,7 @@ def _by_plain_onnx(work: Work, folder: Path) -> Answer:
     from perennial.training import model
 
     tokenizer, path = _tokenizer(work, folder), work.home.root / "plain.onnx"
-    graph.trace(model.load(folder, attention="eager"), path, tokenizer.pad_id)
+    graph.trace(model.load_model(folder, attention="eager"), path, tokenizer.pad_id)
     plain = Graph(path, pad_id=tokenizer.pad_id)
 
     def answer(texts: Sequence[str]) -> list[str]:
@@ -148,7 +148,7 @@ def _by_pipeline(work: Work, folder: Path, batch: int) -> Answer:
 
     from perennial.training import base_model
 
-    tokenizer = AutoTokenizer.from_pretrained(base_model.find(work.spec).folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(base_model.find_base_model(work.spec).folder, local_files_only=True)
     asked = pipeline("text-classification", model=_classifier(folder), tokenizer=tokenizer, device="cpu")
     limit = work.spec.model.max_length
 
@@ -165,7 +165,7 @@ def _classifier(folder: Path) -> Any:
 
     from perennial.training import model
 
-    network: Any = model.load(folder)
+    network: Any = model.load_model(folder)
     config = network.encoder.config
     config.id2label = dict(enumerate(own_rows.LABELS))
 

@@ -37,7 +37,7 @@ def _one(scratch: Path, name: str, kind: str, train: Path, held: Path) -> dict[s
     perennial("init", name, "--data", str(train), home=home, folder=scratch)
     ran = perennial("run", name, "--json", *SPLITS, home=home, folder=scratch)
     exact = perennial("run", name, "--json", *SPLITS, "--set", "export.precision=fp32", home=home, folder=scratch)
-    metric = kinds.get(kind).headline_metric
+    metric = kinds.kind_named(kind).headline_metric
     package = ran.answer["package"]
     return {
         f"{name}: status": f"{ran.answer['status']} (exit {ran.code})",
@@ -55,7 +55,7 @@ def _held(scratch: Path, name: str, kind: str, held: Path, run: dict[str, Any]) 
     out = scratch / f"{name}-{run['version']}.jsonl"
     asked = ("predict", name, "--version", str(run["version"]), "--data", str(held), "--out", str(out))
     perennial(*asked, home=scratch / "home", folder=scratch)
-    task = kinds.get(kind)
+    task = kinds.kind_named(kind)
     labels = list(run["metrics"]["support"])
     return task.measure(_targets(kind, _lines(held)), _lines(out), labels).values
 
@@ -67,7 +67,7 @@ def _targets(kind: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
     from perennial.rows.batch import Batch
     from perennial.settings.data import ColumnsSpec
 
-    task = kinds.get(kind)
+    task = kinds.kind_named(kind)
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     named = ColumnsSpec(tokens="tokens" if "tokens" in columns else None)
     canonical = task.canonical(Batch("held out", "line", range(len(rows)), columns), named)

@@ -72,17 +72,19 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
         times.append(time.perf_counter())
         return times[-1] - times[-2]
 
-    given = stored.read(folder)
+    given = stored.read_answers(folder)
     contest = Contest(champion_version="1", champion_labels=LABELS)
-    evaluation = from_answers.measure(spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}")
+    evaluation = from_answers.evaluation_of(
+        spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}"
+    )
     yield "every figure and interval", spent()
     rows = _rows(given)
-    doubted = label_errors.look(spec, rows, given.candidate, folder)
+    doubted = label_errors.find_label_errors(spec, rows, given.candidate, folder)
     yield "label errors", spent()
     decision = gates.decide(spec, evaluation)
     yield "the decision", spent()
     evidence = _evidence(evaluation.model_copy(update={"label_errors": doubted}), decision)
-    page.render(material.gather(spec, evidence, home))
+    page.render_page(material.gather(spec, evidence, home))
     yield "the report", spent()
 
 
@@ -116,7 +118,7 @@ def _write(home: Home, spec: PipelineSpec) -> None:
     given = Answers([str(row) for row in range(ROWS)], targets, ours, theirs, {"tfidf": base}, inside)
     for place in (PLACE, Path(PART).parent):
         (home.store.root / place).mkdir(parents=True)
-    stored.write(home.store.root / PLACE, given, kinds.get(spec.kind))
+    stored.write_answers(home.store.root / PLACE, given, kinds.kind_named(spec.kind))
     pq.write_table(_rows(given), home.store.root / PART)
 
 

@@ -125,7 +125,7 @@ def _accuracy(trained: TrainedModel, rows: Sequence[Row], home: Home) -> float:
     folder = home.store.root / trained.path
     tokenizer = Tokenizer(folder / courses.TOKENIZER, 64)
     ids, _ = tokenizer.encode([row["text"] for row in rows])
-    outputs = model.outputs_of(model.load(folder), ids, tokenizer.pad_id, TOKENS)
+    outputs = model.outputs_of(model.load_model(folder), ids, tokenizer.pad_id, TOKENS)
     return sum(LABELS[output.argmax()] == row["label"] for output, row in zip(outputs, rows, strict=True)) / len(rows)
 
 

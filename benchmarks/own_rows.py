@@ -70,7 +70,7 @@ class Work:
         from perennial.export import onnx_package, sample
 
         spec = self._with(export={"precision": precision})
-        inputs, targets = sample.of(spec, self.validated, self.home.store)
+        inputs, targets = sample.validation_sample(spec, self.validated, self.home.store)
         return onnx_package.export(spec, model, inputs, targets, self.home, data_digest=self.validated.digest)
 
     def rows(self, split: str) -> tuple[list[str], list[str]]:

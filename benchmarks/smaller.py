@@ -58,5 +58,5 @@ def _distilled(work: Work, teacher: TrainedModel, student: StudentSpec) -> Train
 def _cascade(work: Work, made: OnnxPackage) -> OnnxPackage:
     from perennial.export import linear_cascade, sample
 
-    inputs, targets = sample.of(work.spec, work.validated, work.home.store)
+    inputs, targets = sample.validation_sample(work.spec, work.validated, work.home.store)
     return linear_cascade.put_before(work.spec, CascadeSpec(), made, work.encoded, inputs, targets, work.home)

@@ -40,7 +40,7 @@ def _base() -> Path:
     from perennial.pipeline_file import loader
     from perennial.training import base_model
 
-    return base_model.find(loader.read(loader.find(MODEL))).folder
+    return base_model.find_base_model(loader.read_pipeline(loader.find_pipeline(MODEL))).folder
 
 
 def _seconds(measured: Measured) -> float:

@@ -132,7 +132,7 @@ def _flops_per_sample(work: Work) -> float:
     from perennial.training import base_model
     from perennial.training.encoding.dataset import EncodedRows
 
-    config = AutoConfig.from_pretrained(base_model.find(work.spec).folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(base_model.find_base_model(work.spec).folder, local_files_only=True)
     weights = config.num_hidden_layers * (4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size)
     lengths = EncodedRows(work.encoded, work.home.store.root).lengths.astype(np.float64)
     attention = 12 * config.num_hidden_layers * config.hidden_size * (lengths**2).mean()
@@ -191,7 +191,7 @@ def _trainer(work: Work, **settings: Any) -> Any:
     from perennial.training import base_model
 
     set_seed(42)
-    base = base_model.find(work.spec).folder
+    base = base_model.find_base_model(work.spec).folder
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     model = AutoModelForSequenceClassification.from_pretrained(
         base, num_labels=len(own_rows.LABELS), local_files_only=True

@@ -135,7 +135,7 @@ def _default(name: str, field: Schema, group: Schema) -> str:
 
 
 def _metrics(name: str) -> str:
-    kind = kinds.get(name)
+    kind = kinds.kind_named(name)
     lines = [f"\n## Metrics of {name}\n\n", "| metric | better | of |\n|---|---|---|\n"]
     lines += [_metric(kind, metric, "all test rows") for metric in kind.metrics]
     lines += [_metric(kind, metric, "each label: `per: label`") for metric in kind.label_metrics]

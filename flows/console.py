@@ -19,7 +19,7 @@ def watched() -> Iterator[None]:
     """Show the steps that run inside the block on standard error: live on a terminal, as plain lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        with progress.heard_by(Lines(console)):
+        with progress.heard_by(StepLines(console)):
             yield
         return
     columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:<10}"), BarColumn(24))
@@ -42,7 +42,7 @@ class _LastDetail:
         self.detail = _detail(done, total, unit, detail)
 
 
-class Lines(_LastDetail):
+class StepLines(_LastDetail):
     """A line when a step has ended, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:

@@ -25,7 +25,7 @@ def resource(pipeline: str) -> str:
     return f"perennial.pipeline.{pipeline}"
 
 
-def of(spec: PipelineSpec, schedule: ScheduleSpec, pipeline: str) -> RunnerDeployment:
+def deployment_of(spec: PipelineSpec, schedule: ScheduleSpec, pipeline: str) -> RunnerDeployment:
     """The deployment of `spec`, called like the model; runs find the pipeline as `pipeline`, a name or a path."""
     return RunnerDeployment.from_flow(
         scheduled,
@@ -55,7 +55,7 @@ def _landed(pipeline: str, schedule: ScheduleSpec) -> DeploymentEventTrigger:
     )
 
 
-def find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
     """The deployment of a pipeline; None: it was never served by that Prefect server."""
     try:
         return client.read_deployment_by_name(f"{scheduled.name}/{name}")
@@ -66,7 +66,7 @@ def find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
 def _is_paused(name: str) -> bool:
     # Who serves it anew, as after a reboot, did not ask for it to go on.
     with get_client(sync_client=True) as client:
-        before = find(client, name)
+        before = find_deployment(client, name)
     return before is not None and before.paused
 
 

@@ -28,14 +28,14 @@ def retrain(
     `reread`: read the source from its beginning into a new snapshot. `trigger`: why; a run that nobody asked for is
     skipped when too little is new. Raises PerennialError.
     """
-    spec = loader.read(loader.find(pipeline), overrides)
+    spec = loader.read_pipeline(loader.find_pipeline(pipeline), overrides)
     home = Home.from_environment()
     with one_at_a_time(spec.name, home), progress.timed() as seconds:
         snapshot = ingest(spec, home, reread=reread)
         disagreement = find_disagreement(spec, home)
         if disagreement is not None:
             return results.not_begun(Status.HELD, spec.name, disagreement, snapshot, trigger, seconds)
-        key = run_key.of(spec, snapshot)
+        key = run_key.run_key_of(spec, snapshot)
         finished = find_finished(spec, key, home)
         if finished is not None:
             enough_new.note_trained(spec, snapshot, home)

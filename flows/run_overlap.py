@@ -61,8 +61,8 @@ def _newer(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
         return None
     due = FlowRunFilterExpectedStartTime(after_=run.expected_start_time, before_=datetime.now(UTC))
     states = (StateType.SCHEDULED, *AT_WORK, StateType.COMPLETED)
-    found = _runs(client, run.deployment_id, expected_start_time=due, state=_in(*states))
-    return _newest([other for other in found if other.id != run.id and _is_later(other, run)])
+    runs = _runs(client, run.deployment_id, expected_start_time=due, state=_in(*states))
+    return _newest([other for other in runs if other.id != run.id and _is_later(other, run)])
 
 
 class Dropped(NamedTuple):

@@ -28,7 +28,7 @@ from perennial.settings.pipeline import PipelineSpec
 OPEN = "open-runs"
 
 
-class Marker(Record):
+class RunMarker(Record):
     """A run that is at work."""
 
     started: AwareDatetime
@@ -36,14 +36,14 @@ class Marker(Record):
     host: str
 
 
-def remembered(spec: PipelineSpec, home: Home, trigger: Trigger, run: Callable[[], RunResult]) -> RunResult:
+def recorded(spec: PipelineSpec, home: Home, trigger: Trigger, run: Callable[[], RunResult]) -> RunResult:
     """What `run` gives; how it ended is remembered and told, also when it raises.
 
     A run that is remembered or told late, or not at all, is as good as any other: that is only noted.
     """
     _remember_killed(spec, home)
     started = datetime.now(UTC)
-    with _marked(home.state(spec.name) / OPEN, Marker(started=started, trigger=trigger, host=log.here())):
+    with _marked(home.state(spec.name) / OPEN, RunMarker(started=started, trigger=trigger, host=log.here())):
         try:
             result = run()
         except BaseException as error:
@@ -64,7 +64,7 @@ def needless(spec: PipelineSpec, home: Home, trigger: Trigger, why: str) -> None
 
 def _conclude(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None, *, quietly: bool = False) -> None:
     try:
-        log.note(home, entry)
+        log.note_run(home, entry)
     except PerennialError as error:
         progress.note(f"That this run was {entry.status} could not be remembered: {error.problem}")
     if not quietly:
@@ -116,7 +116,7 @@ def _is_personal(error: BaseException, trigger: Trigger) -> bool:
 
 
 @contextmanager
-def _marked(folder: Path, marker: Marker) -> Iterator[None]:
+def _marked(folder: Path, marker: RunMarker) -> Iterator[None]:
     path = folder / f"{uuid4().hex}.json"
     lock = FileLock(path.with_suffix(".lock"))
     try:
@@ -141,7 +141,7 @@ def _remember_killed(spec: PipelineSpec, home: Home) -> None:
         except (Timeout, OSError):
             continue
         try:
-            marker = Marker.model_validate_json(path.read_bytes())
+            marker = RunMarker.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             marker = None
         _remove(path)
@@ -150,7 +150,7 @@ def _remember_killed(spec: PipelineSpec, home: Home) -> None:
             _conclude(spec, home, _killed(spec, marker), None)
 
 
-def _killed(spec: PipelineSpec, marker: Marker) -> RunEntry:
+def _killed(spec: PipelineSpec, marker: RunMarker) -> RunEntry:
     return RunEntry(
         pipeline=spec.name,
         started=marker.started,

@@ -44,9 +44,9 @@ def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand",
 
 
 def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
-    from flows.run_record import needless, remembered
+    from flows.run_record import needless, recorded
 
-    spec = loader.read(loader.find(pipeline))
+    spec = loader.read_pipeline(loader.find_pipeline(pipeline))
     home = Home.from_environment()
     if asked.kind == "schedule":
         time.sleep(_seconds_to_wait(spec, this))
@@ -57,7 +57,7 @@ def _run(pipeline: str, asked: Trigger, this: FlowRun) -> RunResult:
             needless(spec, home, asked, overlap.problem)
             raise
         trigger = _with_drift(spec, home, asked)
-        return remembered(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
+        return recorded(spec, home, trigger, lambda: _alone(pipeline, spec, home, trigger, client, this))
 
 
 def _alone(
@@ -78,7 +78,7 @@ def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
         return trigger
     from perennial.monitoring import drift
 
-    finding = drift.examine(spec, home)
+    finding = drift.examine_drift(spec, home)
     return Trigger(kind="drift", detail=finding.reason) if finding.retrain else trigger
 
 

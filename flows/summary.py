@@ -28,8 +28,8 @@ SHOWN_CHECKS = 12
 
 def as_json(result: RunResult, home: Home) -> dict[str, Any]:
     """The run as one JSON-ready object, the same keys whatever it came to."""
-    found = result.evidence
-    package = found.package if found else None
+    evidence = result.evidence
+    package = evidence.package if evidence else None
     return {
         "status": result.status.value,
         "model": result.model,
@@ -37,9 +37,9 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "run_id": result.run_id,
         "reasons": list(result.reasons),
         "trigger": result.trigger.model_dump(mode="json"),
-        "decision": found.decision.outcome.value if found else None,
-        "metrics": _all_metrics(found.evaluation) if found else {},
-        "checks": [check.model_dump(mode="json") for check in found.decision.checks] if found else [],
+        "decision": evidence.decision.outcome.value if evidence else None,
+        "metrics": _all_metrics(evidence.evaluation) if evidence else {},
+        "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],
         "package": {
             **package.model_dump(mode="json"),
             "path": str(home.store.root / package.path),
@@ -54,8 +54,8 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "deleted_rows": result.snapshot.deleted_rows,
             "repeated_rows": result.snapshot.repeated_rows,
             "late_rows": result.snapshot.late_rows,
-            "quarantined": found.validated.quarantined if found else None,
-            "warnings": list(found.validated.warnings) if found else [],
+            "quarantined": evidence.validated.quarantined if evidence else None,
+            "warnings": list(evidence.validated.warnings) if evidence else [],
         },
         "report": str(home.store.root / result.report.path) if result.report else None,
         "seconds": result.seconds,
@@ -94,7 +94,7 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
     table.add_column("metric")
     for name in models:
         table.add_column(Text(name), justify="right", style="bold" if name == "candidate" else "")
-    for metric in kinds.get(spec.kind).metrics:
+    for metric in kinds.kind_named(spec.kind).metrics:
         table.add_row(metric, *(_number(metrics.values.get(metric)) for metrics in models.values()))
     return table
 
@@ -120,23 +120,23 @@ def _interval(check: Check) -> str:
 
 
 def _facts(result: RunResult, home: Home) -> Iterator[str]:
-    found = result.evidence
+    evidence = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
     if result.snapshot.corrected_rows:
         data += f", {result.snapshot.corrected_rows:,} corrected"
     if result.snapshot.deleted_rows:
         data += f", {result.snapshot.deleted_rows:,} deleted"
-    if found and found.validated.quarantined:
-        data += f", {found.validated.quarantined:,} set aside"
+    if evidence and evidence.validated.quarantined:
+        data += f", {evidence.validated.quarantined:,} set aside"
     yield f"data      {data}"
-    if found:
-        yield f"          {home.store.root / found.validated.report_path / 'index.html'}"
-        yield from (f"warning   {warning}" for warning in found.validated.warnings)
-        model = f"{found.trained.base}, {found.trained.epochs:g} epochs in {found.trained.precision}"
-        yield f"model     {model}, best after {found.trained.best_epoch:g}"
-        yield from (f"          {remark}" for remark in found.trained.remarks)
-        yield f"package   {found.package.precision}, {found.package.size_bytes / 1e6:.1f} MB"
-        yield from (f"          {remark}" for remark in found.package.remarks)
+    if evidence:
+        yield f"          {home.store.root / evidence.validated.report_path / 'index.html'}"
+        yield from (f"warning   {warning}" for warning in evidence.validated.warnings)
+        model = f"{evidence.trained.base}, {evidence.trained.epochs:g} epochs in {evidence.trained.precision}"
+        yield f"model     {model}, best after {evidence.trained.best_epoch:g}"
+        yield from (f"          {remark}" for remark in evidence.trained.remarks)
+        yield f"package   {evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB"
+        yield from (f"          {remark}" for remark in evidence.package.remarks)
     if result.report:
         yield f"report    {home.store.root / result.report.path}"
     yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(

@@ -33,7 +33,7 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
     environment.prepare(home)
     from perennial.registry import tracking
 
-    tracking.check(home)
+    tracking.check_mlflow(home)
     servers = []
     mlflow_page = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not mlflow_page.startswith("http"):

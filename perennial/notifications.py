@@ -76,9 +76,9 @@ def link(spec: PipelineSpec, home: Home, result: RunResult) -> str | None:
     if spec.notify.report_url is None:
         return f"{home.store.root / path} on {log.here()}" if path else None
     values = {"model": result.model, "version": result.version, "run_id": result.run_id, "report": path}
-    known = {name: quote(value) for name, value in values.items() if value is not None}
+    values_quoted = {name: quote(value) for name, value in values.items() if value is not None}
     try:
-        return spec.notify.report_url.format(**known)
+        return spec.notify.report_url.format(**values_quoted)
     except KeyError:
         return None
 
@@ -88,8 +88,8 @@ def events(entry: RunEntry, before: Sequence[RunEntry], stale_after: int) -> Ite
     if entry.status not in (*UNSUCCESSFUL, "promoted"):
         return
     barren = _barren(before) if entry.status in UNSUCCESSFUL else []
-    told = {_gist(run.sentence) for run in _unbroken_failures(before)}
-    if entry.status != "failed" or _gist(entry.sentence) not in told:
+    gists = {_gist(run.sentence) for run in _unbroken_failures(before)}
+    if entry.status != "failed" or _gist(entry.sentence) not in gists:
         yield entry.status
     if entry.status in UNSUCCESSFUL and (len(barren) + 1) % stale_after == 0:
         yield "stale"
@@ -97,13 +97,13 @@ def events(entry: RunEntry, before: Sequence[RunEntry], stale_after: int) -> Ite
 
 def _barren(before: Sequence[RunEntry]) -> list[RunEntry]:
     """The runs without success since the last success; those that had nothing to do say nothing about it."""
-    found: list[RunEntry] = []
+    barren: list[RunEntry] = []
     for run in before:
         if run.status in ("promoted", "observed"):
             break
         if run.status in UNSUCCESSFUL:
-            found.append(run)
-    return found
+            barren.append(run)
+    return barren
 
 
 def _unbroken_failures(before: Sequence[RunEntry]) -> Iterator[RunEntry]:
@@ -123,8 +123,8 @@ def _messages(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | Non
         before = [run for run in log.recent(home, spec.name, HISTORY) if run != entry]
     except RegistryError:
         before = []  # better told twice than never
-    found = [event for event in events(entry, before, spec.notify.stale_after_runs) if event in spec.notify.on]
-    return [_message(event, entry, len(_barren(before)) + 1, report) for event in found]
+    wanted = [event for event in events(entry, before, spec.notify.stale_after_runs) if event in spec.notify.on]
+    return [_message(event, entry, len(_barren(before)) + 1, report) for event in wanted]
 
 
 def _message(event: str, entry: RunEntry, barren: int, report: str | None) -> Message:

@@ -4,11 +4,9 @@ from prefect import task
 
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.evaluation import gates
-from perennial.evaluation import package_evaluation as judging
-from perennial.evaluation.report import run_report as reporting
-from perennial.export import linear_cascade as cascades
-from perennial.export import onnx_package, sample
+from perennial.evaluation import gates, package_evaluation
+from perennial.evaluation.report import run_report
+from perennial.export import linear_cascade, onnx_package, sample
 from perennial.records.data import EncodedData, ValidatedData
 from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
@@ -17,7 +15,7 @@ from perennial.records.run import Evidence, Report
 from perennial.records.training import StartingPoint, TrainedModel
 from perennial.settings.export import CascadeSpec, StudentSpec
 from perennial.settings.pipeline import PipelineSpec
-from perennial.training import finetuning as training
+from perennial.training import finetuning
 from perennial.training.distillation import student_training
 from tasks.retrying import STEP
 
@@ -28,7 +26,7 @@ def finetune(
 ) -> TrainedModel:
     """Fine-tune the base model or the champion, or resume where a killed run stopped."""
     with progress.step("finetune"):
-        return training.finetune(spec, data, validated, home, start)
+        return finetuning.finetune(spec, data, validated, home, start)
 
 
 @task(name="distill", **STEP)
@@ -50,7 +48,7 @@ def distill(
 def export(spec: PipelineSpec, model: TrainedModel, data: ValidatedData, home: Home) -> OnnxPackage:
     """Make the package that is judged and served."""
     with progress.step("export"):
-        inputs, targets = sample.of(spec, data, home.store)
+        inputs, targets = sample.validation_sample(spec, data, home.store)
         return onnx_package.export(spec, model, inputs, targets, home, data_digest=data.digest)
 
 
@@ -60,8 +58,8 @@ def cascade(
 ) -> OnnxPackage:
     """Put a linear model before the transformer in its package."""
     with progress.step("cascade"):
-        inputs, targets = sample.of(spec, data, home.store)
-        return cascades.put_before(spec, wanted, package, encoded, inputs, targets, home)
+        inputs, targets = sample.validation_sample(spec, data, home.store)
+        return linear_cascade.put_before(spec, wanted, package, encoded, inputs, targets, home)
 
 
 @task(name="evaluate", **STEP)
@@ -70,7 +68,7 @@ def evaluate(
 ) -> Evaluation:
     """Judge the package beside the champion and the baselines."""
     with progress.step("evaluate"):
-        return judging.evaluate(spec, package, data, champion, home)
+        return package_evaluation.evaluate(spec, package, data, champion, home)
 
 
 @task(name="decide", **STEP)
@@ -84,4 +82,4 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
 def report(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
     """Make the page about the run."""
     with progress.step("report"):
-        return reporting.make(spec, evidence, home)
+        return run_report.make_report(spec, evidence, home)

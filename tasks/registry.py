@@ -49,7 +49,7 @@ def find_start(spec: PipelineSpec, champion: Champion | None, home: Home) -> Sta
     if spec.training.start_from == "base":
         return None
     with progress.step("start"):
-        return starting_point.find(spec, champion, home)
+        return starting_point.find_starting_point(spec, champion, home)
 
 
 @task(name="register", **RETRIED)

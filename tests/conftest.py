@@ -78,5 +78,5 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
         environment.delenv("MLFLOW_REGISTRY_URI", raising=False)
-        tracking.check(home)
+        tracking.check_mlflow(home)
     return home.mlflow / "mlflow.db"

@@ -6,9 +6,9 @@ from typing import Any
 
 import tiny_pipeline
 
-from perennial.evaluation.report.drift import Drift, Side
+from perennial.evaluation.report.drift import DataDrift, Side
 from perennial.evaluation.report.material import Material
-from perennial.kinds import get
+from perennial.kinds import kind_named
 from perennial.metrics.calibration import Bin
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
 from perennial.records.decision import Check, Decision, Outcome, Verdict
@@ -197,7 +197,7 @@ def material(labels: Sequence[str] = LABELS, **changes: Any) -> Material:
     shares = [(30 - abs(place - 9)) / 500 for place in range(30)]
     new = Side(4000, {label: 1000 + 300 * place for place, label in enumerate(labels)}, 84, tuple(shares))
     old = Side(8000, dict.fromkeys(labels, 2600), 71, tuple(shares[3:] + shares[:3]))
-    metric = get("text-classification").selection_metric
+    metric = kind_named("text-classification").selection_metric
     history = [{"epoch": step / 10, "loss": 1.1 / (1 + step / 9), "step": step} for step in range(1, 41)]
     history += [
         {"epoch": e, f"eval_{metric}": 0.7 + 0.05 * e - (e > 3) * 0.06, "eval_log_loss": 0.9 / e} for e in (1, 2, 3, 4)
@@ -208,7 +208,7 @@ def material(labels: Sequence[str] = LABELS, **changes: Any) -> Material:
         "reliability": {"candidate": bins, "champion": later},
         "history": history,
         "set_aside": {"text is blank": 17, "label is not in data.labels": 13},
-        "drift": Drift(new, old, tuple(float(10 * place) for place in range(31))),
+        "drift": DataDrift(new, old, tuple(float(10 * place) for place in range(31))),
         "bounds": {
             "length: shortest quarter": "3 to 41 characters",
             "time: oldest quarter": "June to July",

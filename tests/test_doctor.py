@@ -11,7 +11,7 @@ import pytest
 
 from perennial import doctor
 from perennial.core.home import Home
-from perennial.doctor import Finding, Health, home_folder, installation, schedules, services
+from perennial.doctor import Health, HealthFinding, home_folder, installation, schedules, services
 from perennial.records.data import Part
 from perennial.scheduling import ticks
 
@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-def only(findings: Iterator[Finding]) -> Finding:
+def only(findings: Iterator[HealthFinding]) -> HealthFinding:
     (finding,) = findings
     return finding
 
@@ -63,7 +63,7 @@ def test_examine_looks_at_everything_and_leaves_nothing(home: Home, monkeypatch:
 
 
 def test_a_check_that_fails_is_a_finding(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Home) -> Iterator[Finding]:
+    def broken(_: Home) -> Iterator[HealthFinding]:
         raise RuntimeError("a secret")
 
     monkeypatch.setattr(doctor, "CHECKS", {"something": broken})

@@ -89,13 +89,13 @@ def live(spec: PipelineSpec, home: Home, statuses: Sequence[tuple[str, str]], re
     first = len(log.recent(home, "news", 1000))
     for number, (status, sentence) in enumerate(statuses, first):
         entry = run(status, sentence, number)
-        log.note(home, entry)
+        log.note_run(home, entry)
         tell(spec, home, entry, report)
 
 
 def test_a_promotion_is_told_with_its_reason_and_a_link(home: Home, hook: Webhook) -> None:
     entry = run("promoted", "All 5 checks passed.", version="4", trigger=Trigger(kind="drift", detail="labels shifted"))
-    log.note(home, entry)
+    log.note_run(home, entry)
     tell(pipeline(), home, entry, "https://mlflow.example/#/models/news/versions/4")
     (message,) = hook.sent
     assert message["title"] == "news: promoted, version 4"

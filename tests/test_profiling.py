@@ -81,7 +81,7 @@ def test_seconds_are_shared_out_by_what_was_seen() -> None:
 
 
 def test_the_files_tell_the_same(tmp_path: Path) -> None:
-    page = flame.write(MADE, tmp_path / "made", "tiny <1>").read_text(encoding="utf-8")
+    page = flame.write_profile(MADE, tmp_path / "made", "tiny <1>").read_text(encoding="utf-8")
     assert "tiny &lt;1&gt;" in page
     assert "a:&lt;lambda&gt; 12.5%" in page
     assert len(re.findall('<div class="box"', page)) == page.count("</div>") - 1 == 7

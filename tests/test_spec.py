@@ -179,7 +179,7 @@ def test_the_folder_is_no_setting() -> None:
 
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_says_what_it_measures(name: str) -> None:
-    kind = kinds.get(name)
+    kind = kinds.kind_named(name)
     assert kind.name == name
     assert kind.headline_metric in kind.metrics
     assert kind.lower_is_better <= set(kind.metrics)

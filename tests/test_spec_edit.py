@@ -25,8 +25,8 @@ WANTED: dict[str, Any] = {"epochs": 5, "learning_rate": 3.1e-4, "layer_decay": 0
 
 def written(path: Path, text: str, settings: dict[str, Any] | None = None) -> tuple[str, PipelineSpec]:
     path.write_bytes(text.encode("utf-8"))
-    edit.write(path, "training", WANTED if settings is None else settings)
-    return path.read_bytes().decode("utf-8"), loader.read(path)
+    edit.write_settings(path, "training", WANTED if settings is None else settings)
+    return path.read_bytes().decode("utf-8"), loader.read_pipeline(path)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_what_lies_beside_it_still_counts_and_rights_stay(tmp_path: Path) -> Non
     path.chmod(0o640)
     (tmp_path / "behaviours.yaml").write_text("tests:\n  - broken: yes\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"behaviours\.yaml"):
-        edit.write(path, "training", WANTED)
+        edit.write_settings(path, "training", WANTED)
     (tmp_path / "behaviours.yaml").unlink()
-    edit.write(path, "training", WANTED)
+    edit.write_settings(path, "training", WANTED)
     assert path.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in tmp_path.iterdir()] == ["pipeline.yaml"]
 
@@ -101,7 +101,7 @@ def test_what_is_not_plain_is_left_alone(odd: str, tmp_path: Path) -> None:
     before = (HEAD + odd + TAIL).encode()
     path.write_bytes(before)
     with pytest.raises(SpecError, match=r"can't be changed without.*Write this into it yourself:\s+training:\s+epochs"):
-        edit.write(path, "training", WANTED)
+        edit.write_settings(path, "training", WANTED)
     assert path.read_bytes() == before
 
 

@@ -74,7 +74,7 @@ def file(tmp_path: Path) -> Path:
 
 def read(file: Path, text: str, *overrides: str) -> PipelineSpec:
     file.write_text(text, encoding="utf-8")
-    return loader.read(file, overrides)
+    return loader.read_pipeline(file, overrides)
 
 
 def refusal(file: Path, text: str, *overrides: str) -> str:
@@ -97,7 +97,7 @@ def test_the_design_documents_example_is_valid(file: Path) -> None:
     "path", sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml")), ids=lambda p: p.parent.name
 )
 def test_every_pipeline_here_is_valid_and_named_as_its_folder(path: Path) -> None:
-    assert loader.read(path).name == path.parent.name
+    assert loader.read_pipeline(path).name == path.parent.name
 
 
 BAD = [
@@ -208,19 +208,19 @@ def test_what_is_no_pipeline_is_refused(file: Path, text: str, message: str) -> 
 def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
     file.write_bytes(GOOD.encode() + b"# caf\xe9\n")
     with pytest.raises(SpecError, match=rf"is not UTF-8 \(byte {len(GOOD) + 5}\)\. Save it as UTF-8"):
-        loader.read(file)
+        loader.read_pipeline(file)
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="can't be read: No such file"):
-        loader.read(tmp_path / "nothing.yaml")
+        loader.read_pipeline(tmp_path / "nothing.yaml")
     with pytest.raises(SpecError, match="can't be read: Is a directory"):
-        loader.read(tmp_path)
+        loader.read_pipeline(tmp_path)
 
 
 def test_a_byte_order_mark_is_fine(file: Path) -> None:
     file.write_text(GOOD, encoding="utf-8-sig")
-    assert loader.read(file).name == "news"
+    assert loader.read_pipeline(file).name == "news"
 
 
 def test_anchors_and_merges_are_fine(file: Path) -> None:
@@ -313,27 +313,27 @@ def test_a_pipeline_is_found_by_name_folder_and_file(place: Path) -> None:
         str(file.parent),
         str(file),
     ):
-        assert loader.find(name).resolve() == file.resolve()
+        assert loader.find_pipeline(name).resolve() == file.resolve()
 
 
 def test_a_pipeline_in_the_home_folder_is_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(place))
-    assert loader.find("~/pipelines/spam") == place / "pipelines" / "spam" / "pipeline.yaml"
+    assert loader.find_pipeline("~/pipelines/spam") == place / "pipelines" / "spam" / "pipeline.yaml"
 
 
 def test_an_unknown_pipeline_is_answered_with_the_nearest(place: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        loader.find("sentimnet")
+        loader.find_pipeline("sentimnet")
     assert "Did you mean 'sentiment'? There are: sentiment, spam." in str(caught.value)
     assert "perennial init" in str(caught.value)
     with pytest.raises(SpecError, match="There are: sentiment, spam"):
-        loader.find("zzz")
+        loader.find_pipeline("zzz")
 
 
 def test_without_pipelines_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError, match="There is no folder pipelines/ here"):
-        loader.find("sentiment")
+        loader.find_pipeline("sentiment")
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_without_pipelines_that_is_said(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_a_name_that_can_be_no_file_is_refused(place: Path, name: str) -> None:
     with pytest.raises(SpecError, match="There is no pipeline"):
-        loader.find(name)
+        loader.find_pipeline(name)
 
 
 GROUPS: list[tuple[str, type[BaseModel]]] = [
@@ -416,7 +416,7 @@ def test_any_text_is_read_or_refused_clearly(text: str, tmp_path_factory: pytest
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(SpecError):
-        loader.read(file)
+        loader.read_pipeline(file)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -49,7 +49,7 @@ def write_tiny_model(folder: Path) -> TrainedModel:
     import torch
     from transformers import BertConfig, BertModel
 
-    from perennial.training.model import MeanPooled, save, without_pooler
+    from perennial.training.model import MeanPooled, save_model, without_pooler
 
     folder.mkdir(parents=True)
     size = write_tiny_tokenizer(folder / "tokenizer.json")
@@ -69,7 +69,7 @@ def write_tiny_model(folder: Path) -> TrainedModel:
             if "LayerNorm" not in name:
                 value.mul_(6.0)
         model.head.bias.zero_()
-    save(model, folder)
+    save_model(model, folder)
     (folder / "training.json").write_text(json.dumps({"kind": "text-classification", "labels": TINY_LABELS}))
     return TrainedModel(
         digest=digest.of_file(folder / "model.safetensors"),

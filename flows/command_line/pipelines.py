@@ -30,7 +30,7 @@ def run(
         from perennial.core.home import Home
         from perennial.pipeline_file import loader
 
-        spec = loader.read(loader.find(pipeline), overrides or ())
+        spec = loader.read_pipeline(loader.find_pipeline(pipeline), overrides or ())
         home = Home.from_environment()
         environment.prepare(home)
         from flows import console, prefect_server, preload, summary
@@ -38,11 +38,11 @@ def run(
 
         prefect_server.embed(home, meanwhile=preload.for_a_run)
         from flows.retrain import retrain
-        from flows.run_record import remembered
+        from flows.run_record import recorded
         from perennial.records.run import Trigger
 
         with console.watched(), profiled(profile, spec.name, home):
-            result = remembered(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
+            result = recorded(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
         if as_json:
             print_json(summary.as_json(result, home))
         else:
@@ -82,11 +82,11 @@ def init(
 ) -> None:
     """Look at a file of labelled text and write pipelines/NAME/pipeline.yaml for it."""
     with reported(as_json, name):
-        from perennial import init as starting
+        from perennial.init import plan, write_pipeline
         from perennial.pipeline_file.loader import PIPELINES
 
         with watching(as_json):
-            guess = starting.plan(
+            guess = plan(
                 name,
                 data,
                 kind=kind,
@@ -101,7 +101,7 @@ def init(
                 slices=slices,
                 delimiter=delimiter,
             )
-            path = starting.write(guess, PIPELINES / name, force=force)
+            path = write_pipeline(guess, PIPELINES / name, force=force)
         if as_json:
             print_json({**guess.as_json(), "path": str(path), "next": f"perennial run {name}"})
         else:
@@ -138,11 +138,11 @@ def tune(
         from flows.commands import tune
 
         with watching(as_json):
-            found, written = tune.tune(pipeline, overrides or (), trials, minutes, seed, write=write)
+            tuned, written = tune.tune(pipeline, overrides or (), trials, minutes, seed, write=write)
         if as_json:
-            print_json(tune.as_json(found, written))
+            print_json(tune.as_json(tuned, written))
         else:
-            tune.show(found, pipeline, written)
+            tune.show(tuned, pipeline, written)
 
 
 def predict(
@@ -230,11 +230,11 @@ def drift(
         from flows.commands import drift
 
         with watching(as_json):
-            found, is_armed = drift.look(pipeline)
+            finding, is_armed = drift.look(pipeline)
         if as_json:
-            print_json(drift.as_json(found, is_armed))
+            print_json(drift.as_json(finding, is_armed))
         else:
-            drift.show(found, is_armed)
+            drift.show(finding, is_armed)
 
 
 def schedule(
@@ -264,11 +264,11 @@ def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and how to mend it. Exit code 1 if something is."""
     with reported(as_json):
         from flows.commands import doctor
-        from perennial import doctor as checking
         from perennial.core.home import Home
+        from perennial.doctor import examine
 
         with watching(as_json):
-            findings = checking.examine(Home.from_environment())
+            findings = examine(Home.from_environment())
         if as_json:
             print_json(doctor.as_json(findings))
         else:

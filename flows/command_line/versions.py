@@ -87,12 +87,12 @@ def decide(
         from flows.commands import decide
 
         with watching(as_json):
-            found = decide.decide(run, version, pipeline)
+            redecided = decide.decide(run, version, pipeline)
         if as_json:
-            print_json(decide.as_json(found))
+            print_json(decide.as_json(redecided))
         else:
-            decide.show(found)
-        raise typer.Exit(OUTCOME_CODES[found.decision.outcome.value])
+            decide.show(redecided)
+        raise typer.Exit(OUTCOME_CODES[redecided.decision.outcome.value])
 
 
 def report(
@@ -110,13 +110,13 @@ def report(
         from flows.commands import report
 
         with watching(as_json):
-            found = report.find(run, version, out)
+            page = report.fetch_report(run, version, out)
         if as_json:
-            print_json(report.as_json(found))
+            print_json(report.as_json(page))
             return
-        typer.echo(found.path)  # in one line, however long, so that it can be copied
+        typer.echo(page.path)  # in one line, however long, so that it can be copied
         if open_page:
-            report.open_page(found.path)
+            report.open_page(page.path)
 
 
 def approve(
@@ -164,7 +164,7 @@ def rollback(
         from flows.commands import registry
 
         with watching(as_json):
-            done = registry.rollback(model, to, reason)
+            done = registry.roll_back(model, to, reason)
         answer(registry.rolled_back_as_json(done), registry.rolled_back_in_words(done), as_json)
 
 
@@ -223,11 +223,11 @@ def runs(
     with reported(as_json, pipeline):
         from flows.commands import runs
 
-        name, found = runs.recent(pipeline, limit)
+        name, entries = runs.recent(pipeline, limit)
         if as_json:
-            print_json(runs.as_json(name, found))
+            print_json(runs.as_json(name, entries))
         else:
-            runs.show(name, found)
+            runs.show(name, entries)
 
 
 def reproduce(
@@ -257,12 +257,12 @@ def reproduce(
         from flows.commands import reproduce
 
         with watching(as_json):
-            found = reproduce.reproduce(model, version, pipeline, into, tolerance)
+            reproduced = reproduce.reproduce(model, version, pipeline, into, tolerance)
         if as_json:
-            print_json(reproduce.as_json(found))
+            print_json(reproduce.as_json(reproduced))
         else:
-            reproduce.show(found)
-        raise typer.Exit(4 if found.sameness.value == "different" else 0)
+            reproduce.show(reproduced)
+        raise typer.Exit(4 if reproduced.sameness.value == "different" else 0)
 
 
 def gc(

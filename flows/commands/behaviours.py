@@ -30,7 +30,7 @@ class Behaved:
 
     def __init__(self, spec: PipelineSpec, asked: dict[str, list[Asked]]) -> None:
         self.spec = spec
-        self.figures = behaviour_tests.figures(spec, asked)
+        self.figures = behaviour_tests.behaviour_figures(spec, asked)
         self.failing = {name: [one for one in some if not one.passed] for name, some in asked.items()}
 
     @property
@@ -41,7 +41,7 @@ class Behaved:
 
 def ask(pipeline: str, version: str | None) -> Behaved:
     """Ask `version` (None: the champion) the behavioural tests that `pipeline` has now."""
-    spec = loader.read(loader.find(pipeline))
+    spec = loader.read_pipeline(loader.find_pipeline(pipeline))
     if not spec.behaviours.tests:
         raise SpecError(
             f"The pipeline {spec.name!r} has no behavioural tests.",
@@ -49,14 +49,14 @@ def ask(pipeline: str, version: str | None) -> Behaved:
         )
     with progress.step("behaviours"):
         home = Home.from_environment()
-        found = versions.package(home, spec.name, version)
-        predictor = Predictor(home.store.root / found.path, digest=found.package_digest)
+        package = versions.package(home, spec.name, version)
+        predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
         if predictor.package.kind != spec.kind:
             raise SpecError(
                 f"The model is of the kind {predictor.package.kind}, its pipeline now of the kind {spec.kind}.",
                 remedy="Name a --version of the pipeline's kind.",
             )
-        return Behaved(spec, behaviour_tests.ask(spec, predictor, _heard))
+        return Behaved(spec, behaviour_tests.ask_cases(spec, predictor, _heard))
 
 
 def is_reached(figures: BehaviourFigures) -> bool:
@@ -92,7 +92,7 @@ def show(behaved: Behaved) -> None:
 
 
 def _show_failing(console: Console, spec: PipelineSpec, name: str, some: Sequence[Asked]) -> None:
-    decoder = decoders.get(spec.kind)
+    decoder = decoders.decoder_named(spec.kind)
     if some:
         console.print(Text(f"\n{name}: {len(some)} failed", "bold"))
     for one in some[:SHOWN]:
@@ -105,8 +105,8 @@ def _show_failing(console: Console, spec: PipelineSpec, name: str, some: Sequenc
 
 def _answered(decoder: Decoder, texts: Sequence[str], answer: Prediction, before: str = "  ") -> Text:
     marks = [f"{texts[0][start:end]} {label}" for start, end, label in decoder.marked(answer)]
-    told = decoder.in_words(answer) or ", ".join(marks) or "nothing"
-    return Text(before + " | ".join(texts)).append(f"  {told}", "yellow")
+    answer_text = decoder.in_words(answer) or ", ".join(marks) or "nothing"
+    return Text(before + " | ".join(texts)).append(f"  {answer_text}", "yellow")
 
 
 def _heard(done: int, total: int) -> None:

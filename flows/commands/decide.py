@@ -13,7 +13,7 @@ from perennial.promotion.redecide import Redecided
 
 def decide(run: str, version: str | None, pipeline: str | None) -> Redecided:
     """Make the decision on a run, a version, or the answers in a folder again."""
-    spec = loader.read(loader.find(pipeline)) if pipeline else None
+    spec = loader.read_pipeline(loader.find_pipeline(pipeline)) if pipeline else None
     with progress.step("decide"):
         if version is None and Path(run).is_dir():
             if spec is None:
@@ -21,34 +21,37 @@ def decide(run: str, version: str | None, pipeline: str | None) -> Redecided:
                     f"{run} is a folder with answers, which does not say by which gates to judge them.",
                     remedy="Name the pipeline: --pipeline NAME.",
                 )
-            return redecide.of_folder(Path(run), spec)
-        return redecide.of_version(Home.from_environment(), run, version, spec)
+            return redecide.redecide_folder(Path(run), spec)
+        return redecide.redecide_version(Home.from_environment(), run, version, spec)
 
 
-def as_json(found: Redecided) -> dict[str, Any]:
+def as_json(redecided: Redecided) -> dict[str, Any]:
     """The decision as one JSON-ready object."""
-    return {"status": "done", **found.model_dump(mode="json")}
+    return {"status": "done", **redecided.model_dump(mode="json")}
 
 
-def show(found: Redecided) -> None:
+def show(redecided: Redecided) -> None:
     """The decision as a page for people."""
     from rich.console import Console
 
     from flows import summary
 
     console = Console()
-    console.print(_in_words(found), markup=False, highlight=False)
-    console.print("\n".join(f"  {reason}" for reason in found.decision.reasons) + "\n", markup=False, highlight=False)
-    console.print(summary.checks(found.decision))
+    console.print(_in_words(redecided), markup=False, highlight=False)
+    console.print(
+        "\n".join(f"  {reason}" for reason in redecided.decision.reasons) + "\n", markup=False, highlight=False
+    )
+    console.print(summary.checks(redecided.decision))
 
 
-def _in_words(found: Redecided) -> str:
-    came = f"{found.name[:1].upper()}{found.name[1:]}: {found.decision.outcome.value}"
-    if found.agrees:
-        return f"{came}, the very decision that is registered ({found.decision.digest[:12]}…)."
-    if found.agrees is False:
+def _in_words(redecided: Redecided) -> str:
+    came = f"{redecided.name[:1].upper()}{redecided.name[1:]}: {redecided.decision.outcome.value}"
+    if redecided.agrees:
+        return f"{came}, the very decision that is registered ({redecided.decision.digest[:12]}…)."
+    if redecided.agrees is False:
         return (
-            f"{came}, and this is NOT the decision that is registered: its digest is {found.decision.digest[:12]}…, "
-            f"{(found.registered or 'none')[:12]}… was registered. Either was made by another Perennial, or changed."
+            f"{came}, and this is NOT the decision that is registered: its digest is "
+            f"{redecided.decision.digest[:12]}…, {(redecided.registered or 'none')[:12]}… was registered. Either was "
+            "made by another Perennial, or changed."
         )
-    return f"{came}, by the gates that were named ({found.decision.digest[:12]}…)."
+    return f"{came}, by the gates that were named ({redecided.decision.digest[:12]}…)."

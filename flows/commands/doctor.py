@@ -7,17 +7,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perennial.doctor import Finding, Health
+from perennial.doctor import Health, HealthFinding
 
 MARKS = {Health.OK: "[green]✓", Health.WARNING: "[yellow]!", Health.PROBLEM: "[red]✗"}
 
 
-def is_ill(findings: Sequence[Finding]) -> bool:
+def is_ill(findings: Sequence[HealthFinding]) -> bool:
     """Whether something is wrong, not just worth a look."""
     return any(finding.status is Health.PROBLEM for finding in findings)
 
 
-def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+def as_json(findings: Sequence[HealthFinding]) -> dict[str, Any]:
     """The findings as one JSON-ready object."""
     return {
         "status": "problem" if is_ill(findings) else "ok",
@@ -25,7 +25,7 @@ def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def show(findings: Sequence[Finding]) -> None:
+def show(findings: Sequence[HealthFinding]) -> None:
     """A line for each finding, and under it what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:

@@ -4,7 +4,7 @@ from typing import Any
 
 from perennial.core.home import Home
 from perennial.monitoring import drift
-from perennial.monitoring.drift import DriftFinding, Window
+from perennial.monitoring.drift import DriftFinding, DriftWindow
 from perennial.pipeline_file import loader
 from perennial.settings.drift import TriggersSpec
 
@@ -13,54 +13,59 @@ UNARMED = "There is no `triggers` in its pipeline.yaml: this is by the default s
 
 def look(pipeline: str) -> tuple[DriftFinding, bool]:
     """What drift there is, and whether the pipeline has triggers; without them, the default ones are meant."""
-    spec = loader.read(loader.find(pipeline))
+    spec = loader.read_pipeline(loader.find_pipeline(pipeline))
     is_armed = spec.triggers is not None
     if not is_armed:
         spec = spec.model_copy(update={"triggers": TriggersSpec()}).located(spec.folder)
-    return drift.examine(spec, Home.from_environment()), is_armed
+    return drift.examine_drift(spec, Home.from_environment()), is_armed
 
 
-def as_json(found: DriftFinding, is_armed: bool) -> dict[str, Any]:
+def as_json(finding: DriftFinding, is_armed: bool) -> dict[str, Any]:
     """The finding as one JSON-ready object; it is only looked at here, so nothing starts."""
-    return {"status": "done", **found.model_dump(mode="json"), "retrain": found.retrain and is_armed, "armed": is_armed}
+    return {
+        "status": "done",
+        **finding.model_dump(mode="json"),
+        "retrain": finding.retrain and is_armed,
+        "armed": is_armed,
+    }
 
 
-def show(found: DriftFinding, is_armed: bool) -> None:
+def show(finding: DriftFinding, is_armed: bool) -> None:
     """The finding as a table for people."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console()
-    if found.windows:
-        console.print(_table(found))
+    if finding.windows:
+        console.print(_table(finding))
         console.print()
-    due = "A run is due: " if found.retrain and is_armed else ""
-    reason = f"{due}{found.reason}" if due or not found.retrain else f"Drifted: {found.reason}"
-    console.print(Text(reason.rstrip(".") + ".", style="yellow" if found.retrain or not found.is_measured else ""))
-    if not is_armed and found.is_measured:
+    due = "A run is due: " if finding.retrain and is_armed else ""
+    reason = f"{due}{finding.reason}" if due or not finding.retrain else f"Drifted: {finding.reason}"
+    console.print(Text(reason.rstrip(".") + ".", style="yellow" if finding.retrain or not finding.is_measured else ""))
+    if not is_armed and finding.is_measured:
         console.print(UNARMED, markup=False, highlight=False)
 
 
-def _table(found: DriftFinding) -> Any:
+def _table(finding: DriftFinding) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    names = [name for name in found.limits if any(name in window.figures for window in found.windows)]
+    names = [name for name in finding.limits if any(name in window.figures for window in finding.windows)]
     table = Table(box=None, pad_edge=False)
     for heading in ("window", "rows", "from", "to"):
         table.add_column(heading, no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    limits = (f"{found.limits[name]:g}" for name in names)
+    limits = (f"{finding.limits[name]:g}" for name in names)
     table.add_row("limit", *[""] * 3, *limits, style="dim")
-    for window in found.windows:
+    for window in finding.windows:
         times = ("—" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in (window.since, window.until))
-        cells = (_cell(window, name, found.limits[name]) for name in names)
+        cells = (_cell(window, name, finding.limits[name]) for name in names)
         table.add_row(str(window.number), f"{window.rows:,}", *map(Text, times), *cells)
     return table
 
 
-def _cell(window: Window, name: str, limit: float) -> Any:
+def _cell(window: DriftWindow, name: str, limit: float) -> Any:
     from rich.text import Text
 
     value = window.figures.get(name)

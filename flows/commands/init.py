@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perennial.init import Choice, Guess
+from perennial.init import ColumnChoice, Guess
 from perennial.init.column_choice import option
 
 
@@ -37,5 +37,5 @@ def _learned(guess: Guess) -> str:
     return f"{len(guess.labels)} label{'s' * (len(guess.labels) != 1)}"
 
 
-def _cells(choice: Choice) -> tuple[str, str, str]:
+def _cells(choice: ColumnChoice) -> tuple[str, str, str]:
     return choice.column or "—", choice.reason, ", ".join(choice.alternatives)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from flows.console import Lines
+from flows.console import StepLines
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.home import Home
@@ -48,9 +48,9 @@ def answer(
             remedy=f'Example: perennial predict {model} "a text", or --data FILE, or pipe lines into it.',
         )
     home = Home.from_environment()
-    with progress.heard_by(Lines(Console(stderr=True))):
-        found = versions.package(home, model, version)
-    predictor = Predictor(home.store.root / found.path, digest=found.package_digest)
+    with progress.heard_by(StepLines(Console(stderr=True))):
+        package = versions.package(home, model, version)
+    predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)
     else:
@@ -76,7 +76,7 @@ def _as_columns(predictor: Predictor, given: list[str]) -> dict[str, list[str]]:
             f"This model reads {len(roles)} texts together ({', '.join(roles)}), and {len(given)} were given.",
             remedy="Give them one after the other, each in quotes.",
         )
-    return {role: given[place :: len(roles)] for place, role in enumerate(roles)}
+    return {role: given[index :: len(roles)] for index, role in enumerate(roles)}
 
 
 def _answer_rows(
@@ -88,7 +88,7 @@ def _answer_rows(
     out: Path | None,
 ) -> None:
     stdin = sys.stdin.buffer if data is None else None
-    with _output(out) as file, progress.heard_by(Lines(Console(stderr=True))):
+    with _output(out) as file, progress.heard_by(StepLines(Console(stderr=True))):
         read = predictor.decoder.columns
         for chunk in unlabelled.rows_of(
             data, stdin=stdin, column=column, read=read, preferred=preferred, delimiter=delimiter
@@ -101,7 +101,7 @@ def _answer_rows(
 def _columns(model: str) -> dict[str, str]:
     """The columns of the pipeline of the same name, if it is here."""
     try:
-        columns = loader.read(loader.find(model)).data.columns
+        columns = loader.read_pipeline(loader.find_pipeline(model)).data.columns
     except SpecError:
         return {}
     return {role: name for role, name in columns.model_dump().items() if isinstance(name, str)}

@@ -28,7 +28,7 @@ def profiled(wanted: bool, pipeline: str, home: Home) -> Iterator[None]:
             # Also of a run that failed or was cut short: that may be why somebody looks.
             profile = sampler.stop()
             folder = home.root / FOLDER / f"{pipeline}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            page = flame.write(profile, folder, f"{pipeline}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+            page = flame.write_profile(profile, folder, f"{pipeline}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
             console = Console(stderr=True)
             console.print(table(profile))
             console.print(f"The flame graph is {page}", soft_wrap=True, markup=False, highlight=False)

@@ -9,15 +9,13 @@ from typing import Any
 from perennial.core import progress
 from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
-from perennial.promotion import approval, conclusion, reconciliation, transfer
-from perennial.promotion import rollback as rolling
+from perennial.promotion import approval, conclusion, reconciliation, rollback, transfer
 from perennial.promotion.conclusion import Conclusion
 from perennial.promotion.reconciliation import Keep, Reconciled
 from perennial.promotion.rollback import RolledBack
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
-from perennial.registry import agreement, aliases, tracking
-from perennial.registry import history as past
+from perennial.registry import agreement, aliases, history, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
@@ -48,11 +46,11 @@ def reject(model: str, version: str | None, reason: str) -> Conclusion:
         return approval.reject(Home.from_environment(), model, version, reason)
 
 
-def rollback(model: str, to: str | None, reason: str) -> RolledBack:
+def roll_back(model: str, to: str | None, reason: str) -> RolledBack:
     """Let a former champion serve again."""
     _check_reason(reason)
     with progress.step("rollback"):
-        return rolling.rollback(Home.from_environment(), model, to, reason)
+        return rollback.rollback(Home.from_environment(), model, to, reason)
 
 
 def as_json(ended: Conclusion) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def as_json(ended: Conclusion) -> dict[str, Any]:
 def in_words(ended: Conclusion) -> str:
     """How it ended, in sentences."""
     head = f"{ended.model}: {ended.status.value}, version {ended.version}."
-    serving = "" if ended.status is Status.PROMOTED else f"Champion is {past.named(ended.champion)}."
+    serving = "" if ended.status is Status.PROMOTED else f"Champion is {history.named(ended.champion)}."
     copied = f"At {ended.target}; it was {ended.origin}." if isinstance(ended, Transferred) else ""
     return " ".join(part for part in (head, *ended.reasons, serving, copied) if part)
 
@@ -79,7 +77,7 @@ def rolled_back_in_words(done: RolledBack) -> str:
     """Which version serves now, in a sentence."""
     if not done.moved:
         return f"{done.model}: version {done.version} is champion already; nothing was done."
-    words = f"{done.model}: rolled back, version {done.version} serves now; before it was {past.named(done.before)}."
+    words = f"{done.model}: rolled back, version {done.version} serves now; before it was {history.named(done.before)}."
     return f"{words} {done.disagreement}".strip()
 
 
@@ -111,7 +109,7 @@ def reconciled_in_words(model: str, done: Reconciled | Disagreement | None) -> s
     if done is None or not done.disagreement:
         return f"{model}: ledger and registry agree; nothing was done."
     serving = f"version {done.version} is champion" if done.version else "there is no champion"
-    return f"{model}: {serving}, by ledger and registry; the alias was at {past.named(done.before)}."
+    return f"{model}: {serving}, by ledger and registry; the alias was at {history.named(done.before)}."
 
 
 def show_history(model: str, *, as_json: bool) -> None:
@@ -121,10 +119,10 @@ def show_history(model: str, *, as_json: bool) -> None:
     placed, problem = _registry(Home.from_environment(), model)
     if not entries:
         raise _unknown(ledger, model, problem)
-    problem = past.unfinished(entries) or problem
-    found = past.events(entries)
+    problem = history.unfinished(entries) or problem
+    done = history.ledger_events(entries)
     if as_json:
-        events = [event.model_dump(mode="json") for event in found]
+        events = [event.model_dump(mode="json") for event in done]
         _print_json(
             {
                 "status": "done", "model": model, "registry": ledger.registry, "aliases": placed,
@@ -133,13 +131,13 @@ def show_history(model: str, *, as_json: bool) -> None:
             }
         )  # fmt: skip
     else:
-        _show(model, found, placed, str(problem) if problem else None)
+        _show(model, done, placed, str(problem) if problem else None)
 
 
 def show_champion_at(model: str, at: str, *, as_json: bool) -> None:
     """Which version was champion at a moment."""
     moment = _moment(at)
-    reign = past.at(_entries(model), moment)
+    reign = history.reign_at(_entries(model), moment)
     if as_json:
         said = reign.model_dump(mode="json")
         _print_json({"status": "done", "model": model, "at": moment.isoformat(), **said})
@@ -179,7 +177,7 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
         return None, f"Whether the registry agrees is not known: {error.problem}"
 
 
-def _show(model: str, found: Sequence[Event], placed: dict[str, str | None] | None, problem: str | None) -> None:
+def _show(model: str, events: Sequence[Event], placed: dict[str, str | None] | None, problem: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -187,15 +185,15 @@ def _show(model: str, found: Sequence[Event], placed: dict[str, str | None] | No
     table = Table(box=None, pad_edge=False)
     for heading in ("when (UTC)", "what", "from", "to", "by", "why"):
         table.add_column(heading, no_wrap=heading != "why")
-    for event in found[-SHOWN:]:
+    for event in events[-SHOWN:]:
         state = STATES.get(event.state)
         what = event.action.value + (f" ({state})" if state else "")
         when = f"{event.moment:%Y-%m-%d %H:%M:%S}"
         cells = (when, what, event.from_version or "—", event.to_version or "—", event.who, event.reason)
         table.add_row(*map(Text, cells), style="" if event.state is State.DONE else "dim")
     console = Console()
-    if len(found) > SHOWN:
-        console.print(f"{len(found) - SHOWN:,} older ones are left out; --json shows all.\n", highlight=False)
+    if len(events) > SHOWN:
+        console.print(f"{len(events) - SHOWN:,} older ones are left out; --json shows all.\n", highlight=False)
     console.print(table)
     if placed is not None:
         set_now = [f"{name} {version}" for name, version in placed.items() if version]
@@ -207,8 +205,8 @@ def _show(model: str, found: Sequence[Event], placed: dict[str, str | None] | No
 def _reign_in_words(model: str, moment: datetime, reign: Reign) -> str:
     when = f"{moment:%Y-%m-%d %H:%M:%SZ}"
     if reign.version is None:
-        known = f"{model} had no champion at {when}" + ("." if reign.since else ", as far as the ledger knows.")
-        return f"{known} {reign.doubt}".strip()
+        sentence = f"{model} had no champion at {when}" + ("." if reign.since else ", as far as the ledger knows.")
+        return f"{sentence} {reign.doubt}".strip()
     since = f", since {reign.since:%Y-%m-%d %H:%M:%SZ} ({reign.by.value})" if reign.since and reign.by else ""
     return f"At {when} version {reign.version} of {model} was champion{since}. {reign.doubt}".strip()
 

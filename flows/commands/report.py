@@ -11,27 +11,27 @@ from perennial.core import progress
 from perennial.core.errors import StoreError
 from perennial.core.home import Home
 from perennial.promotion import reports
-from perennial.promotion.reports import Found
+from perennial.promotion.reports import FoundReport
 
 
-def find(run: str, version: str | None, out: Path | None) -> Found:
+def fetch_report(run: str, version: str | None, out: Path | None) -> FoundReport:
     """The report, copied to `out` if that is given."""
     with progress.step("report"):
-        found = reports.find(Home.from_environment(), run, version)
+        page = reports.find_report(Home.from_environment(), run, version)
         if out is None:
-            return found
+            return page
         try:
-            shutil.copyfile(found.path, out)
+            shutil.copyfile(page.path, out)
         except OSError as error:
             raise StoreError(
                 f"The report could not be written to {out}: {error.strerror}.", remedy="Name another file with --out."
             ) from error
-        return found.model_copy(update={"path": out.resolve()})
+        return page.model_copy(update={"path": out.resolve()})
 
 
-def as_json(found: Found) -> dict[str, Any]:
+def as_json(page: FoundReport) -> dict[str, Any]:
     """Where the report is, as one JSON-ready object."""
-    return {"status": "done", **found.model_dump(mode="json")}
+    return {"status": "done", **page.model_dump(mode="json")}
 
 
 def open_page(path: Path) -> bool:

@@ -12,13 +12,13 @@ from perennial.core.errors import SpecError
 from perennial.core.home import Home
 from perennial.pipeline_file import loader
 from perennial.promotion import reproduction
-from perennial.promotion.reproduction_diff import Fact, Figure, Reproduced, Sameness
+from perennial.promotion.reproduction_diff import Agreement, Fact, FigureDiff, Reproduced
 
 SHOWN = 50
 VERDICTS = {
-    Sameness.IDENTICAL: "every digest and every figure is the same",
-    Sameness.SAME: "made from the same rows, and every metric on the test rows is within {tolerance:g}",
-    Sameness.DIFFERENT: "what was made now is not what is registered; tolerance {tolerance:g}",
+    Agreement.IDENTICAL: "every digest and every figure is the same",
+    Agreement.SAME: "made from the same rows, and every metric on the test rows is within {tolerance:g}",
+    Agreement.DIFFERENT: "what was made now is not what is registered; tolerance {tolerance:g}",
 }
 
 
@@ -31,34 +31,36 @@ def reproduce(model: str, version: str, pipeline: str | None, into: Path | None,
         return reproduction.reproduce(Home.from_environment(), model, version, scratch, folder, tolerance)
 
 
-def as_json(found: Reproduced) -> dict[str, Any]:
+def as_json(reproduced: Reproduced) -> dict[str, Any]:
     """The comparison as one JSON-ready object."""
-    return {"status": "done", **found.model_dump(mode="json")}
+    return {"status": "done", **reproduced.model_dump(mode="json")}
 
 
-def show(found: Reproduced) -> None:
+def show(reproduced: Reproduced) -> None:
     """The comparison as a page for people."""
     from rich.console import Console
 
     console = Console()
-    console.print(_in_words(found), markup=False, highlight=False)
-    for words in _remarks(found):
+    console.print(_in_words(reproduced), markup=False, highlight=False)
+    for words in _remarks(reproduced):
         console.print(words, markup=False, highlight=False)
     console.print()
-    console.print(_facts([*found.facts, *found.libraries, *([found.decision] if found.decision else [])]))
+    console.print(
+        _facts([*reproduced.facts, *reproduced.libraries, *([reproduced.decision] if reproduced.decision else [])])
+    )
     console.print()
-    told = [figure for figure in found.figures if figure.counts or not figure.is_equal]
-    console.print(_figures(told[:SHOWN], found.tolerance))
-    if rest := len(found.figures) - len(told[:SHOWN]):
-        why = "; --json shows all" if len(told) > SHOWN else " and equal"
+    shown = [figure for figure in reproduced.figures if figure.counts or not figure.is_equal]
+    console.print(_figures(shown[:SHOWN], reproduced.tolerance))
+    if rest := len(reproduced.figures) - len(shown[:SHOWN]):
+        why = "; --json shows all" if len(shown) > SHOWN else " and equal"
         console.print(f"{rest:,} more figures (labels, baselines, validation rows …) are left out{why}.")
 
 
 def _folder(model: str, pipeline: str | None) -> Path:
     if pipeline is not None:
-        return loader.find(pipeline).parent
+        return loader.find_pipeline(pipeline).parent
     with suppress(SpecError):
-        return loader.find(model).parent
+        return loader.find_pipeline(model).parent
     return Path()  # settings that name no relative paths need none
 
 
@@ -82,16 +84,16 @@ def _scratch(into: Path | None) -> Iterator[Home]:
     yield Home(into.resolve())
 
 
-def _in_words(found: Reproduced) -> str:
-    verdict = VERDICTS[found.sameness].format(tolerance=found.tolerance)
-    return f"Version {found.version} of {found.model}: {found.sameness.value.upper()}: {verdict}."
+def _in_words(reproduced: Reproduced) -> str:
+    verdict = VERDICTS[reproduced.sameness].format(tolerance=reproduced.tolerance)
+    return f"Version {reproduced.version} of {reproduced.model}: {reproduced.sameness.value.upper()}: {verdict}."
 
 
-def _remarks(found: Reproduced) -> Iterator[str]:
-    if not found.libraries_known:
+def _remarks(reproduced: Reproduced) -> Iterator[str]:
+    if not reproduced.libraries_known:
         yield "It is not written down which libraries made it."
-    if found.champion_problem:
-        yield f"The decision is not compared: the champion then can't be had. {found.champion_problem}"
+    if reproduced.champion_problem:
+        yield f"The decision is not compared: the champion then can't be had. {reproduced.champion_problem}"
 
 
 def _facts(facts: list[Fact]) -> Any:
@@ -105,7 +107,7 @@ def _facts(facts: list[Fact]) -> Any:
     return table
 
 
-def _figures(figures: list[Figure], tolerance: float) -> Any:
+def _figures(figures: list[FigureDiff], tolerance: float) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -13,11 +13,11 @@ from perennial.registry import evidence
 
 def write(pipeline: str, version: str | None, out: Path | None, limit: int) -> tuple[str, str, Reviewed]:
     """Write the file to correct; returns the model's name, the version's number and what was written."""
-    home, name = Home.from_environment(), loader.read(loader.find(pipeline)).name
+    home, name = Home.from_environment(), loader.read_pipeline(loader.find_pipeline(pipeline)).name
     with progress.step("review"):
         number, stored = evidence.evidence(home, name, version)
         path = out or Path(f"{name}-v{number}-review.csv")
-        return name, number, label_review.write(stored.spec, stored.evidence, home.store, path, limit)
+        return name, number, label_review.write_label_review(stored.spec, stored.evidence, home.store, path, limit)
 
 
 def as_json(model: str, version: str, done: Reviewed) -> dict[str, Any]:
@@ -31,12 +31,12 @@ def in_words(model: str, version: str, done: Reviewed) -> str:
         return (
             f"Version {version} of {model} contradicts the label of none of {done.looked_at:,} rows: nothing to review."
         )
-    found = (
+    sentence = (
         f"Version {version} of {model} contradicts the label of {done.found:,} of the {done.looked_at:,} test and "
         "validation rows. (Train rows it learned, so it can't judge them.)"
     )
     return (
-        f"{found} The {done.written:,} it contradicts most are in {done.path}. Write the right label, or `drop`, into "
-        "the column `label` where the given one is wrong, leave the others empty, and name the file in "
+        f"{sentence} The {done.written:,} it contradicts most are in {done.path}. Write the right label, or `drop`, "
+        "into the column `label` where the given one is wrong, leave the others empty, and name the file in "
         f"data.corrections (its path from the pipeline's folder); the next `perennial run {model}` takes it in."
     )

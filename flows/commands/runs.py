@@ -13,30 +13,30 @@ COLOURS = {"promoted": "green", "held": "yellow", "rejected": "red", "failed": "
 
 def recent(pipeline: str, limit: int) -> tuple[str, list[RunEntry]]:
     """The pipeline's name and its last runs, newest first."""
-    name = loader.read(loader.find(pipeline)).name
+    name = loader.read_pipeline(loader.find_pipeline(pipeline)).name
     return name, log.recent(Home.from_environment(), name, limit)
 
 
-def as_json(pipeline: str, found: Sequence[RunEntry]) -> dict[str, Any]:
+def as_json(pipeline: str, entries: Sequence[RunEntry]) -> dict[str, Any]:
     """The runs as one JSON-ready object."""
-    listed = [{**run.model_dump(mode="json"), "seconds": run.seconds} for run in found]
+    listed = [{**run.model_dump(mode="json"), "seconds": run.seconds} for run in entries]
     return {"status": "done", "pipeline": pipeline, "runs": listed}
 
 
-def show(pipeline: str, found: Sequence[RunEntry]) -> None:
+def show(pipeline: str, entries: Sequence[RunEntry]) -> None:
     """The runs as a table for people."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    if not found:
+    if not entries:
         console.print(f"No run of {pipeline} is remembered yet: `perennial run {pipeline}`.", markup=False)
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("started (UTC)", "took", "trigger", "status", "version", "why"):
         table.add_column(heading, no_wrap=heading not in ("trigger", "why"))
-    for run in found:
+    for run in entries:
         trigger = run.trigger.kind + (f": {run.trigger.detail}" if run.trigger.detail else "")
         status = Text(run.status, style=COLOURS.get(run.status, ""))
         when, took = f"{run.started:%Y-%m-%d %H:%M:%S}", f"{run.seconds:,.0f} s"

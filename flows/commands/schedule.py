@@ -67,19 +67,19 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     """What the command is asked for: list, pause or resume; nothing: serve. Raises SpecError when that is too much."""
     if len(asked) > 1:
         raise SpecError(f"--{' and --'.join(asked)} exclude each other.", remedy="Give one of them.")
-    found, refused = with_schedule(pipelines)
+    scheduled, refused = with_schedule(pipelines)
     if refused and asked != ["list"]:
         raise refused[0]
     home = Home.from_environment()
     environment.prepare(home)
     if not asked:
         prefect_server.embed(home, serving=True)
-        serve(found, home, at_once, as_json=as_json)
+        serve(scheduled, home, at_once, as_json=as_json)
         return
     prefect_server.join(home)
     if asked != ["list"]:
-        pause(found, paused=asked == ["pause"])
-    _print(listed(found), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
+        pause(scheduled, paused=asked == ["pause"])
+    _print(listed(scheduled), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
     if refused:
         raise typer.Exit(SpecError.exit_code)
 
@@ -106,64 +106,64 @@ def with_schedule(names: Sequence[str]) -> tuple[list[Scheduled], list[SpecError
 
     Raises SpecError when one that is named has none, or none has, and says what to write.
     """
-    paths = [loader.find(name) for name in names] or sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
+    paths = [loader.find_pipeline(name) for name in names] or sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
     specs, refused = _read(paths)
     without = [spec.name for spec in specs.values() if spec.schedule is None]
-    found = [Scheduled(path, spec, spec.schedule) for path, spec in specs.items() if spec.schedule]
-    if refused and not found:
+    scheduled = [Scheduled(path, spec, spec.schedule) for path, spec in specs.items() if spec.schedule]
+    if refused and not scheduled:
         raise refused[0]
-    if not found or (names and without):
+    if not scheduled or (names and without):
         which = f"{listing(without)} has no schedule" if without else f"There is no pipeline under {loader.PIPELINES}/"
         raise SpecError(f"{which}.", remedy=f"To let it retrain by itself, {WHAT_TO_WRITE}")
-    return found, refused
+    return scheduled, refused
 
 
 def _read(paths: Sequence[Path]) -> tuple[dict[Path, PipelineSpec], list[SpecError]]:
     specs, refused = {}, []
     for path in paths:
         try:
-            specs[path] = loader.read(path)
+            specs[path] = loader.read_pipeline(path)
         except SpecError as error:
             refused.append(error)
     return specs, refused
 
 
-def listed(found: Sequence[Scheduled]) -> list[Listed]:
+def listed(scheduled: Sequence[Scheduled]) -> list[Listed]:
     """What each will do next. Asks the Prefect server in use whether it serves them."""
     from prefect.client.orchestration import get_client
 
     from flows import deployments
 
     with get_client(sync_client=True) as client:
-        served = {one.spec.name: deployments.find(client, one.spec.name) for one in found}
+        served = {one.spec.name: deployments.find_deployment(client, one.spec.name) for one in scheduled}
     answer = []
-    for one in found:
+    for one in scheduled:
         deployment = served[one.spec.name]
         state = "not served" if deployment is None else "paused" if deployment.paused else "served"
         answer.append(Listed(one, state, () if state == "paused" else _starts(one)))
     return answer
 
 
-def pause(found: Sequence[Scheduled], *, paused: bool) -> None:
+def pause(scheduled: Sequence[Scheduled], *, paused: bool) -> None:
     """Pause or resume all of them. Raises SpecError when one was never served."""
     from prefect.client.orchestration import get_client
 
     from flows import deployments
 
     with get_client(sync_client=True) as client:
-        known = {one.spec.name: deployments.find(client, one.spec.name) for one in found}
-        missing = [name for name, deployment in known.items() if deployment is None]
+        served = {one.spec.name: deployments.find_deployment(client, one.spec.name) for one in scheduled}
+        missing = [name for name, deployment in served.items() if deployment is None]
         if missing:
             raise SpecError(
                 f"{listing(missing)} is not served by the Prefect server at {client.api_url}.",
                 remedy=f"Start `perennial schedule {missing[0]}`, or set PREFECT_API_URL to the server that serves it.",
             )
-        for deployment in known.values():
+        for deployment in served.values():
             if deployment is not None:
                 (client.pause_deployment if paused else client.resume_deployment)(deployment.id)
 
 
-def _as_json(status: str, found: Sequence[Listed]) -> dict[str, Any]:
+def _as_json(status: str, rows: Sequence[Listed]) -> dict[str, Any]:
     """The schedules as one JSON-ready object."""
     return {
         "status": status,
@@ -174,19 +174,19 @@ def _as_json(status: str, found: Sequence[Listed]) -> dict[str, Any]:
                 "state": one.state,
                 "next": [start.isoformat() for start in one.starts],
             }
-            for one in found
+            for one in rows
         ],
     }
 
 
-def _show(found: Sequence[Listed], console: "Console") -> None:
+def _show(rows: Sequence[Listed], console: "Console") -> None:
     """The schedules as a table for people."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for heading in ("pipeline", "cron", "time zone", "state", "next", "also"):
         table.add_column(heading, no_wrap=heading not in ("next", "also"))
-    for one in found:
+    for one in rows:
         schedule = one.of.schedule
         starts = ", ".join(f"{start:%a %d %b %H:%M}" for start in one.starts) or "—"
         also = "new files" if schedule.watch else ""
@@ -194,16 +194,19 @@ def _show(found: Sequence[Listed], console: "Console") -> None:
     console.print(table)
 
 
-def serve(found: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool) -> None:
+def serve(scheduled: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool) -> None:
     """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start."""
     from rich.console import Console
 
     from flows import deployments
-    from flows.console import Lines
+    from flows.console import StepLines
 
-    with suppress(KeyboardInterrupt), progress.heard_by(Lines(Console(stderr=True))):
-        made = [deployments.of(one.spec, one.schedule, deployments.argument(one.path, one.spec)) for one in found]
-        asyncio.run(_serve(found, made, home, at_once, as_json))
+    with suppress(KeyboardInterrupt), progress.heard_by(StepLines(Console(stderr=True))):
+        made = [
+            deployments.deployment_of(one.spec, one.schedule, deployments.argument(one.path, one.spec))
+            for one in scheduled
+        ]
+        asyncio.run(_serve(scheduled, made, home, at_once, as_json))
 
 
 async def _serve(

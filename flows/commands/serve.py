@@ -21,16 +21,16 @@ def serve(
     from perennial.serving import server
 
     home = Home.from_environment()
-    server.run(home, model, version, settings, host=host, port=port, wait=wait, names=names)
+    server.run_server(home, model, version, settings, host=host, port=port, wait=wait, names=names)
 
 
 def settings_of(model: str, overrides: Sequence[str]) -> tuple[ServingSpec, dict[str, str]]:
     """Of the pipeline of the same name, if it is here; and its names for canonical columns."""
     try:
-        path = loader.find(model)
+        path = loader.find_pipeline(model)
     except SpecError:
-        return loader.serving(overrides), {}
-    spec = loader.read(path, overrides)
+        return loader.read_serving(overrides), {}
+    spec = loader.read_pipeline(path, overrides)
     columns = spec.data.columns.model_dump()
     return spec.serving, {role: name for role, name in columns.items() if isinstance(name, str)}
 

@@ -13,8 +13,8 @@ from perennial.records.training import StartingPoint
 from perennial.runs.lock import one_tuning
 from perennial.settings.pipeline import PipelineSpec
 from perennial.tuning import outcome, search, studies, trial_context
-from perennial.tuning.outcome import State, Tried, Tuned
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.outcome import TrialState, Tried, Tuned
+from perennial.tuning.trial_context import TrialContext
 
 COLUMNS = {
     "epochs": "epochs",
@@ -39,19 +39,19 @@ def tune(
         )
     telemetry.off()
     environment.share_cores()
-    path = loader.find(pipeline)
-    spec, home = loader.read(path, overrides), Home.from_environment()
+    path = loader.find_pipeline(pipeline)
+    spec, home = loader.read_pipeline(path, overrides), Home.from_environment()
     with one_tuning(spec.name, home):
         # Now, and not after minutes of validation.
         studies.verify(studies.file(home, spec.name))
-        found = search.search(_ground(spec, home), trials=trials, minutes=minutes, seed=seed)
-    if not write or not found.changes:
-        return found, None
-    edit.write(path, trial_context.GROUP, found.changes)
-    return found, path
+        tuned = search.search(_ground(spec, home), trials=trials, minutes=minutes, seed=seed)
+    if not write or not tuned.changes:
+        return tuned, None
+    edit.write_settings(path, trial_context.GROUP, tuned.changes)
+    return tuned, path
 
 
-def _ground(spec: PipelineSpec, home: Home) -> Ground:
+def _ground(spec: PipelineSpec, home: Home) -> TrialContext:
     from perennial.ingest import snapshots
     from perennial.training.encoding import row_encoding
     from perennial.validation import snapshot_validation
@@ -63,7 +63,7 @@ def _ground(spec: PipelineSpec, home: Home) -> Ground:
         snapshots.accept(spec, snapshot, home)
     with progress.step("encode"):
         encoded = row_encoding.encode(spec, validated, home)
-    return Ground(spec, validated, encoded, home, _start(spec, home))
+    return TrialContext(spec, validated, encoded, home, _start(spec, home))
 
 
 def _start(spec: PipelineSpec, home: Home) -> StartingPoint | None:
@@ -73,42 +73,42 @@ def _start(spec: PipelineSpec, home: Home) -> StartingPoint | None:
     from perennial.runs import starting_point
 
     with progress.step("start"):
-        return starting_point.find(spec, aliases.champion(spec.name, home), home)
+        return starting_point.find_starting_point(spec, aliases.champion(spec.name, home), home)
 
 
-def as_json(found: Tuned, written: Path | None) -> dict[str, Any]:
+def as_json(tuned: Tuned, written: Path | None) -> dict[str, Any]:
     """The search as one JSON-ready object."""
     return {
         "status": "done",
-        **found.model_dump(mode="json"),
-        "gain": found.gain,
-        "shown": found.is_shown,
-        "changes": dict(found.changes),
-        "overrides": _overrides(found),
+        **tuned.model_dump(mode="json"),
+        "gain": tuned.gain,
+        "shown": tuned.is_shown,
+        "changes": dict(tuned.changes),
+        "overrides": _overrides(tuned),
         "written": str(written) if written else None,
     }
 
 
-def show(found: Tuned, pipeline: str, written: Path | None) -> None:
+def show(tuned: Tuned, pipeline: str, written: Path | None) -> None:
     """All trials as a table, the best in words, and how to take it over."""
     from rich.console import Console
 
     console = Console()
-    console.print(_table(found))
+    console.print(_table(tuned))
     console.print()
-    for words in (*_verdict(found), *_what_now(found, pipeline, written)):
+    for words in (*_verdict(tuned), *_what_now(tuned, pipeline, written)):
         console.print(words, markup=False, highlight=False)
 
 
-def _table(found: Tuned) -> Any:
+def _table(tuned: Tuned) -> Any:
     from rich.table import Table
 
-    names = [name for name in COLUMNS if name in found.now.settings]
+    names = [name for name in COLUMNS if name in tuned.now.settings]
     table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for heading in ("trial", found.metric, "took", *(COLUMNS[name] for name in names)):
+    for heading in ("trial", tuned.metric, "took", *(COLUMNS[name] for name in names)):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in found.trials:
-        style = "bold green" if one == found.best else "" if one.state is State.FINISHED else "dim"
+    for one in tuned.trials:
+        style = "bold green" if one == tuned.best else "" if one.state is TrialState.FINISHED else "dim"
         value = "no model" if one.value is None else f"{one.value:.4f}"
         cells = (_setting(one, name) for name in names)
         table.add_row(str(one.number), value, f"{one.seconds:,.0f} s", *cells, style=style)
@@ -117,49 +117,49 @@ def _table(found: Tuned) -> Any:
 
 def _setting(one: Tried, name: str) -> str:
     value = edit.scalar(one.settings[name])
-    return f"{one.epochs} of {value}" if name == "epochs" and one.state is State.PRUNED else value
+    return f"{one.epochs} of {value}" if name == "epochs" and one.state is TrialState.PRUNED else value
 
 
-def _verdict(found: Tuned) -> Iterator[str]:
-    rows = f"{found.rows:,} validation rows"
-    tried = f"{len(found.trials):,} trials" + (f", {found.earlier:,} of them of earlier searches" * bool(found.earlier))
-    if found.best == found.now:
+def _verdict(tuned: Tuned) -> Iterator[str]:
+    rows = f"{tuned.rows:,} validation rows"
+    tried = f"{len(tuned.trials):,} trials" + (f", {tuned.earlier:,} of them of earlier searches" * bool(tuned.earlier))
+    if tuned.best == tuned.now:
         yield (
-            f"Of {tried}, none was better than trial {found.now.number}, the settings as they are: {found.metric} "
-            f"{found.now.value:.4f} on {rows}."
+            f"Of {tried}, none was better than trial {tuned.now.number}, the settings as they are: {tuned.metric} "
+            f"{tuned.now.value:.4f} on {rows}."
         )
         return
     yield (
-        f"Of {tried}, trial {found.best.number} was best: {found.metric} {found.best.value:.4f} on {rows}, better by "
-        f"{found.gain:.4f} than the settings as they are ({found.now.value:.4f}, trial {found.now.number})."
+        f"Of {tried}, trial {tuned.best.number} was best: {tuned.metric} {tuned.best.value:.4f} on {rows}, better by "
+        f"{tuned.gain:.4f} than the settings as they are ({tuned.now.value:.4f}, trial {tuned.now.number})."
     )
-    yield f"{_noise(found)} It is the best of many on the very rows it was chosen by, so expect less on others."
+    yield f"{_noise(tuned)} It is the best of many on the very rows it was chosen by, so expect less on others."
 
 
-def _noise(found: Tuned) -> str:
-    if found.difference is None:
+def _noise(tuned: Tuned) -> str:
+    if tuned.difference is None:
         return "How sure that is can't be said: one of the two models is not in the store any more."
-    low, high = found.difference.interval.low, found.difference.interval.high
-    interval = f"{found.confidence:.0%} interval of the difference is {low:+.4f} to {high:+.4f}"
-    return f"The {interval}: " + ("more than chance." if found.is_shown else "it may be chance.")
+    low, high = tuned.difference.interval.low, tuned.difference.interval.high
+    interval = f"{tuned.confidence:.0%} interval of the difference is {low:+.4f} to {high:+.4f}"
+    return f"The {interval}: " + ("more than chance." if tuned.is_shown else "it may be chance.")
 
 
-def _what_now(found: Tuned, pipeline: str, written: Path | None) -> Iterator[str]:
-    if found.best == found.now:
+def _what_now(tuned: Tuned, pipeline: str, written: Path | None) -> Iterator[str]:
+    if tuned.best == tuned.now:
         return
     yield ""
     if written:
-        changes = ", ".join(f"{name} {edit.scalar(value)}" for name, value in found.changes.items())
+        changes = ", ".join(f"{name} {edit.scalar(value)}" for name, value in tuned.changes.items())
         yield f"Written into {written}: {changes}. The next `perennial run {pipeline}` judges it on test rows."
         return
     yield "Nothing is changed. In pipeline.yaml it would be"
     yield ""
-    yield edit.lines(trial_context.GROUP, found.changes)
+    yield edit.lines(trial_context.GROUP, tuned.changes)
     yield ""
     yield "or, for one run that judges it on test rows, which no trial saw:"
     yield ""
-    yield " \\\n    ".join([f"perennial run {pipeline}", *(f"--set {one}" for one in _overrides(found))])
+    yield " \\\n    ".join([f"perennial run {pipeline}", *(f"--set {one}" for one in _overrides(tuned))])
 
 
-def _overrides(found: outcome.Tuned) -> list[str]:
-    return [f"{trial_context.GROUP}.{name}={edit.scalar(value)}" for name, value in found.changes.items()]
+def _overrides(tuned: outcome.Tuned) -> list[str]:
+    return [f"{trial_context.GROUP}.{name}={edit.scalar(value)}" for name, value in tuned.changes.items()]

@@ -9,7 +9,7 @@ Version = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Pair:
+class IncompatiblePair:
     """Versions of `package` below `below` fail with `other` in version `since` or newer."""
 
     package: str
@@ -37,7 +37,7 @@ def _dotted(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-NO_RUNS = Pair(
+NO_RUNS = IncompatiblePair(
     # findings/prefect-sqlalchemy-2-1.sh; 3.9.1 with 2.1.9 makes runs.
     "prefect",
     (3, 9, 1),
@@ -48,15 +48,15 @@ NO_RUNS = Pair(
 BAD = (
     NO_RUNS,
     # FastAPI dropped an argument of Body() that Prefect's server gives it.
-    Pair("prefect", (3, 9, 0), "fastapi", (0, 155), "Prefect's server does not start"),
+    IncompatiblePair("prefect", (3, 9, 0), "fastapi", (0, 155), "Prefect's server does not start"),
 )
 
 
 @dataclass(frozen=True)
-class Found:
+class InstalledPair:
     """A bad pair that is installed."""
 
-    pair: Pair
+    pair: IncompatiblePair
     seen: str
     """Both with their versions, and what fails."""
 
@@ -69,12 +69,12 @@ def installed(package: str) -> str | None:
         return None
 
 
-def found(version_of: Callable[[str], str | None] = installed) -> Iterator[Found]:
+def installed_pairs(version_of: Callable[[str], str | None] = installed) -> Iterator[InstalledPair]:
     """The bad pairs among the versions that `version_of` gives."""
     for pair in BAD:
         one, other = version_of(pair.package), version_of(pair.other)
         if one and other and number(one) < pair.below and number(other) >= pair.since:
-            yield Found(pair, f"{pair.package} {one} with {pair.other} {other}: {pair.fails}")
+            yield InstalledPair(pair, f"{pair.package} {one} with {pair.other} {other}: {pair.fails}")
 
 
 def number(version: str) -> Version:

@@ -29,7 +29,7 @@ SLOW = ("great_expectations", "perennial.training.trainer", "onnxruntime")
 """What takes seconds to import, or imports what does."""
 
 
-def load() -> None:
+def load_slow() -> None:
     """Import SLOW, for what comes after. What is wrong with one is told where it is needed."""
     telemetry.off()
     for name in SLOW:

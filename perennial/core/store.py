@@ -70,9 +70,9 @@ class Store:
         A damaged entry is set aside and made again; `by_stamp`: as in `get`. Raises StoreError when the disk is full or
         not writable.
         """
-        found = self.get(step, key, record, by_stamp=by_stamp)
-        if found is not None:
-            return found
+        stored = self.get(step, key, record, by_stamp=by_stamp)
+        if stored is not None:
+            return stored
         with self._writing(step, key) as folder:
             made = make(folder)
             self._seal(folder, made)
@@ -158,22 +158,22 @@ class Store:
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         sync(folder)
 
-    def _rename(self, folder: Path, place: Path) -> bool:
+    def _rename(self, folder: Path, target: Path) -> bool:
         """False: another process made the same entry meanwhile, and theirs serves."""
         try:
-            folder.rename(place)
+            folder.rename(target)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
             return False
-        _fsync(place.parent)
+        _fsync(target.parent)
         return True
 
     def _set_aside(self, folder: Path) -> Path:
         aside = self.root.parent / "damaged"
         aside.mkdir(exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name[:12]}-", dir=aside))
-        return folder.rename(place / folder.name)
+        target = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name[:12]}-", dir=aside))
+        return folder.rename(target / folder.name)
 
 
 @contextmanager
@@ -233,15 +233,15 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _concerns(error: OSError, root: Path) -> bool:
     """Whether `error` is about something under `root`, or about a folder on the way to it."""
-    place = Path(str(error.filename))
-    return place.is_relative_to(root) or root.is_relative_to(place)
+    path = Path(str(error.filename))
+    return path.is_relative_to(root) or root.is_relative_to(path)
 
 
-def discard(place: Path) -> None:
+def discard(path: Path) -> None:
     """Remove a folder or file: renamed first, so that nobody ever finds half of it. Raises OSError."""
-    aside = place.with_name(f"{DISCARDED}{place.name[:12]}-{uuid4().hex[:8]}")
+    aside = path.with_name(f"{DISCARDED}{path.name[:12]}-{uuid4().hex[:8]}")
     try:
-        place.rename(aside)
+        path.rename(aside)
     except FileNotFoundError:
         return
     if aside.is_dir():

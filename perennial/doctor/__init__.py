@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from perennial.core import progress
 from perennial.core.home import Home
 from perennial.doctor import history, home_folder, installation, schedules, services
-from perennial.doctor.finding import Finding, Health
+from perennial.doctor.finding import Health, HealthFinding
 
-__all__ = ["CHECKS", "Finding", "Health", "examine"]
+__all__ = ["CHECKS", "Health", "HealthFinding", "examine"]
 
-Check = Callable[[Home], Iterable[Finding]]
+Check = Callable[[Home], Iterable[HealthFinding]]
 
 CHECKS: dict[str, Check] = {
     "Python": installation.python,
@@ -35,9 +35,9 @@ CHECKS: dict[str, Check] = {
 """Every check by its name, the cheap ones first."""
 
 
-def examine(home: Home) -> list[Finding]:
+def examine(home: Home) -> list[HealthFinding]:
     """Run every check, reporting progress; what a check itself fails at is a finding, too. Never raises."""
-    findings: list[Finding] = []
+    findings: list[HealthFinding] = []
     for number, (name, check) in enumerate(CHECKS.items()):
         progress.advance(number, len(CHECKS), unit="checks", detail=name)
         findings.extend(_found(name, check, home))
@@ -45,9 +45,13 @@ def examine(home: Home) -> list[Finding]:
     return findings
 
 
-def _found(name: str, check: Check, home: Home) -> list[Finding]:
+def _found(name: str, check: Check, home: Home) -> list[HealthFinding]:
     try:
         return list(check(home))
     except Exception as error:  # noqa: BLE001  (a broken installation can raise anything anywhere)
-        seen = f"this check could not be made ({type(error).__name__})"
-        return [Finding.problem(name, seen, "Reinstall with `make setup`, and check the rights of the home folder.")]
+        observed = f"this check could not be made ({type(error).__name__})"
+        return [
+            HealthFinding.problem(
+                name, observed, "Reinstall with `make setup`, and check the rights of the home folder."
+            )
+        ]

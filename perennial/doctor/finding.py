@@ -14,7 +14,7 @@ class Health(StrEnum):
     PROBLEM = "problem"
 
 
-class Finding(Record):
+class HealthFinding(Record):
     """One thing that was looked at."""
 
     name: str

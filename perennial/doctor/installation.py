@@ -12,12 +12,11 @@ from importlib import metadata
 from pathlib import Path
 
 import perennial
-from perennial.core import incompatible_packages as known_pairs
-from perennial.core import telemetry
+from perennial.core import incompatible_packages, telemetry
 from perennial.core.errors import BaseModelError, listing
 from perennial.core.home import Home
 from perennial.core.incompatible_packages import installed as _version
-from perennial.doctor.finding import Finding
+from perennial.doctor.finding import HealthFinding
 
 MIN_PYTHON = (3, 11)
 CONSTRAINTS = "constraints.txt"
@@ -38,101 +37,108 @@ print(json.dumps(failed))
 """
 
 
-def python(_: Home) -> Iterator[Finding]:
+def python(_: Home) -> Iterator[HealthFinding]:
     """Python is new enough."""
-    seen = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    observed = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info < MIN_PYTHON:
-        yield Finding.problem("Python", seen, f"Install Python {'.'.join(map(str, MIN_PYTHON))} or newer.")
+        yield HealthFinding.problem("Python", observed, f"Install Python {'.'.join(map(str, MIN_PYTHON))} or newer.")
     else:
-        yield Finding.ok("Python", seen)
+        yield HealthFinding.ok("Python", observed)
 
 
-def mlflow_folder(_: Home) -> Iterator[Finding]:
+def mlflow_folder(_: Home) -> Iterator[HealthFinding]:
     """No folder here is imported in place of the package mlflow."""
     intruders = [root / "mlflow" for root in _roots() if (root / "mlflow" / "__init__.py").exists()]
     if intruders:
-        seen = f"{intruders[0]}/__init__.py makes Python import that folder instead of the package mlflow"
-        yield Finding.problem("folder mlflow/", seen, f"Remove {intruders[0]}/__init__.py.")
+        observed = f"{intruders[0]}/__init__.py makes Python import that folder instead of the package mlflow"
+        yield HealthFinding.problem("folder mlflow/", observed, f"Remove {intruders[0]}/__init__.py.")
     else:
-        yield Finding.ok("folder mlflow/", "no __init__.py, so the installed package is imported")
+        yield HealthFinding.ok("folder mlflow/", "no __init__.py, so the installed package is imported")
 
 
-def telemetry_off(_: Home) -> Iterator[Finding]:
+def telemetry_off(_: Home) -> Iterator[HealthFinding]:
     """No dependency reports its use to anybody."""
     telemetry.off()
-    yield Finding.ok("telemetry", "switched off for every dependency before it is imported")
+    yield HealthFinding.ok("telemetry", "switched off for every dependency before it is imported")
 
 
-def packages(_: Home) -> Iterator[Finding]:
+def packages(_: Home) -> Iterator[HealthFinding]:
     """Everything Perennial needs is installed, and only one ONNX Runtime."""
     missing = [name for name in required() if importlib.util.find_spec(module_of(name)) is None]
     runtimes = [name for name in RUNTIMES if _version(name)]
     if missing:
-        yield Finding.problem("packages", f"not installed: {listing(missing, 30)}", SETUP)
+        yield HealthFinding.problem("packages", f"not installed: {listing(missing, 30)}", SETUP)
     if len(runtimes) > 1:
-        yield Finding.problem(
+        yield HealthFinding.problem(
             "packages",
             "onnxruntime and onnxruntime-gpu are both installed; they share one folder and overwrite each other",
             "Uninstall both, then install the one for this machine (make setup chooses).",
         )
     if not runtimes:
-        yield Finding.problem("packages", "neither onnxruntime nor onnxruntime-gpu is installed", SETUP)
+        yield HealthFinding.problem("packages", "neither onnxruntime nor onnxruntime-gpu is installed", SETUP)
     if not missing and len(runtimes) == 1:
-        yield Finding.ok("packages", f"all {len(required()) + 1} there, with {runtimes[0]} {_version(runtimes[0])}")
+        yield HealthFinding.ok(
+            "packages", f"all {len(required()) + 1} there, with {runtimes[0]} {_version(runtimes[0])}"
+        )
 
 
-def versions(_: Home) -> Iterator[Finding]:
+def versions(_: Home) -> Iterator[HealthFinding]:
     """The installed versions are those of constraints.txt, which were tested together."""
     file = next((root / CONSTRAINTS for root in _roots() if (root / CONSTRAINTS).is_file()), None)
     if file is None:
-        yield Finding.ok("versions", f"no {CONSTRAINTS} here to compare with")
+        yield HealthFinding.ok("versions", f"no {CONSTRAINTS} here to compare with")
         return
     pinned = re.findall(r"^([\w.-]+)==([^\s;#]+)", file.read_text(encoding="utf-8"), re.MULTILINE)
-    differ = [f"{name} {seen} (not {pin})" for name, pin in pinned if (seen := _version(name)) and not _same(seen, pin)]
+    differ = [
+        f"{name} {installed} (not {pin})"
+        for name, pin in pinned
+        if (installed := _version(name)) and not _same(installed, pin)
+    ]
     if differ:
-        yield Finding.warning("versions", f"other than in {CONSTRAINTS}: {listing(differ)}", "Run `make setup`.")
+        yield HealthFinding.warning("versions", f"other than in {CONSTRAINTS}: {listing(differ)}", "Run `make setup`.")
     else:
-        yield Finding.ok("versions", f"as in {CONSTRAINTS}")
+        yield HealthFinding.ok("versions", f"as in {CONSTRAINTS}")
 
 
-def pairs(_: Home) -> Iterator[Finding]:
+def pairs(_: Home) -> Iterator[HealthFinding]:
     """No two installed packages are known not to work together, though their own requirements allow it."""
-    found = list(known_pairs.found())
+    found = list(incompatible_packages.installed_pairs())
     for one in found:
-        yield Finding.problem("pairs", one.seen, one.pair.remedy)
+        yield HealthFinding.problem("pairs", one.seen, one.pair.remedy)
     if not found:
-        yield Finding.ok("pairs", "no two packages here are known not to work together")
+        yield HealthFinding.ok("pairs", "no two packages here are known not to work together")
 
 
-def base_model(_: Home) -> Iterator[Finding]:
+def base_model(_: Home) -> Iterator[HealthFinding]:
     """The default base model is there, and is what it claims to be."""
-    from perennial.training import base_model as models
+    from perennial.training import base_model
 
-    name = next(iter(models.PACKAGED))
+    name = next(iter(base_model.PACKAGED))
     try:
-        models.packaged_folder(name)
+        base_model.packaged_folder(name)
     except BaseModelError as error:
-        yield Finding.problem("base model", error.problem, error.remedy)
+        yield HealthFinding.problem("base model", error.problem, error.remedy)
     else:
-        yield Finding.ok("base model", f"{name}, its sha256 as expected")
+        yield HealthFinding.ok("base model", f"{name}, its sha256 as expected")
 
 
-def onnx_runtime(_: Home) -> Iterator[Finding]:
+def onnx_runtime(_: Home) -> Iterator[HealthFinding]:
     """ONNX Runtime loads, and uses the GPU if it was installed for one."""
     import onnxruntime as ort
 
-    seen = f"{ort.__version__} with {listing(ort.get_available_providers())}"
+    observed = f"{ort.__version__} with {listing(ort.get_available_providers())}"
     if _version("onnxruntime-gpu") and not _cuda_works():
-        yield Finding.warning(
+        yield HealthFinding.warning(
             "ONNX Runtime",
-            f"{seen}: built for CUDA, but a session falls back to the CPU (no GPU, or CUDA's libraries are missing)",
+            f"{observed}: built for CUDA, but a session falls back to the CPU (no GPU, or CUDA's libraries are "
+            "missing)",
             "Install CUDA and cuDNN in the versions this ONNX Runtime asks for, or use ACCEL=cpu make setup.",
         )
     else:
-        yield Finding.ok("ONNX Runtime", seen)
+        yield HealthFinding.ok("ONNX Runtime", observed)
 
 
-def processor(_: Home) -> Iterator[Finding]:
+def processor(_: Home) -> Iterator[HealthFinding]:
     """What training and inference compute on."""
     import torch
 
@@ -140,23 +146,23 @@ def processor(_: Home) -> Iterator[Finding]:
     from perennial.training import precision
 
     gpu = f"GPU {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else "no GPU"
-    seen = f"{cpu.cores()} cores, {gpu}, training is in {precision.choose('auto')}"
+    observed = f"{cpu.cores()} cores, {gpu}, training is in {precision.choose_precision('auto')}"
     if not torch.cuda.is_available() and not cpu.multiplies_int8():
         remedy = "It still works; on CPUs with VNNI (or Arm's dot product) int8 is faster and rounds as in training."
-        yield Finding.warning("processor", f"{seen}, int8 products are emulated", remedy)
+        yield HealthFinding.warning("processor", f"{observed}, int8 products are emulated", remedy)
     else:
-        yield Finding.ok("processor", seen)
+        yield HealthFinding.ok("processor", observed)
 
 
-def imports(_: Home) -> Iterator[Finding]:
+def imports(_: Home) -> Iterator[HealthFinding]:
     """The packages really import: tried in a process of its own, so that a crash is only a finding."""
     failed = failing([module_of(name) for name in required()])
     if failed:
-        told = [f"{name} ({error})" for name, error in failed.items()]
+        failures = [f"{name} ({error})" for name, error in failed.items()]
         remedy = f"Versions may not fit each other: install those of {CONSTRAINTS} (make setup)."
-        yield Finding.problem("imports", f"can't be imported: {listing(told, 10)}", remedy)
+        yield HealthFinding.problem("imports", f"can't be imported: {listing(failures, 10)}", remedy)
     else:
-        yield Finding.ok("imports", "every package Perennial needs imports")
+        yield HealthFinding.ok("imports", "every package Perennial needs imports")
 
 
 def required() -> list[str]:
@@ -191,9 +197,9 @@ def _roots() -> list[Path]:
     return [Path.cwd(), Path(os.path.abspath(perennial.__file__)).parent.parent]  # noqa: PTH100  (links are kept)
 
 
-def _same(seen: str, pinned: str) -> bool:
+def _same(installed: str, pinned: str) -> bool:
     # A local build such as 2.13.0+cpu is that version.
-    return seen == pinned or seen.partition("+")[0] == pinned
+    return installed == pinned or installed.partition("+")[0] == pinned
 
 
 def _cuda_works() -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from perennial.core import cron_expression
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
-from perennial.doctor.finding import Finding
+from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
 from perennial.registry.tracking import masked
 from perennial.scheduling import prefect_api, ticks
@@ -20,69 +20,73 @@ LATE_SECONDS = 600
 """A run that nobody has started for so long is not just waiting its turn."""
 
 
-def schedules(home: Home) -> Iterator[Finding]:
+def schedules(home: Home) -> Iterator[HealthFinding]:
     """Each pipeline's schedule is served, its next tick has a run, and no run waits for somebody to start it."""
     found = dict(_with_schedule())
     if not found:
-        yield Finding.ok(NAME, "no pipeline here has one")
+        yield HealthFinding.ok(NAME, "no pipeline here has one")
         return
     address = prefect_api.in_use(home)
     if address is None:
-        yield Finding.ok(NAME, f"nothing serves schedules now ({len(found)} here); `perennial schedule` does")
+        yield HealthFinding.ok(NAME, f"nothing serves schedules now ({len(found)} here); `perennial schedule` does")
         return
     for name, schedule in found.items():
         try:
             yield _finding(name, schedule, home, address)
         except PrefectApiError as error:
-            yield Finding.warning(f"schedule {name}", f"not looked at: {error.problem}", "See what is said of Prefect.")
+            yield HealthFinding.warning(
+                f"schedule {name}", f"not looked at: {error.problem}", "See what is said of Prefect."
+            )
             return
 
 
 def _with_schedule() -> Iterator[tuple[str, ScheduleSpec]]:
     for file in sorted(loader.PIPELINES.glob(f"*/{loader.FILE}")):
         try:
-            spec = loader.read(file)
+            spec = loader.read_pipeline(file)
         except PerennialError:
             continue  # said by the check of pipelines
         if spec.schedule is not None:
             yield spec.name, spec.schedule
 
 
-def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) -> Finding:
+def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) -> HealthFinding:
     server, name = Server(address), f"schedule {pipeline}"
     deployment = server.find(pipeline)
     if deployment is None:
         remedy = f"Start `perennial schedule {pipeline}`, or set PREFECT_API_URL to the server that serves it."
-        return Finding.warning(name, f"not served by the Prefect server at {masked(address)}", remedy)
+        return HealthFinding.warning(name, f"not served by the Prefect server at {masked(address)}", remedy)
     if deployment.paused:
-        return Finding.ok(name, f"paused; `perennial schedule --resume {pipeline}` lets it go on")
+        return HealthFinding.ok(name, f"paused; `perennial schedule --resume {pipeline}` lets it go on")
     if (late := server.late(deployment, LATE_SECONDS)) and not server.is_at_work():
         return _nobody_starts(name, late)
     planned = server.planned(deployment)
     if planned is not None:
-        return Finding.ok(
+        return HealthFinding.ok(
             name, f"{schedule.cron} ({schedule.timezone}): served, the next run is planned for {_told(planned)}"
         )
     return _unplanned(name, schedule, deployment, home, address)
 
 
-def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: Home, address: str) -> Finding:
+def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: Home, address: str) -> HealthFinding:
     now = datetime.now(UTC)
     # A day more than is planned ahead begins somewhere on earth; one less ends there.
     if not cron_expression.comes_within(schedule.cron, ticks.DAYS_AHEAD - 1, now.date()):
-        return Finding.ok(name, f"served; its next tick is more than {ticks.DAYS_AHEAD} days away, and not planned yet")
+        return HealthFinding.ok(
+            name, f"served; its next tick is more than {ticks.DAYS_AHEAD} days away, and not planned yet"
+        )
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
-        return Finding.ok(name, "served since a moment ago; its runs are planned within a minute")
+        return HealthFinding.ok(name, "served since a moment ago; its runs are planned within a minute")
     why = ticks.reason(home, address)
     seen = (
         f"served, but its next tick has no run, and passes without one: the server's scheduler plans none. {why.seen}"
     )
-    return Finding.problem(name, seen, why.remedy)
+    return HealthFinding.problem(name, seen, why.remedy)
 
 
-def _nobody_starts(name: str, late: list[datetime]) -> Finding:
+def _nobody_starts(name: str, late: list[datetime]) -> HealthFinding:
     many = f"{len(late)} runs wait" if len(late) > 1 else "a run waits"
-    return Finding.problem(
+    return HealthFinding.problem(
         name,
         f"{many} since {_told(late[0])}, and nobody starts {'them' if len(late) > 1 else 'it'}",
         "Start `perennial schedule` where the runs are to be, or a worker of their work pool (docs/scheduling.md).",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perennial.core.errors import PerennialError, listing
 from perennial.core.home import Home
-from perennial.doctor.finding import Finding
+from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
 from perennial.registry import agreement, aliases, tracking
 
@@ -16,59 +16,59 @@ PREFECT_SECONDS = 3
 NONE_YET = "no database yet; the first run makes it"
 
 
-def prefect(home: Home) -> Iterator[Finding]:
+def prefect(home: Home) -> Iterator[HealthFinding]:
     """The Prefect server answers, if there is one of its own."""
     address = os.environ.get("PREFECT_API_URL")
     if not address:
-        yield Finding.ok("Prefect", f"embedded in each run, its database in {home.prefect}")
+        yield HealthFinding.ok("Prefect", f"embedded in each run, its database in {home.prefect}")
         return
     shown = tracking.masked(address)
     fault = _fault(f"{address.rstrip('/')}/health")
     if fault:
         remedy = "Start that server, correct PREFECT_API_URL, or unset it to use the embedded one."
-        yield Finding.problem("Prefect", f"{shown} {fault}", remedy)
+        yield HealthFinding.problem("Prefect", f"{shown} {fault}", remedy)
     else:
-        yield Finding.ok("Prefect", f"{shown} answers")
+        yield HealthFinding.ok("Prefect", f"{shown} answers")
 
 
-def mlflow(home: Home) -> Iterator[Finding]:
+def mlflow(home: Home) -> Iterator[HealthFinding]:
     """MLflow answers."""
     if _not_there_yet(home):
-        yield Finding.ok("MLflow", NONE_YET)
+        yield HealthFinding.ok("MLflow", NONE_YET)
         return
     try:
-        tracking.check(home)
+        tracking.check_mlflow(home)
     except PerennialError as error:
-        yield Finding.problem("MLflow", error.problem, error.remedy)
+        yield HealthFinding.problem("MLflow", error.problem, error.remedy)
     else:
-        yield Finding.ok("MLflow", f"{tracking.masked(tracking.uri(home))} answers")
+        yield HealthFinding.ok("MLflow", f"{tracking.masked(tracking.uri(home))} answers")
 
 
-def pipelines(home: Home) -> Iterator[Finding]:
+def pipelines(home: Home) -> Iterator[HealthFinding]:
     """Each pipeline.yaml is valid, and its champion can be loaded."""
     files = sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
     if not files:
-        yield Finding.ok("pipelines", f"there is none under {loader.PIPELINES.absolute()}")
+        yield HealthFinding.ok("pipelines", f"there is none under {loader.PIPELINES.absolute()}")
     for file in files:
         yield from _pipeline(file, home)
 
 
-def _pipeline(file: Path, home: Home) -> Iterator[Finding]:
+def _pipeline(file: Path, home: Home) -> Iterator[HealthFinding]:
     name = f"pipeline {file.parent.name}"
     try:
-        spec = loader.read(file)
+        spec = loader.read_pipeline(file)
     except PerennialError as error:
-        yield Finding.problem(name, error.problem, error.remedy)
+        yield HealthFinding.problem(name, error.problem, error.remedy)
         return
     if _not_there_yet(home):
-        yield Finding.ok(name, "valid; no champion yet")
+        yield HealthFinding.ok(name, "valid; no champion yet")
         return
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             agreement.require(client, home, spec.name)
-        yield Finding.ok(name, f"valid; {_champion(spec.name, home)}")
+        yield HealthFinding.ok(name, f"valid; {_champion(spec.name, home)}")
     except PerennialError as error:
-        yield Finding.problem(name, error.problem, error.remedy)
+        yield HealthFinding.problem(name, error.problem, error.remedy)
 
 
 def _champion(model: str, home: Home) -> str:

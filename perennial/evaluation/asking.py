@@ -26,7 +26,7 @@ def answers(
 ) -> dict[Texts, Prediction]:
     """What `predictor` answers to each of `asked`, each asked once."""
     different = list(dict.fromkeys(asked))
-    names = kinds.get(spec.kind).text_columns
-    columns = {name: [texts[place] for texts in different] for place, name in enumerate(names)}
-    inputs = decoders.get(spec.kind).inputs(columns)
+    names = kinds.kind_named(spec.kind).text_columns
+    columns = {name: [texts[index] for texts in different] for index, name in enumerate(names)}
+    inputs = decoders.decoder_named(spec.kind).inputs(columns)
     return dict(zip(different, predictor.predict(inputs, on_progress=heard), strict=True))

@@ -15,7 +15,7 @@ from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct, Estimate
 from perennial.kinds import Kind
 from perennial.metrics.prediction import Prediction
-from perennial.metrics.sums import Tallies, paired
+from perennial.metrics.sums import MetricSums, paired
 from perennial.records.evaluation import Comparison, Difference, Interval, Metrics
 from perennial.settings.evaluation import EvaluationSpec
 
@@ -27,7 +27,7 @@ DECIMALS = 10
 
 
 @dataclass(frozen=True)
-class Rows:
+class ComparedRows:
     """Rows that models are judged on, and how."""
 
     kind: Kind
@@ -40,7 +40,7 @@ class Rows:
         """Every metric of `answers`."""
         return self.kind.measure(self.targets, answers, self.labels)
 
-    def tallies(self, answers: Sequence[Prediction]) -> tuple[Tallies, ...]:
+    def tallies(self, answers: Sequence[Prediction]) -> tuple[MetricSums, ...]:
         """What `answers` add to sums, row by row; none where there is nothing to measure."""
         if not self.targets or (not self.labels and self.kind.label_metrics):
             return ()
@@ -51,11 +51,11 @@ class Rows:
 class Sums:
     """Some tallies, ready for any choice of rows."""
 
-    rows: Rows
+    rows: ComparedRows
     parts: tuple[Distinct, ...]
 
     @classmethod
-    def of(cls, rows: Rows, tallies: Sequence[Tallies]) -> Sums:
+    def of(cls, rows: ComparedRows, tallies: Sequence[MetricSums]) -> Sums:
         """The sums of `tallies`."""
         return cls(rows, tuple(map(Distinct.of, tallies)))
 
@@ -107,7 +107,7 @@ class Sums:
 class Rivals:
     """Candidate and champion on the same rows."""
 
-    rows: Rows
+    rows: ComparedRows
     candidate: Sequence[Prediction]
     champion: Sequence[Prediction]
 
@@ -129,10 +129,10 @@ class Rivals:
         overall: dict[str, Difference] = {}
         by_label: dict[str, dict[str, Difference]] = {}
         for metric, label, difference in self._differences(None):
-            place = overall if label is None else by_label.setdefault(label, {})
-            place[metric] = difference
-        found = self._counted(np.ones(len(self.rows.targets), bool), overall)
-        return found.model_copy(update={"per_label": by_label, "worst": self._worst()})
+            group = overall if label is None else by_label.setdefault(label, {})
+            group[metric] = difference
+        figures = self._counted(np.ones(len(self.rows.targets), bool), overall)
+        return figures.model_copy(update={"per_label": by_label, "worst": self._worst()})
 
     def compare_inside(self, inside: np.ndarray) -> Comparison:
         """The candidate beside the champion on the rows `inside`, without single labels' figures."""

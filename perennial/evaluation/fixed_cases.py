@@ -15,10 +15,10 @@ MOST_BEHAVIOURS = 100
 
 def answered(spec: PipelineSpec, predictor: Predictor) -> Cases:
     """The fixed cases, all asked at once, as they will be asked again. No user's text is among them."""
-    names = kinds.get(spec.kind).text_columns
+    names = kinds.kind_named(spec.kind).text_columns
     asked = [tuple(text for _ in names) for text in TEXTS] + _behaviours(spec)
-    columns = {name: [texts[place] for texts in asked] for place, name in enumerate(names)}
-    inputs = decoders.get(spec.kind).inputs(columns)
+    columns = {name: [texts[index] for texts in asked] for index, name in enumerate(names)}
+    inputs = decoders.decoder_named(spec.kind).inputs(columns)
     return Cases(
         machine=predictor.machine,
         # As JSON has them, so that they are the same before and after they were stored.
@@ -28,6 +28,6 @@ def answered(spec: PipelineSpec, predictor: Predictor) -> Cases:
 
 
 def _behaviours(spec: PipelineSpec) -> list[Texts]:
-    found = [case.texts for made in cases.of(spec).values() for case in made]
-    count = min(MOST_BEHAVIOURS, len(found))
-    return [found[place * len(found) // count] for place in range(count)]
+    texts = [case.texts for made in cases.cases_of(spec).values() for case in made]
+    count = min(MOST_BEHAVIOURS, len(texts))
+    return [texts[index * len(texts) // count] for index in range(count)]

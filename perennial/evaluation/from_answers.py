@@ -10,21 +10,21 @@ import numpy as np
 from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slices
-from perennial.evaluation.comparison import Rivals, Rows, Sums
+from perennial.evaluation.comparison import ComparedRows, Rivals, Sums
 from perennial.evaluation.stored_answers import Answers
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Contest, Evaluation, Metrics, SliceFigures
 from perennial.settings.pipeline import PipelineSpec
 
 
-def measure(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: str, place: str) -> Evaluation:
+def evaluation_of(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: str, place: str) -> Evaluation:
     """Every metric of every model that answered; `digest` and `place` are kept as the evaluation's own."""
-    known = contest.champion_labels
-    kind, labels = kinds.get(spec.kind), spec.data.labels
-    rows = Rows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
+    champion_labels = contest.champion_labels
+    kind, labels = kinds.kind_named(spec.kind), spec.data.labels
+    rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
     candidate = Sums.of(rows, rows.tallies(answers.candidate))
-    new, dropped = _new(labels, known), tuple(label for label in known or () if label not in labels)
-    duel = _duel(rows, answers, known) if answers.champion is not None else None
+    new, dropped = _new(labels, champion_labels), tuple(label for label in champion_labels or () if label not in labels)
+    duel = _duel(rows, answers, champion_labels) if answers.champion is not None else None
     progress.advance(0, None, detail="intervals")
     return Evaluation(
         digest=digest,
@@ -63,12 +63,12 @@ class _Duel:
         return sums.with_intervals(rows.measure(answers))
 
 
-def _duel(rows: Rows, answers: Answers, known: Sequence[str] | None) -> _Duel:
+def _duel(rows: ComparedRows, answers: Answers, champion_labels: Sequence[str] | None) -> _Duel:
     champion = answers.champion or []
-    if known is None or set(known) == set(rows.labels):
+    if champion_labels is None or set(champion_labels) == set(rows.labels):
         kept, ours, theirs = np.ones(len(rows.targets), bool), answers.candidate, champion
     else:
-        labels = tuple(label for label in rows.labels if label in known)
+        labels = tuple(label for label in rows.labels if label in champion_labels)
         targets, ours = rows.kind.shared(rows.targets, answers.candidate, labels)
         _, theirs = rows.kind.shared(rows.targets, champion, labels)
         pairs = zip(rows.targets, answers.candidate, strict=True)
@@ -91,5 +91,5 @@ def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel |
         )
 
 
-def _new(labels: Sequence[str], known: Sequence[str] | None) -> tuple[str, ...]:
-    return () if known is None else tuple(label for label in labels if label not in known)
+def _new(labels: Sequence[str], champion_labels: Sequence[str] | None) -> tuple[str, ...]:
+    return () if champion_labels is None else tuple(label for label in labels if label not in champion_labels)

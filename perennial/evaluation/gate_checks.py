@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
-from perennial.evaluation.gate_figures import Figure
+from perennial.evaluation.gate_figures import GateFigure
 from perennial.metrics import gate_metrics
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference
@@ -28,7 +28,7 @@ MANY = 1000
 """Times as many rows: nobody has them."""
 
 
-class Finding(NamedTuple):
+class GateFinding(NamedTuple):
     """What a check came to."""
 
     verdict: Verdict
@@ -36,12 +36,12 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
+class GateCase:
     """A figure that a gate is applied to."""
 
     spec: PipelineSpec
     gate: GateSpec
-    figure: Figure
+    figure: GateFigure
     champion_version: str | None
 
     @property
@@ -66,25 +66,25 @@ class Case:
         return (1 - self.spec.evaluation.confidence) / 2
 
 
-def judge(cases: Sequence[Case]) -> tuple[Check, ...]:
+def judge(cases: Sequence[GateCase]) -> tuple[Check, ...]:
     """Every check of a decision."""
-    family = [place for place, case in enumerate(cases) if case.compared]
-    raw = [_worse_than_margin(cases[place]) for place in family]
+    family = [index for index, case in enumerate(cases) if case.compared]
+    raw = [_worse_than_margin(cases[index]) for index in family]
     p_values = dict(zip(family, holm(raw), strict=True))
-    return tuple(_check(case, p_values.get(place, 1.0), len(family)) for place, case in enumerate(cases))
+    return tuple(_check(case, p_values.get(index, 1.0), len(family)) for index, case in enumerate(cases))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """`p_values` of one family, adjusted for how many there are (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, p_values[place] * (len(p_values) - rank)))
-        adjusted[place] = highest
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        adjusted[index] = highest
     return adjusted
 
 
-def _check(case: Case, p: float, family: int) -> Check:
+def _check(case: GateCase, p: float, family: int) -> Check:
     gate, figure = case.gate, case.figure
     limit, meaning = _limit(case)
     difference = figure.difference if case.is_comparison else None
@@ -105,40 +105,40 @@ def _check(case: Case, p: float, family: int) -> Check:
     )
 
 
-def _found(case: Case, limit: float | None, meaning: str, p: float, family: int) -> Finding:
+def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: int) -> GateFinding:
     gate, figure = case.gate, case.figure
     skipped = gate.small == "skip" and not figure.missing
     if figure.n < gate.min_n and (figure.value is not None or skipped):
         few = f"{figure.name} has {figure.n:,} test rows, {gate.min_n:,} are needed to judge it"
         if skipped:
-            return Finding(Verdict.SKIPPED, f"{few}; it was not judged.")
-        return Finding(Verdict.UNDECIDED, f"{few}.")
+            return GateFinding(Verdict.SKIPPED, f"{few}; it was not judged.")
+        return GateFinding(Verdict.UNDECIDED, f"{few}.")
     if figure.value is None:
         why = f": {figure.missing}" if figure.missing else f" (n = {figure.n:,})"
-        return Finding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
+        return GateFinding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
     if limit is None or (case.is_comparison and case.compared is None):
-        return Finding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
+        return GateFinding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
     if case.compared is not None:
         return _non_inferior(case, case.compared, p, family)
     return _within(case, figure.value, limit, meaning)
 
 
-def _within(case: Case, value: float, limit: float, meaning: str) -> Finding:
+def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFinding:
     passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
     relation = "at most" if case.lower else "at least"
     required = f"{relation} {limit:.4f} was required ({meaning}, n = {case.figure.n:,})"
-    return Finding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
+    return GateFinding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
 
 
-def _non_inferior(case: Case, difference: Difference, p: float, family: int) -> Finding:
+def _non_inferior(case: GateCase, difference: Difference, p: float, family: int) -> GateFinding:
     better, low, high = _for_the_better(difference, case.lower)
     margin, said = case.gate.margin, _difference_in_words(case, difference)
     if low > -margin:
-        return Finding(Verdict.PASS, f"{said}.")
+        return GateFinding(Verdict.PASS, f"{said}.")
     if high < -margin and p < case.level:
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
-        return Finding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
-    return Finding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
+        return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
+    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
 
 
 def _needed(n: int, better: float, low: float, margin: float) -> str:
@@ -151,7 +151,7 @@ def _needed(n: int, better: float, low: float, margin: float) -> str:
     return f"About {math.ceil(rows / digits) * digits:,} such rows would be needed if the difference stayed as it is."
 
 
-def _worse_than_margin(case: Case) -> float:
+def _worse_than_margin(case: GateCase) -> float:
     """The p-value of being worse than the champion by more than the margin."""
     if case.compared is None:
         return 1.0
@@ -165,7 +165,7 @@ def _for_the_better(difference: Difference, lower: bool) -> tuple[float, float, 
     return (-value, -interval.high, -interval.low) if lower else (value, interval.low, interval.high)
 
 
-def _difference_in_words(case: Case, difference: Difference) -> str:
+def _difference_in_words(case: GateCase, difference: Difference) -> str:
     figure, margin, interval = case.figure, case.gate.margin, difference.interval
     allowed = f"at most {margin:g} worse was allowed" if margin > 0 else "it had to be better"
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
@@ -176,7 +176,7 @@ def _difference_in_words(case: Case, difference: Difference) -> str:
     )
 
 
-def _limit(case: Case) -> tuple[float | None, str]:
+def _limit(case: GateCase) -> tuple[float | None, str]:
     """The number to reach, and where it comes from; None: there is none, and why."""
     gate, figure = case.gate, case.figure
     if gate.min is not None:
@@ -193,12 +193,12 @@ def _limit(case: Case) -> tuple[float | None, str]:
         return figure.champion * gate.ratio if gate.ratio else figure.champion + margin, meaning
     if not figure.baselines:
         return None, "no baseline gave such a figure"
-    known = figure.baselines
-    best = (min if case.lower else max)(known, key=lambda name: known[name])
-    return known[best] + margin, f"the baseline {best} has {known[best]:.4f}"
+    baselines = figure.baselines
+    best = (min if case.lower else max)(baselines, key=lambda name: baselines[name])
+    return baselines[best] + margin, f"the baseline {best} has {baselines[best]:.4f}"
 
 
-def _in_words(case: Case) -> str:
+def _in_words(case: GateCase) -> str:
     gate, name, lower = case.gate, case.figure.name, case.lower
     if gate.versus is None:
         limit, _ = _limit(case)

@@ -9,14 +9,14 @@ from statistics import NormalDist
 
 from perennial import kinds
 from perennial.core.errors import listing
-from perennial.metrics import gate_metrics as also
+from perennial.metrics import gate_metrics
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
 
 @dataclass(frozen=True)
-class Figure:
+class GateFigure:
     """One figure of the candidate, and what it can be held against."""
 
     name: str
@@ -37,13 +37,13 @@ class Figure:
     """Why there is no value, if more is known than that."""
 
 
-def of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     """The figures that `gate` is about.
 
     None where it compares with a champion and there is none yet. Where something else is missing, a figure without a
     value stands for it, so that nothing is passed in silence.
     """
-    compares = gate.versus == "champion" or gate.metric == also.NEGATIVE_FLIPS
+    compares = gate.versus == "champion" or gate.metric == gate_metrics.NEGATIVE_FLIPS
     if compares and evaluation.champion_version is None:
         return
     sources = {"label": _labels, "slice": _slices, "behaviour": _behaviours, "group": _groups}
@@ -51,15 +51,15 @@ def of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[F
         yield from _slices(gate, evaluation, spec)
     elif gate.per is not None:
         yield from sources[gate.per](gate, evaluation, spec)
-    elif gate.metric in also.SERVING or gate.metric in also.STABILITY:
+    elif gate.metric in gate_metrics.SERVING or gate.metric in gate_metrics.STABILITY:
         yield _serving(gate, evaluation)
-    elif gate.metric == also.NEGATIVE_FLIPS:
+    elif gate.metric == gate_metrics.NEGATIVE_FLIPS:
         yield _flips(gate, evaluation.comparison, spec, None)
     else:
         yield _overall(gate, evaluation, None)
 
 
-def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> Figure:
+def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> GateFigure:
     candidate = evaluation.candidate
     if gate.versus == "champion" and evaluation.shared is not None:
         candidate = evaluation.shared
@@ -67,7 +67,7 @@ def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> Figur
     intervals = candidate.intervals if label is None else candidate.label_intervals.get(label, {})
     differences = comparison.values if label is None else comparison.per_label.get(label, {})
     figures = {name: _value(metrics, gate.metric, label) for name, metrics in evaluation.baselines.items()}
-    return Figure(
+    return GateFigure(
         name=gate.metric if label is None else f"{gate.metric} of {label!r}",
         value=_value(candidate, gate.metric, label),
         n=candidate.n if label is None else candidate.support.get(label, 0),
@@ -79,24 +79,26 @@ def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> Figur
     )
 
 
-def _labels(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+def _labels(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     for label in spec.data.labels:
         # The champion has no such figure of a new label. Floors judge it, and a decision needs one.
         if not (gate.versus == "champion" and label in evaluation.new_labels):
             yield _overall(gate, evaluation, label)
 
 
-def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     chosen = [one for one in evaluation.slices if gate.slice in (None, one.name)]
     if not chosen:
         there = f"there are: {listing((repr(one.name) for one in evaluation.slices), 12)}"
         missing = f"there is no such slice; {there if evaluation.slices else 'there are no slices'}"
-        yield Figure(f"{gate.metric} of slice {gate.slice or 'any'!r}", None, 0, subject=gate.slice, missing=missing)
+        yield GateFigure(
+            f"{gate.metric} of slice {gate.slice or 'any'!r}", None, 0, subject=gate.slice, missing=missing
+        )
     for one in chosen:
-        if gate.metric == also.NEGATIVE_FLIPS:
+        if gate.metric == gate_metrics.NEGATIVE_FLIPS:
             yield _flips(gate, one.comparison, spec, one.name)
             continue
-        yield Figure(
+        yield GateFigure(
             name=f"{gate.metric} of slice {one.name!r}",
             value=_value(one.candidate, gate.metric, None),
             n=one.candidate.n,
@@ -107,11 +109,11 @@ def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
         )
 
 
-def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     rivals = {test.name: _share(test.passed, test.n, spec)[0] for test in evaluation.champion_behaviours}
     for test in evaluation.behaviours:
         value, interval = _share(test.passed, test.n, spec)
-        yield Figure(
+        yield GateFigure(
             name=f"{gate.metric} of test {test.name!r}",
             value=value,
             n=test.n,
@@ -121,43 +123,43 @@ def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> I
             floor=test.min_pass_rate,
         )
     if not evaluation.behaviours:
-        yield Figure(f"{gate.metric} of any test", None, 0, missing="there are no behavioural tests")
+        yield GateFigure(f"{gate.metric} of any test", None, 0, missing="there are no behavioural tests")
 
 
-def _groups(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[Figure]:
+def _groups(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     for group in evaluation.fairness:
         value, interval = _share(group.flips, group.n, spec)
-        if gate.metric == also.SCORE_SHIFT:
+        if gate.metric == gate_metrics.SCORE_SHIFT:
             value, interval = _number(group.mean_shift) if group.n else None, None
-        yield Figure(f"{gate.metric} of {group.group}", value, group.n, interval, subject=group.group)
+        yield GateFigure(f"{gate.metric} of {group.group}", value, group.n, interval, subject=group.group)
     if not evaluation.fairness:
-        yield Figure(f"{gate.metric} of any group", None, 0, missing="nothing was swapped in the test rows")
+        yield GateFigure(f"{gate.metric} of any group", None, 0, missing="nothing was swapped in the test rows")
 
 
-def _serving(gate: GateSpec, evaluation: Evaluation) -> Figure:
-    found, rival = evaluation.serving, evaluation.champion_serving
-    return Figure(
+def _serving(gate: GateSpec, evaluation: Evaluation) -> GateFigure:
+    serving, rival = evaluation.serving, evaluation.champion_serving
+    return GateFigure(
         name=gate.metric,
-        value=_cost(found, gate.metric) if found else None,
-        n=found.n if found else 0,
+        value=_cost(serving, gate.metric) if serving else None,
+        n=serving.n if serving else 0,
         champion=_cost(rival, gate.metric) if rival else None,
-        missing="" if found else "serving was not measured in this run",
+        missing="" if serving else "serving was not measured in this run",
     )
 
 
-def _cost(found: ServingFigures, metric: str) -> float | None:
-    flips = {also.BATCH_FLIPS: found.batch_flips, also.PADDING_FLIPS: found.padding_flips}
+def _cost(serving: ServingFigures, metric: str) -> float | None:
+    flips = {gate_metrics.BATCH_FLIPS: serving.batch_flips, gate_metrics.PADDING_FLIPS: serving.padding_flips}
     if metric in flips:
-        return flips[metric] / found.n if found.n else None
-    return _number(getattr(found, metric))
+        return flips[metric] / serving.n if serving.n else None
+    return _number(getattr(serving, metric))
 
 
-def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> Figure:
+def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:
     name = gate.metric if part is None else f"{gate.metric} of slice {part!r}"
     if comparison is None or comparison.negative_flips is None:
-        return Figure(name, None, 0, subject=part, missing="candidate and champion were not compared row by row")
+        return GateFigure(name, None, 0, subject=part, missing="candidate and champion were not compared row by row")
     value, interval = _share(comparison.negative_flips, comparison.n, spec)
-    return Figure(name, value, comparison.n, interval, subject=part)
+    return GateFigure(name, value, comparison.n, interval, subject=part)
 
 
 def _share(count: int, n: int, spec: PipelineSpec) -> tuple[float | None, Interval | None]:
@@ -188,4 +190,4 @@ def _finite(difference: Difference | None) -> Difference | None:
 
 def lower_is_better(spec: PipelineSpec, metric: str) -> bool:
     """Which way `metric` is better."""
-    return metric in kinds.get(spec.kind).lower_is_better | also.LOWER_IS_BETTER
+    return metric in kinds.kind_named(spec.kind).lower_is_better | gate_metrics.LOWER_IS_BETTER

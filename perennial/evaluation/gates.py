@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from perennial.core import digest
 from perennial.core.errors import listing
-from perennial.evaluation import gate_checks as checking
-from perennial.evaluation import gate_figures
-from perennial.evaluation.gate_checks import Case
+from perennial.evaluation import gate_checks, gate_figures
+from perennial.evaluation.gate_checks import GateCase
 from perennial.metrics.gate_metrics import PASS_RATE
 from perennial.records.decision import Check, Decision, Outcome, Verdict
 from perennial.records.evaluation import Evaluation
@@ -21,11 +20,11 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     rows, a champion that can't be judged) holds it: what can't be shown to be good is never promoted. Behavioural tests
     are checked by their own floors if no gate sets a floor for them.
     """
-    checks = checking.judge(
+    checks = gate_checks.judge(
         [
-            Case(spec, gate, figure, evaluation.champion_version)
+            GateCase(spec, gate, figure, evaluation.champion_version)
             for gate in _gates(spec, evaluation)
-            for figure in gate_figures.of(gate, evaluation, spec)
+            for figure in gate_figures.figures_of(gate, evaluation, spec)
         ]
     )
     outcome = _outcome(spec, checks, evaluation)

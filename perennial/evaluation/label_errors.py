@@ -24,14 +24,14 @@ FILE = "label_errors.parquet"
 """row_id, given and suggested (in words) and score, the most contradicted first; no text."""
 
 
-def look(
+def find_label_errors(
     spec: PipelineSpec,
     rows: pa.Table,
     predictions: Sequence[Prediction],
     folder: Path,
 ) -> LabelErrors:
     """Write FILE into `folder`: which of `rows` (row_id and the target column) `predictions` contradict."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     targets = rows[kind.target_column].to_pylist()
     ids = rows[ROW_ID].to_pylist()
     doubts = kind.doubts(targets, predictions, spec.data.labels)

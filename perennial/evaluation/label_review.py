@@ -41,7 +41,7 @@ class Reviewed(Record):
     written: int
 
 
-def write(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit: int) -> Reviewed:
+def write_label_review(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit: int) -> Reviewed:
     """Write the `limit` rows whose labels the model of `evidence` contradicts most to `out`, as CSV.
 
     Columns: row_id, file, line, the texts, given_label, suggested_label, score (how well the model supports the given
@@ -63,7 +63,7 @@ def write(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit
     doubted = _doubted(evidence, store)[:limit]
     if not doubted:
         return Reviewed(path=None, looked_at=looked.n, found=looked.found, written=0)
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     texts = kind.text_columns
     rows = _rows(evidence, store, [doubt["row_id"] for doubt in doubted], texts)
     head = [ROW_ID, FILE, LINE, *texts, GIVEN, SUGGESTED, SCORE, corrections.LABEL]

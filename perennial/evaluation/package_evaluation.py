@@ -13,13 +13,21 @@ from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import PackageError, ValidationError
 from perennial.core.home import Home
-from perennial.evaluation import asking, fixed_cases, from_answers, label_errors, serving_cost, slices, worker
-from perennial.evaluation import stored_answers as stored
+from perennial.evaluation import (
+    asking,
+    fixed_cases,
+    from_answers,
+    label_errors,
+    serving_cost,
+    slices,
+    stored_answers,
+    worker,
+)
 from perennial.evaluation.asking import Answerer
 from perennial.evaluation.behaviours import behaviour_tests, counterfactuals
 from perennial.evaluation.worker import Pace
-from perennial.inference import package as sealed
 from perennial.inference.decoders import Input
+from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
 from perennial.kinds import Kind
 from perennial.metrics.prediction import Prediction
@@ -62,8 +70,8 @@ def evaluate(
         recipe=RECIPE,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
-    found = home.store.get(STEP, key, Evaluation)
-    if found is not None and found.champion_problem is not None:
+    stored_evaluation = home.store.get(STEP, key, Evaluation)
+    if stored_evaluation is not None and stored_evaluation.champion_problem is not None:
         # What kept the champion from being judged may have been mended.
         home.store.forget(STEP, key)
 
@@ -82,7 +90,7 @@ def _evaluate(
     key: str,
     folder: Path,
 ) -> Evaluation:
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     columns = list(kind.column_types())
     kept = [ROW_ID, TIME, *columns, *spec.data.columns.slices]
     test = read_split(data, home.store, "test", list(dict.fromkeys(kept)))
@@ -96,9 +104,9 @@ def _evaluate(
     rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
-    stored.write(
+    stored_answers.write_answers(
         folder,
-        stored.Answers(
+        stored_answers.Answers(
             row_ids=test[ROW_ID].to_pylist(),
             targets=test[kind.target_column],
             candidate=candidate,
@@ -113,16 +121,20 @@ def _evaluate(
         champion_version=champion.version if champion else None,
         champion_labels=rival.labels,
         champion_problem=rival.problem,
-        behaviours=behaviour_tests.figures(spec, behaviour_tests.ask(spec, predictor, _heard("case", "behaviours"))),
+        behaviours=behaviour_tests.behaviour_figures(
+            spec, behaviour_tests.ask_cases(spec, predictor, _heard("case", "behaviours"))
+        ),
         champion_behaviours=rival.behaviours,
-        fairness=counterfactuals.measure(spec, test, predictor, _heard("row", "counterfactuals")),
+        fairness=counterfactuals.measure_counterfactuals(spec, test, predictor, _heard("row", "counterfactuals")),
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answered(spec, predictor),
     )
-    stored.write_contest(folder, contest)
-    place = home.store.relative(home.store.folder(STEP, key) / stored.PREDICTIONS)
-    evaluation = from_answers.measure(spec, stored.read(folder), contest, digest=key, place=place)
+    stored_answers.write_contest(folder, contest)
+    predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)
+    evaluation = from_answers.evaluation_of(
+        spec, stored_answers.read_answers(folder), contest, digest=key, place=predictions_path
+    )
     doubted = _label_errors(spec, data, test, candidate, predictor, home, folder)
     return evaluation.model_copy(update={"label_errors": doubted})
 
@@ -139,7 +151,7 @@ def _label_errors(
     """Labels that the candidate contradicts, on all rows that it did not learn."""
     import pyarrow as pa
 
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     columns = [ROW_ID, *kind.column_types()]
     test = test.select(columns)
     validation = read_split(data, home.store, "validation", columns)
@@ -147,9 +159,9 @@ def _label_errors(
     if kind.doubts_need_details:
         rows = pa.concat_tables([test, validation])
         answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
-        return label_errors.look(spec, rows, answers, folder)
+        return label_errors.find_label_errors(spec, rows, answers, folder)
     more = predictor.predict(kind.inputs(validation), on_progress=heard)
-    return label_errors.look(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
+    return label_errors.find_label_errors(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
 
 
 @dataclass(frozen=True)
@@ -170,13 +182,13 @@ def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace
         return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
     folder = home.store.root / champion.path
     try:
-        package = sealed.read(folder, digest=champion.package_digest)
+        package = read_package(folder, digest=champion.package_digest)
         if package.kind != spec.kind:
             return _Rival(f"it is of another kind of task, {package.kind}; give this pipeline another name.")
-        with worker.answering(folder, pace) as asked:
+        with worker.answering_worker(folder, pace) as asked:
             answers = _answers(asked, inputs, "champion")
-            behaved = behaviour_tests.ask(spec, asked, _heard("case", "champion's behaviours"))
-        return _Rival(None, answers, package.labels, behaviour_tests.figures(spec, behaved))
+            behaved = behaviour_tests.ask_cases(spec, asked, _heard("case", "champion's behaviours"))
+        return _Rival(None, answers, package.labels, behaviour_tests.behaviour_figures(spec, behaved))
     except PackageError as error:
         return _Rival(str(error))
 
@@ -185,7 +197,7 @@ def _costs(
     kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home
 ) -> dict[str, ServingFigures | None]:
     places = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
-    return serving_cost.measure({who: home.store.root / place for who, place in places.items()}, inputs, kind)
+    return serving_cost.measure_serving({who: home.store.root / place for who, place in places.items()}, inputs, kind)
 
 
 def _predictor(home: Home, path: str, expected: str) -> Predictor:

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from perennial.metrics.sums import Name, Tallies
+from perennial.metrics.sums import MetricSums, Name
 
 WORK = 100_000_000
 """Draws of a row (rows × resamples) up to which resamples are drawn row by row. Beyond, sums of so many rows are drawn
@@ -38,14 +38,14 @@ SEED = 20_050
 class Distinct:
     """Rows that differ, and which of them each row is like."""
 
-    tallies: Tallies
+    tallies: MetricSums
     patterns: np.ndarray
     """distinct rows × sums."""
     like: np.ndarray
     """For each row, its place in `patterns`."""
 
     @classmethod
-    def of(cls, tallies: Tallies) -> Distinct:
+    def of(cls, tallies: MetricSums) -> Distinct:
         """The distinct rows of `tallies`."""
         patterns, like = np.unique(tallies.rows, axis=0, return_inverse=True)
         return cls(tallies, patterns.astype(np.float64), like.ravel())
@@ -131,9 +131,9 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(tallies: Tallies, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
+def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
     """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
-    there = [place for place, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    there = [index for index, column in enumerate(tallies.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
     sorts = there or list(range(len(tallies.counted_in)))
     kinds = []
@@ -144,7 +144,7 @@ def _worth(tallies: Tallies, total: np.ndarray, values: np.ndarray, imagined: fl
 
 
 def _acceleration(
-    tallies: Tallies,
+    tallies: MetricSums,
     patterns: np.ndarray,
     counts: np.ndarray,
     total: np.ndarray,
@@ -167,9 +167,9 @@ def _acceleration(
 
 def _spread(drawn: np.ndarray) -> np.ndarray:
     """Standard deviation of each column's numbers; NaN where it has none."""
-    known = ~np.isnan(drawn)
-    count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-    around = np.where(known, drawn - np.where(known, drawn, 0.0).sum(axis=0) / count, 0.0)
+    is_number = ~np.isnan(drawn)
+    count = np.where(is_number.any(axis=0), is_number.sum(axis=0), np.nan)
+    around = np.where(is_number, drawn - np.where(is_number, drawn, 0.0).sum(axis=0) / count, 0.0)
     return np.asarray(np.sqrt(np.square(around).sum(axis=0) / count))
 
 
@@ -186,10 +186,10 @@ def _quantiles(
 ) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(len(bias), np.nan), np.full(len(bias), np.nan)
     ends = np.array([NormalDist().inv_cdf((1 - confidence) / 2), NormalDist().inv_cdf((1 + confidence) / 2)])
-    for place, column in enumerate(drawn.T):
-        known = column[~np.isnan(column)]
-        if len(known) > len(column) / 2:
-            from_bias = bias[place] + ends
-            levels = [NormalDist().cdf(at) for at in bias[place] + from_bias / (1 - skew[place] * from_bias)]
-            low[place], high[place] = np.quantile(known, levels)
+    for index, column in enumerate(drawn.T):
+        numbers = column[~np.isnan(column)]
+        if len(numbers) > len(column) / 2:
+            from_bias = bias[index] + ends
+            levels = [NormalDist().cdf(at) for at in bias[index] + from_bias / (1 - skew[index] * from_bias)]
+            low[index], high[index] = np.quantile(numbers, levels)
     return low, high

@@ -56,7 +56,9 @@ class _Measured:
         return reply
 
 
-def measure(packages: Mapping[str, Path], inputs: Sequence[Input], kind: Kind) -> dict[str, ServingFigures | None]:
+def measure_serving(
+    packages: Mapping[str, Path], inputs: Sequence[Input], kind: Kind
+) -> dict[str, ServingFigures | None]:
     """Figures of each package (a folder, by whose it is), on some of `inputs`.
 
     Each answers in a clean process of its own, and they take turns, A B A B, so that whatever else this machine does
@@ -77,7 +79,7 @@ def measure(packages: Mapping[str, Path], inputs: Sequence[Input], kind: Kind) -
 
 def _sample(inputs: Sequence[Input]) -> list[Input]:
     count = min(ROWS, len(inputs))
-    return [inputs[place * len(inputs) // count] for place in range(count)]
+    return [inputs[index * len(inputs) // count] for index in range(count)]
 
 
 @contextmanager

@@ -45,7 +45,7 @@ _BRACKETS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^
 
 def columns(spec: PipelineSpec) -> tuple[str, ...]:
     """What an expression can name. SQL knows no case, so of two names that differ by it only the first counts."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     names = (*kind.text_columns, kind.target_column, TIME, TEXT_LENGTH, *spec.data.columns.slices)
     return tuple({name.lower(): name for name in reversed(names)}[key] for key in dict.fromkeys(map(str.lower, names)))
 
@@ -53,12 +53,12 @@ def columns(spec: PipelineSpec) -> tuple[str, ...]:
 def problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Expressions that can't be evaluated, found by trying each on a row of nothing."""
     names = columns(spec)
-    for place, one in enumerate(spec.evaluation.slices):
+    for index, one in enumerate(spec.evaluation.slices):
         try:
             with closing(_Table(names, one.where)) as table:
                 table.holding([(0, *(None for _ in names))])
         except (sqlite3.Error, sqlite3.Warning) as error:
-            yield ("evaluation", "slices", place, "where"), f"the slice {one.name!r} {_why(error, names)}"
+            yield ("evaluation", "slices", index, "where"), f"the slice {one.name!r} {_why(error, names)}"
 
 
 def memberships(spec: PipelineSpec, test: pa.Table, lengths: np.ndarray) -> dict[str, np.ndarray]:
@@ -69,19 +69,19 @@ def memberships(spec: PipelineSpec, test: pa.Table, lengths: np.ndarray) -> dict
     import numpy as np
 
     names, asked = columns(spec), spec.evaluation.slices
-    found = {one.name: np.zeros(test.num_rows, bool) for one in asked}
+    inside = {one.name: np.zeros(test.num_rows, bool) for one in asked}
     with ExitStack() as stack:
         tables = [(one, stack.enter_context(closing(_Table(names, one.where)))) for one in asked]
         for rows in _batches(test, lengths, names) if tables else ():
             for one, table in tables:
                 try:
-                    found[one.name][table.holding(rows)] = True
+                    inside[one.name][table.holding(rows)] = True
                 except sqlite3.Error as error:
                     raise SpecError(
                         f"The slice {one.name!r} of evaluation.slices {_why(error, names)} (seen at a test row).",
                         remedy="Mend its expression (`where`) and run again: what is trained is kept.",
                     ) from error
-    return found
+    return inside
 
 
 class _Table:
@@ -170,8 +170,8 @@ def _authorize(action: int, one: str | None, other: str | None, database: str | 
 def _refuse_loose_brackets(where: str) -> None:
     # A bracket too many would end the computed column, and what follows it would be no expression.
     depth = 0
-    for found in _BRACKETS.finditer(where):
-        depth += {"(": 1, ")": -1}.get(found.group(), 0)
+    for bracket in _BRACKETS.finditer(where):
+        depth += {"(": 1, ")": -1}.get(bracket.group(), 0)
         if depth < 0:
             break
     if depth:

@@ -36,13 +36,13 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     """
     columns = spec.data.columns.slices
     lengths = _lengths(spec, test)
-    found: dict[str, np.ndarray] = {}
+    inside: dict[str, np.ndarray] = {}
     for column in columns:
-        found |= _by_value(column, test[column])
-    found |= _by_quarter(LENGTH, LENGTHS, lengths)
-    found |= _by_time(test[TIME])
-    found |= _by_label(spec, test)
-    return found | slice_expressions.memberships(spec, test, lengths)
+        inside |= _by_value(column, test[column])
+    inside |= _by_quarter(LENGTH, LENGTHS, lengths)
+    inside |= _by_time(test[TIME])
+    inside |= _by_label(spec, test)
+    return inside | slice_expressions.memberships(spec, test, lengths)
 
 
 def told_apart_by(spec: PipelineSpec, name: str) -> str:
@@ -68,15 +68,15 @@ def bounds(spec: PipelineSpec, test: pa.Table) -> dict[str, str]:
 
 def problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Slices in `evaluation.slices` that can't be: a name that is taken, an expression that can't be evaluated."""
-    seen: set[str] = set()
+    names: set[str] = set()
     own = tuple(f"{name}{mark}" for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL) for mark in ("=", ": "))
-    for place, one in enumerate(spec.evaluation.slices):
-        where = ("evaluation", "slices", place, "name")
-        if one.name in seen:
+    for index, one in enumerate(spec.evaluation.slices):
+        where = ("evaluation", "slices", index, "name")
+        if one.name in names:
             yield where, f"{one.name!r} is there more than once; name each slice once"
         elif one.name.startswith(own):
             yield where, f"{one.name!r} begins as the slices do that are always made; give it another name"
-        seen.add(one.name)
+        names.add(one.name)
     yield from slice_expressions.problems(spec)
 
 
@@ -91,17 +91,17 @@ def _by_value(column: str, cells: pa.ChunkedArray) -> dict[str, np.ndarray]:
     names: list[str] = values.dictionary.to_pylist()
     given = values.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
     rows = np.bincount(given, minlength=len(names) + 1)
-    ranked = sorted(range(len(names)), key=lambda place: (-rows[place], names[place]))
-    found = {f"{column}={names[place]}": given == place for place in ranked[:MAX_VALUES]}
+    ranked = sorted(range(len(names)), key=lambda index: (-rows[index], names[index]))
+    inside = {f"{column}={names[index]}": given == index for index in ranked[:MAX_VALUES]}
     if others := ranked[MAX_VALUES:]:
-        found[f"{column}: {OTHERS}"] = np.isin(given, others)
+        inside[f"{column}: {OTHERS}"] = np.isin(given, others)
         progress.note(
             f"Column {column!r} has {len(names):,} values in the test rows: the commonest {MAX_VALUES} are slices of "
             f"their own, the other {len(others):,} are one."
         )
     if rows[len(names)]:
-        found[f"{column}: {NONE_GIVEN}"] = given == len(names)
-    return found
+        inside[f"{column}: {NONE_GIVEN}"] = given == len(names)
+    return inside
 
 
 def _shown(value: str) -> str | None:
@@ -137,7 +137,7 @@ def _by_quarter(what: str, names: Sequence[str], values: np.ndarray) -> dict[str
         return {}
     middle = np.cumsum(rows) - rows / 2
     quarter = np.minimum(len(names) * middle / len(values), len(names) - 1).astype(int)[places]
-    return {name: inside for place, name in enumerate(_quarters(what, names)) if (inside := quarter == place).any()}
+    return {name: inside for index, name in enumerate(_quarters(what, names)) if (inside := quarter == index).any()}
 
 
 def _quarters(what: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _by_label(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     targets = test[kind.target_column].combine_chunks()
     if kind.labels_in(targets.slice(0, 0)) is None:
         return {}
@@ -164,10 +164,10 @@ def _by_label(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     if pa.types.is_struct(targets.type):
         targets = targets.field("label")
     numbers = pc.index_in(targets, value_set=pa.array(spec.data.labels, pa.string())).fill_null(-1).to_numpy()
-    found = {f"{LABEL}={label}": np.zeros(test.num_rows, bool) for label in spec.data.labels}
-    for place, inside in enumerate(found.values()):
-        inside[rows[numbers == place]] = True
-    return found
+    members = {f"{LABEL}={label}": np.zeros(test.num_rows, bool) for label in spec.data.labels}
+    for index, inside in enumerate(members.values()):
+        inside[rows[numbers == index]] = True
+    return members
 
 
 def _lengths(spec: PipelineSpec, test: pa.Table) -> np.ndarray:
@@ -175,7 +175,7 @@ def _lengths(spec: PipelineSpec, test: pa.Table) -> np.ndarray:
     import numpy as np
     import pyarrow.compute as pc
 
-    columns = kinds.get(spec.kind).text_columns
+    columns = kinds.kind_named(spec.kind).text_columns
     lengths: np.ndarray = np.zeros(test.num_rows, np.int64)
     for name in columns:
         lengths += pc.fill_null(pc.utf8_length(test[name]), 0).to_numpy()

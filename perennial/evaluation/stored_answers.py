@@ -38,7 +38,7 @@ class Answers:
     """Which rows are in a slice (bool), by its name."""
 
 
-def write(folder: Path, answers: Answers, kind: Kind) -> None:
+def write_answers(folder: Path, answers: Answers, kind: Kind) -> None:
     """Write `answers` into `folder`, without what they quote of the texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -52,8 +52,8 @@ def write(folder: Path, answers: Answers, kind: Kind) -> None:
     pq.write_table(pa.table(columns), folder / PREDICTIONS, compression="zstd")
 
 
-def read(folder: Path) -> Answers:
-    """The answers that `write` wrote into `folder`."""
+def read_answers(folder: Path) -> Answers:
+    """The answers that `write_answers` wrote into `folder`."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(folder / PREDICTIONS)

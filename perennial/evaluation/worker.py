@@ -32,8 +32,8 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Asks a package in its process; made by `answering`."""
+class PackageWorker:
+    """Asks a package in its process; made by `answering_worker`."""
 
     process: Process
     pace: Pace
@@ -62,7 +62,7 @@ class Apart:
 
 
 @contextmanager
-def answering(package: Path, pace: Pace) -> Iterator[Apart]:
+def answering_worker(package: Path, pace: Pace) -> Iterator[PackageWorker]:
     """The package in a folder, ready to be asked, for the block. Raises PackageError if no process can be started."""
     with process.running("answer", package) as started:
-        yield Apart(started, pace)
+        yield PackageWorker(started, pace)

@@ -92,7 +92,7 @@ def fuse(plain: Path, target: Path, config: Path) -> Fusion:
             optimized = optimize_model(str(plain), "bert", *_heads_and_width(settings), optimization_options=wanted)
         nodes = {name: int(count) for name, count in optimized.get_fused_operator_statistics().items() if count}
         if nodes:
-            save(optimized.model, target)
+            save_graph(optimized.model, target)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  patterns written for other graphs fail in any way
@@ -102,7 +102,7 @@ def fuse(plain: Path, target: Path, config: Path) -> Fusion:
     return Fusion(target, nodes, None)
 
 
-def save(model: onnx.ModelProto, path: Path) -> None:
+def save_graph(model: onnx.ModelProto, path: Path) -> None:
     """Write `model` to `path`; weights that don't fit into one file go to `<path>.data` beside it."""
     import onnx
 
@@ -115,11 +115,11 @@ def save(model: onnx.ModelProto, path: Path) -> None:
         onnx.save_model(model, path)
 
 
-def move(source: Path, target: Path) -> None:
+def move_graph(source: Path, target: Path) -> None:
     """Write the graph `source` to `target`, which may lie in another folder and have another name."""
     import onnx
 
-    save(onnx.load(source), target)
+    save_graph(onnx.load(source), target)
 
 
 @contextmanager

@@ -14,15 +14,15 @@ import numpy as np
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.home import Home
-from perennial.export import package_writer as packing
-from perennial.inference import decoders, package
+from perennial.export import package_writer
+from perennial.inference import decoders
 from perennial.inference.cascade import Linear, confidence, features, scale
 from perennial.inference.decoders import Meaning
-from perennial.inference.package import LINEAR, TOKENIZER, PackageInfo
+from perennial.inference.package import LINEAR, TOKENIZER, PackageInfo, read_package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
 from perennial.records.data import EncodedData
-from perennial.records.package import Cascade, OnnxPackage
+from perennial.records.package import CascadeFigures, OnnxPackage
 from perennial.settings.export import CascadeSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -77,10 +77,10 @@ def put_before(
             return made.model_copy(update={"cascade": figures})
         _stage(2)
         info = _pack(home.store.root / made.path, weights, figures, folder / FOLDER)
-        place = home.store.relative(home.store.folder(STEP, key) / FOLDER)
-        size = packing.size(folder / FOLDER)
+        path = home.store.relative(home.store.folder(STEP, key) / FOLDER)
+        size = package_writer.package_size(folder / FOLDER)
         return made.model_copy(
-            update={"digest": info.digest, "path": place, "size_bytes": size, "cascade": figures},
+            update={"digest": info.digest, "path": path, "size_bytes": size, "cascade": figures},
         )
 
     return home.store.get_or_make(STEP, key, OnnxPackage, make)
@@ -95,19 +95,19 @@ def fit(rows: EncodedRows, labels: int) -> np.ndarray:
     buckets = _buckets(labels)
     weights = np.zeros((buckets + 1, labels), np.float32)
     every = max(1, -(-len(rows) // MOST_ROWS), -(-2 * int(rows.lengths.sum()) // MOST_FEATURES))
-    learned = [rows[place] for place in range(0, len(rows), every)]
+    learned = [rows[index] for index in range(0, len(rows), every)]
     answers = np.array([int(row[1]) for row in learned])
-    known = np.unique(answers)
-    weights[-1, np.setdiff1d(np.arange(labels), known)] = NEVER
-    if len(known) > 1:
+    classes = np.unique(answers)
+    weights[-1, np.setdiff1d(np.arange(labels), classes)] = NEVER
+    if len(classes) > 1:
         places, columns = features([row[0] for row in learned], buckets)
         values = (1 / scale(places, len(learned)))[places].astype(np.float32)
         table = csr_matrix((values, (places, columns)), shape=(len(learned), buckets))
         model = LogisticRegression(C=STRENGTH, max_iter=300).fit(table, answers)
         # Of two labels scikit-learn gives the weights of the second beside the first.
-        halves = len(known) == 2
-        weights[:-1, known] = (np.vstack([-model.coef_, model.coef_]) / 2 if halves else model.coef_).T
-        weights[-1, known] = np.append(-model.intercept_, model.intercept_) / 2 if halves else model.intercept_
+        halves = len(classes) == 2
+        weights[:-1, classes] = (np.vstack([-model.coef_, model.coef_]) / 2 if halves else model.coef_).T
+        weights[-1, classes] = np.append(-model.intercept_, model.intercept_) / 2 if halves else model.intercept_
     return weights
 
 
@@ -138,12 +138,12 @@ def _weights(
     inputs: Sequence[decoders.Input],
     targets: Sequence[Any],
     root: Path,
-) -> tuple[np.ndarray, Cascade]:
+) -> tuple[np.ndarray, CascadeFigures]:
     """The linear model's weights, its outputs being as sure as it is right, and what it does on the validation rows."""
     from perennial.metrics import temperature
     from perennial.training.encoding.dataset import EncodedRows
 
-    kind, labels = kinds.get(spec.kind), spec.data.labels
+    kind, labels = kinds.kind_named(spec.kind), spec.data.labels
     _stage(0)
     predictor = Predictor(root / made.path, digest=made.digest)
     other = np.array([bool(kind.right(*each)) for each in zip(targets, predictor.predict(inputs), strict=True)])
@@ -158,7 +158,7 @@ def _weights(
     sureness = confidence(Linear(weights).logits(encoded.segments))
     least = threshold(sureness, own, other, wanted.max_loss)
     easy = np.zeros(len(own), bool) if least is None else sureness >= least
-    figures = Cascade(
+    figures = CascadeFigures(
         threshold=least,
         share=float(easy.mean()),
         rows=len(own),
@@ -169,13 +169,13 @@ def _weights(
     return weights, figures
 
 
-def _pack(source: Path, weights: np.ndarray, figures: Cascade, folder: Path) -> PackageInfo:
-    info = package.read(source)
+def _pack(source: Path, weights: np.ndarray, figures: CascadeFigures, folder: Path) -> PackageInfo:
+    info = read_package(source)
     folder.mkdir()
     for name in info.files:
         shutil.copyfile(source / name, folder / name)
     np.save(folder / LINEAR, weights, allow_pickle=False)
-    return packing.write(folder, dataclasses.replace(info, cascade=figures.model_dump()))
+    return package_writer.write_package(folder, dataclasses.replace(info, cascade=figures.model_dump()))
 
 
 def _buckets(labels: int) -> int:

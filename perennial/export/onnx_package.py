@@ -80,8 +80,8 @@ def export(
 
     def make(folder: Path) -> OnnxPackage:
         info = _make(spec, home.store.root / model.path, model, inputs, targets, data_digest, folder)
-        place = home.store.relative(home.store.folder(STEP, key) / FOLDER)
-        return _record(info, place, package_writer.size(folder / FOLDER))
+        path = home.store.relative(home.store.folder(STEP, key) / FOLDER)
+        return _record(info, path, package_writer.package_size(folder / FOLDER))
 
     return home.store.get_or_make(STEP, key, OnnxPackage, make)
 
@@ -97,19 +97,21 @@ def _make(
 ) -> PackageInfo:
     tokenizer = Tokenizer(source / TOKENIZER, spec.model.max_length)
     draft = _draft(spec, model, tokenizer.pad_id, data_digest)
-    decoder = decoders.get(spec.kind)
+    decoder = decoders.decoder_named(spec.kind)
     encoded = decoder.encode(inputs, tokenizer)
-    sample = parity.Sample(encoded, targets, kinds.get(spec.kind), draft, decoder)
+    sample = parity.ParitySample(encoded, targets, kinds.kind_named(spec.kind), draft, decoder)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         made = _lowered(spec, sample, *_exact(spec, sample, source, Path(work)))
         return _pack(made, draft, source, folder / FOLDER)
 
 
-def _exact(spec: PipelineSpec, sample: parity.Sample, source: Path, work: Path) -> tuple[Made, parity.Answers]:
+def _exact(
+    spec: PipelineSpec, sample: parity.ParitySample, source: Path, work: Path
+) -> tuple[Made, parity.ParityAnswers]:
     """The fp32 graph that agrees with the trained model, and its answers: the fused one, or else the plain one."""
-    from perennial.training.model import load, outputs_of
+    from perennial.training.model import load_model, outputs_of
 
-    model = load(source, attention="eager")
+    model = load_model(source, attention="eager")
     plain = work / "plain.onnx"
     _stage(0)
     graph.trace(model, plain, sample.draft.pad_id, per_token=sample.decoder.per_token)
@@ -132,8 +134,8 @@ def _exact(spec: PipelineSpec, sample: parity.Sample, source: Path, work: Path) 
 
 
 def _agreed(
-    path: Path, how: dict[str, Any], sample: parity.Sample, expected: parity.Answers
-) -> tuple[Made, parity.Answers]:
+    path: Path, how: dict[str, Any], sample: parity.ParitySample, expected: parity.ParityAnswers
+) -> tuple[Made, parity.ParityAnswers]:
     # Compared on the CPU, where torch ran: a GPU rounds otherwise.
     candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=False)
     try:
@@ -152,7 +154,7 @@ def _agreed(
     return Made(path, "fp32", how, measured), answers
 
 
-def _lowered(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: parity.Answers) -> Made:
+def _lowered(spec: PipelineSpec, sample: parity.ParitySample, exact: Made, answers: parity.ParityAnswers) -> Made:
     """The graph in the precision asked for, or `exact` with the reasons why not."""
     precision = spec.export.precision
     if precision == "fp32":
@@ -179,7 +181,9 @@ class _RefusedError(Exception):
         super().__init__(reason)
 
 
-def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: parity.Answers, recipe: str) -> Made:
+def _attempt(
+    spec: PipelineSpec, sample: parity.ParitySample, exact: Made, answers: parity.ParityAnswers, recipe: str
+) -> Made:
     """The graph lowered by `recipe`. Raises _RefusedError if it can't be, or loses too much against `exact`."""
     precision = spec.export.precision
     _stage(4)
@@ -197,7 +201,7 @@ def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: pa
         nothing = f"no operator of this graph can be turned into {precision}"
         raise _RefusedError(recipe, nothing, exact.parity)
     _stage(5)
-    result = parity.compare(sample, answers, candidate, precision, spec.export.max_drop)
+    result = parity.compare_precision(sample, answers, candidate, precision, spec.export.max_drop)
     measured = exact.parity | {precision: result.figures}
     if result.fault:
         raise _RefusedError(recipe, result.fault, measured)
@@ -206,12 +210,12 @@ def _attempt(spec: PipelineSpec, sample: parity.Sample, exact: Made, answers: pa
 
 def _pack(made: Made, draft: PackageInfo, source: Path, folder: Path) -> PackageInfo:
     folder.mkdir()
-    graph.move(made.path, folder / MODEL)
+    graph.move_graph(made.path, folder / MODEL)
     shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
     info = dataclasses.replace(
         draft, precision=made.precision, fallback=made.fallback, graph=made.how, parity=made.parity
     )
-    return package_writer.write(folder, info)
+    return package_writer.write_package(folder, info)
 
 
 def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: str) -> PackageInfo:
@@ -236,7 +240,7 @@ def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: st
     )
 
 
-def _record(info: PackageInfo, place: str, size: int) -> OnnxPackage:
+def _record(info: PackageInfo, path: str, size: int) -> OnnxPackage:
     figures = {name: float(value) for name, value in info.parity.items() if not isinstance(value, dict)}
     for precision, group in info.parity.items():
         if isinstance(group, dict):
@@ -245,7 +249,7 @@ def _record(info: PackageInfo, place: str, size: int) -> OnnxPackage:
             figures |= {f"{precision}_{name}": float(value) for name, value in (plain | changes).items()}
     return OnnxPackage(
         digest=info.digest,
-        path=place,
+        path=path,
         precision=info.precision,
         fallback=info.fallback,
         size_bytes=size,
@@ -254,7 +258,7 @@ def _record(info: PackageInfo, place: str, size: int) -> OnnxPackage:
 
 
 def _check_width(spec: PipelineSpec, width: int) -> None:
-    expected = kinds.get(spec.kind).outputs(spec.data.labels)
+    expected = kinds.kind_named(spec.kind).outputs(spec.data.labels)
     if width != expected:
         raise ExportError(
             f"The trained model has {width} outputs; {len(spec.data.labels)} labels need {expected}.",

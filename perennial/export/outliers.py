@@ -51,11 +51,11 @@ def lessen(source: Path, target: Path, segments: Sequence[np.ndarray], *, levels
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     scales = {}
     for node in products:
-        found = _best(read[node.input[0]], numpy_helper.to_array(weights[node.input[1]]), levels)
-        if found is not None:
-            scales[node.input[1]] = found
+        factors = _best(read[node.input[0]], numpy_helper.to_array(weights[node.input[1]]), levels)
+        if factors is not None:
+            scales[node.input[1]] = factors
     _scale(model, scales)
-    graph.save(model, target)
+    graph.save_graph(model, target)
     return len(scales)
 
 
@@ -81,21 +81,21 @@ def _read(
     watched.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
     )
-    graph.save(watched, path)
+    graph.save_graph(watched, path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = cpu.cores()
     session = ort.InferenceSession(str(path), options, providers=[CPU])
-    seen: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    inputs_read: dict[str, list[np.ndarray]] = {name: [] for name in names}
     tokens = 0
     for segment in segments:  # each alone, so that nothing is padding
         for name, values in zip(
             names, session.run(names, dict(zip(INPUTS, pad([segment], 0), strict=True))), strict=True
         ):
-            seen[name].append(values.reshape(-1, values.shape[-1]))
+            inputs_read[name].append(values.reshape(-1, values.shape[-1]))
         tokens += len(segment)
         if tokens >= TOKENS:
             break
-    return {name: np.concatenate(values) for name, values in seen.items()}
+    return {name: np.concatenate(values) for name, values in inputs_read.items()}
 
 
 def _best(read: np.ndarray, weights: np.ndarray, levels: int) -> np.ndarray | None:

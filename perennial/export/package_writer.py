@@ -7,7 +7,7 @@ from pathlib import Path
 from perennial.inference.package import DESCRIPTION, PackageInfo, render, sha256
 
 
-def write(folder: Path, info: PackageInfo) -> PackageInfo:
+def write_package(folder: Path, info: PackageInfo) -> PackageInfo:
     """Write package.json for the files that lie in `folder`; `info` with their digests and its own.
 
     The same files and the same `info` give the same bytes.
@@ -19,6 +19,6 @@ def write(folder: Path, info: PackageInfo) -> PackageInfo:
     return dataclasses.replace(complete, digest=sha256(path))
 
 
-def size(folder: Path) -> int:
+def package_size(folder: Path) -> int:
     """Bytes of all files of the package in `folder`."""
     return sum(entry.stat().st_size for entry in os.scandir(folder))

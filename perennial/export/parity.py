@@ -26,7 +26,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Sample:
+class ParitySample:
     """Validation rows and what it takes to judge answers to them."""
 
     encoded: Encoded
@@ -42,17 +42,17 @@ class Sample:
         """Token ids of all rows."""
         return self.encoded.segments
 
-    def answers(self, outputs: Outputs) -> Answers:
+    def answers(self, outputs: Outputs) -> ParityAnswers:
         """`outputs` decoded."""
-        return Answers(outputs, self.decoder.decode(outputs, self.encoded, self.draft))
+        return ParityAnswers(outputs, self.decoder.decode(outputs, self.encoded, self.draft))
 
-    def measure(self, answers: Answers) -> Metrics:
+    def measure(self, answers: ParityAnswers) -> Metrics:
         """Every metric of `answers`."""
         return self.kind.measure(self.targets, answers.predictions, self.draft.labels)
 
 
 @dataclass(frozen=True)
-class Answers:
+class ParityAnswers:
     """What a model answers to the sample."""
 
     outputs: Outputs
@@ -60,7 +60,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ParityComparison:
     """A lower precision beside fp32."""
 
     figures: dict[str, Any]
@@ -69,12 +69,12 @@ class Comparison:
     """Why it must not be served, in words; None: nothing stands against it."""
 
 
-def agree(sample: Sample, expected: Answers, seen: Answers) -> float:
+def agree(sample: ParitySample, expected: ParityAnswers, answers: ParityAnswers) -> float:
     """The largest difference between two models' logits.
 
     Raises ExportError if it is above LARGEST_DIFFERENCE, or an answer changed.
     """
-    difference = _differences(expected, seen)
+    difference = _differences(expected, answers)
     row = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf)))
     largest = float(difference[row])
     if not largest <= LARGEST_DIFFERENCE:  # also true of NaN
@@ -83,7 +83,7 @@ def agree(sample: Sample, expected: Answers, seen: Answers) -> float:
             f"(text {row} of {len(sample.segments):,}), at most {LARGEST_DIFFERENCE:g} was expected.",
             remedy="Nothing was packed. Another base model, or other versions of torch and onnxruntime, may do.",
         )
-    changed = _changed(sample.kind, expected, seen)
+    changed = _changed(sample.kind, expected, answers)
     if changed:
         raise ExportError(
             f"The ONNX graph does not agree with the trained model: {len(changed):,} of {len(expected.predictions):,} "
@@ -93,7 +93,7 @@ def agree(sample: Sample, expected: Answers, seen: Answers) -> float:
     return largest
 
 
-def run_shapes(graph: Graph, sample: Sample) -> None:
+def run_shapes(graph: Graph, sample: ParitySample) -> None:
     """Run `graph` on the shapes that exports get wrong: 1 × 1, 1 × longest, several × odd.
 
     Raises PackageError if one fails, or gives outputs of another shape or no finite ones.
@@ -115,7 +115,9 @@ def run_shapes(graph: Graph, sample: Sample) -> None:
             )
 
 
-def compare(sample: Sample, exact: Answers, graph: Graph, precision: str, max_drop: float) -> Comparison:
+def compare_precision(
+    sample: ParitySample, exact: ParityAnswers, graph: Graph, precision: str, max_drop: float
+) -> ParityComparison:
     """`graph`, in `precision`, beside the fp32 answers: what changes, and whether it may be served.
 
     It may not if it fails on a shape, gives no finite numbers or the same answer to everything, or loses more than
@@ -125,17 +127,17 @@ def compare(sample: Sample, exact: Answers, graph: Graph, precision: str, max_dr
         run_shapes(graph, sample)
         outputs = graph.outputs_of(sample.segments, tokens_per_batch=TOKENS_PER_BATCH)
     except PackageError as error:
-        return Comparison({}, f"{precision} does not run: {error.problem}")
+        return ParityComparison({}, f"{precision} does not run: {error.problem}")
     broken = sum(not np.isfinite(output).all() for output in outputs)
     if broken:
-        return Comparison({}, f"{precision} gave no finite numbers for {broken:,} of {len(outputs):,} texts")
+        return ParityComparison({}, f"{precision} gave no finite numbers for {broken:,} of {len(outputs):,} texts")
     answers = sample.answers(outputs)
     before, after = sample.measure(exact), sample.measure(answers)
     figures = _figures(sample, exact, answers, graph) | _changes(before, after)
-    return Comparison(figures, _fault(sample, exact, answers, before, after, precision, max_drop))
+    return ParityComparison(figures, _fault(sample, exact, answers, before, after, precision, max_drop))
 
 
-def _figures(sample: Sample, exact: Answers, answers: Answers, graph: Graph) -> dict[str, Any]:
+def _figures(sample: ParitySample, exact: ParityAnswers, answers: ParityAnswers, graph: Graph) -> dict[str, Any]:
     alone = [graph.outputs_of([segment])[0] for segment in sample.segments[:ROWS_ALONE]]
     apart = sample.answers([*alone, *answers.outputs[ROWS_ALONE:]])
     # Where rows have several segments, fewer rows were run alone.
@@ -159,9 +161,9 @@ def _changes(before: Metrics, after: Metrics) -> dict[str, Any]:
 
 
 def _fault(
-    sample: Sample,
-    exact: Answers,
-    answers: Answers,
+    sample: ParitySample,
+    exact: ParityAnswers,
+    answers: ParityAnswers,
     before: Metrics,
     after: Metrics,
     precision: str,
@@ -181,13 +183,13 @@ def _fault(
     return None
 
 
-def _differences(one: Answers, other: Answers) -> np.ndarray:
+def _differences(one: ParityAnswers, other: ParityAnswers) -> np.ndarray:
     """The largest difference of the outputs for each segment."""
     pairs = zip(one.outputs, other.outputs, strict=True)
     return np.array([np.abs(before - after).max() for before, after in pairs])
 
 
-def _changed(kind: Kind, one: Answers, other: Answers) -> list[int]:
+def _changed(kind: Kind, one: ParityAnswers, other: ParityAnswers) -> list[int]:
     pairs = zip(one.predictions, other.predictions, strict=True)
     return [row for row, (before, after) in enumerate(pairs) if not kind.same_answer(before, after)]
 

@@ -93,7 +93,7 @@ def _fp16(source: Path, target: Path) -> None:
 
     model = OnnxModel(onnx.load(source))
     model.convert_float_to_float16(keep_io_types=True)
-    graph.save(model.model, target)
+    graph.save_graph(model.model, target)
 
 
 def _is_large(path: Path) -> bool:

@@ -13,9 +13,11 @@ from perennial.validation.read_rows import read_split
 ROWS = 1024
 
 
-def of(spec: PipelineSpec, data: ValidatedData, store: Store) -> tuple[Sequence[decoders.Input], list[Any]]:
+def validation_sample(
+    spec: PipelineSpec, data: ValidatedData, store: Store
+) -> tuple[Sequence[decoders.Input], list[Any]]:
     """Inputs and targets of 1,024 to 2,047 validation rows, or of all if there are fewer."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
     # Spread over the whole history: the newest rows count as well as the oldest.
     every = max(1, data.rows["validation"] // ROWS)

@@ -31,7 +31,7 @@ def pad(rows: Sequence[np.ndarray], pad_id: int, width: int = 1) -> tuple[np.nda
     longest = max(width, *(len(row) for row in rows)) if rows else width
     ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(rows), longest), dtype=np.int64)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = row
-        mask[place, : len(row)] = 1
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
     return ids, mask

@@ -28,14 +28,14 @@ class Linear:
 
     def logits(self, segments: Sequence[np.ndarray]) -> np.ndarray:
         """Outputs (rows × labels, float64) for rows of token ids; those of a row don't depend on its neighbours."""
-        found = [self._logits(segments[start:end]) for start, end in _stretches(segments)]
-        return np.concatenate([np.empty((0, len(self._bias))), *found])
+        parts = [self._logits(segments[start:end]) for start, end in _stretches(segments)]
+        return np.concatenate([np.empty((0, len(self._bias))), *parts])
 
     def _logits(self, segments: Sequence[np.ndarray]) -> np.ndarray:
         rows, buckets = features(segments, self._buckets)
         sums = [np.bincount(rows, weights[buckets], len(segments)) for weights in self._weights.T]
-        found: np.ndarray = np.stack(sums, axis=1) / scale(rows, len(segments))[:, None] + self._bias
-        return found
+        scaled_logits: np.ndarray = np.stack(sums, axis=1) / scale(rows, len(segments))[:, None] + self._bias
+        return scaled_logits
 
 
 class Cascade:
@@ -57,9 +57,9 @@ class Cascade:
     ) -> list[np.ndarray]:
         """What answers each row of token ids, as `Graph.outputs_of` gives it: of an easy one, outputs that read as the
         linear model's own probabilities."""
-        found = self._easy(segments)
-        hard = [place for place in range(len(segments)) if place not in found]
-        easy = len(found)
+        outputs = self._easy(segments)
+        hard = [index for index in range(len(segments)) if index not in outputs]
+        easy = len(outputs)
         if easy and on_progress:
             on_progress(easy, len(segments))
         answers = self._graph.outputs_of(
@@ -68,8 +68,8 @@ class Cascade:
             width=width,
             on_progress=on_progress and (lambda done, _: on_progress(easy + done, len(segments))),
         )
-        found |= dict(zip(hard, answers, strict=True))
-        return [found[place] for place in range(len(segments))]
+        outputs |= dict(zip(hard, answers, strict=True))
+        return [outputs[index] for index in range(len(segments))]
 
     def _easy(self, segments: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
         logits = self._linear.logits(segments)
@@ -135,5 +135,5 @@ def _stretches(segments: Sequence[np.ndarray]) -> list[tuple[int, int]]:
     return [(start, min(start + rows, len(segments))) for start in range(0, len(segments), rows)]
 
 
-def _no_model(file: Path, seen: str) -> PackageError:
-    return PackageError(f"{file} does not hold the linear model of a cascade ({seen}).", remedy=REMEDY)
+def _no_model(file: Path, fault: str) -> PackageError:
+    return PackageError(f"{file} does not hold the linear model of a cascade ({fault}).", remedy=REMEDY)

@@ -51,24 +51,24 @@ class Chunks:
     def _read(self, rows: Sequence[list[str]], texts: Sequence[str]) -> Iterator[bytes]:
         words = set().union(*rows)
         long = {word for word in words.difference(self._known) if len(word) > LONGEST}
-        known = self.learnt(words - long if long else words)
+        ids_by_word = self.learnt(words - long if long else words)
         if not long:
-            return (b"".join(map(known.__getitem__, row)) for row in rows)
+            return (b"".join(map(ids_by_word.__getitem__, row)) for row in rows)
         apart = [not long.isdisjoint(row) for row in rows]
         whole = self.tokenized(list(compress(texts, apart)))
         return (
-            next(whole) if is_apart else b"".join(map(known.__getitem__, row))
+            next(whole) if is_apart else b"".join(map(ids_by_word.__getitem__, row))
             for row, is_apart in zip(rows, apart, strict=True)
         )
 
     def learnt(self, words: set[str]) -> dict[str, bytes]:
         """The ids of these `words`, none of them longer than LONGEST, and of others; most stay known."""
-        known = self._known
-        new = list(words.difference(known))
-        if len(known) + len(new) > ROOM:
-            self._known = known = {word: known[word] for word in words.intersection(known)}
-        known.update(zip(new, self.tokenized(new), strict=True))
-        return known
+        ids_by_word = self._known
+        new = list(words.difference(ids_by_word))
+        if len(ids_by_word) + len(new) > ROOM:
+            self._known = ids_by_word = {word: ids_by_word[word] for word in words.intersection(ids_by_word)}
+        ids_by_word.update(zip(new, self.tokenized(new), strict=True))
+        return ids_by_word
 
     def tokenized(self, texts: list[str]) -> Iterator[bytes]:
         """The ids of each text, all read by the tokenizer itself."""

@@ -66,7 +66,7 @@ class PackageInfo:
     """sha256 of package.json itself, so not written in it."""
 
 
-def read(folder: Path, *, digest: str | None = None) -> PackageInfo:
+def read_package(folder: Path, *, digest: str | None = None) -> PackageInfo:
     """What the package in `folder` says, after every file's digest was checked.
 
     `digest`: the sha256 that package.json must have, for example the registry's. Raises PackageError if a file is
@@ -74,16 +74,16 @@ def read(folder: Path, *, digest: str | None = None) -> PackageInfo:
     """
     raw, content = _description(folder)
     info = _info(folder, content)
-    damage = [f"{name} {fault}" for name, seen in info.files.items() if (fault := _fault(folder / name, seen))]
+    damage = [f"{name} {fault}" for name, expected in info.files.items() if (fault := _fault(folder / name, expected))]
     if damage:
         raise PackageError(f"The package in {folder} is not what was exported: {listing(damage)}.", remedy=REMEDY)
-    seen = hashlib.sha256(raw).hexdigest()
-    if digest not in {None, seen}:
+    expected = hashlib.sha256(raw).hexdigest()
+    if digest not in {None, expected}:
         raise PackageError(
-            f"The package in {folder} has the digest {seen[:12]}…, expected {str(digest)[:12]}….",
+            f"The package in {folder} has the digest {expected[:12]}…, expected {str(digest)[:12]}….",
             remedy="It is a whole package, but another one; fetch the right one from the registry.",
         )
-    return dataclasses.replace(info, digest=seen)
+    return dataclasses.replace(info, digest=expected)
 
 
 def render(info: PackageInfo) -> bytes:
@@ -133,12 +133,12 @@ def _info(folder: Path, content: dict[str, Any]) -> PackageInfo:
         )
     fields: dict[str, Any] = {name: _frozen(value) for name, value in content.items() if name not in {"format", "seal"}}
     without = {"digest", *(("cascade",) if content["format"] == FORMAT else ())}
-    known = {field.name for field in dataclasses.fields(PackageInfo)} - without
-    needed = {MODEL, TOKENIZER, *((LINEAR,) if "cascade" in known else ())}
+    allowed = {field.name for field in dataclasses.fields(PackageInfo)} - without
+    needed = {MODEL, TOKENIZER, *((LINEAR,) if "cascade" in allowed else ())}
     files = fields.get("files")
-    if set(fields) != known or not isinstance(files, dict) or not needed <= set(files):
+    if set(fields) != allowed or not isinstance(files, dict) or not needed <= set(files):
         raise PackageError(
-            f"{folder / DESCRIPTION} does not describe a package: it must have exactly {listing(sorted(known), 20)}, "
+            f"{folder / DESCRIPTION} does not describe a package: it must have exactly {listing(sorted(allowed), 20)}, "
             f"and name {listing(sorted(needed))}.",
             remedy=REMEDY,
         )
@@ -162,7 +162,7 @@ def _frozen(value: object) -> object:
 
 def _fault(path: Path, expected: str) -> str:
     try:
-        seen = sha256(path)
+        actual = sha256(path)
     except OSError:
         return "is missing"
-    return "" if seen == expected else f"has sha256 {seen[:12]}…, expected {expected[:12]}…"
+    return "" if actual == expected else f"has sha256 {actual[:12]}…, expected {expected[:12]}…"

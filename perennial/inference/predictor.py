@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from perennial.core.errors import PackageError, listing
-from perennial.inference import cascade, cpu, decoders
-from perennial.inference import package as packages
+from perennial.inference import cascade, cpu, decoders, package
 from perennial.inference.runtime import Graph
 from perennial.inference.tokenization import Tokenizer
 
@@ -31,12 +30,12 @@ class Predictor:
         package.json must have, for example the registry's. Raises PackageError if the package is damaged, is another
         one, or can't be run.
         """
-        self.package = packages.read(folder, digest=digest)
-        self._decoder = decoders.get(self.package.kind)
-        self._tokenizer = Tokenizer(folder / packages.TOKENIZER, self.package.max_length)
+        self.package = package.read_package(folder, digest=digest)
+        self._decoder = decoders.decoder_named(self.package.kind)
+        self._tokenizer = Tokenizer(folder / package.TOKENIZER, self.package.max_length)
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
         gpu = self.package.precision != "int8"
-        self._graph = Graph(folder / packages.MODEL, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
+        self._graph = Graph(folder / package.MODEL, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
         self._model = cascade.before(self._graph, folder, self.package)
 
     @property
@@ -125,7 +124,7 @@ class Predictor:
         outputs = self._model.outputs_of(
             encoded.segments, tokens_per_batch=budget, width=width, on_progress=on_progress
         )
-        broken = [place for place, output in enumerate(outputs) if not np.isfinite(output).all()]
+        broken = [index for index, output in enumerate(outputs) if not np.isfinite(output).all()]
         if broken:
             raise PackageError(
                 f"The {self.package.precision} model gave outputs that are no finite numbers for {len(broken):,} of "

@@ -56,17 +56,17 @@ class Graph:
         `width`: tokens that each batch is filled up to at least. `on_progress` hears (segments done, segments in all)
         after each batch. Raises PackageError if a run fails.
         """
-        found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
+        outputs: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
         done = 0
         batches = plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch)
         for batch, answers in zip(batches, self._answers(segments, batches, width), strict=True):
-            for place, answer in zip(batch, answers, strict=True):
+            for index, answer in zip(batch, answers, strict=True):
                 # What stands for padding is cut off; a copy, or a small answer would keep its whole batch alive.
-                found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer
+                outputs[index] = answer[: len(segments[index])].copy() if answer.ndim > 1 else answer
             done += len(batch)
             if on_progress:
                 on_progress(done, len(segments))
-        return found
+        return outputs
 
     def _answers(
         self, segments: Sequence[np.ndarray], batches: Sequence[np.ndarray], width: int
@@ -74,7 +74,7 @@ class Graph:
         """The outputs of each batch, in their order; a few come from runs on all cores, many from a run on each."""
 
         def padded(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return pad([segments[place] for place in batch], self._pad_id, width)
+            return pad([segments[index] for index in batch], self._pad_id, width)
 
         if self._runs_at_once == 1 or len(batches) < FEWEST_A_CORE * self._runs_at_once:
             yield from (self.run(*padded(batch)) for batch in batches)

@@ -40,15 +40,15 @@ def of_tags(tags: Sequence[str]) -> list[Span]:
     """
     spans: list[Span] = []
     start, label = 0, ""
-    for place, tag in enumerate([*tags, "O"]):
+    for index, tag in enumerate([*tags, "O"]):
         prefix, name = split(tag)
         if label and (prefix in "OB" or prefix in _ONLY or name != label):
-            spans.append((start, place, label))
+            spans.append((start, index, label))
             label = ""
         if prefix != "O" and not label:
-            start, label = place, name
+            start, label = index, name
         if label and (prefix in _LAST or prefix in _ONLY):
-            spans.append((start, place + 1, label))
+            spans.append((start, index + 1, label))
             label = ""
     return spans
 
@@ -126,15 +126,15 @@ def _traced(
     best: np.ndarray, came: Sequence[tuple[np.ndarray, np.ndarray]], firsts: np.ndarray, live: Sequence[int]
 ) -> np.ndarray:
     """The best paths, from their ends."""
-    found = np.full(sum(live), OUTSIDE)
+    traced = np.full(sum(live), OUTSIDE)
     current = best.argmax(axis=1)
     for word in range(len(live) - 1, -1, -1):
         # Rows that end here join in; their current output is that of their end.
         rows = live[word]
         here = current[:rows]
-        found[firsts[:rows] + word] = here
+        traced[firsts[:rows] + word] = here
         top, goes_on = came[word]
         label = np.maximum(here - 1, 0) // 2
         inside = here - ~goes_on[np.arange(rows), label]
         current[:rows] = np.where((here > 0) & (here % 2 == 0), inside, top)
-    return found
+    return traced

@@ -96,10 +96,10 @@ class Tokenizer:
         room = max(0, self.max_length - len(head) - len(middle) - len(tail))
         joined, truncated = [], 0
         lengths = [len(text) + goes_on for text, goes_on in zip(ids, cut, strict=True)]
-        for place in range(0, len(ids), 2):
-            one, other = lengths[place : place + 2]
+        for index in range(0, len(ids), 2):
+            one, other = lengths[index : index + 2]
             kept, kept_too = _longest_first(one, other, room)
-            joined.append(np.concatenate([head, ids[place][:kept], middle, ids[place + 1][:kept_too], tail]))
+            joined.append(np.concatenate([head, ids[index][:kept], middle, ids[index + 1][:kept_too], tail]))
             truncated += kept + kept_too < one + other
         return joined, truncated
 
@@ -188,13 +188,13 @@ class Tokenizer:
         if len(text) <= limit or self._place_to_cut is None:
             return text
         fits = self._place_to_cut.match
-        return next((text[:place] for place in range(limit, 0, -1) if fits(text, place)), text)
+        return next((text[:index] for index in range(limit, 0, -1) if fits(text, index)), text)
 
 
 def _pair(row: object) -> tuple[str, str]:
     if not isinstance(row, tuple | list) or len(row) != 2:
-        seen = f"{len(row)} texts" if isinstance(row, tuple | list) else type(row).__name__
-        raise TypeError(f"expected pairs of texts (text, text_pair), got {seen}")
+        given = f"{len(row)} texts" if isinstance(row, tuple | list) else type(row).__name__
+        raise TypeError(f"expected pairs of texts (text, text_pair), got {given}")
     return row[0], row[1]
 
 
@@ -255,8 +255,8 @@ def _unknown_id(settings: dict[str, Any]) -> int | None:
     if model.get("unk_id") is not None:
         return int(model["unk_id"])
     vocabulary = model.get("vocab")
-    found = vocabulary.get(model.get("unk_token")) if isinstance(vocabulary, dict) else None
-    return None if found is None else int(found)
+    token_id = vocabulary.get(model.get("unk_token")) if isinstance(vocabulary, dict) else None
+    return None if token_id is None else int(token_id)
 
 
 def _place_to_cut(settings: dict[str, Any]) -> re.Pattern[str] | None:

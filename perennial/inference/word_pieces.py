@@ -67,12 +67,12 @@ def _pieces(windows: Sequence[Window], first: np.ndarray) -> Pieces:
     begins = np.cumsum(sizes) - sizes
     offsets = np.concatenate([window.offsets for window in windows] or [np.empty((0, 2), np.int64)])
     ids = np.concatenate([window.ids for window in windows] or [np.empty(0, np.int32)])
-    place = np.arange(len(ids))
-    before = place - begins[window]
+    position = np.arange(len(ids))
+    before = position - begins[window]
     real = np.append(0, np.cumsum(offsets[:, 0] >= 0))
-    number = real[place] - real[begins][window] + np.array([each.first for each in windows], np.int64)[window]
+    number = real[position] - real[begins][window] + np.array([each.first for each in windows], np.int64)[window]
     return Pieces(
-        place=place,
+        place=position,
         number=number,
         start=np.where(offsets[:, 0] < 0, -1, offsets[:, 0] + first[window]),
         end=np.where(offsets[:, 0] < 0, -1, offsets[:, 1] + first[window]),
@@ -92,7 +92,7 @@ def _of_words(words: np.ndarray, pieces: Pieces) -> Pieces:
 
 def _shared(words: np.ndarray, pieces: Pieces) -> np.ndarray:
     """Whether each word lies, if only in part, in a piece that begins in a word before."""
-    found = np.zeros(len(words), dtype=bool)
+    shared = np.zeros(len(words), dtype=bool)
     _, behind = touched(words, pieces.start, pieces.end)
-    found[stretches(pieces.word + 1, behind)] = True
-    return found
+    shared[stretches(pieces.word + 1, behind)] = True
+    return shared

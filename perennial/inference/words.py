@@ -58,8 +58,8 @@ def touched(words: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np
 def stretches(first: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """All numbers from each of `first` to before its `behind`, one stretch after the other."""
     sizes = np.maximum(behind - first, 0)
-    found: np.ndarray = np.arange(int(sizes.sum())) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
-    return found
+    positions: np.ndarray = np.arange(int(sizes.sum())) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+    return positions
 
 
 def is_unicode(text: str) -> bool:
@@ -77,13 +77,13 @@ def _kinds(text: str) -> np.ndarray:
     different = np.unique(codes)
     table = np.zeros(int(different[-1]) + 1 if len(different) else 0, np.uint8)
     table[different] = [_kind(code) for code in different.tolist()]
-    found: np.ndarray = table[codes]
-    return found
+    character_kinds: np.ndarray = table[codes]
+    return character_kinds
 
 
 @lru_cache(maxsize=1 << 16)
 def _kind(code: int) -> int:
     category = unicodedata.category(chr(code))
-    found = _BY_CATEGORY.get(category, _BY_CATEGORY.get(category[0], _TOGETHER))
-    alone = found == _TOGETHER and any(start <= code <= end for start, end in _UNSPACED)
-    return _ALONE if alone else found
+    character_kind = _BY_CATEGORY.get(category, _BY_CATEGORY.get(category[0], _TOGETHER))
+    alone = character_kind == _TOGETHER and any(start <= code <= end for start, end in _UNSPACED)
+    return _ALONE if alone else character_kind

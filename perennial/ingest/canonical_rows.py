@@ -26,25 +26,25 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(?!(?:19|20)\d\d(?:\d{4})?$)-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?$")
 
 
-def canonical(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
-    """The rows of `batch` with the columns of `perennial.ingest.canonical_rows.schema(spec)`. No row is dropped.
+def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
+    """The rows of `batch` with the columns of `perennial.ingest.canonical_rows.part_schema(spec)`. No row is dropped.
 
     Raises SourceError, naming file and line, for a nested value where text is expected, text that is no Unicode, a
     missing or unreadable time and a missing id.
     """
     import pyarrow as pa
 
-    kind, names = kinds.get(spec.kind), spec.data.columns
+    kind, names = kinds.kind_named(spec.kind), spec.data.columns
     content = kind.canonical(batch, names)
     times = _times(batch, names.time)
     slices = [cells.text_array(batch, name) for name in names.slices]
-    keys, places = splits.of_columns([content[role] for role in kind.text_columns], spec.data.splits)
+    keys, places = splits.splits_of_columns([content[role] for role in kind.text_columns], spec.data.splits)
     ids = _ids(batch, names.id) if names.id else _hashes([*content.values(), times.cast(pa.int64()), *slices])
     files = pa.repeat(batch.file, len(batch.places))
     lines = pa.array(batch.places, pa.int64())
     return pa.RecordBatch.from_arrays(
         [pa.array(ids, pa.string()), pa.array(keys), pa.array(places), *content.values(), times, files, lines, *slices],
-        schema=schema(spec),
+        schema=part_schema(spec),
     )
 
 
@@ -52,7 +52,7 @@ def contents(rows: pa.RecordBatch | pa.Table, spec: PipelineSpec) -> pa.Array:
     """A hash (int64) of what each of these canonical rows says: the kind's columns and the slices."""
     import pyarrow as pa
 
-    names = [*kinds.get(spec.kind).column_types(), *spec.data.columns.slices]
+    names = [*kinds.kind_named(spec.kind).column_types(), *spec.data.columns.slices]
     hashes = _hashes([_whole(rows.column(name)) for name in names])
     return pa.array([int(value[:15], 16) for value in hashes], pa.int64())
 
@@ -68,7 +68,7 @@ def micros(times: pa.Array) -> pa.Array:
 def gone(batch: Batch, spec: PipelineSpec) -> tuple[list[str], pa.Array]:
     """Id and time of each row of `batch`, which all say that a row was deleted and need not hold anything else.
 
-    Raises SourceError as `canonical` does.
+    Raises SourceError as `canonical_rows` does.
     """
     names = spec.data.columns
     return _ids(batch, str(names.id)), _times(batch, names.time)
@@ -131,9 +131,9 @@ def _moments(batch: Batch, column: str) -> Iterator[datetime]:
             yield moment(value)
         except (ValueError, OverflowError) as error:
             shown = str(value)
-            seen = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
+            given = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
             raise SourceError(
-                f"{batch.place(row)} has {seen} in column {column!r}; expected an ISO 8601 date or time, such as "
+                f"{batch.place(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
                 "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970.",
                 remedy="Mend that cell, or leave data.columns.time out: then rows are told apart by their ids.",
             ) from error
@@ -168,7 +168,7 @@ def _zoned(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def schema(spec: PipelineSpec) -> pa.Schema:
+def part_schema(spec: PipelineSpec) -> pa.Schema:
     """The Arrow schema of a part.
 
     row_id: the id column, or a hash of the row's content (32 hex digits). text_key: hash of the normalised text
@@ -183,7 +183,7 @@ def schema(spec: PipelineSpec) -> pa.Schema:
             (ROW_ID, pa.string()),
             (TEXT_KEY, pa.string()),
             (SPLIT, pa.string()),
-            *kinds.get(spec.kind).column_types().items(),
+            *kinds.kind_named(spec.kind).column_types().items(),
             (TIME, pa.timestamp("us", tz="UTC")),
             (FILE, pa.string()),
             (LINE, pa.int64()),

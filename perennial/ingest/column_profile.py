@@ -61,12 +61,12 @@ class Column:
         return bool(_TEXT_NAMES.search(self.name))
 
 
-def of_columns(columns: Mapping[str, Sequence[object]]) -> list[Column]:
+def profiles_of(columns: Mapping[str, Sequence[object]]) -> list[Column]:
     """The figures of each column, in their order."""
-    return [of(name, values) for name, values in columns.items()]
+    return [profile_of(name, values) for name, values in columns.items()]
 
 
-def of(name: str, values: Sequence[object]) -> Column:
+def profile_of(name: str, values: Sequence[object]) -> Column:
     """The figures of the column `name` with these cells; None, blank texts and NaN are not filled."""
     filled = [value for value in values if _is_filled(value)]
     texts = [str(value) for value in filled]
@@ -92,8 +92,8 @@ def of(name: str, values: Sequence[object]) -> Column:
 
 def text_columns(columns: Mapping[str, Sequence[object]]) -> list[str]:
     """Names of the columns that read like text, the likeliest first."""
-    found = [column for column in of_columns(columns) if column.reads_like_text]
-    return [column.name for column in sorted(found, key=lambda column: -column.mean_length)]
+    readable = [column for column in profiles_of(columns) if column.reads_like_text]
+    return [column.name for column in sorted(readable, key=lambda column: -column.mean_length)]
 
 
 def _is_filled(value: object) -> bool:

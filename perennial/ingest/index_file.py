@@ -39,8 +39,8 @@ def opened(path: Path, scratch: Path, use: Callable[[duckdb.DuckDBPyConnection],
     with tempfile.TemporaryDirectory(prefix="join-", dir=scratch) as spill:
         connection = None
         try:
-            connection, found = _used(path, Path(spill), use)
-            yield found
+            connection, used = _used(path, Path(spill), use)
+            yield used
         except duckdb.Error as error:
             raise StoreError(
                 f"The new rows could not be compared with the old ones ({type(error).__name__}); it needs some space "

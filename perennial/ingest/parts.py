@@ -26,7 +26,7 @@ GROUP_ROWS = 50_000
 GROUP_BYTES = 64 << 20
 
 
-def write(batches: Iterator[pa.RecordBatch], schema: pa.Schema, store: Store) -> tuple[Part, ...]:
+def write_parts(batches: Iterator[pa.RecordBatch], schema: pa.Schema, store: Store) -> tuple[Part, ...]:
     """Write the rows of `batches` to the store, in their order, as one part or more; the same rows, the same parts."""
     parts: list[Part] = []
     groups = _groups(batches)
@@ -107,10 +107,10 @@ def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 def _check(snapshot: Snapshot, fault: Callable[[Part], str]) -> None:
     for number, part in enumerate(snapshot.parts, 1):
-        if seen := fault(part):
+        if damage := fault(part):
             raise StoreError(
                 f"Part {number} of {len(snapshot.parts)} of the rows of '{snapshot.pipeline}' ({part.path} in the "
-                f"store) {seen}. The champion is untouched.",
+                f"store) {damage}. The champion is untouched.",
                 remedy=remedy(snapshot.pipeline),
             )
 

@@ -31,7 +31,7 @@ NOTED = "noted"
 PASSED = "passed"
 
 
-def schema() -> pa.Schema:
+def retirement_schema() -> pa.Schema:
     """row_id; part: its number, null where no row goes; what; time in microseconds, content and file as the index of
     rows has them."""
     import pyarrow as pa
@@ -48,8 +48,9 @@ def schema() -> pa.Schema:
     )
 
 
-def write(rows: pa.Table, before: int, store: Store) -> Retirement | None:
-    """Store what became of `rows` (columns of `schema`) of the first `before` parts; None: there is nothing to say."""
+def write_retirement(rows: pa.Table, before: int, store: Store) -> Retirement | None:
+    """Store what became of `rows` (columns of `retirement_schema`) of the first `before` parts; None: there is nothing
+    to say."""
     if not rows.num_rows:
         return None
 
@@ -57,12 +58,12 @@ def write(rows: pa.Table, before: int, store: Store) -> Retirement | None:
         import pyarrow.parquet as pq
 
         path = folder / FILE
-        pq.write_table(rows.cast(schema()), path, compression="zstd")
+        pq.write_table(rows.cast(retirement_schema()), path, compression="zstd")
         key = digest.of_file(path)
         hits = Counter(number for number in rows[PART].to_pylist() if number is not None)
         gone = sum(what == DELETED for what in rows[WHAT].to_pylist())
-        place = f"{STEP}/{key}/{FILE}"
-        return key, Retirement(path=place, sha256=key, before=before, hits=dict(sorted(hits.items())), deleted=gone)
+        stored_at = f"{STEP}/{key}/{FILE}"
+        return key, Retirement(path=stored_at, sha256=key, before=before, hits=dict(sorted(hits.items())), deleted=gone)
 
     return store.put(STEP, Retirement, make)
 
@@ -83,7 +84,7 @@ def of_part(retired: Iterable[Retirement], number: int) -> list[Retirement]:
     return [one for one in retired if number in one.hits]
 
 
-def at(retired: Iterable[Retirement], before: int) -> list[str]:
+def retired_at(retired: Iterable[Retirement], before: int) -> list[str]:
     """The sha256 of what was retired when there were `before` parts."""
     return [one.sha256 for one in retired if one.hits and one.before == before]
 

@@ -130,7 +130,7 @@ def said_of_deletions(ids: list[str], times: pa.Array, places: pa.Array, file: s
     return pa.RecordBatch.from_arrays(columns, schema=said_schema())
 
 
-class Outcome:
+class RowChanges:
     """What became of the ids that a run read."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, has_ids: bool) -> None:
@@ -145,28 +145,28 @@ class Outcome:
                 yield Chosen(batch.column(0).to_numpy(), batch.column(1).to_numpy(zero_copy_only=False))
 
     def retired(self) -> pa.Table:
-        """What becomes of older rows, in the columns of `perennial.ingest.retirements.schema`."""
+        """What becomes of older rows, in the columns of `perennial.ingest.retirements.retirement_schema`."""
         if not self._has_ids:
-            return retirements.schema().empty_table()
+            return retirements.retirement_schema().empty_table()
         return self._connection.sql(_RETIRED).to_arrow_table()
 
 
 @contextmanager
 def compared(
     spool: Spool, before: Snapshot | None, spec: PipelineSpec, store: Store, path: Path, scratch: Path
-) -> Iterator[Outcome]:
+) -> Iterator[RowChanges]:
     """What becomes of the ids in `spool` beside the snapshot `before`; the index is at `path`.
 
     `scratch`: a folder to spill to. Raises StoreError when there is no space.
     """
     has_ids = spec.data.columns.id is not None
 
-    def use(connection: duckdb.DuckDBPyConnection) -> Outcome:
+    def use(connection: duckdb.DuckDBPyConnection) -> RowChanges:
         connection.execute(_TABLES if has_ids else _TABLES_WITHOUT_IDS)
         _catch_up(connection, before, spec, store)
         connection.register("fresh", spool.said() if has_ids else spool.ids())
         connection.execute(_CHANGES if has_ids else _UNSEEN)
-        return Outcome(connection, has_ids)
+        return RowChanges(connection, has_ids)
 
     with index_file.opened(path, scratch, use) as outcome:
         yield outcome
@@ -242,8 +242,8 @@ def _ids(snapshot: Snapshot, first: int, store: Store) -> Iterator[pa.RecordBatc
 def _all_said(snapshot: Snapshot, first: int, since: int, spec: PipelineSpec, store: Store) -> Iterator[pa.RecordBatch]:
     for number in range(first, len(snapshot.parts)):
         yield from _said_in_part(number, store.root / snapshot.parts[number].path, spec)
-    for place in range(since, len(snapshot.retired)):
-        yield _said_in_retirement(place, snapshot.retired[place], store)
+    for position in range(since, len(snapshot.retired)):
+        yield _said_in_retirement(position, snapshot.retired[position], store)
 
 
 def _said_in_part(number: int, path: Path, spec: PipelineSpec) -> Iterator[pa.RecordBatch]:
@@ -255,11 +255,11 @@ def _said_in_part(number: int, path: Path, spec: PipelineSpec) -> Iterator[pa.Re
             count = batch.num_rows
             whole = [pa.scalar(number, pa.int32()), pa.scalar((number + 1) * _STEPS - 1, pa.int64())]
             fixed = [pa.repeat(value, count) for value in (*whole, pa.scalar(_LIVE, pa.int8()))]
-            told = [canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec), batch.column(FILE)]
-            yield pa.RecordBatch.from_arrays([batch.column(ROW_ID), *fixed, *told], schema=_version_schema())
+            said = [canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec), batch.column(FILE)]
+            yield pa.RecordBatch.from_arrays([batch.column(ROW_ID), *fixed, *said], schema=_version_schema())
 
 
-def _said_in_retirement(place: int, one: Retirement, store: Store) -> pa.RecordBatch:
+def _said_in_retirement(number: int, one: Retirement, store: Store) -> pa.RecordBatch:
     """What was said without a row in a part to show for it."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -270,10 +270,10 @@ def _said_in_retirement(place: int, one: Retirement, store: Store) -> pa.RecordB
     count = table.num_rows
     passed = pc.equal(table[retirements.WHAT], retirements.PASSED)
     state = pc.if_else(passed, pa.scalar(_PASSED, pa.int8()), pa.scalar(_DELETED, pa.int8()))
-    seq = pa.scalar(one.before * _STEPS + place % _STEPS, pa.int64())
+    seq = pa.scalar(one.before * _STEPS + number % _STEPS, pa.int64())
     fixed = [pa.nulls(count, pa.int32()), pa.repeat(seq, count), _one(state)]
-    told = [_one(table[name]) for name in ("time", "content", "file")]
-    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *told], schema=_version_schema())
+    said = [_one(table[name]) for name in ("time", "content", "file")]
+    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *said], schema=_version_schema())
 
 
 def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -17,7 +17,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, write_atomically
 from perennial.ingest import canonical_rows, deletions, parts, retirements, row_index, sources
-from perennial.ingest.row_index import Outcome
+from perennial.ingest.row_index import RowChanges
 from perennial.ingest.staging import Spool
 from perennial.records.data import Part, Retirement, Snapshot
 from perennial.rows import batch, columns
@@ -67,7 +67,7 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     if head:
         parts.check_sizes(head.snapshot, home.store)
     with clear_disk_errors(home.root, "ingest"):
-        with closing(Spool(home.root / "tmp", canonical_rows.schema(spec))) as spool:
+        with closing(Spool(home.root / "tmp", canonical_rows.part_schema(spec))) as spool:
             reading = _Reading(spec, head)
             reading.fill(spool)
             added, retired = reading.append(spool, home)
@@ -101,8 +101,8 @@ def every_head(home: Home) -> list[Snapshot]:
 
     Raises StoreError when the record of one is damaged.
     """
-    found = sorted(path for path in home.state("").glob("*/snapshot-*.json") if not path.name.endswith(READ))
-    heads = (_read_head(path, path.parent.name) for path in found)
+    paths = sorted(path for path in home.state("").glob("*/snapshot-*.json") if not path.name.endswith(READ))
+    heads = (_read_head(path, path.parent.name) for path in paths)
     return [head.snapshot for head in heads if head]
 
 
@@ -142,9 +142,9 @@ class _Reading:
             parts.check_digests(before, home.store)
         path = _head_path(self._spec, home).with_suffix(INDEX)
         with row_index.compared(spool, before, self._spec, home.store, path, home.root / "tmp") as outcome:
-            retired = retirements.write(outcome.retired(), len(before.parts) if before else 0, home.store)
+            retired = retirements.write_retirement(outcome.retired(), len(before.parts) if before else 0, home.store)
             with closing(self._chosen(spool, outcome)) as batches:
-                added = parts.write(batches, canonical_rows.schema(self._spec), home.store)
+                added = parts.write_parts(batches, canonical_rows.part_schema(self._spec), home.store)
         for name, late in self._late.items():
             progress.note(_late_note(self._spec, name, late))
         return added, retired
@@ -170,12 +170,12 @@ class _Reading:
         )
 
     def _fill(self, piece: sources.Piece, spool: Spool) -> None:
-        known = self.states.get(piece.name)
-        if known and piece.stamp is not None and piece.stamp == known.stamp:
+        state = self.states.get(piece.name)
+        if state and piece.stamp is not None and piece.stamp == state.stamp:
             return
         contents = piece.contents() if piece.contents else None
-        watermark = floor = known.watermark if known else None
-        if not (known and contents is not None and contents == known.contents):
+        watermark = floor = state.watermark if state else None
+        if not (state and contents is not None and contents == state.contents):
             for batch in piece.read(floor):
                 if batch.places:
                     watermark = _newer(watermark, self._take(batch, spool))
@@ -200,22 +200,22 @@ class _Reading:
         return pa.concat_arrays([times, moments])
 
     def _take_rows(self, batch: batch.Batch, places: pa.Array, spool: Spool) -> pa.Array:
-        canonical = canonical_rows.canonical(batch, self._spec)
+        canonical = canonical_rows.canonical_rows(batch, self._spec)
         if self._spec.data.columns.id is not None:
             spool.say(row_index.said_of_rows(canonical, places, spool.rows, self._spec))
         spool.add(canonical)
         return canonical.column(columns.TIME)
 
-    def _chosen(self, spool: Spool, outcome: Outcome) -> Generator[pa.RecordBatch, None, None]:
+    def _chosen(self, spool: Spool, outcome: RowChanges) -> Generator[pa.RecordBatch, None, None]:
         with closing(outcome.chosen()) as chosen, closing(spool.taken(chosen)) as taken:
-            for number, batch, known in taken:
-                here = self._without_late(*self._floors[number], batch, known)
+            for number, batch, earlier in taken:
+                here = self._without_late(*self._floors[number], batch, earlier)
                 self._newest = _newer(self._newest, here.column(columns.TIME))
                 if here.num_rows:
                     yield here
 
     def _without_late(
-        self, name: str, floor: datetime | None, batch: pa.RecordBatch, known: np.ndarray
+        self, name: str, floor: datetime | None, batch: pa.RecordBatch, is_known: np.ndarray
     ) -> pa.RecordBatch:
         """The rows of `batch` but those of unseen ids that are older than what was read of the piece before."""
         import pyarrow as pa
@@ -223,7 +223,7 @@ class _Reading:
 
         if floor is None:
             return batch
-        kept = batch.filter(pc.or_(pc.greater_equal(batch.column(columns.TIME), floor), pa.array(known)))
+        kept = batch.filter(pc.or_(pc.greater_equal(batch.column(columns.TIME), floor), pa.array(is_known)))
         if late := batch.num_rows - kept.num_rows:
             self._late[name] += late
         return kept

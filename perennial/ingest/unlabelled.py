@@ -18,7 +18,7 @@ from perennial.inference.words import is_unicode
 from perennial.ingest import column_profile
 from perennial.ingest.sources import file, jsonl
 from perennial.ingest.sources.base import MAX_LINE_BYTES, require_columns
-from perennial.ingest.sources.lines import BLOCK_BYTES, Lines
+from perennial.ingest.sources.lines import BLOCK_BYTES, TextLines
 from perennial.rows import cells
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
@@ -63,9 +63,9 @@ def rows_of(
         if not batch.places:
             continue
         names = names or _names(batch, column, read, preferred)
-        found = {role: _cells(batch, role, name) for role, name in names.items()}
-        textless += sum(not any(row) for row in zip(*found.values(), strict=True))
-        yield from _chunks(batch, found)
+        cells_by_role = {role: _cells(batch, role, name) for role, name in names.items()}
+        textless += sum(not any(row) for row in zip(*cells_by_role.values(), strict=True))
+        yield from _chunks(batch, cells_by_role)
     if names is None:
         progress.note(f"{path or STDIN} holds no rows: there is nothing to label.")
     if textless:
@@ -78,11 +78,11 @@ def answered(rows: Sequence[Row], predictions: Sequence[Mapping[str, Any]]) -> I
     Times become ISO 8601, NaN and the infinities null, a decimal a number if a float tells it exactly, else text.
     """
     for row, prediction in zip(rows, predictions, strict=True):
-        kept = {_free(name, row, prediction): plain(value) for name, value in row.items()}
-        yield {**kept, **{name: plain(value) for name, value in prediction.items()}}
+        kept = {_free(name, row, prediction): as_json_value(value) for name, value in row.items()}
+        yield {**kept, **{name: as_json_value(value) for name, value in prediction.items()}}
 
 
-def plain(value: object) -> Any:
+def as_json_value(value: object) -> Any:
     """`value` as JSON can hold it."""
     if value is None or isinstance(value, str | bool | int):
         return value
@@ -97,9 +97,9 @@ def plain(value: object) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): as_json_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [as_json_value(item) for item in value]
     return str(value)
 
 
@@ -152,7 +152,7 @@ def _piped(stdin: BinaryIO) -> Iterator[Batch]:
         start += block
         if not block or len(start) > MAX_LINE_BYTES:
             break
-    lines = Lines(cast(BinaryIO, _Rewound(start, stdin)), STDIN)
+    lines = TextLines(cast(BinaryIO, _Rewound(start, stdin)), STDIN)
     if _is_object(start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]):
         yield from jsonl.read(lines, STDIN, None)
     else:
@@ -166,7 +166,7 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _lines(lines: Iterator[str] | Lines, name: str) -> Iterator[Batch]:
+def _lines(lines: Iterator[str] | TextLines, name: str) -> Iterator[Batch]:
     texts: list[object] = []
     places: list[int] = []
     for number, line in enumerate(lines, 1):
@@ -205,11 +205,11 @@ def _text_column(batch: Batch) -> str:
     likely = column_profile.text_columns(batch.columns)
     if len(likely) == 1:
         return likely[0]
-    seen = (
+    column_list = (
         f"more than one column reads like text: {listing(map(repr, likely))}" if likely else "no column reads like text"
     )
     raise SourceError(
-        f"Which column of {batch.file} holds the texts can't be told: {seen}. "
+        f"Which column of {batch.file} holds the texts can't be told: {column_list}. "
         f"Its columns are: {listing((name[:30] for name in batch.columns), 20) or 'none'}.",
         remedy="Name it with --column.",
     )

@@ -31,14 +31,14 @@ class Watch:
         `now`: seconds by any clock that only goes forward. A file counts when nothing has changed for
         schedule.settle_seconds. Files that went away are no news.
         """
-        found = _stamps(self.spec)
-        if found != self._seen:
-            self._seen, self._since = found, now
+        stamps = _stamps(self.spec)
+        if stamps != self._seen:
+            self._seen, self._since = stamps, now
         settle = self.spec.schedule.settle_seconds if self.spec.schedule else 0.0
         if now - self._since < settle:
             return None
-        known = self._known()
-        came = [name for name, stamp in found.items() if known.get(name) != stamp]
+        stamps_before = self._known()
+        came = [name for name, stamp in stamps.items() if stamps_before.get(name) != stamp]
         return f"{listing(came, 3)} came" if came else None
 
     def answered(self) -> None:
@@ -49,11 +49,11 @@ class Watch:
 
     def _known(self) -> Stamps:
         try:
-            known: Stamps = json.loads((self.home.state(self.spec.name) / STATE).read_bytes())
+            stamps: Stamps = json.loads((self.home.state(self.spec.name) / STATE).read_bytes())
         except (OSError, ValueError):
             # Then a run too many is started, which finds nothing new.
             return {}
-        return known
+        return stamps
 
 
 def _stamps(spec: PipelineSpec) -> Stamps:

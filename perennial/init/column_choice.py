@@ -9,7 +9,7 @@ from perennial.core.record import Record
 from perennial.ingest.column_profile import Column
 
 
-class Choice(Record):
+class ColumnChoice(Record):
     """The column that was chosen for a role, and why."""
 
     column: str | None
@@ -21,10 +21,10 @@ class Choice(Record):
 
 def named(columns: Sequence[Column], name: str, role: str) -> Column:
     """The column `name`, which a user gave for `role`. Raises SpecError, with the nearest name, if there is none."""
-    found = {column.name: column for column in columns}
-    if name in found:
-        return found[name]
-    near = difflib.get_close_matches(name, list(found), 1, cutoff=0.5)
+    by_name = {column.name: column for column in columns}
+    if name in by_name:
+        return by_name[name]
+    near = difflib.get_close_matches(name, list(by_name), 1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise SpecError(f"There is no column {name!r} for the {role}.", remedy=f"{hint}{listed(columns)}")
 
@@ -37,11 +37,11 @@ def others(ranked: Sequence[Column], *chosen: str) -> tuple[str, ...]:
 def listed(columns: Sequence[Column]) -> str:
     """A sentence that names the columns."""
     # Without a header, the first row stands in its place: no more of it than a name needs.
-    told = [f"{column.name[:30]} ({column.distinct:,} different values)" for column in columns]
-    return f"The columns are: {listing(told, 20)}."
+    described_columns = [f"{column.name[:30]} ({column.distinct:,} different values)" for column in columns]
+    return f"The columns are: {listing(described_columns, 20)}."
 
 
-def distinct_roles(choices: dict[str, Choice]) -> None:
+def distinct_roles(choices: dict[str, ColumnChoice]) -> None:
     """Raises SpecError when two roles have the same column."""
     for (role, choice), (other, also) in itertools.combinations(choices.items(), 2):
         if choice.column == also.column:

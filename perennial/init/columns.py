@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from perennial.core.errors import SpecError
 from perennial.ingest.column_profile import Column
-from perennial.init.column_choice import Choice, listed, named, others
+from perennial.init.column_choice import ColumnChoice, listed, named, others
 
 LABEL_NAMES = re.compile(
     r"(^|[_\W])(labels?|sentiment|categor(y|ies)|class|target|topic|intent|emotion|tag|stars|rating|y)$", re.I
@@ -17,12 +17,14 @@ MAX_SLICES = 3
 SLICE_VALUES = range(2, 31)
 
 
-def text(columns: Sequence[Column], given: str | None, role: str = "text") -> Choice:
+def text(columns: Sequence[Column], given: str | None, role: str = "text") -> ColumnChoice:
     """The column of texts. Raises SpecError when none reads like text."""
     ranked = texts(columns)
     if given is not None:
         column = named(columns, given, role)
-        return Choice(column=given, reason=f"you named it; {described(column)}", alternatives=others(ranked, given))
+        return ColumnChoice(
+            column=given, reason=f"you named it; {described(column)}", alternatives=others(ranked, given)
+        )
     if not ranked:
         raise SpecError(
             f"No column reads like text (words, with spaces between them). {listed(columns)}",
@@ -30,7 +32,7 @@ def text(columns: Sequence[Column], given: str | None, role: str = "text") -> Ch
             "tag for each token: --tokens COLUMN --tags COLUMN.",
         )
     best = ranked[0]
-    return Choice(column=best.name, reason=described(best), alternatives=others(ranked, best.name))
+    return ColumnChoice(column=best.name, reason=described(best), alternatives=others(ranked, best.name))
 
 
 def texts(columns: Sequence[Column]) -> list[Column]:
@@ -49,13 +51,13 @@ def described(column: Column) -> str:
     )
 
 
-def label(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> Choice:
+def label(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> ColumnChoice:
     """The column of labels, one for each row. Raises SpecError when none looks like one."""
     ranked = labels(columns, taken)
     if given is not None:
         column = named(columns, given, "label")
         reason = f"you named it; {column.distinct:,} different values in {column.rows:,} rows"
-        return Choice(column=given, reason=reason, alternatives=others(ranked, given))
+        return ColumnChoice(column=given, reason=reason, alternatives=others(ranked, given))
     if not ranked:
         raise SpecError(
             f"No column looks like a label (few values, each of them many times). {listed(columns)}",
@@ -65,7 +67,7 @@ def label(columns: Sequence[Column], taken: Sequence[str], given: str | None) ->
     best = ranked[0]
     like = ", and is named like a label" if LABEL_NAMES.search(best.name) else ""
     reason = f"{best.distinct:,} different values in {best.rows:,} rows{like}"
-    return Choice(column=best.name, reason=reason, alternatives=others(ranked, best.name))
+    return ColumnChoice(column=best.name, reason=reason, alternatives=others(ranked, best.name))
 
 
 def labels(columns: Sequence[Column], taken: Sequence[str]) -> list[Column]:
@@ -73,45 +75,47 @@ def labels(columns: Sequence[Column], taken: Sequence[str]) -> list[Column]:
     return sorted((column for column in columns if column.name not in taken and _may_label(column)), key=_label_rank)
 
 
-def time(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> Choice:
+def time(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> ColumnChoice:
     """The column that says when a row came to be; `given` "": none."""
     ranked = sorted((column for column in columns if column.name not in taken and _tells_time(column)), key=_time_rank)
     if given is not None:
         return _as_given(columns, given, "time", ranked)
     if not ranked:
-        return Choice(column=None, reason="no column holds a date or time in every row")
+        return ColumnChoice(column=None, reason="no column holds a date or time in every row")
     best = ranked[0]
-    return Choice(
+    return ColumnChoice(
         column=best.name, reason="a date or time in every sampled row", alternatives=others(ranked, best.name)
     )
 
 
-def row_id(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> Choice:
+def row_id(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> ColumnChoice:
     """The column of row ids; `given` "": none."""
     ranked = [column for column in columns if column.name not in taken and is_id(column)]
     if given is not None:
         return _as_given(columns, given, "id", ranked)
     if not ranked:
-        return Choice(column=None, reason="no column is named like an id and different in every row")
+        return ColumnChoice(column=None, reason="no column is named like an id and different in every row")
     best = ranked[0]
     reason = "named like an id, and different in every sampled row"
-    return Choice(column=best.name, reason=reason, alternatives=others(ranked, best.name))
+    return ColumnChoice(column=best.name, reason=reason, alternatives=others(ranked, best.name))
 
 
-def slices(columns: Sequence[Column], taken: Sequence[str], given: Sequence[str] | None) -> tuple[Choice, ...]:
+def slices(columns: Sequence[Column], taken: Sequence[str], given: Sequence[str] | None) -> tuple[ColumnChoice, ...]:
     """Columns by which results are worth breaking down, three at most; `given`: exactly these, [""]: none."""
     if given:
-        return tuple(Choice(column=named(columns, name, "slice").name, reason="you named it") for name in given if name)
+        return tuple(
+            ColumnChoice(column=named(columns, name, "slice").name, reason="you named it") for name in given if name
+        )
     fit = [column for column in columns if column.name not in taken and _may_slice(column)]
     fit.sort(key=lambda column: column.distinct)
-    return tuple(Choice(column=column.name, reason=f"{column.distinct} values") for column in fit[:MAX_SLICES])
+    return tuple(ColumnChoice(column=column.name, reason=f"{column.distinct} values") for column in fit[:MAX_SLICES])
 
 
-def _as_given(columns: Sequence[Column], given: str, role: str, ranked: Sequence[Column]) -> Choice:
+def _as_given(columns: Sequence[Column], given: str, role: str, ranked: Sequence[Column]) -> ColumnChoice:
     if not given:
-        return Choice(column=None, reason="you want none", alternatives=others(ranked, ""))
+        return ColumnChoice(column=None, reason="you want none", alternatives=others(ranked, ""))
     named(columns, given, role)
-    return Choice(column=given, reason="you named it", alternatives=others(ranked, given))
+    return ColumnChoice(column=given, reason="you named it", alternatives=others(ranked, given))
 
 
 def _text_score(column: Column) -> float:

@@ -99,7 +99,7 @@ class _Sample:
 
 def take(path: Path, kind: Kind, columns: ColumnsSpec, delimiter: str | None) -> Census:
     """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
-    census, told, ids = Census(), _Sample(), _Sample()
+    census, target_sample, ids = Census(), _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
     for batch in file.read(path, wanted, delimiter):
@@ -107,14 +107,16 @@ def take(path: Path, kind: Kind, columns: ColumnsSpec, delimiter: str | None) ->
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
         first = _first_of_its_kind(census, ids, batch, columns.id)
-        _count(census, told, kind, kind.canonical(batch, columns), first)
+        _count(census, target_sample, kind, kind.canonical(batch, columns), first)
         if len(census.rows_per_label) > MAX_LABELS:
             break
-    _conclude(census, told, ids, kind)
+    _conclude(census, target_sample, ids, kind)
     return census
 
 
-def _count(census: Census, told: _Sample, kind: Kind, content: Mapping[str, pa.Array], first: Sequence[bool]) -> None:
+def _count(
+    census: Census, target_sample: _Sample, kind: Kind, content: Mapping[str, pa.Array], first: Sequence[bool]
+) -> None:
     texts = list(zip(*(content[name].to_pylist() for name in kind.text_columns), strict=True))
     targets = content[kind.target_column]
     faults: list[str | None] = content[FAULT].to_pylist() if FAULT in content else [None] * len(texts)
@@ -133,7 +135,7 @@ def _count(census: Census, told: _Sample, kind: Kind, content: Mapping[str, pa.A
             good[places[row]].append(row)
             census.unlabelled += target == []
             if kind.contradicts:
-                told.add(key, json.dumps(target))
+                target_sample.add(key, json.dumps(target))
     _count_targets(census, kind, targets, good)
 
 
@@ -163,15 +165,15 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _conclude(census: Census, told: _Sample, ids: _Sample, kind: Kind) -> None:
-    sampled = sum(labels.total() for labels in told.seen.values())
-    torn = [(key, labels) for key, labels in told.seen.items() if len(labels) > 1]
+def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: Kind) -> None:
+    sampled = sum(labels.total() for labels in target_sample.seen.values())
+    torn = [(key, labels) for key, labels in target_sample.seen.items() if len(labels) > 1]
     census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
     numbered = sum(values.total() for values in ids.seen.values())
     census.repeated_ids = 1 - len(ids.seen) / max(numbered, 1)
-    if not told.whole:
+    if not target_sample.whole:
         return
-    places = splits.places((key for key, _ in torn), SplitsSpec())
+    places = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
     for place, (_, told_targets) in zip(places, torn, strict=True):
         census.labels[place].subtract(_labels(kind, told_targets))
 

@@ -13,14 +13,12 @@ from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.record import Record
 from perennial.ingest.sources import file
-from perennial.init import columns as roles
-from perennial.init import file_census as counting
-from perennial.init import floors, token_lengths, whole_file_checks
-from perennial.init.column_choice import Choice
+from perennial.init import columns, file_census, floors, token_lengths, whole_file_checks
+from perennial.init.column_choice import ColumnChoice
 from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
-from perennial.init.sample import Given, Seen
+from perennial.init.sample import FileSample, Given
 from perennial.init.warnings import warnings
 from perennial.kinds import Kind
 from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
@@ -41,16 +39,16 @@ class Guess(Record):
     kind_reason: str
     kind_alternatives: tuple[str, ...]
     """Kinds that would do as well."""
-    text: Choice | None = None
+    text: ColumnChoice | None = None
     """This and the other columns: None where the kind reads no such column."""
-    text_pair: Choice | None = None
-    label: Choice | None = None
-    tokens: Choice | None = None
-    tags: Choice | None = None
-    spans: Choice | None = None
-    time: Choice
-    id: Choice
-    slices: tuple[Choice, ...]
+    text_pair: ColumnChoice | None = None
+    label: ColumnChoice | None = None
+    tokens: ColumnChoice | None = None
+    tags: ColumnChoice | None = None
+    spans: ColumnChoice | None = None
+    time: ColumnChoice
+    id: ColumnChoice
+    slices: tuple[ColumnChoice, ...]
     rows: int
     labels: dict[str, int]
     """Rows with each label, in the order the labels are written."""
@@ -71,7 +69,7 @@ class Guess(Record):
     warnings: tuple[str, ...]
 
     @property
-    def read(self) -> dict[str, Choice]:
+    def read(self) -> dict[str, ColumnChoice]:
         """The columns that the kind reads, by role."""
         choices = {role: getattr(self, role) for role in Given.__dataclass_fields__}
         return {role: choice for role, choice in choices.items() if choice is not None}
@@ -106,39 +104,45 @@ def plan(
     _check_name(name)
     delimiter = delimiter or _delimiter(data)
     progress.advance(0, None, detail=f"looking at {data.name}")
-    seen = Seen(counting.head(data, delimiter, SAMPLED_ROWS))
+    sample = FileSample(file_census.head(data, delimiter, SAMPLED_ROWS))
     given = Given(text=text, text_pair=text_pair, label=label, tokens=tokens, tags=tags, spans=spans)
-    found = recognise(seen, given, kind)
-    taken = [choice.column or "" for choice in found.columns.values()]
-    time_choice = roles.time(seen.columns, taken, time)
-    id_choice = roles.row_id(seen.columns, [*taken, time_choice.column or ""], id)
+    recognised = recognise(sample, given, kind)
+    taken = [choice.column or "" for choice in recognised.columns.values()]
+    time_choice = columns.time(sample.columns, taken, time)
+    id_choice = columns.row_id(sample.columns, [*taken, time_choice.column or ""], id)
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
-    slice_choices = roles.slices(seen.columns, used, slices)
-    known = kinds.get(found.kind)
-    census = counting.take(data, known, _columns(found.columns, time_choice, id_choice, slice_choices), delimiter)
-    time_choice = whole_file_checks.time(time_choice, census, given=bool(time))
-    sound_id = whole_file_checks.row_id(id_choice, census, given=bool(id))
+    slice_choices = columns.slices(sample.columns, used, slices)
+    kind_known = kinds.kind_named(recognised.kind)
+    census = file_census.take(
+        data, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices), delimiter
+    )
+    time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
+    sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
-        census = counting.take(data, known, _columns(found.columns, time_choice, sound_id, slice_choices), delimiter)
-    target = list(found.columns)[-1]
-    whole_file_checks.check(data, known, target, found.columns[target], census)
+        census = file_census.take(
+            data, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices), delimiter
+        )
+    target = list(recognised.columns)[-1]
+    whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
     return Guess(
         name=name,
         data=str(data),
         delimiter=delimiter,
-        kind=found.kind,
-        kind_reason=found.reason,
-        kind_alternatives=found.alternatives,
-        **found.columns,
+        kind=recognised.kind,
+        kind_reason=recognised.reason,
+        kind_alternatives=recognised.alternatives,
+        **recognised.columns,
         time=time_choice,
         id=sound_id,
         slices=slice_choices,
-        **_settings(known, census),
+        **_settings(kind_known, census),
     )
 
 
-def _columns(read: dict[str, Choice], time: Choice, row_id: Choice, slices: Sequence[Choice]) -> ColumnsSpec:
+def _columns(
+    read: dict[str, ColumnChoice], time: ColumnChoice, row_id: ColumnChoice, slices: Sequence[ColumnChoice]
+) -> ColumnsSpec:
     names = {role: choice.column for role, choice in read.items()}
     kept = tuple(choice.column for choice in slices if choice.column)
     return ColumnsSpec.model_validate({**names, "time": time.column, "id": row_id.column, "slices": kept})
@@ -198,5 +202,5 @@ def _delimiter(data: Path) -> str | None:
         form = ""  # that it is not there is the better message; reading gives it
     if form != "csv" or not data.is_file():
         return None
-    found = sniff(data)
-    return None if found == "," else found
+    delimiter_sniffed = sniff(data)
+    return None if delimiter_sniffed == "," else delimiter_sniffed

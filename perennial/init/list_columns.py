@@ -66,27 +66,27 @@ class Lists:
         return bool(self.types) and self.tagged >= MOST * self.rows
 
 
-def of_columns(sample: Mapping[str, Sequence[object]]) -> dict[str, Lists]:
+def lists_of_columns(sample: Mapping[str, Sequence[object]]) -> dict[str, Lists]:
     """The figures of each column, given its cells; empty cells count in no figure."""
-    return {name: of(values) for name, values in sample.items()}
+    return {name: lists_of(values) for name, values in sample.items()}
 
 
-def of(values: Sequence[object]) -> Lists:
+def lists_of(values: Sequence[object]) -> Lists:
     """The figures of a column with these cells."""
-    seen = Lists()
+    lists = Lists()
     for value in values:
         if value is None or value != value or value == "":
             continue
-        seen.rows += 1
+        lists.rows += 1
         content = cells.nested(value)
         if isinstance(content, list | tuple):
-            _count(seen, content)
+            _count(lists, content)
         elif isinstance(content, dict):
-            seen.odd = seen.odd or _shape(content)
+            lists.odd = lists.odd or _shape(content)
         elif isinstance(content, str):
-            seen.printed += column_profile.is_printed_list(content)
-            _count_tags(seen, content.split())
-    return seen
+            lists.printed += column_profile.is_printed_list(content)
+            _count_tags(lists, content.split())
+    return lists
 
 
 def alike(sample: Mapping[str, Sequence[object]], one: str, other: str) -> bool:
@@ -96,31 +96,31 @@ def alike(sample: Mapping[str, Sequence[object]], one: str, other: str) -> bool:
     return same > 0 and same >= MOST * sum(a is not None or b is not None for a, b in pairs)
 
 
-def _count(seen: Lists, content: Sequence[object]) -> None:
-    seen.lists += 1
-    seen.filled += bool(content)
+def _count(lists: Lists, content: Sequence[object]) -> None:
+    lists.lists += 1
+    lists.filled += bool(content)
     if all(isinstance(item, str) for item in content):
-        _count_tags(seen, [str(item) for item in content])
+        _count_tags(lists, [str(item) for item in content])
     if not content:
         return
     if all(isinstance(item, str | int) for item in content):
-        seen.names += 1
+        lists.names += 1
     elif all(isinstance(item, dict) and item.keys() >= set(SPAN_KEYS) for item in content):
-        seen.spans += 1
+        lists.spans += 1
     else:
-        seen.odd = seen.odd or _shape(content[0])
-    seen.numbers += all(isinstance(item, int | float) for item in content)
+        lists.odd = lists.odd or _shape(content[0])
+    lists.numbers += all(isinstance(item, int | float) for item in content)
 
 
-def _count_tags(seen: Lists, tags: Sequence[str]) -> None:
+def _count_tags(lists: Lists, tags: Sequence[str]) -> None:
     labels = set()
     for tag in tags:
         label = _label(tag)
         if label is None:
             return
         labels.add(label)
-    seen.tagged += 1
-    seen.types |= labels - {""}
+    lists.tagged += 1
+    lists.types |= labels - {""}
 
 
 @lru_cache(maxsize=100_000)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from perennial import kinds
 from perennial.core.errors import SpecError, listing
 from perennial.ingest.column_profile import Column
-from perennial.init import columns as roles
-from perennial.init.column_choice import Choice, listed, named, others
-from perennial.init.sample import Found, Given, Seen
+from perennial.init import columns
+from perennial.init.column_choice import ColumnChoice, listed, named, others
+from perennial.init.sample import FileSample, Given, RecognisedKind
 from perennial.kinds.multi_label import SEPARATORS
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec
@@ -28,70 +28,70 @@ FEW_SHARE = 0.2
 Held = Sequence[Sequence[str] | None]
 
 
-def find(seen: Seen, given: Given, *, forced: bool = False) -> Found | None:
+def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
     """A text and its labels; None (SpecError if `forced`) when no column holds several, or one label is likelier."""
-    text = roles.text(seen.columns, given.text) if forced or given.text or roles.texts(seen.columns) else None
+    text = columns.text(sample.columns, given.text) if forced or given.text or columns.texts(sample.columns) else None
     if text is None or text.column is None:
         return None
     if given.label:
-        column = named(seen.columns, given.label, "label")
-        if not forced and not _holds_several(seen, column, likely=True):
+        column = named(sample.columns, given.label, "label")
+        if not forced and not _holds_several(sample, column, likely=True):
             return None
-        return _found(seen, column, text, "you named it; ", [])
-    ranked = _candidates(seen, text.column)
-    single = roles.labels(seen.columns, (text.column, *(column.name for column in ranked[:1])))
+        return _found(sample, column, text, "you named it; ", [])
+    ranked = _candidates(sample, text.column)
+    single = columns.labels(sample.columns, (text.column, *(column.name for column in ranked[:1])))
     if forced and not ranked:
-        ranked = roles.labels(seen.columns, (text.column,))
+        ranked = columns.labels(sample.columns, (text.column,))
     if forced and not ranked:
         raise SpecError(
-            f"No column holds labels. {listed(seen.columns)}",
+            f"No column holds labels. {listed(sample.columns)}",
             remedy='Give lists of labels, such as ["a", "b"], or cells such as a|b; name their column: --label COLUMN.',
         )
     if not ranked or (not forced and single and _rank(single[0]) < _rank(ranked[0])):
         return None
-    return _found(seen, ranked[0], text, "", [*ranked, *single])
+    return _found(sample, ranked[0], text, "", [*ranked, *single])
 
 
-def is_one_hot(seen: Seen, name: str) -> bool:
+def is_one_hot(sample: FileSample, name: str) -> bool:
     """Whether the column holds lists of 0 and 1, one for each label."""
-    held = seen.lists[name]
+    held = sample.lists[name]
     if not held.holds_numbers:
         return False
-    return {label for row in _labels(seen, name) for label in row or ()} <= {"0", "1"}
+    return {label for row in _labels(sample, name) for label in row or ()} <= {"0", "1"}
 
 
-def _candidates(seen: Seen, text: str) -> list[Column]:
-    fit = [column for column in seen.columns if column.name != text and _holds_several(seen, column, likely=False)]
+def _candidates(sample: FileSample, text: str) -> list[Column]:
+    fit = [column for column in sample.columns if column.name != text and _holds_several(sample, column, likely=False)]
     return sorted(fit, key=lambda column: (_rank(column), column.distinct))
 
 
-def _holds_several(seen: Seen, column: Column, *, likely: bool) -> bool:
+def _holds_several(sample: FileSample, column: Column, *, likely: bool) -> bool:
     """Whether cells hold several labels; `likely`: a user says that the column holds labels."""
-    if seen.lists[column.name].holds_names:
-        if is_one_hot(seen, column.name):
+    if sample.lists[column.name].holds_names:
+        if is_one_hot(sample, column.name):
             return False
         # Lists of numbers are as often counts or places; then only a name, or a user, tells.
-        telling = not seen.lists[column.name].holds_numbers or _rank(column) < 2
-        return likely or (telling and _are_few(column, _labels(seen, column.name)))
+        telling = not sample.lists[column.name].holds_numbers or _rank(column) < 2
+        return likely or (telling and _are_few(column, _labels(sample, column.name)))
     if column.holds_lists or column.strings < MOSTLY or column.mean_length > LONGEST_CELL:
         return False
     strong = [mark for mark in SEPARATORS if mark != "," or likely or _rank(column) < 2]
-    texts = {value for value in seen.cells[column.name] if isinstance(value, str)}
+    texts = {value for value in sample.cells[column.name] if isinstance(value, str)}
     if not any(mark in text for text in texts for mark in strong):
         return False
-    labels = _labels(seen, column.name)
+    labels = _labels(sample, column.name)
     return _are_few(column, labels) and _recombine(labels)
 
 
 MOSTLY = 0.9
 
 
-def _labels(seen: Seen, name: str) -> Held:
+def _labels(sample: FileSample, name: str) -> Held:
     """Each cell's labels, as a run would read them."""
-    values = list(seen.cells[name])
+    values = list(sample.cells[name])
     columns: dict[str, list[object]] = {"text": [None] * len(values), "label": values}
     batch = Batch(name, "row", range(1, len(values) + 1), columns)
-    held: Held = kinds.get(KIND).canonical(batch, ColumnsSpec())["label"].to_pylist()
+    held: Held = kinds.kind_named(KIND).canonical(batch, ColumnsSpec())["label"].to_pylist()
     return held
 
 
@@ -109,18 +109,18 @@ def _recombine(held: Held) -> bool:
 
 
 def _rank(column: Column) -> int:
-    return 0 if NAMES.search(column.name) else 1 if roles.LABEL_NAMES.search(column.name) else 2
+    return 0 if NAMES.search(column.name) else 1 if columns.LABEL_NAMES.search(column.name) else 2
 
 
-def _found(seen: Seen, column: Column, text: Choice, prefix: str, ranked: list[Column]) -> Found:
-    counts = Counter(label for row in _labels(seen, column.name) for label in row or ())
-    told = f"{prefix}{len(counts):,} different labels, such as {listing(map(repr, sorted(counts)), 3)}"
-    label = Choice(column=column.name, reason=told, alternatives=others(ranked, column.name))
-    single = bool(roles.labels(seen.columns, (text.column or "",)))
-    return Found(
+def _found(sample: FileSample, column: Column, text: ColumnChoice, prefix: str, ranked: list[Column]) -> RecognisedKind:
+    counts = Counter(label for row in _labels(sample, column.name) for label in row or ())
+    described_labels = f"{prefix}{len(counts):,} different labels, such as {listing(map(repr, sorted(counts)), 3)}"
+    label = ColumnChoice(column=column.name, reason=described_labels, alternatives=others(ranked, column.name))
+    single = bool(columns.labels(sample.columns, (text.column or "",)))
+    return RecognisedKind(
         kind=KIND,
         reason=f"{column.name!r} holds lists of labels that recur"
-        if seen.lists[column.name].holds_names
+        if sample.lists[column.name].holds_names
         else f"cells of {column.name!r} hold several labels each",
         columns={"text": text, "label": label},
         alternatives=("text-classification",) if single else (),

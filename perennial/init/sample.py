@@ -10,12 +10,12 @@ from perennial.core.record import Record
 from perennial.ingest import column_profile
 from perennial.ingest.column_profile import Column
 from perennial.init import list_columns
-from perennial.init.column_choice import Choice
+from perennial.init.column_choice import ColumnChoice
 from perennial.init.list_columns import Lists
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileSample:
     """A sample of the file: the cells of each column, and figures of them."""
 
     cells: Mapping[str, Sequence[object]]
@@ -23,12 +23,12 @@ class Seen:
     @cached_property
     def columns(self) -> list[Column]:
         """What each column looks like."""
-        return column_profile.of_columns(self.cells)
+        return column_profile.profiles_of(self.cells)
 
     @cached_property
     def lists(self) -> dict[str, Lists]:
         """What the lists in each column hold."""
-        return list_columns.of_columns(self.cells)
+        return list_columns.lists_of_columns(self.cells)
 
     def column(self, name: str) -> Column:
         """The column `name`."""
@@ -53,12 +53,12 @@ class Given:
         return {role: name for role, name in roles.items() if name is not None}
 
 
-class Found(Record):
+class RecognisedKind(Record):
     """A kind of task, why it is taken for that, and the columns it reads."""
 
     kind: str
     reason: str
-    columns: dict[str, Choice]
+    columns: dict[str, ColumnChoice]
     """By role, as data.columns names them."""
     alternatives: tuple[str, ...] = ()
     """Kinds that would do as well."""

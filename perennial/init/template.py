@@ -29,7 +29,7 @@ _MANY_STEPS = """\
 """
 
 
-def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
+def write_pipeline(guess: Guess, folder: Path, *, force: bool = False) -> Path:
     """Write pipeline.yaml for `guess` into `folder` (pipelines/NAME, made if need be) and return its path.
 
     `force`: replace a pipeline.yaml that is there; other files in the folder stay. Raises SpecError when the folder is
@@ -40,12 +40,12 @@ def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
             f"{folder} is there already.",
             remedy="Choose another name, or replace its pipeline.yaml with --force; other files in it stay.",
         )
-    text = render(guess, folder)
+    text = render_pipeline(guess, folder)
     scratch = Path(tempfile.mkdtemp(prefix="perennial-init-"))
     try:
         # What is put in place is known to be valid.
         (scratch / loader.FILE).write_text(text, encoding="utf-8")
-        loader.read(scratch / loader.FILE)
+        loader.read_pipeline(scratch / loader.FILE)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -58,7 +58,7 @@ def write(guess: Guess, folder: Path, *, force: bool = False) -> Path:
     return folder / loader.FILE
 
 
-def render(guess: Guess, folder: Path) -> str:
+def render_pipeline(guess: Guess, folder: Path) -> str:
     """The text of pipeline.yaml for `guess`, for a pipeline that lies in `folder`."""
     return "\n".join(
         (
@@ -76,11 +76,11 @@ def render(guess: Guess, folder: Path) -> str:
 
 def source_path(data: Path, folder: Path) -> str:
     """How pipeline.yaml in `folder` names `data`: relative inside the tree that holds the pipelines, else absolute."""
-    place, folder = data.expanduser().resolve(), folder.resolve()
+    file, folder = data.expanduser().resolve(), folder.resolve()
     tree = folder.parent.parent
-    if len(tree.parts) > 1 and place.is_relative_to(tree):
-        return Path(os.path.relpath(place, folder)).as_posix()
-    return place.as_posix()
+    if len(tree.parts) > 1 and file.is_relative_to(tree):
+        return Path(os.path.relpath(file, folder)).as_posix()
+    return file.as_posix()
 
 
 def quoted(text: str) -> str:
@@ -193,7 +193,7 @@ def _training(guess: Guess) -> str:
 
 
 def _gates(guess: Guess) -> str:
-    kind, wording = kinds.get(guess.kind), WORDING[guess.kind]
+    kind, wording = kinds.kind_named(guess.kind), WORDING[guess.kind]
     rows = round(guess.rows * SplitsSpec().test)
     return f"""\
 # All must hold before a new model serves. All judge the packed model, on test rows no model has trained on.

@@ -4,10 +4,9 @@ import re
 
 from perennial.core.errors import SpecError
 from perennial.ingest.column_profile import Column
-from perennial.init import columns as roles
-from perennial.init import regression
-from perennial.init.column_choice import Choice, listed, others
-from perennial.init.sample import Found, Given, Seen
+from perennial.init import columns, regression
+from perennial.init.column_choice import ColumnChoice, listed, others
+from perennial.init.sample import FileSample, Given, RecognisedKind
 
 KIND = "text-pair"
 KNOWN = (
@@ -27,62 +26,62 @@ TWINS = (("1", "2"), ("0", "1"), ("a", "b"), ("first", "second"))
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 
 
-def find(seen: Seen, given: Given, *, forced: bool = False) -> Found | None:
+def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
     """Two texts and their label. None when no names say that two columns are a pair, or no column is a label.
 
     `forced`: the likeliest two texts, whatever their names. Raises SpecError when there are not two (`forced`), and
     when what would be learned from a pair is a number.
     """
-    pair = _pair(seen, given, forced)
+    pair = _pair(sample, given, forced)
     if pair is None:
         return None
-    labels = roles.labels(seen.columns, pair)
+    labels = columns.labels(sample.columns, pair)
     if not labels and not forced and not given.label:
-        if number := regression.candidates(seen, pair):
+        if number := regression.candidates(sample, pair):
             raise _no_kind(pair, number[0].name)
         return None
-    one, other = (seen.column(name) for name in pair)
-    rest = roles.texts(seen.columns)
+    one, other = (sample.column(name) for name in pair)
+    rest = columns.texts(sample.columns)
     choices = {
         "text": _choice(one, given.text, others(rest, *pair)),
         "text_pair": _choice(other, given.text_pair, others(rest, *pair)),
-        "label": roles.label(seen.columns, pair, given.label),
+        "label": columns.label(sample.columns, pair, given.label),
     }
     reason = f"{pair[0]!r} and {pair[1]!r} are named like two texts read together"
-    return Found(kind=KIND, reason=reason, columns=choices, alternatives=("text-classification",))
+    return RecognisedKind(kind=KIND, reason=reason, columns=choices, alternatives=("text-classification",))
 
 
-def _pair(seen: Seen, given: Given, forced: bool) -> tuple[str, str] | None:
+def _pair(sample: FileSample, given: Given, forced: bool) -> tuple[str, str] | None:
     if given.text and given.text_pair:
-        return _there(seen, given.text, "text"), _there(seen, given.text_pair, "text_pair")
+        return _there(sample, given.text, "text"), _there(sample, given.text_pair, "text_pair")
     fixed = given.text_pair or given.text
-    pairs = _named_pairs(seen, given)
+    pairs = _named_pairs(sample, given)
     if fixed is None and (pairs or not forced):
         return pairs[0] if pairs else None
     if pairs:
         return pairs[0]
     if not forced:
         return None
-    rest = [column for column in roles.texts(seen.columns) if column.name != fixed]
+    rest = [column for column in columns.texts(sample.columns) if column.name != fixed]
     if len(rest) < (2 if fixed is None else 1):
         raise SpecError(
-            f"A pair needs two columns that read like text. {listed(seen.columns)}",
+            f"A pair needs two columns that read like text. {listed(sample.columns)}",
             remedy="Name them: --text COLUMN --text-pair COLUMN.",
         )
     if fixed is None:
-        order = [column.name for column in seen.columns]
+        order = [column.name for column in sample.columns]
         first, second = sorted((column.name for column in rest[:2]), key=order.index)
         return first, second
-    return (rest[0].name, _there(seen, fixed, "text_pair")) if given.text_pair else (fixed, rest[0].name)
+    return (rest[0].name, _there(sample, fixed, "text_pair")) if given.text_pair else (fixed, rest[0].name)
 
 
-def _there(seen: Seen, name: str, role: str) -> str:
-    return roles.text(seen.columns, name, role).column or name
+def _there(sample: FileSample, name: str, role: str) -> str:
+    return columns.text(sample.columns, name, role).column or name
 
 
-def _named_pairs(seen: Seen, given: Given) -> list[tuple[str, str]]:
+def _named_pairs(sample: FileSample, given: Given) -> list[tuple[str, str]]:
     """Columns whose names say that they are a pair, in the order of the names."""
-    fit = [column for column in seen.columns if column.reads_like_text or roles.is_varied_word(column)]
+    fit = [column for column in sample.columns if column.reads_like_text or columns.is_varied_word(column)]
     return [
         (one.name, other.name)
         for one in fit
@@ -105,9 +104,9 @@ def _are_pair(one: str, other: str) -> bool:
     return len(differing) == 1 and differing[0] in TWINS
 
 
-def _choice(column: Column, given: str | None, alternatives: tuple[str, ...]) -> Choice:
-    told = f"you named it; {roles.described(column)}" if given else roles.described(column)
-    return Choice(column=column.name, reason=told, alternatives=alternatives)
+def _choice(column: Column, given: str | None, alternatives: tuple[str, ...]) -> ColumnChoice:
+    reason = f"you named it; {columns.described(column)}" if given else columns.described(column)
+    return ColumnChoice(column=column.name, reason=reason, alternatives=alternatives)
 
 
 def _no_kind(pair: tuple[str, str], number: str) -> SpecError:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from perennial.core.errors import SpecError, listing
 from perennial.inference import spans
 from perennial.ingest.column_profile import Column
-from perennial.init import columns as roles
-from perennial.init import list_columns
-from perennial.init.column_choice import Choice, listed, named, others
-from perennial.init.sample import Found, Given, Seen
+from perennial.init import columns, list_columns
+from perennial.init.column_choice import ColumnChoice, listed, named, others
+from perennial.init.sample import FileSample, Given, RecognisedKind
 
 KIND = "token-classification"
 TOKEN_NAMES = re.compile(r"(^|[_\W])(tokens?|words?)$", re.I)
@@ -17,23 +16,25 @@ TAG_NAMES = (re.compile(r"ner|entit", re.I), re.compile(r"^(tags?|labels?)$", re
 """Most telling first: the tags of phrases and of other things are written alike."""
 
 
-def find(seen: Seen, given: Given, *, forced: bool = False) -> Found | None:
+def find_token_classification(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
     """Tokens with tags or a text with spans; None (SpecError if `forced`) when there are none."""
     if given.label or given.text_pair:
         return None
     if given.spans or (given.text and not given.tags):
-        found = _with_spans(seen, given)
+        recognised = _with_spans(sample, given)
     else:
-        found = _with_tags(seen, given) or _with_spans(seen, given)
-    if found is None and forced:
-        seen_as = oddity(seen) or f"No column holds a tag for each token of another, or spans. {listed(seen.columns)}"
+        recognised = _with_tags(sample, given) or _with_spans(sample, given)
+    if recognised is None and forced:
+        seen_as = (
+            oddity(sample) or f"No column holds a tag for each token of another, or spans. {listed(sample.columns)}"
+        )
         raise SpecError(seen_as, remedy=_REMEDY)
-    return found
+    return recognised
 
 
-def oddity(seen: Seen) -> str | None:
+def oddity(sample: FileSample) -> str | None:
     """What looks like tags or spans that can't be read, in words with what is expected instead."""
-    for name, held in seen.lists.items():
+    for name, held in sample.lists.items():
         if held.holds_printed:
             return f'Column {name!r} holds lists that are no JSON, as Python prints them; expected is ["a", "b"].'
         if held.odd:
@@ -42,11 +43,11 @@ def oddity(seen: Seen) -> str | None:
                 f"{', '.join(list_columns.SPAN_KEYS)} (start and end in characters of the text); labels are lists of "
                 "strings."
             )
-    for tokens in _named_like_tokens(seen):
-        for name in sorted(seen.lists, key=_tag_rank):
-            held = seen.lists[name]
+    for tokens in _named_like_tokens(sample):
+        for name in sorted(sample.lists, key=_tag_rank):
+            held = sample.lists[name]
             unread = (held.holds_names or held.holds_numbers) and not held.holds_tags
-            if name != tokens and unread and list_columns.alike(seen.cells, tokens, name):
+            if name != tokens and unread and list_columns.alike(sample.cells, tokens, name):
                 what = "numbers" if held.holds_numbers else "tags of no known scheme"
                 return (
                     f"Column {name!r} holds {what}, one for each of {tokens!r}; expected are tags such as B-ORG, I-ORG "
@@ -55,76 +56,76 @@ def oddity(seen: Seen) -> str | None:
     return None
 
 
-def _with_tags(seen: Seen, given: Given) -> Found | None:
+def _with_tags(sample: FileSample, given: Given) -> RecognisedKind | None:
     tokens_column = given.tokens or given.text
     if given.tags:
-        named(seen.columns, given.tags, "tags")
+        named(sample.columns, given.tags, "tags")
     if tokens_column:
-        named(seen.columns, tokens_column, "tokens")
-    all_tags = [given.tags] if given.tags else _tag_columns(seen)
+        named(sample.columns, tokens_column, "tokens")
+    all_tags = [given.tags] if given.tags else _tag_columns(sample)
     for tags in all_tags:
-        partners = [column.name for column in _partners(seen, tags)]
+        partners = [column.name for column in _partners(sample, tags)]
         tokens = tokens_column or next(iter(partners), None)
         if tokens is None or tokens == tags or not (given.tags or tokens in partners):
             continue
-        types = listing(sorted(seen.lists[tags].types), 4) or "nothing yet"
-        rest = [other for other in all_tags if other != tags and list_columns.alike(seen.cells, tokens, other)]
+        types = listing(sorted(sample.lists[tags].types), 4) or "nothing yet"
+        rest = [other for other in all_tags if other != tags and list_columns.alike(sample.cells, tokens, other)]
         why = f"tags of {types}, one for each of {tokens!r}"
         choices = {
-            "tokens": Choice(
+            "tokens": ColumnChoice(
                 column=tokens,
                 reason="you named it" if tokens_column else f"as many as {tags!r} in each row",
                 alternatives=tuple(name for name in partners if name != tokens)[:5],
             ),
-            "tags": Choice(
+            "tags": ColumnChoice(
                 column=tags, reason=f"you named it; {why}" if given.tags else why, alternatives=tuple(rest)[:5]
             ),
         }
-        return Found(kind=KIND, reason=f"{tags!r} holds a tag for each of {tokens!r}", columns=choices)
+        return RecognisedKind(kind=KIND, reason=f"{tags!r} holds a tag for each of {tokens!r}", columns=choices)
     return None
 
 
-def _with_spans(seen: Seen, given: Given) -> Found | None:
+def _with_spans(sample: FileSample, given: Given) -> RecognisedKind | None:
     if given.tokens or given.tags:
         return None
-    ranked = [column for column in seen.columns if seen.lists[column.name].holds_spans]
-    if given.spans is None and (not ranked or not (given.text or roles.texts(seen.columns))):
+    ranked = [column for column in sample.columns if sample.lists[column.name].holds_spans]
+    if given.spans is None and (not ranked or not (given.text or columns.texts(sample.columns))):
         return None
-    column = named(seen.columns, given.spans, "spans") if given.spans else ranked[0]
+    column = named(sample.columns, given.spans, "spans") if given.spans else ranked[0]
     choices = {
-        "text": roles.text(seen.columns, given.text),
-        "spans": Choice(
+        "text": columns.text(sample.columns, given.text),
+        "spans": ColumnChoice(
             column=column.name,
             reason="you named it" if given.spans else "lists of start, end and label",
             alternatives=others(ranked, column.name),
         ),
     }
     reason = f"{column.name!r} says where in {choices['text'].column!r} what is"
-    return Found(kind=KIND, reason=reason, columns=choices)
+    return RecognisedKind(kind=KIND, reason=reason, columns=choices)
 
 
-def _tag_columns(seen: Seen) -> list[str]:
-    return sorted((name for name, held in seen.lists.items() if held.holds_tags), key=_tag_rank)
+def _tag_columns(sample: FileSample) -> list[str]:
+    return sorted((name for name, held in sample.lists.items() if held.holds_tags), key=_tag_rank)
 
 
 def _tag_rank(name: str) -> int:
     return next((rank for rank, rule in enumerate(TAG_NAMES) if rule.search(name)), len(TAG_NAMES))
 
 
-def _partners(seen: Seen, tags: str) -> list[Column]:
+def _partners(sample: FileSample, tags: str) -> list[Column]:
     """Columns with as many items or words as `tags` in each row, the likeliest first."""
-    fit = [column for column in seen.columns if column.name != tags and _may_be_tokens(seen, column)]
-    alike = [column for column in fit if list_columns.alike(seen.cells, column.name, tags)]
+    fit = [column for column in sample.columns if column.name != tags and _may_be_tokens(sample, column)]
+    alike = [column for column in fit if list_columns.alike(sample.cells, column.name, tags)]
     return sorted(alike, key=lambda column: (not TOKEN_NAMES.search(column.name), -column.distinct))
 
 
-def _may_be_tokens(seen: Seen, column: Column) -> bool:
-    held = seen.lists[column.name]
+def _may_be_tokens(sample: FileSample, column: Column) -> bool:
+    held = sample.lists[column.name]
     return not held.holds_tags and (held.holds_names or column.reads_like_text)
 
 
-def _named_like_tokens(seen: Seen) -> Iterator[str]:
-    yield from (name for name, held in seen.lists.items() if held.holds_names and TOKEN_NAMES.search(name))
+def _named_like_tokens(sample: FileSample) -> Iterator[str]:
+    yield from (name for name, held in sample.lists.items() if held.holds_names and TOKEN_NAMES.search(name))
 
 
 _REMEDY = (

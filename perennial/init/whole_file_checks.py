@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from perennial.core.errors import SourceError, listing
-from perennial.init.column_choice import Choice, option
+from perennial.init.column_choice import ColumnChoice, option
 from perennial.init.file_census import MAX_LABELS, Census
 from perennial.init.wording import WORDING
 from perennial.kinds import Kind
 from perennial.settings.data import DataSpec
 
 
-def check(data: Path, kind: Kind, role: str, choice: Choice, census: Census) -> None:
+def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census) -> None:
     """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`."""
     labels, remedy = census.rows_per_label, f"{option(role)} COLUMN{_alternatives(choice)}"
     if len(labels) > MAX_LABELS:
@@ -21,10 +21,10 @@ def check(data: Path, kind: Kind, role: str, choice: Choice, census: Census) -> 
     least = DataSpec.model_fields["min_rows"].default
     if census.usable < least:
         faults = [f"{count:,} rows: {fault}" for fault, count in census.faults.most_common()]
-        seen = f" Faults: {listing(faults)}." if faults else ""
+        faults_listed = f" Faults: {listing(faults)}." if faults else ""
         raise SourceError(
             f"{data} has {census.usable:,} rows with {WORDING[kind.name].wanted}; at least {least:,} are needed "
-            f"(data.min_rows) to learn from and to judge by.{seen}",
+            f"(data.min_rows) to learn from and to judge by.{faults_listed}",
             remedy="Mend them." if faults else "Label more texts; some hundreds make a useful model.",
         )
     if census.numbers:
@@ -42,7 +42,7 @@ def check(data: Path, kind: Kind, role: str, choice: Choice, census: Census) -> 
         )
 
 
-def _check_numbers(data: Path, choice: Choice, numbers: list[float], remedy: str) -> None:
+def _check_numbers(data: Path, choice: ColumnChoice, numbers: list[float], remedy: str) -> None:
     if min(numbers) == max(numbers):
         raise SourceError(
             f"Column {choice.column!r} of {data} holds one number only, {numbers[0]:g}: there is nothing to learn.",
@@ -50,7 +50,7 @@ def _check_numbers(data: Path, choice: Choice, numbers: list[float], remedy: str
         )
 
 
-def time(choice: Choice, census: Census, *, given: bool) -> Choice:
+def checked_time(choice: ColumnChoice, census: Census, *, given: bool) -> ColumnChoice:
     """`choice`, or none of it with the reason. Raises SourceError when it was `given`."""
     if not choice.column or not census.bad_times:
         return choice
@@ -60,10 +60,10 @@ def time(choice: Choice, census: Census, *, given: bool) -> Choice:
             f"{problem}; expected ISO 8601, such as 2026-01-31T09:30:00Z, or seconds since 1970, in every row.",
             remedy="Mend those rows, or leave the time out: --time ''.",
         )
-    return Choice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
+    return ColumnChoice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
 
 
-def row_id(choice: Choice, census: Census, *, given: bool) -> Choice:
+def checked_row_id(choice: ColumnChoice, census: Census, *, given: bool) -> ColumnChoice:
     """`choice`, or none of it with the reason. Raises SourceError when it was `given`."""
     if not choice.column or not (census.missing_ids or census.repeated_ids):
         return choice
@@ -74,8 +74,8 @@ def row_id(choice: Choice, census: Census, *, given: bool) -> Choice:
         raise SourceError(
             f"{problem}.", remedy="Mend it, or leave the id out (--id ''): then rows are told apart by their content."
         )
-    return Choice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
+    return ColumnChoice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
 
 
-def _alternatives(choice: Choice) -> str:
+def _alternatives(choice: ColumnChoice) -> str:
     return f" (it might be {listing(map(repr, choice.alternatives))})" if choice.alternatives else ""

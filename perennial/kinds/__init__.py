@@ -6,7 +6,7 @@ from typing import cast
 from perennial.kinds.base import Kind
 from perennial.metrics.prediction import Prediction
 
-__all__ = ["Kind", "Prediction", "get", "names"]
+__all__ = ["Kind", "Prediction", "kind_named", "names"]
 
 _MODULES = {
     "text-classification": "perennial.kinds.text_classification",
@@ -22,6 +22,6 @@ def names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def get(name: str) -> Kind:
+def kind_named(name: str) -> Kind:
     """The kind called `name`. Raises KeyError if there is none; a PipelineSpec never names one."""
     return cast(Kind, import_module(_MODULES[name]).KIND)

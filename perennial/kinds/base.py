@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from perennial.inference.spans import Span
     from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import Tallies
+    from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
     from perennial.rows.expectation import Expected
     from perennial.rows.text_edits import Edit
@@ -155,7 +155,7 @@ class Kind(Protocol):
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[Tallies, ...]:
+    ) -> tuple[MetricSums, ...]:
         """What each row adds to the sums that the metrics of `measure` but `not_resampled` are made of."""
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:

@@ -10,7 +10,7 @@ from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
 from perennial.kinds.base import Problem, cascade_problems, known_label, label_problems
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.text_classification import TextClassification
+from perennial.kinds.text_classification import TextClassificationKind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from perennial.inference.spans import Span
     from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import Tallies
+    from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
     from perennial.rows.expectation import Expected
     from perennial.settings.behaviours import ExpectSpec
@@ -37,7 +37,7 @@ NO_LIST = "unreadable_labels"
 UNKNOWN = "unknown_label"
 
 
-class MultiLabel(TextClassification):
+class MultiLabelKind(TextClassificationKind):
     """Each of `data.labels` holds for a text or does not; there may be none."""
 
     name = "multi-label"
@@ -65,8 +65,8 @@ class MultiLabel(TextClassification):
     def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
         import pyarrow as pa
 
-        known = set(labels)
-        unknown = [next((label for label in row or () if label not in known), None) for row in _lists(rows["label"])]
+        names = set(labels)
+        unknown = [next((label for label in row or () if label not in names), None) for row in _lists(rows["label"])]
         unreadable = [None if row is not None else "unreadable" for row in _lists(rows["label"])]
         return {UNKNOWN: pa.array(unknown, pa.string()), NO_LIST: pa.array(unreadable, pa.string())}
 
@@ -92,7 +92,7 @@ class MultiLabel(TextClassification):
         import numpy as np
         import pyarrow as pa
 
-        places = {label: place for place, label in enumerate(labels)}
+        places = {label: index for index, label in enumerate(labels)}
         held = np.zeros((len(targets), len(labels)), np.float32)
         for row, names in enumerate(targets.to_pylist()):
             held[row, [places[name] for name in names]] = 1
@@ -149,7 +149,7 @@ class MultiLabel(TextClassification):
         from perennial.metrics import multi_label, temperature
 
         logits = np.stack(outputs)
-        fitted = temperature.of_each(logits, multi_label.held(targets, labels) == 1)
+        fitted = temperature.of_each(logits, multi_label.label_matrix(targets, labels) == 1)
         return {"thresholds": multi_label.thresholds(sigmoid(logits), targets, labels)} | fitted.decoding()
 
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
@@ -167,14 +167,14 @@ class MultiLabel(TextClassification):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         from perennial.metrics import multi_label
 
-        return multi_label.measure(targets, predictions, labels)
+        return multi_label.multi_label_metrics(targets, predictions, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[Tallies, ...]:
+    ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
 
-        return sums.multi_label(targets, predictions, labels)
+        return sums.multi_label_sums(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return set(target) == set(prediction["labels"])
@@ -266,4 +266,4 @@ def _lists(column: pa.ChunkedArray) -> list[list[str] | None]:
     return rows
 
 
-KIND = MultiLabel()
+KIND = MultiLabelKind()

@@ -9,7 +9,7 @@ from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.kinds.base import Problem, cascade_problems
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.text_classification import TextClassification
+from perennial.kinds.text_classification import TextClassificationKind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from perennial.inference.spans import Span
     from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import Tallies
+    from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
     from perennial.rows.expectation import Expected
     from perennial.settings.behaviours import ExpectSpec
@@ -32,7 +32,7 @@ SMALLEST_SPREAD = 1e-12
 """Standard deviation, as a share of the largest number, below which numbers differ by rounding alone."""
 
 
-class Regression(TextClassification):
+class RegressionKind(TextClassificationKind):
     """A number for each text, in whatever unit `data.columns.label` has."""
 
     name = "regression"
@@ -146,14 +146,14 @@ class Regression(TextClassification):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         from perennial.metrics import regression
 
-        return regression.measure(targets, predictions)
+        return regression.regression_metrics(targets, predictions)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[Tallies, ...]:
+    ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
 
-        return sums.numbers(targets, predictions)
+        return sums.number_sums(targets, predictions)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return None
@@ -184,10 +184,10 @@ class Regression(TextClassification):
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
         from perennial.rows import cells
 
-        found = cells.number(words)
-        if found is None:
+        value = cells.number(words)
+        if value is None:
             raise ValueError(f"{words[:60]!r} is no number")
-        return found
+        return value
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
@@ -201,4 +201,4 @@ class Regression(TextClassification):
         return {"mean": baselines.mean_value(texts), "tfidf": baselines.tfidf_ridge(texts)}
 
 
-KIND = Regression()
+KIND = RegressionKind()

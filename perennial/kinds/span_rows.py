@@ -61,14 +61,16 @@ def _tagged(tokens: object, tags: object, schemes: set[str]) -> Row:
     if not all(token.strip() for token in tokens):
         raise FaultError(BLANK_TOKEN)
     try:
-        found, scheme = spans.of_tags(tags), spans.scheme(tags)
+        spans_found, scheme = spans.of_tags(tags), spans.scheme(tags)
     except ValueError:
         raise FaultError(UNKNOWN_SCHEME) from None
     if scheme:
         schemes.add(scheme)
     text, places = joined(tokens)
     # To the end of the span's last token.
-    targets = [{"start": places[start][0], "end": places[end - 1][1], "label": label} for start, end, label in found]
+    targets = [
+        {"start": places[start][0], "end": places[end - 1][1], "label": label} for start, end, label in spans_found
+    ]
     return text, list(tokens), targets, None
 
 
@@ -112,11 +114,11 @@ def _is_strings(value: object) -> TypeGuard[Sequence[str]]:
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
-def plain_spans(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def plain_spans(predicted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Spans with nothing but their places and labels."""
-    return [{"start": start, "end": end, "label": label} for start, end, label in as_tuples(found)]
+    return [{"start": start, "end": end, "label": label} for start, end, label in as_tuples(predicted)]
 
 
-def as_tuples(found: Sequence[Mapping[str, Any]]) -> list[spans.Span]:
+def as_tuples(predicted: Sequence[Mapping[str, Any]]) -> list[spans.Span]:
     """Spans as (start, end, label)."""
-    return [(span["start"], span["end"], span["label"]) for span in found]
+    return [(span["start"], span["end"], span["label"]) for span in predicted]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from perennial.inference.spans import Span
     from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import Tallies
+    from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
     from perennial.rows.expectation import Expected
     from perennial.rows.text_edits import Edit
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from perennial.settings.training import TrainingSpec
 
 
-class TextClassification(Kind):
+class TextClassificationKind(Kind):
     """Exactly one of `data.labels` for each text."""
 
     name = "text-classification"
@@ -91,7 +91,7 @@ class TextClassification(Kind):
 
     def inputs(self, rows: pa.Table) -> list[Input]:
         columns = {name: rows[name].to_pylist() for name in self.input_columns}
-        return decoders.get(self.name).inputs(columns)
+        return decoders.decoder_named(self.name).inputs(columns)
 
     def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
         import pyarrow as pa
@@ -142,7 +142,7 @@ class TextClassification(Kind):
 
         from perennial.metrics import temperature
 
-        places = {label: place for place, label in enumerate(labels)}
+        places = {label: index for index, label in enumerate(labels)}
         right = np.array([places[target] for target in targets], dtype=np.int64)
         logits = np.stack(outputs) if len(outputs) else np.empty((0, len(labels)))
         return temperature.of_one(logits, right).decoding()
@@ -157,14 +157,14 @@ class TextClassification(Kind):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         from perennial.metrics import single_label
 
-        return single_label.measure(targets, predictions, labels)
+        return single_label.single_label_metrics(targets, predictions, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[Tallies, ...]:
+    ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
 
-        return sums.single_label(targets, predictions, labels)
+        return sums.single_label_sums(targets, predictions, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return bool(prediction["label"] == target)
@@ -247,4 +247,4 @@ def balance(targets: np.ndarray, outputs: int, training: TrainingSpec) -> dict[s
     return {"weights": (len(targets) / (outputs * counts)).astype(np.float32)}
 
 
-KIND = TextClassification()
+KIND = TextClassificationKind()

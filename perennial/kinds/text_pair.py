@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from perennial.kinds.text_classification import TextClassification
+from perennial.kinds.text_classification import TextClassificationKind
 
 
-class TextPair(TextClassification):
+class TextPairKind(TextClassificationKind):
     """Exactly one of `data.labels` for each pair of texts; where they are too long, the longer one is cut first."""
 
     name = "text-pair"
@@ -14,4 +14,4 @@ class TextPair(TextClassification):
     cascades = False
 
 
-KIND = TextPair()
+KIND = TextPairKind()

@@ -25,7 +25,7 @@ from perennial.kinds.span_rows import (
     row_from_tokens,
     split_cell,
 )
-from perennial.kinds.text_classification import TextClassification, balance, divergence
+from perennial.kinds.text_classification import TextClassificationKind, balance, divergence
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from perennial.inference.decoders.token_classification import Layout
     from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import Tallies
+    from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
     from perennial.rows.expectation import Expected
     from perennial.rows.text_edits import Edit
@@ -53,7 +53,7 @@ NOT_LEARNED = -100
 """The target of a token that is not the first of a word."""
 
 
-class TokenClassification(TextClassification):
+class TokenClassificationKind(TextClassificationKind):
     """Spans of `data.labels` in each text, which do not overlap; there may be none.
 
     Rows come as `tokens` with `tags`, or as `text` with `spans`.
@@ -108,9 +108,9 @@ class TokenClassification(TextClassification):
     def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
         import pyarrow as pa
 
-        known = set(labels)
+        names = set(labels)
         unknown = [
-            next((span["label"] for span in row or () if span["label"] not in known), None)
+            next((span["label"] for span in row or () if span["label"] not in names), None)
             for row in rows["spans"].to_pylist()
         ]
         return {UNKNOWN: pa.array(unknown, pa.string())}
@@ -224,16 +224,16 @@ class TokenClassification(TextClassification):
     def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
         from perennial.metrics import entities
 
-        found = [as_tuples(prediction["spans"]) for prediction in predictions]
-        return entities.measure([as_tuples(target) for target in targets], found, labels)
+        predicted = [as_tuples(prediction["spans"]) for prediction in predictions]
+        return entities.entity_metrics([as_tuples(target) for target in targets], predicted, labels)
 
     def tallies(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[Tallies, ...]:
+    ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
 
-        found = [as_tuples(prediction["spans"]) for prediction in predictions]
-        return sums.spans([as_tuples(target) for target in targets], found, labels)
+        predicted = [as_tuples(prediction["spans"]) for prediction in predictions]
+        return sums.span_sums([as_tuples(target) for target in targets], predicted, labels)
 
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return as_tuples(target) == as_tuples(prediction["spans"])
@@ -248,14 +248,14 @@ class TokenClassification(TextClassification):
             for target, prediction in zip(map(set, map(as_tuples, targets)), predictions, strict=True)
             for span, place in zip(prediction["spans"], as_tuples(prediction["spans"]), strict=True)
         ]
-        return [score for score, _ in pairs], [found for _, found in pairs]
+        return [score for score, _ in pairs], [span_found for _, span_found in pairs]
 
     def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[spans.Span, ...]]:
         (text,), bare, marks, done = texts, "", [], 0
-        for found in MARKED.finditer(text):
-            bare += text[done : found.start()]
-            marks.append((len(bare), len(bare) + len(found[1]), found[2]))
-            bare, done = bare + found[1], found.end()
+        for mark in MARKED.finditer(text):
+            bare += text[done : mark.start()]
+            marks.append((len(bare), len(bare) + len(mark[1]), mark[2]))
+            bare, done = bare + mark[1], mark.end()
         return (bare + text[done:],), tuple(marks)
 
     def meets(self, expect: ExpectSpec, marks: Sequence[spans.Span], prediction: Prediction) -> bool:
@@ -288,10 +288,10 @@ class TokenClassification(TextClassification):
         return json.dumps(plain_spans(target), ensure_ascii=False)
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        _, found = _meant(words)
-        for span in found:
+        _, spans_meant = _meant(words)
+        for span in spans_meant:
             known_label(span["label"], labels)
-        return found
+        return spans_meant
 
     def beside_text(self, words: str, texts: Sequence[str]) -> str:
         from perennial.rows import spreadsheet
@@ -303,11 +303,11 @@ class TokenClassification(TextClassification):
         return shown if held and _meant(shown) == (text, json.loads(words)) else words
 
     def misfit(self, words: str, text: str | None) -> str | None:
-        quoted, found = _meant(words)
+        quoted, spans_meant = _meant(words)
         if quoted not in {None, text}:
             return f"without [ ](LABEL) its text is not the row's; leave the text as it is, or write {SPANS_FORM}"
         try:
-            checked_spans(text or "", found)
+            checked_spans(text or "", spans_meant)
         except FaultError as error:
             return str(error)
         return None
@@ -320,16 +320,20 @@ class TokenClassification(TextClassification):
     ) -> tuple[list[Any], list[Prediction]]:
         kept = set(labels)
 
-        def about(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-            return [span for span in found if span["label"] in kept]
+        def about(predicted: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+            return [span for span in predicted if span["label"] in kept]
 
         return [about(target) for target in targets], [{"spans": about(answer["spans"])} for answer in predictions]
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.metrics import lexicon
 
-        known = lexicon.learn(train["text"].to_pylist(), [as_tuples(row) for row in train["spans"].to_pylist()])
-        return {"lexicon": [{"spans": found} for found in lexicon.find(known, test["text"].to_pylist())]}
+        lexicon_learned = lexicon.learn_lexicon(
+            train["text"].to_pylist(), [as_tuples(row) for row in train["spans"].to_pylist()]
+        )
+        return {
+            "lexicon": [{"spans": found} for found in lexicon.find_spans(lexicon_learned, test["text"].to_pylist())]
+        }
 
 
 def _answers(targets: pa.Array, layout: Layout, labels: Sequence[str]) -> np.ndarray:
@@ -370,13 +374,13 @@ def _meant(words: str) -> tuple[str | None, list[dict[str, Any]]]:
     return text, [{"start": start, "end": end, "label": label} for start, end, label in marks]
 
 
-def _marked(text: str, found: Sequence[Mapping[str, Any]]) -> str:
+def _marked(text: str, predicted: Sequence[Mapping[str, Any]]) -> str:
     """`text` with its spans marked, as in [Acme Corp](ORG)."""
     shown, done = "", 0
-    for start, end, label in as_tuples(found):
+    for start, end, label in as_tuples(predicted):
         shown += f"{text[done:start]}[{text[start:end]}]({label})"
         done = end
     return shown + text[done:]
 
 
-KIND = TokenClassification()
+KIND = TokenClassificationKind()

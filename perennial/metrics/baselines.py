@@ -66,8 +66,8 @@ def tfidf_logistic_regression(texts: Texts, labels: Sequence[str]) -> list[Predi
         return majority_label(texts, labels)
     train, test = texts.vectors()
     model = LogisticRegression(C=10, max_iter=300).fit(train, texts.targets)
-    known = list(model.classes_)
-    return [_prediction(dict(zip(known, map(float, row), strict=True)), labels) for row in model.predict_proba(test)]
+    classes = list(model.classes_)
+    return [_prediction(dict(zip(classes, map(float, row), strict=True)), labels) for row in model.predict_proba(test)]
 
 
 def commonest_labels(texts: Texts, labels: Sequence[str]) -> list[Prediction]:
@@ -86,13 +86,13 @@ def tfidf_one_versus_rest(texts: Texts, labels: Sequence[str]) -> list[Predictio
 
     train, test = texts.vectors()
     scores = np.zeros((len(texts.test), len(labels)))
-    for place, label in enumerate(labels):
+    for index, label in enumerate(labels):
         held = np.array([label in row for row in texts.targets])
         if held.all() or not held.any():
-            scores[:, place] = held.mean()
+            scores[:, index] = held.mean()
             continue
         model = LogisticRegression(C=10, max_iter=300, class_weight="balanced").fit(train, held)
-        scores[:, place] = model.predict_proba(test)[:, 1]
+        scores[:, index] = model.predict_proba(test)[:, 1]
     named = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     return [{"labels": [label for label, score in row.items() if score >= 0.5], "scores": row} for row in named]
 

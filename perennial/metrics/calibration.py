@@ -35,8 +35,8 @@ def reliability(scores: Sequence[float], right: Sequence[bool]) -> tuple[Bin, ..
     counts = np.bincount(places, minlength=BINS)
     sums, hits = (np.bincount(places, weights=values, minlength=BINS) for values in (given, truth))
     return tuple(
-        Bin(place / BINS, (place + 1) / BINS, int(n), float(sums[place] / n), float(hits[place] / n))
-        for place, n in enumerate(counts)
+        Bin(index / BINS, (index + 1) / BINS, int(n), float(sums[index] / n), float(hits[index] / n))
+        for index, n in enumerate(counts)
         if n
     )
 

@@ -11,14 +11,16 @@ from perennial.inference.spans import Span
 from perennial.records.evaluation import Metrics
 
 
-def measure(targets: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]], labels: Sequence[str]) -> Metrics:
+def entity_metrics(
+    targets: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], labels: Sequence[str]
+) -> Metrics:
     """Precision, recall and F1 over all spans and for each label; `n` counts rows, `support` spans.
 
-    The macro average is over the labels that `targets` or `found` have; a label without a span in `targets` has no
+    The macro average is over the labels that `targets` or `predicted` have; a label without a span in `targets` has no
     figures of its own. No span there at all: no metrics, so that every gate stays undecided.
     """
     there, answered, right = (Counter[str]() for _ in range(3))
-    for wanted, given in zip(targets, found, strict=True):
+    for wanted, given in zip(targets, predicted, strict=True):
         there.update(label for _, _, label in wanted)
         answered.update(label for _, _, label in given)
         right.update(label for _, _, label in set(wanted) & set(given))

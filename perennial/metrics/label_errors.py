@@ -39,7 +39,7 @@ def of_one_label(targets: Sequence[str], predictions: Sequence[Prediction], labe
     """Rows of one label each that confident learning prunes; the score is the model's of the given label."""
     import numpy as np
 
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     given = np.array([places[target] for target in targets], int)
     scores = _scores(predictions, labels)
 
@@ -47,8 +47,8 @@ def of_one_label(targets: Sequence[str], predictions: Sequence[Prediction], labe
         from cleanlab.filter import find_label_issues
 
         # One process: cleanlab would start as many as there are cores, each with all of this in memory.
-        found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
-        return [int(row) for row in found]
+        issues: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
+        return [int(row) for row in issues]
 
     best = scores.argmax(axis=1) if len(scores) else given
     return [
@@ -62,27 +62,27 @@ def of_several_labels(
     targets: Sequence[Sequence[str]], predictions: Sequence[Prediction], labels: Sequence[str]
 ) -> list[Doubt]:
     """Rows of any number of labels each, one against the rest (Thyagarajan et al. 2022); cleanlab's own score."""
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     given = [sorted(places[label] for label in target) for target in targets]
     scores = _scores(predictions, labels)
 
     def prune() -> list[int]:
         from cleanlab.multilabel_classification.filter import find_label_issues
 
-        found: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
-        return [int(row) for row in found]
+        issues: np.ndarray = find_label_issues(given, scores, return_indices_ranked_by="self_confidence", n_jobs=1)
+        return [int(row) for row in issues]
 
-    found = [
+    issues = [
         row
         for row in _found(prune, len(set(map(tuple, given))))
         if set(predictions[row]["labels"]) != set(targets[row])
     ]
-    if not found:
+    if not issues:
         return []
     from cleanlab.multilabel_classification import get_label_quality_scores
 
     quality = get_label_quality_scores(given, scores)
-    return [Doubt(int(row), sorted(predictions[row]["labels"]), float(quality[row])) for row in found]
+    return [Doubt(int(row), sorted(predictions[row]["labels"]), float(quality[row])) for row in issues]
 
 
 def of_words(
@@ -102,8 +102,8 @@ def of_words(
     def prune() -> list[tuple[int, int]]:
         from cleanlab.token_classification.filter import find_label_issues
 
-        found: list[tuple[int, int]] = find_label_issues([row.tolist() for row in given], scores, n_jobs=1)
-        return found
+        issues: list[tuple[int, int]] = find_label_issues([row.tolist() for row in given], scores, n_jobs=1)
+        return issues
 
     lowest: dict[int, float] = {}
     for row, word in _found(prune, len({label for inside in given for label in inside.tolist()})):
@@ -161,9 +161,9 @@ def _found(prune: Callable[[], Found], distinct: int) -> Found | Sequence[Any]:
         with warnings.catch_warnings():
             # That a rare label's errors may not all be found, docs/label-errors.md says.
             warnings.simplefilter("ignore")
-            found = prune()
+            issues = prune()
     except ValueError as error:
         # A list for review must not keep a model from its users.
         progress.note(f"Label errors were not looked for: cleanlab says {error}")
         return []
-    return found
+    return issues

@@ -25,41 +25,41 @@ class Lexicon:
     """By first word: how many words spans have, the longest first."""
 
 
-def learn(texts: Sequence[str], targets: Sequence[Sequence[Span]]) -> Lexicon:
+def learn_lexicon(texts: Sequence[str], targets: Sequence[Sequence[Span]]) -> Lexicon:
     """Every span of `targets` (in characters of `texts`), with the label it has most often."""
     step = max(1, -(-len(texts) // MAX_ROWS))
     spans = [
         (text[start:end], label)
-        for text, found in zip(texts[::step], targets[::step], strict=True)
-        for start, end, label in found
+        for text, spans_of_text in zip(texts[::step], targets[::step], strict=True)
+        for start, end, label in spans_of_text
     ]
-    seen: defaultdict[Words, Counter[str]] = defaultdict(Counter)
+    counts: defaultdict[Words, Counter[str]] = defaultdict(Counter)
     for (words, _), (_, label) in zip(_words([text for text, _ in spans]), spans, strict=True):
-        seen[words][label] += 1
+        counts[words][label] += 1
     sizes: defaultdict[str, set[int]] = defaultdict(set)
-    for words in filter(None, seen):
+    for words in filter(None, counts):
         sizes[words[0]].add(len(words))
     return Lexicon(
-        {words: labels.most_common(1)[0][0] for words, labels in seen.items()},
+        {words: labels.most_common(1)[0][0] for words, labels in counts.items()},
         {word: sorted(there, reverse=True) for word, there in sizes.items()},
     )
 
 
-def find(known: Lexicon, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """The spans of each text that are in `known`, from the left, the longest first; predictions without a score."""
-    return [_find(known, words, places) for words, places in _words(texts)]
+def find_spans(lexicon: Lexicon, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The spans of each text that are in `lexicon`, from the left, the longest first; predictions without a score."""
+    return [_find(lexicon, words, places) for words, places in _words(texts)]
 
 
-def _find(known: Lexicon, words: Words, places: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-    found, place = [], 0
-    while place < len(words):
-        sizes = (size for size in known.sizes.get(words[place], ()) if size <= len(words) - place)
-        size = next((size for size in sizes if words[place : place + size] in known.labels), 0)
+def _find(lexicon: Lexicon, words: Words, places: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    spans_found, position = [], 0
+    while position < len(words):
+        sizes = (size for size in lexicon.sizes.get(words[position], ()) if size <= len(words) - position)
+        size = next((size for size in sizes if words[position : position + size] in lexicon.labels), 0)
         if size:
-            label = known.labels[words[place : place + size]]
-            found.append({"start": places[place][0], "end": places[place + size - 1][1], "label": label})
-        place += size or 1
-    return found
+            label = lexicon.labels[words[position : position + size]]
+            spans_found.append({"start": places[position][0], "end": places[position + size - 1][1], "label": label})
+        position += size or 1
+    return spans_found
 
 
 def _words(texts: Sequence[str]) -> Iterator[tuple[Words, Sequence[Sequence[int]]]]:

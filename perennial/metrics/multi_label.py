@@ -16,7 +16,9 @@ FEWEST_POSITIVES = 3
 """With fewer rows that have a label, its threshold would be chosen by chance; then it is 0.5."""
 
 
-def measure(targets: Sequence[Sequence[str]], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
+def multi_label_metrics(
+    targets: Sequence[Sequence[str]], predictions: Sequence[Prediction], labels: Sequence[str]
+) -> Metrics:
     """Every metric of `predictions` beside the true labels `targets` of each row.
 
     The macro average leaves out labels without a row in `targets`. No rows or no labels at all: no metrics.
@@ -25,7 +27,7 @@ def measure(targets: Sequence[Sequence[str]], predictions: Sequence[Prediction],
 
     if not targets or not labels:
         return Metrics(n=0, values={})
-    true, answered = held(targets, labels), held([answer["labels"] for answer in predictions], labels)
+    true, answered = label_matrix(targets, labels), label_matrix([answer["labels"] for answer in predictions], labels)
     # Counted here: of a single label scikit-learn would make two, the label and its absence.
     right, given, there = (each.sum(axis=0) for each in (true & answered, answered, true))
     scores = np.array([[answer["scores"].get(label, 0.0) for label in labels] for answer in predictions])
@@ -56,7 +58,7 @@ def thresholds(scores: np.ndarray, targets: Sequence[Sequence[str]], labels: Seq
     0.5 for a label that fewer than FEWEST_POSITIVES rows have. Of thresholds that do as well, the one nearest to 0.5
     (Lipton et al. 2014 on why 0.5 itself is not the best).
     """
-    there = held(targets, labels)
+    there = label_matrix(targets, labels)
     return {label: _threshold(scores[:, i], there[:, i]) for i, label in enumerate(labels)}
 
 
@@ -80,15 +82,15 @@ def _threshold(scores: np.ndarray, held: np.ndarray) -> float:
     return short if below[chosen] < short <= ranked[chosen] else float(middles[chosen])
 
 
-def held(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarray:
+def label_matrix(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarray:
     """Whether each label holds (rows × labels, int8), for `rows` of the labels that do; others are left out."""
     import numpy as np
 
-    found = np.zeros((len(rows), len(labels)), dtype=np.int8)
-    places = {label: place for place, label in enumerate(labels)}
+    matrix = np.zeros((len(rows), len(labels)), dtype=np.int8)
+    places = {label: index for index, label in enumerate(labels)}
     for row, names in enumerate(rows):
-        found[row, [places[name] for name in names if name in places]] = 1
-    return found
+        matrix[row, [places[name] for name in names if name in places]] = 1
+    return matrix
 
 
 def _log_loss(true: np.ndarray, scores: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
 
-def measure(targets: Sequence[float], predictions: Sequence[Prediction]) -> Metrics:
+def regression_metrics(targets: Sequence[float], predictions: Sequence[Prediction]) -> Metrics:
     """RMSE and MAE in the target's unit, Spearman's rank correlation, and R² (1: perfect, 0: as good as the mean).
 
     No rows: no metrics. Where all targets or all answers are equal, a correlation says nothing and is 0; where all

@@ -12,7 +12,7 @@ from perennial.records.evaluation import Metrics
 SMALLEST_PROBABILITY = 1e-15
 
 
-def measure(targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
+def single_label_metrics(targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
     """Every metric of `predictions` beside the true labels `targets`, in the same order.
 
     Averages over labels leave out labels that have no row in `targets`. No rows at all: no metrics, so that every

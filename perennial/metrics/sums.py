@@ -16,7 +16,7 @@ Name = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class Tallies:
+class MetricSums:
     """What one model's answers add, row by row."""
 
     names: tuple[Name, ...]
@@ -33,7 +33,7 @@ class Tallies:
     """For each sort, the sum that is above 0 if there is any row of that sort."""
 
 
-def paired(one: Tallies, other: Tallies) -> Tallies:
+def paired(one: MetricSums, other: MetricSums) -> MetricSums:
     """Of the difference between two models in each metric, `one` minus `other`, on the same rows.
 
     A row that is answered well is then one that only `one` answers well.
@@ -52,11 +52,11 @@ def paired(one: Tallies, other: Tallies) -> Tallies:
     )
 
 
-def single_label(
+def single_label_sums(
     targets: Sequence[str], predictions: Sequence[Prediction], labels: Sequence[str]
-) -> tuple[Tallies, ...]:
+) -> tuple[MetricSums, ...]:
     """Of one label a row; the metrics are those of `metrics.single_label`."""
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     true = np.array([places[target] for target in targets], dtype=np.int64)
     given = np.array([places.get(prediction["label"], -1) for prediction in predictions], dtype=np.int64)
     every = np.arange(len(labels))
@@ -65,7 +65,7 @@ def single_label(
     overall = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "micro_f1", "weighted_f1")
     right, wrong = _by_label(len(labels), before=1)
     right[:, 0] = wrong[:, 0] = 1
-    counts = Tallies(
+    counts = MetricSums(
         names=(*((name, None) for name in overall), *_label_names(labels)),
         rows=rows,
         figures=_single_label_figures,
@@ -79,19 +79,22 @@ def single_label(
     return counts, _losses(("log_loss", "brier"), [_log_losses(np.array(likely)), squared])
 
 
-def multi_label(
+def multi_label_sums(
     targets: Sequence[Sequence[str]], predictions: Sequence[Prediction], labels: Sequence[str]
-) -> tuple[Tallies, ...]:
+) -> tuple[MetricSums, ...]:
     """Of any number of labels a row; the metrics are those of `metrics.multi_label`."""
-    from perennial.metrics.multi_label import held
+    from perennial.metrics.multi_label import label_matrix
 
-    there, answered = held(targets, labels) == 1, held([answer["labels"] for answer in predictions], labels) == 1
+    there, answered = (
+        label_matrix(targets, labels) == 1,
+        label_matrix([answer["labels"] for answer in predictions], labels) == 1,
+    )
     whole = (there == answered).all(axis=1, keepdims=True)
     rows = np.hstack([np.ones_like(whole), whole, there, answered, there & answered]).astype(np.int8)
     overall = ("exact_match", "micro_precision", "micro_recall", "micro_f1", "macro_f1")
     right, wrong = _by_label(len(labels), before=2)
     right[:, :2], wrong[:, 0] = 1, 1
-    counts = Tallies(
+    counts = MetricSums(
         names=(*((name, None) for name in overall), *_label_names(labels)),
         rows=rows,
         figures=_multi_label_figures,
@@ -105,20 +108,20 @@ def multi_label(
     return counts, _losses(("log_loss", "brier"), [log_loss, np.square(scores - there).mean(axis=1)])
 
 
-def spans(
-    targets: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]], labels: Sequence[str]
-) -> tuple[Tallies, ...]:
+def span_sums(
+    targets: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], labels: Sequence[str]
+) -> tuple[MetricSums, ...]:
     """Of spans; the metrics are those of `metrics.entities`."""
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     rows = np.zeros((len(targets), 3, len(labels)), np.int16)
-    for row, (wanted, given) in enumerate(zip(targets, found, strict=True)):
+    for row, (wanted, given) in enumerate(zip(targets, predicted, strict=True)):
         for which, those in enumerate((wanted, given, set(wanted) & set(given))):
             for _, _, label in those:
                 rows[row, which, places[label]] += 1
     right, wrong = _by_label(len(labels), before=0)
     overall = ("precision", "recall", "f1", "macro_f1")
     return (
-        Tallies(
+        MetricSums(
             names=(*((name, None) for name in overall), *_label_names(labels)),
             rows=rows.reshape(len(targets), -1),
             figures=_span_figures,
@@ -129,7 +132,7 @@ def spans(
     )
 
 
-def numbers(targets: Sequence[float], predictions: Sequence[Prediction]) -> tuple[Tallies, ...]:
+def number_sums(targets: Sequence[float], predictions: Sequence[Prediction]) -> tuple[MetricSums, ...]:
     """Of a number a row; the metrics are those of `metrics.regression` but the rank correlation, which is no sum."""
     true = np.asarray(targets, dtype=np.float64)
     errors = np.array([prediction["value"] for prediction in predictions], dtype=np.float64) - true
@@ -138,17 +141,17 @@ def numbers(targets: Sequence[float], predictions: Sequence[Prediction]) -> tupl
     rows = np.column_stack([np.ones_like(true), np.square(errors), np.abs(errors), around, np.square(around)])
     right, wrong = _typical(rows, worse=(1, 2))
     names: tuple[Name, ...] = (("rmse", None), ("mae", None), ("r2", None))
-    return (Tallies(names, rows, _number_figures, right, wrong, (0,)),)
+    return (MetricSums(names, rows, _number_figures, right, wrong, (0,)),)
 
 
-def _losses(names: Sequence[str], columns: Sequence[np.ndarray]) -> Tallies:
+def _losses(names: Sequence[str], columns: Sequence[np.ndarray]) -> MetricSums:
     rows = np.column_stack([np.ones(len(columns[0])), *columns])
     right, wrong = _typical(rows, worse=range(1, rows.shape[1]))
 
     def means(sums: np.ndarray) -> np.ndarray:
         return np.asarray(sums[:, 1:] / sums[:, :1])
 
-    return Tallies(tuple((name, None) for name in names), rows, means, right, wrong, (0,))
+    return MetricSums(tuple((name, None) for name in names), rows, means, right, wrong, (0,))
 
 
 def _log_losses(likely: np.ndarray) -> np.ndarray:
@@ -182,10 +185,10 @@ def _single_label_figures(sums: np.ndarray) -> np.ndarray:
     rows, (there, answered, right) = sums[:, 0], np.split(sums[:, 1:], 3, axis=1)
     present = there > 0
     each = _each(there, answered, right, present)
-    found = right.sum(axis=1)
-    micro = 2 * found / (rows + (answered * present).sum(axis=1))
+    right_in_all = right.sum(axis=1)
+    micro = 2 * right_in_all / (rows + (answered * present).sum(axis=1))
     weighted = (np.nan_to_num(each[2]) * there).sum(axis=1) / rows
-    return np.column_stack([found / rows, *map(_mean, each), micro, weighted, *each])
+    return np.column_stack([right_in_all / rows, *map(_mean, each), micro, weighted, *each])
 
 
 def _multi_label_figures(sums: np.ndarray) -> np.ndarray:
@@ -217,20 +220,20 @@ def _each(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision, recall and F1, 0 where a denominator is, NaN where not `present`."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = (
+        per_row = (
             np.where(answered > 0, right / answered, 0.0),
             np.where(there > 0, right / there, 0.0),
             np.where(there + answered > 0, 2 * right / (there + answered), 0.0),
         )
     if present is None:
-        return found
-    precision, recall, f1 = (np.where(present, figures, np.nan) for figures in found)
+        return per_row
+    precision, recall, f1 = (np.where(present, figures, np.nan) for figures in per_row)
     return precision, recall, f1
 
 
 def _mean(figures: np.ndarray) -> np.ndarray:
     """Over what is a number; NaN where nothing is."""
-    known = ~np.isnan(figures)
-    count = known.sum(axis=1)
-    total = np.where(known, figures, 0.0).sum(axis=1)
+    is_number = ~np.isnan(figures)
+    count = is_number.sum(axis=1)
+    total = np.where(is_number, figures, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -81,9 +81,9 @@ def _fit(loss: Loss, rows: int, *, all_right: bool) -> Fitted:
     if all_right:
         # The lower the better then, without end; and a model that is never wrong here may be wrong elsewhere.
         return Fitted(1.0, rows, before, before, ALL_RIGHT)
-    found = round(math.exp(_lowest(lambda exponent: loss(math.exp(exponent)))), 6)
-    after = loss(found)
-    return Fitted(found, rows, before, after) if after < before else Fitted(1.0, rows, before, before)
+    temperature = round(math.exp(_lowest(lambda exponent: loss(math.exp(exponent)))), 6)
+    after = loss(temperature)
+    return Fitted(temperature, rows, before, after) if after < before else Fitted(1.0, rows, before, before)
 
 
 def _lowest(loss: Loss) -> float:

@@ -19,7 +19,7 @@ from perennial.core.record import Record
 from perennial.core.store import write_atomically
 from perennial.ingest import snapshots
 from perennial.monitoring import window_figures
-from perennial.monitoring.rows import Rows, sample, windows
+from perennial.monitoring.rows import WindowRows, sample, windows
 from perennial.monitoring.window_figures import Reference
 from perennial.records.data import Part
 from perennial.records.package import Champion
@@ -41,7 +41,7 @@ WORDS = {
 }
 
 
-class Window(Record):
+class DriftWindow(Record):
     """Rows that came one after another, and how far they are from those the champion knows."""
 
     number: int
@@ -64,7 +64,7 @@ class DriftFinding(Record):
     """Whether a run is due."""
     reason: str
     """Why, or why not, in words without any text of a row."""
-    windows: tuple[Window, ...] = ()
+    windows: tuple[DriftWindow, ...] = ()
     """The latest ones, oldest first."""
     limits: dict[str, float] = Field(default_factory=dict)
     waiting: int = 0
@@ -80,7 +80,7 @@ class _State(Record):
     """Digest of the champion's package that the rest is about."""
     live_from: int = 0
     """Rows of the live source that were there when that champion was first looked at after another one."""
-    windows: dict[str, Window] = Field(default_factory=dict)
+    windows: dict[str, DriftWindow] = Field(default_factory=dict)
     """By a digest of all they were made from."""
 
 
@@ -100,7 +100,7 @@ class _Stream(Record):
         return sum(part.rows for part in self.parts) - self.skip
 
 
-def examine(spec: PipelineSpec, home: Home) -> DriftFinding:
+def examine_drift(spec: PipelineSpec, home: Home) -> DriftFinding:
     """Whether drift is a reason to train `spec` anew; reads what is new in its source, and measures new windows only.
 
     Never raises a PerennialError: a source that is down, a missing champion, too few rows are reasons not to, in words.
@@ -114,9 +114,9 @@ def examine(spec: PipelineSpec, home: Home) -> DriftFinding:
         return _nothing(spec, f"Drift was not measured: {error}")
 
 
-def over(settings: TriggersSpec, found: Sequence[Window]) -> Iterator[str]:
-    """Each figure that is over its limit often enough, and in the latest of the windows `found`, in words."""
-    latest = found[-settings.of_last :]
+def over(settings: TriggersSpec, windows: Sequence[DriftWindow]) -> Iterator[str]:
+    """Each figure that is over its limit often enough, and in the latest of the windows `windows`, in words."""
+    latest = windows[-settings.of_last :]
     for name, limit in _limits(settings).items():
         values = [window.figures[name] for window in latest if name in window.figures]
         above = sum(value > limit for value in values)
@@ -132,13 +132,13 @@ def _examined(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> DriftFi
     if champion is None:
         raise _UnmeasuredError(f"{spec.name} has no champion yet.", remedy=f"`perennial run {spec.name}` trains one.")
     state = _state(spec, home)
-    known = evidence.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
-    stream, live_from = _stream(spec, settings, home, champion, known, state)
-    found = _measured(spec, settings, home, champion, known, stream, state)
-    kept = _State(package=champion.package_digest, live_from=live_from, windows=found)
+    known_parts = evidence.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
+    stream, live_from = _stream(spec, settings, home, champion, known_parts, state)
+    windows = _measured(spec, settings, home, champion, known_parts, stream, state)
+    kept = _State(package=champion.package_digest, live_from=live_from, windows=windows)
     if kept != state:
         write_atomically(_path(spec, home), kept.model_dump_json(indent=1) + "\n")
-    return _found(spec, settings, home, champion, stream, list(found.values()))
+    return _found(spec, settings, home, champion, stream, list(windows.values()))
 
 
 def _stream(
@@ -146,19 +146,19 @@ def _stream(
     settings: TriggersSpec,
     home: Home,
     champion: Champion,
-    known: Sequence[Part],
+    known_parts: Sequence[Part],
     state: _State,
 ) -> tuple[_Stream, int]:
     """The rows that came since `champion` was trained, and where in the live source they begin."""
     if settings.source is None:
         parts = snapshots.ingest(spec, home).parts
-        if not {part.path for part in known} <= {part.path for part in parts}:
+        if not {part.path for part in known_parts} <= {part.path for part in parts}:
             raise _UnmeasuredError(
                 f"The rows of {spec.name} were read anew, or elsewhere, since its champion (version "
                 f"{champion.version}) was trained, so which ones came later is not known.",
                 remedy="With the next champion it is.",
             )
-        old = {part.path for part in known}
+        old = {part.path for part in known_parts}
         return _Stream(parts=tuple(part for part in parts if part.path not in old), skip=0, labelled=True), 0
     live = live_spec(spec, settings)
     read = snapshots.ingest(live, home)
@@ -173,7 +173,7 @@ def live_spec(spec: PipelineSpec, settings: TriggersSpec) -> PipelineSpec:
 
     What a kind of task reads beside the texts is read from the text's column, and means nothing.
     """
-    kind = "text-pair" if len(kinds.get(spec.kind).text_columns) > 1 else "text-classification"
+    kind = "text-pair" if len(kinds.kind_named(spec.kind).text_columns) > 1 else "text-classification"
     names = spec.data.columns
     columns = type(names)(text=names.text, text_pair=names.text_pair, label=names.text, time=settings.time)
     data = spec.data.model_copy(update={"source": settings.source, "columns": columns})
@@ -185,33 +185,39 @@ def _measured(
     settings: TriggersSpec,
     home: Home,
     champion: Champion,
-    known: Sequence[Part],
+    known_parts: Sequence[Part],
     stream: _Stream,
     state: _State,
-) -> dict[str, Window]:
+) -> dict[str, DriftWindow]:
     """The latest windows by key; those that were measured before are taken from `state`."""
     read = spec if stream.labelled else live_spec(spec, settings)
     size, last = settings.window_rows, settings.of_last
-    found: dict[str, Window] = {}
+    measured: dict[str, DriftWindow] = {}
     reference: Reference | None = None
     for number, rows in windows(read, stream.parts, home.store, size, stream.skip, last):
         key = _key(settings, champion, rows, labelled=stream.labelled)
         if key in state.windows:
-            found[key] = state.windows[key]
+            measured[key] = state.windows[key]
             continue
-        progress.advance(len(found), last, unit="windows", detail=f"window {number}")
+        progress.advance(len(measured), last, unit="windows", detail=f"window {number}")
         if reference is None:
-            reference = _reference(spec, settings, home, champion, known, labelled=stream.labelled)
+            reference = _reference(spec, settings, home, champion, known_parts, labelled=stream.labelled)
         values = reference.figures(rows)
         since, until = rows.times
-        found[key] = Window(number=number, rows=len(rows.texts), since=since, until=until, figures=values)
-    return found
+        measured[key] = DriftWindow(number=number, rows=len(rows.texts), since=since, until=until, figures=values)
+    return measured
 
 
 def _reference(
-    spec: PipelineSpec, settings: TriggersSpec, home: Home, champion: Champion, known: Sequence[Part], *, labelled: bool
+    spec: PipelineSpec,
+    settings: TriggersSpec,
+    home: Home,
+    champion: Champion,
+    known_parts: Sequence[Part],
+    *,
+    labelled: bool,
 ) -> Reference:
-    rows = sample(spec, known, home.store, settings.reference_rows)
+    rows = sample(spec, known_parts, home.store, settings.reference_rows)
     if len(rows.texts) < MIN_REFERENCE:
         raise _UnmeasuredError(
             f"Version {champion.version} was trained on {len(rows.texts):,} rows; drift is measured against "
@@ -220,7 +226,7 @@ def _reference(
     return Reference(spec, settings, rows, champion, home, labelled=labelled)
 
 
-def _key(settings: TriggersSpec, champion: Champion, rows: Rows, *, labelled: bool) -> str:
+def _key(settings: TriggersSpec, champion: Champion, rows: WindowRows, *, labelled: bool) -> str:
     return digest.of_values(
         recipe=window_figures.RECIPE,
         package=champion.package_digest,
@@ -237,30 +243,30 @@ def _found(
     home: Home,
     champion: Champion,
     stream: _Stream,
-    found: Sequence[Window],
+    windows: Sequence[DriftWindow],
 ) -> DriftFinding:
-    waiting, reasons = stream.rows % settings.window_rows, "; ".join(over(settings, found))
+    waiting, reasons = stream.rows % settings.window_rows, "; ".join(over(settings, windows))
     cooling = _cooling(spec, settings, home) if reasons else ""
     return DriftFinding(
         pipeline=spec.name,
         champion=champion.version,
         retrain=bool(reasons) and not cooling,
-        reason=f"{reasons}{cooling}" or _calm(settings, champion, found, waiting),
-        windows=tuple(found),
+        reason=f"{reasons}{cooling}" or _calm(settings, champion, windows, waiting),
+        windows=tuple(windows),
         limits=_limits(settings),
         waiting=waiting,
     )
 
 
-def _calm(settings: TriggersSpec, champion: Champion, found: Sequence[Window], waiting: int) -> str:
-    if len(found) < settings.needed:
-        full = f"{len(found)} full window{'s' * (len(found) != 1)} of {settings.window_rows:,} rows"
+def _calm(settings: TriggersSpec, champion: Champion, windows: Sequence[DriftWindow], waiting: int) -> str:
+    if len(windows) < settings.needed:
+        full = f"{len(windows)} full window{'s' * (len(windows) != 1)} of {settings.window_rows:,} rows"
         return (
             f"Too few rows came since version {champion.version} was trained: {full} and {waiting:,} rows more; "
             f"{settings.needed} windows are needed."
         )
     return (
-        f"Nothing drifted: in the last {len(found)} windows of {settings.window_rows:,} rows since version "
+        f"Nothing drifted: in the last {len(windows)} windows of {settings.window_rows:,} rows since version "
         f"{champion.version} was trained, no figure is over its limit in the latest and in {settings.needed} of all."
     )
 

@@ -30,8 +30,8 @@ def psi(reference: np.ndarray, window: np.ndarray) -> float:
     is added to each bin, and (bins − 1)(1/n + 1/m) is taken off: what it comes to for two samples of one distribution
     (Yurdakul and Naranjo, Statistical properties of the population stability index, 2020).
     """
-    seen = (reference + window) > 0
-    old, new = reference[seen] + PSEUDO_COUNT, window[seen] + PSEUDO_COUNT
+    counted = (reference + window) > 0
+    old, new = reference[counted] + PSEUDO_COUNT, window[counted] + PSEUDO_COUNT
     r, w = old / old.sum(), new / new.sum()
     chance = (len(r) - 1) * (1 / max(1, reference.sum()) + 1 / max(1, window.sum()))
     return float(max(0.0, np.sum((w - r) * np.log(w / r)) - chance))
@@ -78,15 +78,15 @@ def chance_of(reference: csr_array, rows: int) -> float:
     """
     size, drawn = reference.shape[0], min(rows, reference.shape[0] // 2)
     random = np.random.default_rng(0)
-    found = []
+    probabilities = []
     for _ in range(DRAWS):
         order = random.permutation(size)
         one, other = _total(reference[order[:drawn]]), _total(reference[order[drawn:]])
         if one.sum() and other.sum():
-            found.append(divergence(one, other))
+            probabilities.append(divergence(one, other))
     # It falls as 1/n + 1/m.
     scale = (1 / rows + 1 / size) / (1 / drawn + 1 / (size - drawn))
-    return float(np.mean(found)) * scale if found else 0.0
+    return float(np.mean(probabilities)) * scale if probabilities else 0.0
 
 
 def _total(counts: csr_array) -> np.ndarray:

@@ -29,7 +29,7 @@ Texts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Rows:
+class WindowRows:
     """Some rows, as far as drift is measured on them."""
 
     texts: list[Texts]
@@ -53,7 +53,7 @@ class Rows:
         return digest.of_values(keys=self.keys, targets=[str(target) for target in self.targets.to_pylist()])
 
 
-def sample(spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int) -> Rows:
+def sample(spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int) -> WindowRows:
     """About `limit` rows of `parts`, the same ones every time: those whose text's hash ends lowest.
 
     Raises StoreError when a part is not there.
@@ -74,7 +74,7 @@ def sample(spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int) 
 
 def windows(
     spec: PipelineSpec, parts: Sequence[Part], store: Store, size: int, skip: int, last: int
-) -> Iterator[tuple[int, Rows]]:
+) -> Iterator[tuple[int, WindowRows]]:
     """The `last` full windows of `size` rows of `parts`, `skip` rows left out before the first, with their numbers.
 
     Rows stand in the order in which they came: part by part; within a part by time, and by the hash of their text where
@@ -122,12 +122,12 @@ def _picked(spec: PipelineSpec, part: Part, store: Store, wanted: np.ndarray) ->
     import pyarrow as pa
 
     sorted_places = np.sort(wanted)
-    found, before = [], 0
+    picked, before = [], 0
     for batch in _batches(spec, part, store, _columns(spec)):
         here = sorted_places[(sorted_places >= before) & (sorted_places < before + batch.num_rows)]
-        found.append(pa.Table.from_batches([batch]).take(here - before))
+        picked.append(pa.Table.from_batches([batch]).take(here - before))
         before += batch.num_rows
-    return pa.concat_tables(found).take(np.searchsorted(sorted_places, wanted))
+    return pa.concat_tables(picked).take(np.searchsorted(sorted_places, wanted))
 
 
 def _batches(spec: PipelineSpec, part: Part, store: Store, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -145,17 +145,17 @@ def _batches(spec: PipelineSpec, part: Part, store: Store, columns: Sequence[str
 
 
 def _columns(spec: PipelineSpec) -> list[str]:
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     return [*kind.text_columns, kind.target_column, TIME, TEXT_KEY, SPLIT]
 
 
-def _rows(spec: PipelineSpec, table: pa.Table) -> Rows:
+def _rows(spec: PipelineSpec, table: pa.Table) -> WindowRows:
     import pyarrow.compute as pc
 
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     columns = [[text or "" for text in table[name].to_pylist()] for name in kind.text_columns]
     ends = pc.min_max(table[TIME]).as_py()
-    return Rows(
+    return WindowRows(
         texts=list(zip(*columns, strict=True)),
         targets=table[kind.target_column].combine_chunks(),
         held_out=np.asarray(pc.not_equal(table[SPLIT], "train").to_pylist(), bool),

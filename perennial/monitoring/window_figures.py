@@ -12,12 +12,12 @@ import numpy as np
 from perennial import kinds
 from perennial.core.home import Home
 from perennial.evaluation import asking
-from perennial.inference import package as packages
+from perennial.inference import package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
 from perennial.metrics.prediction import Prediction
-from perennial.monitoring import effect_sizes as sizes
-from perennial.monitoring.rows import Rows
+from perennial.monitoring import effect_sizes
+from perennial.monitoring.rows import WindowRows
 from perennial.records.package import Champion
 from perennial.settings.drift import DriftLimits, WindowsSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -33,7 +33,7 @@ TOKENS = 1000
 """Most frequent tokens that are told apart; all others are one."""
 ANSWERED = 2000
 """Held-out rows at most that the champion answers to be compared with."""
-Measure = Callable[[Rows], float]
+Measure = Callable[[WindowRows], float]
 T = TypeVar("T")
 
 
@@ -41,7 +41,14 @@ class Reference:
     """What windows are compared with."""
 
     def __init__(
-        self, spec: PipelineSpec, settings: WindowsSpec, rows: Rows, champion: Champion, home: Home, *, labelled: bool
+        self,
+        spec: PipelineSpec,
+        settings: WindowsSpec,
+        rows: WindowRows,
+        champion: Champion,
+        home: Home,
+        *,
+        labelled: bool,
     ) -> None:
         """`rows`: a sample of the champion's; `labelled`: whether windows have labels."""
         self._spec = spec
@@ -59,19 +66,19 @@ class Reference:
         asked = {"answers", "scores"} & set(wanted)
         self._answering = _Answering(spec, settings.window_rows, rows, champion, folder, asked) if asked else None
 
-    def figures(self, window: Rows) -> dict[str, float]:
+    def figures(self, window: WindowRows) -> dict[str, float]:
         """Every figure that is wanted and that this kind of task has."""
-        found = {name: measure(window) for name, measure in self._measures.items()}
+        figures = {name: measure(window) for name, measure in self._measures.items()}
         if self._answering:
-            found |= self._answering.figures(window)
-        return {name: round(float(found[name]), 4) for name in NAMES if name in found}
+            figures |= self._answering.figures(window)
+        return {name: round(float(figures[name]), 4) for name in NAMES if name in figures}
 
 
 class _Answering:
     """The champion's answers to rows that it did not learn from, and to windows."""
 
     def __init__(
-        self, spec: PipelineSpec, window_rows: int, rows: Rows, champion: Champion, folder: Path, wanted: set[str]
+        self, spec: PipelineSpec, window_rows: int, rows: WindowRows, champion: Champion, folder: Path, wanted: set[str]
     ) -> None:
         self._spec, self._wanted = spec, wanted
         self._predictor = Predictor(folder, digest=champion.package_digest)
@@ -79,27 +86,27 @@ class _Answering:
         answers = self._answers(_spread(held_out, ANSWERED))
         self._labels = Counter(label for answer in answers for label in _answered(answer))
         self._scores = self._scores_of(answers)
-        self._cuts = sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
+        self._cuts = effect_sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
 
-    def figures(self, window: Rows) -> dict[str, float]:
+    def figures(self, window: WindowRows) -> dict[str, float]:
         if not len(self._scores):
             return {}
         answers = self._answers(window.texts)
         labels = Counter(label for answer in answers for label in _answered(answer))
-        found = {}
+        figures = {}
         if "answers" in self._wanted and (self._labels or labels):
-            found["answers"] = _psi_of(self._labels, labels)
+            figures["answers"] = _psi_of(self._labels, labels)
         if "scores" in self._wanted:
-            old, new = (sizes.binned(scores, self._cuts) for scores in (self._scores, self._scores_of(answers)))
-            found["scores"] = sizes.psi(old, new)
-        return found
+            old, new = (effect_sizes.binned(scores, self._cuts) for scores in (self._scores, self._scores_of(answers)))
+            figures["scores"] = effect_sizes.psi(old, new)
+        return figures
 
     def _answers(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
-        found = asking.answers(self._spec, self._predictor, texts)
-        return [found[one] for one in texts]
+        answered = asking.answers(self._spec, self._predictor, texts)
+        return [answered[one] for one in texts]
 
     def _scores_of(self, answers: Sequence[Prediction]) -> np.ndarray:
-        kind = kinds.get(self._spec.kind)
+        kind = kinds.kind_named(self._spec.kind)
         is_number = kind.degree_of == "number"
         return np.array([kind.degree(one, None) if is_number else kind.sureness(one) for one in answers], float)
 
@@ -114,18 +121,18 @@ def _answered(answer: Mapping[str, object]) -> list[str]:
     return sorted({span["label"] for span in spans}) if isinstance(spans, Sequence) else []
 
 
-def _labels(spec: PipelineSpec, reference: Rows, window_rows: int) -> Measure:
-    kind = kinds.get(spec.kind)
+def _labels(spec: PipelineSpec, reference: WindowRows, window_rows: int) -> Measure:
+    kind = kinds.kind_named(spec.kind)
     old = kind.labels_in(reference.targets)
     if old is None:
-        cuts = sizes.edges(_numbers(reference.targets), window_rows)
-        base = sizes.binned(_numbers(reference.targets), cuts)
-        return lambda window: sizes.psi(base, sizes.binned(_numbers(window.targets), cuts))
-    known = Counter(old.to_pylist())
+        cuts = effect_sizes.edges(_numbers(reference.targets), window_rows)
+        base = effect_sizes.binned(_numbers(reference.targets), cuts)
+        return lambda window: effect_sizes.psi(base, effect_sizes.binned(_numbers(window.targets), cuts))
+    counts_before = Counter(old.to_pylist())
 
-    def measure(window: Rows) -> float:
+    def measure(window: WindowRows) -> float:
         new = kind.labels_in(window.targets)
-        return _psi_of(known, Counter(new.to_pylist() if new is not None else ()))
+        return _psi_of(counts_before, Counter(new.to_pylist() if new is not None else ()))
 
     return measure
 
@@ -135,7 +142,7 @@ def _psi_of(old: Mapping[str, int], new: Mapping[str, int]) -> float:
     if not sum(new.values()):
         return 0.0
     counts = (np.array([lot.get(name, 0) for name in names], float) for lot in (old, new))
-    return sizes.psi(*counts)
+    return effect_sizes.psi(*counts)
 
 
 def _numbers(targets: pa.Array) -> np.ndarray:
@@ -144,25 +151,27 @@ def _numbers(targets: pa.Array) -> np.ndarray:
     return np.asarray(targets.drop_null().cast(pa.float64()), float)
 
 
-def _length(reference: Rows, window_rows: int) -> Measure:
-    def lengths(rows: Rows) -> np.ndarray:
+def _length(reference: WindowRows, window_rows: int) -> Measure:
+    def lengths(rows: WindowRows) -> np.ndarray:
         return np.array([sum(map(len, texts)) for texts in rows.texts], float)
 
-    cuts = sizes.edges(lengths(reference), window_rows)
-    base = sizes.binned(lengths(reference), cuts)
-    return lambda window: sizes.psi(base, sizes.binned(lengths(window), cuts))
+    cuts = effect_sizes.edges(lengths(reference), window_rows)
+    base = effect_sizes.binned(lengths(reference), cuts)
+    return lambda window: effect_sizes.psi(base, effect_sizes.binned(lengths(window), cuts))
 
 
-def _tokens(reference: Rows, folder: Path, window_rows: int) -> Measure:
-    tokenizer = Tokenizer(folder / packages.TOKENIZER, packages.read(folder).max_length)
+def _tokens(reference: WindowRows, folder: Path, window_rows: int) -> Measure:
+    tokenizer = Tokenizer(folder / package.TOKENIZER, package.read_package(folder).max_length)
     # Around every text, whatever it says.
     special = {int(token) for token in tokenizer.encode([""])[0][0]}
     old = tokenizer.encode(reference.joined)[0]
-    seen = Counter(int(token) for ids in old for token in ids if int(token) not in special)
-    places = {token: place for place, (token, _) in enumerate(sorted(seen.most_common(TOKENS)))}
+    counts = Counter(int(token) for ids in old for token in ids if int(token) not in special)
+    places = {token: index for index, (token, _) in enumerate(sorted(counts.most_common(TOKENS)))}
     base = _counted(old, places, special)
-    chance = sizes.chance_of(base, window_rows)
-    return lambda window: sizes.distance(base, _counted(tokenizer.encode(window.joined)[0], places, special), chance)
+    chance = effect_sizes.chance_of(base, window_rows)
+    return lambda window: effect_sizes.distance(
+        base, _counted(tokenizer.encode(window.joined)[0], places, special), chance
+    )
 
 
 def _counted(encoded: Sequence[np.ndarray], places: Mapping[int, int], special: set[int]) -> csr_array:
@@ -176,10 +185,10 @@ def _counted(encoded: Sequence[np.ndarray], places: Mapping[int, int], special: 
     return csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(kept), rest + 1))
 
 
-def _domain(reference: Rows, window_rows: int) -> Measure:
+def _domain(reference: WindowRows, window_rows: int) -> Measure:
     # As many of either sort would do; twice as many old ones steady the figure.
     old = _spread(reference.joined, 2 * window_rows)
-    return lambda window: sizes.domain_auc(old, window.joined)
+    return lambda window: effect_sizes.domain_auc(old, window.joined)
 
 
 def _spread(items: list[T], most: int) -> list[T]:

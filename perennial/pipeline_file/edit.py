@@ -35,16 +35,16 @@ def with_settings(spec: PipelineSpec, group: str, settings: Mapping[str, Value])
     return spec.model_copy(update={group: after}).located(spec.folder)
 
 
-def write(path: Path, group: str, settings: Mapping[str, Value]) -> None:
+def write_settings(path: Path, group: str, settings: Mapping[str, Value]) -> None:
     """Set `settings` of `group` in the pipeline.yaml at `path`, and touch nothing else in it.
 
     Raises SpecError where the file is not written plainly enough for that, and StoreError when it can't be written; it
     is then as it was.
     """
     path = path.resolve()
-    wanted = with_settings(loader.read(path), group, settings)
+    wanted = with_settings(loader.read_pipeline(path), group, settings)
     try:
-        text = changed(path.read_bytes().decode("utf-8"), group, settings)
+        text = changed_text(path.read_bytes().decode("utf-8"), group, settings)
         done = _read(text, path) == wanted
     except (_Odd, SpecError, yaml.YAMLError):
         done = False
@@ -65,7 +65,7 @@ def write(path: Path, group: str, settings: Mapping[str, Value]) -> None:
         ) from error
 
 
-def changed(text: str, group: str, settings: Mapping[str, Value]) -> str:
+def changed_text(text: str, group: str, settings: Mapping[str, Value]) -> str:
     """The YAML `text` with other `settings` of `group`; those that are not there yet come after the others."""
     root = strict_yaml.compose(text)
     if not isinstance(root, yaml.MappingNode):
@@ -146,4 +146,4 @@ def _read(text: str, path: Path) -> PipelineSpec:
         beside = path.with_name(loader.BEHAVIOURS)
         if beside.is_file():
             shutil.copyfile(beside, copy.with_name(loader.BEHAVIOURS))
-        return loader.read(copy).located(path.parent)
+        return loader.read_pipeline(copy).located(path.parent)

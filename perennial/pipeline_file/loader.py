@@ -37,24 +37,24 @@ class _File:
     """The group of settings that it holds."""
 
 
-def find(pipeline: str) -> Path:
+def find_pipeline(pipeline: str) -> Path:
     """The pipeline.yaml that `pipeline` means: a name under pipelines/, a folder, or the file itself."""
     for candidate in (Path(pipeline), Path(pipeline) / FILE, PIPELINES / pipeline / FILE):
         # A name too long for any file, or a home folder of nobody, is no pipeline either.
         with suppress(OSError, RuntimeError):
             if candidate.expanduser().is_file():
                 return candidate.expanduser()
-    known = sorted(place.parent.name for place in PIPELINES.glob(f"*/{FILE}"))
-    near = difflib.get_close_matches(pipeline, known, 1)
+    pipelines = sorted(place.parent.name for place in PIPELINES.glob(f"*/{FILE}"))
+    near = difflib.get_close_matches(pipeline, pipelines, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    there = f"There are: {listing(known, 12)}." if known else f"There is no folder {PIPELINES}/ here."
+    there = f"There are: {listing(pipelines, 12)}." if pipelines else f"There is no folder {PIPELINES}/ here."
     raise SpecError(
         f"There is no pipeline {pipeline[:80]!r}: no such folder or file, and no {PIPELINES / pipeline[:80] / FILE}.",
         remedy=f"{hint}{there} `perennial init NAME --data FILE` makes one.",
     )
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
+def read_pipeline(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
     """The pipeline in the file at `path`, and in behaviours.yaml beside it, with `overrides` ("a.b=value") applied.
 
     Raises SpecError that lists every problem, each with its line and, for an unknown key, the nearest known one.
@@ -69,10 +69,10 @@ def read(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
     return spec.located(path.parent)
 
 
-def serving(overrides: Sequence[str]) -> ServingSpec:
+def read_serving(overrides: Sequence[str]) -> ServingSpec:
     """The settings of `serving` where no pipeline.yaml is at hand: the defaults, with `overrides` applied.
 
-    Raises SpecError as `read` does, and for any other setting.
+    Raises SpecError as `read_pipeline` does, and for any other setting.
     """
     raw: dict[str, Any] = {}
     for override in overrides:
@@ -86,9 +86,11 @@ def serving(overrides: Sequence[str]) -> ServingSpec:
         return ServingSpec.model_validate(raw.get("serving", {}))
     except ValidationError as error:
         details = [dict(detail) | {"loc": ("serving", *detail["loc"])} for detail in error.errors()]
-        found = [problem_of(raw, detail) for detail in details]
-    listed = "".join(f"\n  {problem.text}" for problem in found)
-    raise SpecError(f"--set has {len(found)} problem{'s' * (len(found) > 1)}:{listed}\n", remedy="Mend the --set.")
+        found_problems = [problem_of(raw, detail) for detail in details]
+    listed = "".join(f"\n  {problem.text}" for problem in found_problems)
+    raise SpecError(
+        f"--set has {len(found_problems)} problem{'s' * (len(found_problems) > 1)}:{listed}\n", remedy="Mend the --set."
+    )
 
 
 def _beside(path: Path, root: yaml.Node | None, raw: dict[str, Any]) -> Iterator[_File]:
@@ -110,8 +112,12 @@ def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[SettingProble
         spec = PipelineSpec.model_validate(raw)
     except ValidationError as error:
         return None, [problem_of(raw, dict(detail)) for detail in telling_details(error.errors())]
-    found = [*kinds.get(spec.kind).spec_problems(spec), *slices.problems(spec), *problems.of(spec)]
-    return spec, [SettingProblem(place, text) for place, text in found]
+    findings = [
+        *kinds.kind_named(spec.kind).spec_problems(spec),
+        *slices.problems(spec),
+        *problems.behaviour_problems(spec),
+    ]
+    return spec, [SettingProblem(place, text) for place, text in findings]
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -119,32 +125,32 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     if not separator or not all(name.split(".")):
         raise SpecError(f"--set {override!r} is not of the form key.key=value.", remedy="Example: training.epochs=1.")
     *parents, last = name.split(".")
-    place: Any = raw
+    node: Any = raw
     for parent in parents:
-        place = _group(place, parent) if isinstance(place, dict) else _item(place, parent, override)
+        node = _group(node, parent) if isinstance(node, dict) else _item(node, parent, override)
     try:
         parsed = strict_yaml.load(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"The value of --set {override!r} is not YAML.", remedy="Quote it.") from error
-    if isinstance(place, list):
-        _item(place, last, override)
-        place[int(last)] = parsed
-    elif isinstance(place, dict):
-        place[last] = parsed
+    if isinstance(node, list):
+        _item(node, last, override)
+        node[int(last)] = parsed
+    elif isinstance(node, dict):
+        node[last] = parsed
     else:
         raise SpecError(f"--set {override!r}: {'.'.join(parents)} is a value, not a group of settings.")
 
 
-def _group(place: dict[str, Any], name: str) -> Any:
+def _group(node: dict[str, Any], name: str) -> Any:
     # A group with nothing below its key is None in YAML.
-    if place.get(name) is None:
-        place[name] = {}
-    return place[name]
+    if node.get(name) is None:
+        node[name] = {}
+    return node[name]
 
 
-def _item(place: Any, step: str, override: str) -> Any:
-    if isinstance(place, list) and step.isdecimal() and int(step) < len(place):
-        return place[int(step)]
+def _item(node: Any, step: str, override: str) -> Any:
+    if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+        return node[int(step)]
     raise SpecError(
         f"--set {override!r}: there is no {step!r} to set there.",
         remedy="Name a group of settings, or an item of a list by its number from 0.",
@@ -160,7 +166,7 @@ def _invalid(path: Path, files: Sequence[_File], problems: Sequence[SettingProbl
     return SpecError(f"{path} has {count}:{listed}\n", remedy="Mend the file (or the --set) and run again.")
 
 
-def _line(files: Sequence[_File], place: Place) -> tuple[str, int]:
-    """The file, and the line in it, of the setting at `place`."""
-    file = next(file for file in files if place[: len(file.group)] == file.group)
-    return str(file.path), strict_yaml.line(file.root, place[len(file.group) :])
+def _line(files: Sequence[_File], setting: Place) -> tuple[str, int]:
+    """The file, and the line in it, of the setting at `setting`."""
+    file = next(file for file in files if setting[: len(file.group)] == file.group)
+    return str(file.path), strict_yaml.line(file.root, setting[len(file.group) :])

@@ -43,32 +43,32 @@ def telling_details(details: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
     ]
 
 
-def _is_inside(place: Place, group: Place) -> bool:
-    return len(place) > len(group) and place[: len(group)] == group
+def _is_inside(setting: Place, group: Place) -> bool:
+    return len(setting) > len(group) and setting[: len(group)] == group
 
 
 def problem_of(raw: object, detail: Mapping[str, Any]) -> SettingProblem:
     """What pydantic found in the settings `raw`, as a person can mend it."""
-    place = _in_file(raw, detail["loc"])
-    name = ".".join(map(str, place))
+    setting = _in_file(raw, detail["loc"])
+    name = ".".join(map(str, setting))
     if detail["type"] == "extra_forbidden":
-        known = sorted(_keys(_model_at(PipelineSpec, detail["loc"][:-1])))
-        near = _nearest(str(place[-1]), known)
-        hint = f"did you mean {near!r}?" if near else f"known keys here: {listing(known, 20)}"
-        return SettingProblem(place, f"unknown key {name!r}; {hint}")
+        keys = sorted(_keys(_model_at(PipelineSpec, detail["loc"][:-1])))
+        near = _nearest(str(setting[-1]), keys)
+        hint = f"did you mean {near!r}?" if near else f"known keys here: {listing(keys, 20)}"
+        return SettingProblem(setting, f"unknown key {name!r}; {hint}")
     if detail["type"] == "missing":
-        return SettingProblem(place, f"{name!r} is missing")
+        return SettingProblem(setting, f"{name!r} is missing")
     message = WORDING.get(detail["type"], str(detail["msg"]).removeprefix("Value error, "))
-    seen = detail.get("input")
-    shown = f" (seen: {str(seen)[:60]!r})" if isinstance(seen, str | int | float | bool) else ""
-    empty = "; it is empty" if seen is None else ""
-    return SettingProblem(place, f"{name}: {message[:1].lower()}{message[1:]}{shown}{empty}")
+    given = detail.get("input")
+    shown = f" (seen: {str(given)[:60]!r})" if isinstance(given, str | int | float | bool) else ""
+    empty = "; it is empty" if given is None else ""
+    return SettingProblem(setting, f"{name}: {message[:1].lower()}{message[1:]}{shown}{empty}")
 
 
-def _nearest(word: str, known: Sequence[str]) -> str | None:
-    """The one of `known` that is one slip of a finger away from `word`, or else the most alike; None: none is alike."""
-    slips = [name for name in known if _is_one_slip(word, name)]
-    near = difflib.get_close_matches(word, slips or known, 1, cutoff=0.0 if slips else 0.5)
+def _nearest(word: str, keys: Sequence[str]) -> str | None:
+    """The one of `keys` that is one slip of a finger away from `word`, or else the most alike; None: none is alike."""
+    slips = [name for name in keys if _is_one_slip(word, name)]
+    near = difflib.get_close_matches(word, slips or keys, 1, cutoff=0.0 if slips else 0.5)
     return near[0] if near else None
 
 
@@ -79,24 +79,24 @@ def _is_one_slip(one: str, other: str) -> bool:
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
 
 
-def _in_file(raw: object, place: Place) -> Place:
-    """`place` without the steps pydantic adds and the file does not have, such as a source's type."""
+def _in_file(raw: object, setting: Place) -> Place:
+    """`setting` without the steps pydantic adds and the file does not have, such as a source's type."""
     kept: list[str | int] = []
-    for number, step in enumerate(place):
-        found = step in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(step, int)
-        last = number == len(place) - 1 and isinstance(raw, dict)
-        if found or last:
+    for number, step in enumerate(setting):
+        is_there = step in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(step, int)
+        last = number == len(setting) - 1 and isinstance(raw, dict)
+        if is_there or last:
             kept.append(step)
-        if found:
+        if is_there:
             raw = raw[step]  # type: ignore[index]
     return tuple(kept)
 
 
-def _model_at(model: object, place: Place) -> type[BaseModel] | None:
-    """The settings model at `place`, found by walking the annotations; a tuple's and a union's members are tried."""
-    if not place:
+def _model_at(model: object, setting: Place) -> type[BaseModel] | None:
+    """The settings model at `setting`, found by walking the annotations; a tuple's and a union's members are tried."""
+    if not setting:
         return _settings(model)[0] if len(_settings(model)) == 1 else None
-    step, rest = place[0], place[1:]
+    step, rest = setting[0], setting[1:]
     candidates = _settings(model)
     if isinstance(step, int):
         return _model_at(model, rest)

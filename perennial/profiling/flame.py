@@ -49,7 +49,7 @@ class Node:
     children: dict[str, Node] = field(default_factory=dict)
 
 
-def write(profile: Profile, folder: Path, title: str) -> Path:
+def write_profile(profile: Profile, folder: Path, title: str) -> Path:
     """Write PAGE, SPEEDSCOPE and STEPS to `folder`; the path of PAGE."""
     write_atomically(folder / PAGE, page(profile, title))
     write_atomically(folder / SPEEDSCOPE, json.dumps(speedscope(profile, title)))
@@ -59,11 +59,11 @@ def write(profile: Profile, folder: Path, title: str) -> Path:
 
 def steps(profile: Profile) -> list[dict[str, Any]]:
     """Each step's costs, and the functions it spent most seconds in."""
-    found = []
+    costs = []
     for step in profile.steps:
         most = {name: round(seconds, 3) for name, seconds in profile.seconds_in(step.name).most_common(MOST)}
-        found.append({**dataclasses.asdict(step), "most": most})
-    return found
+        costs.append({**dataclasses.asdict(step), "most": most})
+    return costs
 
 
 def speedscope(profile: Profile, title: str) -> dict[str, Any]:
@@ -99,12 +99,12 @@ def page(profile: Profile, title: str) -> str:
 def tree(stacks: Mapping[Stack, int]) -> Node:
     """The tree of calls that `stacks` are the paths of."""
     root = Node()
-    for stack, seen in stacks.items():
+    for stack, samples in stacks.items():
         node = root
-        node.seen += seen
+        node.seen += samples
         for name in stack:
             node = node.children.setdefault(name, Node())
-            node.seen += seen
+            node.seen += samples
     return root
 
 

@@ -53,14 +53,14 @@ class Profile:
 
     def seconds_in(self, step: str) -> Counter[str]:
         """Seconds in each function itself, not what it calls, while `step` ran; of all working threads together."""
-        found: Counter[str] = Counter()
-        for stack, seen in self.stacks.items():
+        samples_of: Counter[str] = Counter()
+        for stack, samples in self.stacks.items():
             if stack[0] == step:
-                found[stack[-1]] += seen
+                samples_of[stack[-1]] += samples
         seconds = sum(each.seconds for each in self.steps if each.name == step)
         # Samples come later than planned where a function holds the interpreter for long; shares are right even so.
-        scale = seconds / max(1, sum(found.values()))
-        return Counter({name: seen * scale for name, seen in found.items()})
+        scale = seconds / max(1, sum(samples_of.values()))
+        return Counter({name: samples * scale for name, samples in samples_of.items()})
 
 
 class Sampler:

@@ -14,7 +14,7 @@ from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.promotion import smoke_test
-from perennial.promotion.session import Desk
+from perennial.promotion.session import AliasSession
 from perennial.registry import agreement, aliases, credentials, history, lease, tags, tracking
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
@@ -30,7 +30,7 @@ MOVED = "The alias `champion` has moved; what is left is to write that down, whi
 
 
 @dataclass(frozen=True)
-class Move:
+class AliasMove:
     """A version that is to be champion."""
 
     action: Action
@@ -44,11 +44,11 @@ class Move:
 
 
 @contextmanager
-def at_desk(home: Home, model: str, *, wait: float | None = None) -> Iterator[Desk]:
+def alias_session(home: Home, model: str, *, wait: float | None = None) -> Iterator[AliasSession]:
     """The aliases of `model` for the block, nobody else's meanwhile; what was cut short is mended.
 
-    Where ledger and registry disagree, the desk says how. Raises RegistryError when MLflow or the ledger can't be used,
-    BusyError when somebody else holds the lease for longer than `wait` seconds.
+    Where ledger and registry disagree, the session says how. Raises RegistryError when MLflow or the ledger can't be
+    used, BusyError when somebody else holds the lease for longer than `wait` seconds.
     """
     ledger = Ledger.open(home)
     with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
@@ -58,13 +58,13 @@ def at_desk(home: Home, model: str, *, wait: float | None = None) -> Iterator[De
             _sign(client, ledger, held)
         # What is written while they are apart says nothing about which of the two is older.
         ledger = replace(ledger, is_unsigned=apart is not None or not registry.is_there)
-        desk = Desk(home, client, ledger, held, model)
-        mend(desk)
+        session = AliasSession(home, client, ledger, held, model)
+        mend(session)
         disagreement = apart or agreement.examine_champion(client, ledger, home, model)
-        desk = replace(desk, disagreement=disagreement)
+        session = replace(session, disagreement=disagreement)
         if disagreement is None:
-            note_promoted(desk)
-        yield desk
+            note_promoted(session)
+        yield session
 
 
 def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
@@ -78,71 +78,71 @@ def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
         raise
 
 
-def signed(desk: Desk) -> Desk:
-    """`desk`, the ledger's mark left with a model that was not there before."""
-    if desk.disagreement or not desk.ledger.is_unsigned or not desk.has_model():
-        return desk
-    ledger = replace(desk.ledger, is_unsigned=False)
-    _sign(desk.client, ledger, desk.lease)
-    return replace(desk, ledger=ledger)
+def signed(session: AliasSession) -> AliasSession:
+    """`session`, the ledger's mark left with a model that was not there before."""
+    if session.disagreement or not session.ledger.is_unsigned or not session.has_model():
+        return session
+    ledger = replace(session.ledger, is_unsigned=False)
+    _sign(session.client, ledger, session.lease)
+    return replace(session, ledger=ledger)
 
 
 def settle(home: Home, model: str) -> None:
     """Mend what a killed promotion or rollback of `model` left, if there is anything."""
     if Ledger.open(home).open_intents(model):
-        with at_desk(home, model):
+        with alias_session(home, model):
             pass
 
 
-def move(desk: Desk, plan: Move) -> bool:
+def move(session: AliasSession, plan: AliasMove) -> bool:
     """Make the version of `plan` champion; False: the champion is not the expected one any more, and nothing moved.
 
     Raises RegistryError when that can't be told, or the package in the registry is not what was registered, and
     DisagreementError when ledger and registry disagree, unless it is a person who says what is right.
     """
     if plan.action not in SAID_BY_A_PERSON:
-        desk.require_agreement()
-    if desk.champion() == plan.to_version:
+        session.require_agreement()
+    if session.champion() == plan.to_version:
         return True
-    if not is_expected(desk, plan):
+    if not is_expected(session, plan):
         return False
     if not plan.verified:
-        verify(desk, plan)
+        verify(session, plan)
     # Reading a large package takes a while: once more, right before it counts.
-    if not is_expected(desk, plan):
+    if not is_expected(session, plan):
         return False
-    intent = intend(desk, plan)
-    desk.lease.confirm()
-    with _doubtful(desk):
-        point(desk, plan)
-        read_back(desk, plan)
-        keep_previous(desk, intent)
+    intent = intend(session, plan)
+    session.lease.confirm()
+    with _doubtful(session):
+        point(session, plan)
+        read_back(session, plan)
+        keep_previous(session, intent)
     try:
-        conclude(desk, intent)
+        conclude(session, intent)
     except lease.LeaseLostError:
-        put_back(desk, intent)
+        put_back(session, intent)
         raise
-    tidy(desk, plan.to_version)
+    tidy(session, plan.to_version)
     return True
 
 
-def is_expected(desk: Desk, plan: Move) -> bool:
+def is_expected(session: AliasSession, plan: AliasMove) -> bool:
     """Whether the champion is the one that the version was judged against."""
-    return desk.champion() == plan.expected
+    return session.champion() == plan.expected
 
 
-def verify(desk: Desk, plan: Move) -> None:
+def verify(session: AliasSession, plan: AliasMove) -> None:
     """Fetch the package from the registry itself, whatever this machine has of it, and see that it serves.
 
     Raises RegistryError as `smoke_test.check` does.
     """
-    smoke_test.check(desk, plan.to_version, remedy=f"`perennial run {desk.model}` trains and judges a new one.")
+    smoke_test.check(session, plan.to_version, remedy=f"`perennial run {session.model}` trains and judges a new one.")
 
 
-def intend(desk: Desk, plan: Move) -> Entry:
+def intend(session: AliasSession, plan: AliasMove) -> Entry:
     """Write to the ledger what is about to happen."""
-    return desk.ledger.append(
-        desk.lease,
+    return session.ledger.append(
+        session.lease,
         plan.action,
         State.INTENT,
         from_version=plan.expected,
@@ -152,95 +152,95 @@ def intend(desk: Desk, plan: Move) -> Entry:
     )
 
 
-def point(desk: Desk, plan: Move) -> None:
+def point(session: AliasSession, plan: AliasMove) -> None:
     """Move the alias."""
-    desk.point(aliases.CHAMPION, plan.to_version)
+    session.point(aliases.CHAMPION, plan.to_version)
 
 
-def read_back(desk: Desk, plan: Move) -> None:
+def read_back(session: AliasSession, plan: AliasMove) -> None:
     """Raises RegistryError if the alias is not where it was put."""
-    now = desk.champion()
+    now = session.champion()
     if now != plan.to_version:
         raise RegistryError(
-            f"The alias `champion` of {desk.model} was set to version {plan.to_version}, but points to "
+            f"The alias `champion` of {session.model} was set to version {plan.to_version}, but points to "
             f"{history.named(now)}: someone else moved it at the same moment, outside of Perennial.",
-            remedy=f"See `perennial history {desk.model}`, and run the same command again.",
+            remedy=f"See `perennial history {session.model}`, and run the same command again.",
         )
 
 
-def keep_previous(desk: Desk, intent: Entry) -> None:
+def keep_previous(session: AliasSession, intent: Entry) -> None:
     """Let `previous` point to the champion before."""
     # One that was moved there by hand never was what a rollback should lead to.
     if intent.from_version is not None and intent.action is not Action.RECONCILE:
-        desk.point(aliases.PREVIOUS, intent.from_version)
+        session.point(aliases.PREVIOUS, intent.from_version)
 
 
-def conclude(desk: Desk, intent: Entry, reason: str = "") -> None:
+def conclude(session: AliasSession, intent: Entry, reason: str = "") -> None:
     """Write to the ledger that it has happened."""
-    desk.ledger.conclude(desk.lease, intent, State.DONE, reason=reason, standing=MOVED)
+    session.ledger.conclude(session.lease, intent, State.DONE, reason=reason, standing=MOVED)
 
 
-def put_back(desk: Desk, intent: Entry) -> None:
+def put_back(session: AliasSession, intent: Entry) -> None:
     """Undo a move that came too late: this process slept through its lease, and others went on without it."""
-    with _doubtful(desk), lease.held(desk.ledger.database, desk.model):
-        known = desk.ledger.last_move(desk.model)
-        right = known.to_version if known else None
-        if desk.champion() != intent.to_version or right == intent.to_version:
+    with _doubtful(session), lease.held(session.ledger.database, session.model):
+        last = session.ledger.last_move(session.model)
+        right = last.to_version if last else None
+        if session.champion() != intent.to_version or right == intent.to_version:
             return
         if right is None:
-            desk.release(aliases.CHAMPION, str(intent.to_version))
+            session.release(aliases.CHAMPION, str(intent.to_version))
         else:
-            desk.point(aliases.CHAMPION, right)
-        if known and known.from_version:
-            desk.point(aliases.PREVIOUS, known.from_version)
+            session.point(aliases.CHAMPION, right)
+        if last and last.from_version:
+            session.point(aliases.PREVIOUS, last.from_version)
 
 
-def tidy(desk: Desk, version: str) -> None:
+def tidy(session: AliasSession, version: str) -> None:
     """Note on the version that it was promoted; it is nobody's challenger any more."""
-    with tracking.session(desk.home, standing=MOVED):
-        desk.mark(version, tags.PROMOTED)
-        desk.release(aliases.CHALLENGER, version)
+    with tracking.session(session.home, standing=MOVED):
+        session.mark(version, tags.PROMOTED)
+        session.release(aliases.CHALLENGER, version)
 
 
-def mend(desk: Desk) -> None:
+def mend(session: AliasSession) -> None:
     """Conclude what was cut short, by where the alias points now."""
-    now = desk.champion()
-    for intent in desk.ledger.open_intents(desk.model):
-        _conclude_for(desk, intent, now)
+    now = session.champion()
+    for intent in session.ledger.open_intents(session.model):
+        _conclude_for(session, intent, now)
 
 
-def note_promoted(desk: Desk) -> None:
+def note_promoted(session: AliasSession) -> None:
     """Note on the champion that it was promoted, which a process that was killed may have left undone."""
-    champion = aliases.version_of_champion(desk.client, desk.home, desk.model)
+    champion = aliases.version_of_champion(session.client, session.home, session.model)
     if champion and champion.tags.get(tags.STATUS) not in (tags.PROMOTED, tags.BY_HAND):
-        tidy(desk, str(champion.version))
+        tidy(session, str(champion.version))
 
 
-def _conclude_for(desk: Desk, intent: Entry, now: str | None) -> None:
+def _conclude_for(session: AliasSession, intent: Entry, now: str | None) -> None:
     what = f"{intent.action.value} of version {intent.to_version}, which {intent.who} began and did not finish"
     if now == intent.to_version:
-        keep_previous(desk, intent)
-        conclude(desk, intent, f"{intent.reason} (Cut short after the alias had moved; completed later.)".strip())
+        keep_previous(session, intent)
+        conclude(session, intent, f"{intent.reason} (Cut short after the alias had moved; completed later.)".strip())
         progress.note(f"Completed the {what}: it is champion.")
         return
-    seen = "had not moved" if now == intent.from_version else f"points to {history.named(now)}"
-    reason = f"{intent.reason} (Cut short; the alias {seen}.)".strip()
-    desk.ledger.conclude(desk.lease, intent, State.ABANDONED, reason=reason)
-    progress.note(f"Wrote off the {what}: the alias {seen}.")
+    alias_now = "had not moved" if now == intent.from_version else f"points to {history.named(now)}"
+    reason = f"{intent.reason} (Cut short; the alias {alias_now}.)".strip()
+    session.ledger.conclude(session.lease, intent, State.ABANDONED, reason=reason)
+    progress.note(f"Wrote off the {what}: the alias {alias_now}.")
 
 
 @contextmanager
-def _doubtful(desk: Desk) -> Iterator[None]:
+def _doubtful(session: AliasSession) -> Iterator[None]:
     """A block after whose failure nobody can say whether the alias has moved."""
     try:
-        with tracking.session(desk.home, standing=MOVING):
+        with tracking.session(session.home, standing=MOVING):
             yield
     except BaseException as error:
         # A server that does not answer in time may still do what it was asked to. No one else begins before the lease
         # has lapsed; a database, in contrast, is done with it when the call is, and so is a server that refused it.
         refused = credentials.refusal(error.__cause__) is not None
-        if not refused and not tracking.is_database(tracking.registry_uri(desk.home)):
-            desk.lease.left_to_lapse = True
+        if not refused and not tracking.is_database(tracking.registry_uri(session.home)):
+            session.lease.left_to_lapse = True
         if isinstance(error, KeyboardInterrupt):
             raise RegistryError(f"Interrupted while the alias was being moved. {MOVING}") from error
         raise

@@ -5,8 +5,8 @@ from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
-from perennial.promotion.alias_move import Move, at_desk, move
-from perennial.promotion.session import Desk
+from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
 from perennial.registry import aliases, history, tags, versions
@@ -33,21 +33,23 @@ def conclude(
     `observing`: no alias moves, whatever the decision. Raises RegistryError when MLflow or the ledger can't be used;
     `finish` can then be asked to do it later.
     """
-    with at_desk(home, registered.model) as desk:
+    with alias_session(home, registered.model) as session:
         if observing:
-            return _observed(desk, registered, decision)
-        return end(desk, registered, decision, needs_approval=needs_approval)
+            return _observed(session, registered, decision)
+        return end(session, registered, decision, needs_approval=needs_approval)
 
 
-def end(desk: Desk, registered: RegisteredVersion, decision: Decision, *, needs_approval: bool) -> Conclusion:
-    """`conclude`, at the desk."""
+def end(
+    session: AliasSession, registered: RegisteredVersion, decision: Decision, *, needs_approval: bool
+) -> Conclusion:
+    """`conclude`, in the session."""
     if decision.outcome is not Outcome.PROMOTE:
         rejected = decision.outcome is Outcome.REJECT
         action, status = (Action.REJECT, Status.REJECTED) if rejected else (Action.HOLD, Status.HELD)
-        return _without_moving(desk, registered, decision, action, status)
+        return _without_moving(session, registered, decision, action, status)
     if needs_approval:
-        return park(desk, registered, decision.digest)
-    return promoted_or_held(desk, registered, Action.PROMOTE, "Its gates passed.", decision.digest)
+        return park(session, registered, decision.digest)
+    return promoted_or_held(session, registered, Action.PROMOTE, "Its gates passed.", decision.digest)
 
 
 def promote(home: Home, registered: RegisteredVersion, reason: str = "") -> bool:
@@ -55,8 +57,8 @@ def promote(home: Home, registered: RegisteredVersion, reason: str = "") -> bool
 
     For those who have judged it themselves. Raises RegistryError when that can't be told.
     """
-    with at_desk(home, registered.model) as desk:
-        return move(desk, _plan(registered, Action.PROMOTE, reason, None))
+    with alias_session(home, registered.model) as session:
+        return move(session, _plan(registered, Action.PROMOTE, reason, None))
 
 
 def finish(home: Home, model: str, version: str) -> Conclusion:
@@ -65,22 +67,26 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
     Its stored decision must be PROMOTE, and the champion the one that it was judged against: else it is held, or
     RegistryError says what to do instead; DisagreementError where ledger and registry disagree.
     """
-    with at_desk(home, model) as desk:
-        desk.require_agreement()
-        candidate = versions.candidate(desk.client, model, version)
-        if desk.champion() == version:
+    with alias_session(home, model) as session:
+        session.require_agreement()
+        candidate = versions.candidate(session.client, model, version)
+        if session.champion() == version:
             reason = f"Version {version} is champion already."
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
         if candidate.needs_approval:
-            return park(desk, candidate.registered, candidate.decision_digest)
+            return park(session, candidate.registered, candidate.decision_digest)
         return promoted_or_held(
-            desk, candidate.registered, Action.PROMOTE, "Its gates passed; finished later.", candidate.decision_digest
+            session,
+            candidate.registered,
+            Action.PROMOTE,
+            "Its gates passed; finished later.",
+            candidate.decision_digest,
         )
 
 
 def promoted_or_held(
-    desk: Desk,
+    session: AliasSession,
     registered: RegisteredVersion,
     action: Action,
     reason: str,
@@ -93,103 +99,103 @@ def promoted_or_held(
     `verified`: its package was fetched from the registry just now, and serves.
     """
     version = registered.version
-    if held := _unclear(desk, registered, decision_digest):
+    if held := _unclear(session, registered, decision_digest):
         return held
     try:
-        moved = move(desk, _plan(registered, action, reason, decision_digest, verified=verified))
+        moved = move(session, _plan(registered, action, reason, decision_digest, verified=verified))
     except smoke_test.CannotServeError as error:
-        return _held(desk, registered, error.problem, decision_digest)
+        return _held(session, registered, error.problem, decision_digest)
     if moved:
-        return Conclusion(status=Status.PROMOTED, model=desk.model, version=version, champion=version)
-    return _stale(desk, registered, decision_digest)
+        return Conclusion(status=Status.PROMOTED, model=session.model, version=version, champion=version)
+    return _stale(session, registered, decision_digest)
 
 
 def _plan(
     registered: RegisteredVersion, action: Action, reason: str, decision_digest: str | None, *, verified: bool = False
-) -> Move:
-    return Move(action, registered.version, registered.champion_version, reason, decision_digest, verified)
+) -> AliasMove:
+    return AliasMove(action, registered.version, registered.champion_version, reason, decision_digest, verified)
 
 
-def _stale(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
-    serving, against = desk.champion(), registered.champion_version
+def _stale(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
+    serving, against = session.champion(), registered.champion_version
     reason = (
         f"The champion changed meanwhile: it is {history.named(serving)} now, and version {registered.version} was "
-        f"judged against {history.named(against)}. `perennial run {desk.model}` judges it again."
+        f"judged against {history.named(against)}. `perennial run {session.model}` judges it again."
     )
-    return _held(desk, registered, reason, decision_digest)
+    return _held(session, registered, reason, decision_digest)
 
 
-def _unclear(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion | None:
+def _unclear(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion | None:
     """It held, for it is not clear who is champion; None: that is clear. The same run can be ended later."""
-    reason = str(desk.disagreement) if desk.disagreement else _may_have_served(desk, registered.version)
+    reason = str(session.disagreement) if session.disagreement else _may_have_served(session, registered.version)
     if reason is None:
         return None
-    held = _held(desk, registered, reason, decision_digest)
-    desk.mark(registered.version, tags.REGISTERED)
+    held = _held(session, registered, reason, decision_digest)
+    session.mark(registered.version, tags.REGISTERED)
     return held
 
 
-def _may_have_served(desk: Desk, version: str) -> str | None:
+def _may_have_served(session: AliasSession, version: str) -> str | None:
     """A first champion whose promotion was cut short may have served, and its alias been taken away since."""
-    entries = desk.ledger.entries(desk.model)
+    entries = session.ledger.entries(session.model)
     if history.moves(entries):
         return None
     others = [event.to_version for event in history.cut_short(entries) if event.to_version != version]
     if not others:
         return None
     return (
-        f"The promotion of version {others[-1]} of {desk.model} was cut short, and it is not known whether it served: "
-        f"`perennial promote {desk.model} {others[-1]}` lets it serve, and `perennial run {desk.model}` then compares "
-        f"version {version} with it."
+        f"The promotion of version {others[-1]} of {session.model} was cut short, and it is not known whether it "
+        f"served: `perennial promote {session.model} {others[-1]}` lets it serve, and `perennial run {session.model}` "
+        f"then compares version {version} with it."
     )
 
 
-def _held(desk: Desk, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
-    version, serving = registered.version, desk.champion()
+def _held(session: AliasSession, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
+    version, serving = registered.version, session.champion()
     progress.note(reason)
-    desk.note(Action.HOLD, version, reason, before=serving, digest=decision_digest)
-    desk.mark(version, tags.HELD)
-    return Conclusion(status=Status.HELD, model=desk.model, version=version, reasons=(reason,), champion=serving)
+    session.note(Action.HOLD, version, reason, before=serving, digest=decision_digest)
+    session.mark(version, tags.HELD)
+    return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
-def park(desk: Desk, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
+def park(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
     """Let the version await a person's approval; held, if another champion serves than it was judged against."""
-    version, serving = registered.version, desk.champion()
-    if held := _unclear(desk, registered, decision_digest):
+    version, serving = registered.version, session.champion()
+    if held := _unclear(session, registered, decision_digest):
         return held
     if serving != registered.champion_version:
-        return _stale(desk, registered, decision_digest)
+        return _stale(session, registered, decision_digest)
     reason = (
-        f"Version {version} passed its gates and awaits approval: `perennial approve {desk.model} {version}`, or "
-        f"`perennial reject {desk.model} {version} --reason …`."
+        f"Version {version} passed its gates and awaits approval: `perennial approve {session.model} {version}`, or "
+        f"`perennial reject {session.model} {version} --reason …`."
     )
-    before = desk.at(aliases.CHALLENGER)
+    before = session.at(aliases.CHALLENGER)
     if before not in (None, version):
         progress.note(f"It takes the place of version {before}, which awaited approval and can still be named.")
-    desk.note(Action.PARK, version, "Its gates passed.", before=serving, digest=decision_digest)
-    desk.point(aliases.CHALLENGER, version)
-    desk.mark(version, tags.PARKED)
-    return Conclusion(status=Status.HELD, model=desk.model, version=version, reasons=(reason,), champion=serving)
+    session.note(Action.PARK, version, "Its gates passed.", before=serving, digest=decision_digest)
+    session.point(aliases.CHALLENGER, version)
+    session.mark(version, tags.PARKED)
+    return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
-def _observed(desk: Desk, registered: RegisteredVersion, decision: Decision) -> Conclusion:
-    version, serving = registered.version, desk.champion()
+def _observed(session: AliasSession, registered: RegisteredVersion, decision: Decision) -> Conclusion:
+    version, serving = registered.version, session.champion()
     reason = f"The gates came to {decision.outcome.value}; registry.mode is observe, so nothing moves."
     if decision.outcome is Outcome.PROMOTE:
-        reason += f" `perennial promote {desk.model} {version}` lets it serve."
-    desk.note(Action.HOLD, version, reason, before=decision.champion_version, digest=decision.digest)
-    desk.mark(version, tags.OBSERVED)
-    return Conclusion(status=Status.OBSERVED, model=desk.model, version=version, reasons=(reason,), champion=serving)
+        reason += f" `perennial promote {session.model} {version}` lets it serve."
+    session.note(Action.HOLD, version, reason, before=decision.champion_version, digest=decision.digest)
+    session.mark(version, tags.OBSERVED)
+    return Conclusion(status=Status.OBSERVED, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
 def _without_moving(
-    desk: Desk, registered: RegisteredVersion, decision: Decision, action: Action, status: Status
+    session: AliasSession, registered: RegisteredVersion, decision: Decision, action: Action, status: Status
 ) -> Conclusion:
-    serving = desk.champion()
+    serving = session.champion()
     reason = " ".join(decision.reasons)
-    desk.note(action, registered.version, reason, before=decision.champion_version, digest=decision.digest)
-    desk.mark(registered.version, status.value)
-    return Conclusion(status=status, model=desk.model, version=registered.version, champion=serving)
+    session.note(action, registered.version, reason, before=decision.champion_version, digest=decision.digest)
+    session.mark(registered.version, status.value)
+    return Conclusion(status=status, model=session.model, version=registered.version, champion=serving)
 
 
 def _check_finishable(candidate: Candidate) -> None:
@@ -205,8 +211,8 @@ def _check_finishable(candidate: Candidate) -> None:
             remedy=f"To go back to it: `perennial rollback {model} --to {version} --reason …`.",
         )
     if candidate.status == tags.REJECTED or candidate.decision != Outcome.PROMOTE.value:
-        seen = candidate.decision or "no decision"
-        why = "it was rejected" if candidate.status == tags.REJECTED else f"its run came to {seen}"
+        decided = candidate.decision or "no decision"
+        why = "it was rejected" if candidate.status == tags.REJECTED else f"its run came to {decided}"
         raise RegistryError(
             f"Version {version} of {model} can't be promoted: {why}. A version has to pass its gates first.",
             remedy=f"`perennial run {model}` trains and judges a new one.",

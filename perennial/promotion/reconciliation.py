@@ -6,8 +6,8 @@ from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import alias_move, smoke_test
-from perennial.promotion.alias_move import Move, at_desk, move
-from perennial.promotion.session import Desk
+from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.session import AliasSession
 from perennial.registry import agreement, history, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.ledger import Action, Ledger
@@ -49,60 +49,60 @@ def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
     A version that is to be champion is fetched, checked and asked first. Raises RegistryError when it can't serve, or
     when what is to be kept has none.
     """
-    with at_desk(home, model) as desk:
-        before = desk.champion()
-        if desk.disagreement is None:
+    with alias_session(home, model) as session:
+        before = session.champion()
+        if session.disagreement is None:
             return Reconciled(model=model, version=before, before=before, disagreement="")
-        champion = _restored(desk, before, reason) if keep is Keep.LEDGER else _accepted(desk, before, reason)
-        _sign(desk)
-        return Reconciled(model=model, version=champion, before=before, disagreement=desk.disagreement.problem)
+        champion = _restored(session, before, reason) if keep is Keep.LEDGER else _accepted(session, before, reason)
+        _sign(session)
+        return Reconciled(model=model, version=champion, before=before, disagreement=session.disagreement.problem)
 
 
-def _restored(desk: Desk, before: str | None, reason: str) -> str:
+def _restored(session: AliasSession, before: str | None, reason: str) -> str:
     """Let the ledger's champion serve again."""
-    version = agreement.champion_of(history.moves(desk.ledger.entries(desk.model)))
+    version = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
     if version is None:
         raise RegistryError(
-            f"The ledger has no champion of {desk.model} to keep.",
-            remedy=f"`perennial reconcile {desk.model} --keep registry --reason …` goes by MLflow.",
+            f"The ledger has no champion of {session.model} to keep.",
+            remedy=f"`perennial reconcile {session.model} --keep registry --reason …` goes by MLflow.",
         )
-    if version not in agreement.registry_state(desk.client, desk.home, desk.model).versions:
+    if version not in agreement.registry_state(session.client, session.home, session.model).versions:
         raise RegistryError(
-            f"The ledger has version {version} of {desk.model} as champion, but MLflow has no such version any more: "
-            "it can't serve again.",
-            remedy=desk.disagreement.remedy if desk.disagreement else "",
+            f"The ledger has version {version} of {session.model} as champion, but MLflow has no such version any "
+            "more: it can't serve again.",
+            remedy=session.disagreement.remedy if session.disagreement else "",
         )
-    _check_serves(desk, version)
+    _check_serves(session, version)
     if before == version:
-        desk.note(Action.RECONCILE, version, reason, before=before)
-    elif not move(desk, Move(Action.RECONCILE, version, before, reason, verified=True)):
+        session.note(Action.RECONCILE, version, reason, before=before)
+    elif not move(session, AliasMove(Action.RECONCILE, version, before, reason, verified=True)):
         raise RegistryError(
-            f"The alias `champion` of {desk.model} was moved while version {version} was tried: it points to "
-            f"{history.named(desk.champion())} now. It was left so.",
+            f"The alias `champion` of {session.model} was moved while version {version} was tried: it points to "
+            f"{history.named(session.champion())} now. It was left so.",
             remedy="Find out who moves it, then run the same command again.",
         )
     return version
 
 
-def _accepted(desk: Desk, before: str | None, reason: str) -> str | None:
+def _accepted(session: AliasSession, before: str | None, reason: str) -> str | None:
     """Take what the registry has for right."""
-    known = agreement.champion_of(history.moves(desk.ledger.entries(desk.model)))
+    known = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
     if before is not None:
-        _check_serves(desk, before)
-    desk.note(Action.RECONCILE, before, reason, before=known)
+        _check_serves(session, before)
+    session.note(Action.RECONCILE, before, reason, before=known)
     if before is not None and before != known:
-        desk.mark_by_hand(before)
+        session.mark_by_hand(before)
     return before
 
 
-def _check_serves(desk: Desk, version: str) -> None:
-    remedy = f"`perennial rollback {desk.model} --to N --reason …` names a version that was champion before."
-    smoke_test.check(desk, version, remedy=remedy, compare=False)
+def _check_serves(session: AliasSession, version: str) -> None:
+    remedy = f"`perennial rollback {session.model} --to N --reason …` names a version that was champion before."
+    smoke_test.check(session, version, remedy=remedy, compare=False)
 
 
-def _sign(desk: Desk) -> None:
+def _sign(session: AliasSession) -> None:
     """From now on this ledger keeps the model, whoever did before."""
-    if desk.has_model():
-        agreement.sign(desk.client, desk.ledger, desk.lease)
+    if session.has_model():
+        agreement.sign(session.client, session.ledger, session.lease)
     else:
-        desk.ledger.forget_mark(desk.lease)
+        session.ledger.forget_mark(session.lease)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.evaluation.redecide import again
+from perennial.evaluation.redecide import redecide
 from perennial.records.decision import Decision
 from perennial.registry import aliases, run_log, tracking, versions
 from perennial.registry.versions import Candidate
@@ -30,28 +30,28 @@ class Redecided(Record):
     """Whether it is the same decision; None: other gates were asked, or none is registered."""
 
 
-def of_version(home: Home, run: str, version: str | None, spec: PipelineSpec | None) -> Redecided:
+def redecide_version(home: Home, run: str, version: str | None, spec: PipelineSpec | None) -> Redecided:
     """The decision on `version` (None: the champion) of the model `run`, or on the version that the MLflow run made.
 
     `spec`: by whose gates; None: those that were applied. Raises RegistryError when its evidence can't be had.
     """
     with tracking.session(home) as client, TemporaryDirectory(prefix="perennial-") as scratch:
-        known = _candidate(client, home, run, version)
-        stored = versions.evidence_of(client, home, known)
-        folder = versions.artifact(home, known, run_log.ANSWERS, Path(scratch))
-        decision = again(spec or stored.spec, folder, stored.evidence.evaluation)
-    registered = known.decision_digest
+        candidate = _candidate(client, home, run, version)
+        stored = versions.evidence_of(client, home, candidate)
+        folder = versions.artifact(home, candidate, run_log.ANSWERS, Path(scratch))
+        decision = redecide(spec or stored.spec, folder, stored.evidence.evaluation)
+    registered = candidate.decision_digest
     return Redecided(
-        name=f"version {known.registered.version} of {known.registered.model}",
+        name=f"version {candidate.registered.version} of {candidate.registered.model}",
         decision=decision,
         registered=registered,
         agrees=decision.digest == registered if spec is None else None,
     )
 
 
-def of_folder(folder: Path, spec: PipelineSpec) -> Redecided:
+def redecide_folder(folder: Path, spec: PipelineSpec) -> Redecided:
     """The decision on the answers in `folder` by the gates of `spec`."""
-    return Redecided(name=f"the answers in {folder}", decision=again(spec, folder))
+    return Redecided(name=f"the answers in {folder}", decision=redecide(spec, folder))
 
 
 def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None) -> Candidate:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.evaluation.report import run_report as reporting
+from perennial.evaluation.report import run_report
 from perennial.evaluation.stored_answers import CONTEST, PREDICTIONS
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import model_card, pyfunc, run_log, tags, tracking
@@ -50,12 +50,12 @@ class _Filing:
 
     @property
     def marks(self) -> Mapping[str, str]:
-        known = {**run_log.tags_of(self.spec, self.evidence), tags.APPROVAL: self.spec.registry.approval}
-        return known | ({tags.ORIGIN: self.brought.origin} if self.brought else {})
+        tags_of_run = {**run_log.tags_of(self.spec, self.evidence), tags.APPROVAL: self.spec.registry.approval}
+        return tags_of_run | ({tags.ORIGIN: self.brought.origin} if self.brought else {})
 
     @property
     def description(self) -> str:
-        return self.brought.description if self.brought else model_card.of(self.spec, self.evidence)
+        return self.brought.description if self.brought else model_card.model_card_of(self.spec, self.evidence)
 
     def report(self, home: Home) -> Path:
         return self.brought.report if self.brought else home.store.root / self.evidence.validated.report_path
@@ -108,9 +108,9 @@ def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing)
 
 
 def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> None:
-    run_log.write(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
+    run_log.write_run(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
     # Made by the run's own step already, unless it was judged again since.
-    page = reporting.make(filing.spec, filing.evidence, home)
+    page = run_report.make_report(filing.spec, filing.evidence, home)
     client.log_artifact(run_id, str(home.store.root / page.path))
     if answers := filing.answers(home):
         for name in (PREDICTIONS, CONTEST):
@@ -127,14 +127,14 @@ def _logged_model(
     from mlflow.entities import LoggedModelOutput
 
     run_id, marks = run.info.run_id, {tags.PACKAGE_DIGEST: evidence.package.digest}
-    found = _sent_before(client, run_id, evidence.package.digest)
-    if found:
-        return found
+    sent = _sent_before(client, run_id, evidence.package.digest)
+    if sent:
+        return sent
     logged = client.create_logged_model(run.info.experiment_id, name=spec.name, source_run_id=run_id, tags=marks)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with TemporaryDirectory(prefix="perennial-") as scratch:
         folder = Path(scratch) / "model"
-        pyfunc.save(folder, home.store.root / evidence.package.path, evidence.package.digest, logged)
+        pyfunc.save_pyfunc(folder, home.store.root / evidence.package.path, evidence.package.digest, logged)
         progress.advance(2, STEPS, unit="steps", detail="sending the model to MLflow")
         client.log_model_artifacts(logged.model_id, str(folder))
     return client.finalize_logged_model(logged.model_id, "READY")

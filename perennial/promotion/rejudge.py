@@ -16,23 +16,23 @@ ALONE: dict[str, object] = {
 
 def missing(evidence: Evidence, home: Home) -> str | None:
     """What this store lacks of the data that the candidate was judged on, in words; None: nothing."""
-    found = evidence.validated
-    places = [part.path for part in found.parts] + [one.path for one in found.retired] + [found.report_path]
+    validated = evidence.validated
+    places = [part.path for part in validated.parts] + [one.path for one in validated.retired] + [validated.report_path]
     gone = [place for place in places if not (home.store.root / place).exists()]
     if not gone:
         return None
     return f"its data is not in the store of {home.root} ({len(gone):,} of {len(places):,} places missing)"
 
 
-def again(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:
+def rejudge(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:
     """The evidence after `rival` and the candidate were run on the rows of its run; both packages are in the store.
 
     None: there is no champion.
     """
     from perennial.evaluation.package_evaluation import evaluate
 
-    found = stored.evidence
-    return _decided(stored, evaluate(stored.spec, found.package, found.validated, rival, home))
+    evidence = stored.evidence
+    return _decided(stored, evaluate(stored.spec, evidence.package, evidence.validated, rival, home))
 
 
 def beside_none(stored: StoredEvidence) -> Evidence:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class Found(Record):
+class FoundReport(Record):
     """A report on this machine."""
 
     model: str
@@ -25,7 +25,7 @@ class Found(Record):
     path: Path
 
 
-def find(home: Home, run: str, version: str | None) -> Found:
+def find_report(home: Home, run: str, version: str | None) -> FoundReport:
     """The report of `version` (None: the newest) of the model `run`, or of the MLflow run of that id.
 
     If MLflow can't be asked for the newest version, the page that was made last here is meant. Raises RegistryError
@@ -33,14 +33,16 @@ def find(home: Home, run: str, version: str | None) -> Found:
     """
     try:
         with tracking.session(home) as client:
-            known = _candidate(client, run, version)
-            return Found(model=known.registered.model, version=known.registered.version, path=_path(home, known))
+            candidate = _candidate(client, run, version)
+            return FoundReport(
+                model=candidate.registered.model, version=candidate.registered.version, path=_path(home, candidate)
+            )
     except RegistryError as error:
-        here = run_report.stored(home, run) if version is None else None
+        here = run_report.stored_report(home, run) if version is None else None
         if here is None:
             raise
         progress.note(f"{error.problem} This is the report made last on this machine.")
-        return Found(model=run, version=None, path=here)
+        return FoundReport(model=run, version=None, path=here)
 
 
 def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candidate:
@@ -49,11 +51,11 @@ def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candida
     return versions.candidate(client, run, version or versions.newest(client, run))
 
 
-def _path(home: Home, known: Candidate) -> Path:
-    here = run_report.stored(home, known.registered.model, known.decision_digest)
+def _path(home: Home, candidate: Candidate) -> Path:
+    here = run_report.stored_report(home, candidate.registered.model, candidate.decision_digest)
     if here is not None:
         return here
     # What lies here is removed by `perennial gc`, as anything temporary is.
-    folder = home.root / "tmp" / f"report-{known.registered.model}-{known.registered.version}"
+    folder = home.root / "tmp" / f"report-{candidate.registered.model}-{candidate.registered.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    return versions.artifact(home, known, run_report.FILE, folder)
+    return versions.artifact(home, candidate, run_report.FILE, folder)

@@ -50,9 +50,9 @@ def reproduce(
         spec = _as_it_was(stored, folder)
         _check_base(f"Version {version} of {model}", spec, before)
         _tell(before, problem)
-        start = starting_point.again(home, spec, before.trained.start, scratch)
+        start = starting_point.restore_starting_point(home, spec, before.trained.start, scratch)
     now = _made(spec, snapshot, start, rival, scratch)
-    return reproduction_diff.compare((model, version), before, now, tolerance, problem)
+    return reproduction_diff.compare_evidence((model, version), before, now, tolerance, problem)
 
 
 def _looked_up(
@@ -60,8 +60,8 @@ def _looked_up(
 ) -> tuple[StoredEvidence, Champion | None, str | None]:
     """Its evidence, the champion it was judged against, and why that one can't be had."""
     with tracking.session(home) as client:
-        known = versions.candidate(client, model, version)
-        stored = versions.evidence_of(client, home, known)
+        candidate = versions.candidate(client, model, version)
+        stored = versions.evidence_of(client, home, candidate)
         _check_tags(client.get_model_version(model, version).tags, stored, f"Version {version} of {model}")
         against = stored.evidence.evaluation.champion_version
         if against is None:
@@ -78,11 +78,13 @@ def _champion(client: "MlflowClient", home: Home, model: str, version: str, scra
 
 
 def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
-    found = stored.evidence
+    evidence = stored.evidence
     expected = {
-        tags.DATA_DIGEST: retirements.digest_of([part.sha256 for part in found.snapshot.parts], found.snapshot.retired),
-        tags.PACKAGE_DIGEST: found.package.digest,
-        tags.DECISION_DIGEST: found.decision.digest,
+        tags.DATA_DIGEST: retirements.digest_of(
+            [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
+        ),
+        tags.PACKAGE_DIGEST: evidence.package.digest,
+        tags.DECISION_DIGEST: evidence.decision.digest,
     }
     other = [name for name, value in expected.items() if marks.get(name) != value]
     if other:
@@ -100,19 +102,19 @@ def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapsh
     taken: list[Part] = []
     for number, part in enumerate(snapshot.parts):
         progress.advance(number, every, unit="parts", detail="verifying the rows it was made from")
-        place = f"{parts.STEP}/{part.sha256}/{parts.FILE}"
-        _bring(what, f"part {number + 1} of {every} of the rows it was made from", place, part.sha256, home, scratch)
-        taken.append(part.model_copy(update={"path": place}))
+        path = f"{parts.STEP}/{part.sha256}/{parts.FILE}"
+        _bring(what, f"part {number + 1} of {every} of the rows it was made from", path, part.sha256, home, scratch)
+        taken.append(part.model_copy(update={"path": path}))
     retired: list[Retirement] = []
     for one in snapshot.retired:
-        place = f"{retirements.STEP}/{one.sha256}/{retirements.FILE}"
-        _bring(what, "the list of rows that were corrected or deleted", place, one.sha256, home, scratch)
-        retired.append(one.model_copy(update={"path": place}))
+        path = f"{retirements.STEP}/{one.sha256}/{retirements.FILE}"
+        _bring(what, "the list of rows that were corrected or deleted", path, one.sha256, home, scratch)
+        retired.append(one.model_copy(update={"path": path}))
     return snapshot.model_copy(update={"parts": tuple(taken), "retired": tuple(retired)})
 
 
-def _bring(what: str, which: str, place: str, sha256: str, home: Home, scratch: Home) -> None:
-    source, target = home.store.root / place, scratch.store.root / place
+def _bring(what: str, which: str, path: str, sha256: str, home: Home, scratch: Home) -> None:
+    source, target = home.store.root / path, scratch.store.root / path
     if fault := _fault(source, sha256):
         raise StoreError(
             f"{what} can't be reproduced: {which} ({source}) {fault}.",
@@ -136,11 +138,11 @@ def _as_it_was(stored: StoredEvidence, folder: Path) -> PipelineSpec:
 
 
 def _check_base(what: str, spec: PipelineSpec, before: Evidence) -> None:
-    found, expected = base_model.find(spec), before.trained.base_revision
-    if found.revision != expected:
+    base, expected = base_model.find_base_model(spec), before.trained.base_revision
+    if base.revision != expected:
         raise BaseModelError(
             f"{what} can't be reproduced: it was made from the base model {spec.model.base} of revision "
-            f"{expected[:12]}…, and what is in {found.folder} is {found.revision[:12]}….",
+            f"{expected[:12]}…, and what is in {base.folder} is {base.revision[:12]}….",
             remedy="Put the files there that it was made from; --pipeline names the folder where relative paths start.",
         )
 
@@ -150,8 +152,8 @@ def _tell(before: Evidence, champion_problem: str | None) -> None:
     if not before.libraries:
         progress.note("It is not written down which libraries made it: an older Perennial did.")
     if changed := reproduction_diff.changed(before.libraries, libraries.installed()):
-        told = [f"{one.name} {one.before}, now {one.now}" for one in changed]
-        progress.note(f"These libraries are not what made it, so digests may differ: {listing(told, 20)}.")
+        changes = [f"{one.name} {one.before}, now {one.now}" for one in changed]
+        progress.note(f"These libraries are not what made it, so digests may differ: {listing(changes, 20)}.")
     if champion_problem:
         progress.note(f"The decision will not be compared: the champion then can't be had. {champion_problem}")
 
@@ -172,7 +174,7 @@ def _made(
                     spec, spec.export.student, trained, encoded, validated, scratch, start
                 )
         with progress.step("export"):
-            inputs, targets = sample.of(spec, validated, scratch.store)
+            inputs, targets = sample.validation_sample(spec, validated, scratch.store)
             package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)
         if spec.export.cascade:
             with progress.step("cascade"):

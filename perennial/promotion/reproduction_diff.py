@@ -11,7 +11,7 @@ from perennial.records.run import Evidence
 TOLERANCE = 0.01
 
 
-class Sameness(StrEnum):
+class Agreement(StrEnum):
     """How near it came."""
 
     IDENTICAL = "identical"
@@ -34,7 +34,7 @@ class Fact(Record):
         return self.before == self.now
 
 
-class Figure(Record):
+class FigureDiff(Record):
     """A metric of the registered version, and of what was made again."""
 
     name: str
@@ -63,11 +63,11 @@ class Reproduced(Record):
 
     model: str
     version: str
-    sameness: Sameness
+    sameness: Agreement
     tolerance: float
     facts: tuple[Fact, ...]
     """Digests of what it was made from, and of what came out."""
-    figures: tuple[Figure, ...]
+    figures: tuple[FigureDiff, ...]
     libraries: tuple[Fact, ...]
     """Those whose versions are not what they were."""
     libraries_known: bool
@@ -79,7 +79,7 @@ class Reproduced(Record):
     seconds: dict[str, float]
 
 
-def compare(
+def compare_evidence(
     name: tuple[str, str], before: Evidence, now: Evidence, tolerance: float, champion_problem: str | None
 ) -> Reproduced:
     """The evidence of a registered version, by `name` (model and version), beside that of the same made again."""
@@ -109,15 +109,15 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Fact, ..
 
 
 def _sameness(
-    facts: tuple[Fact, ...], figures: tuple[Figure, ...], decision: Fact | None, tolerance: float
-) -> Sameness:
+    facts: tuple[Fact, ...], figures: tuple[FigureDiff, ...], decision: Fact | None, tolerance: float
+) -> Agreement:
     decided = decision is None or decision.is_same
     if decided and all(fact.is_same for fact in facts) and all(figure.is_equal for figure in figures):
-        return Sameness.IDENTICAL
+        return Agreement.IDENTICAL
     # Weights and package may differ in bits between machines; what they were made from may not.
     rows = all(fact.is_same for fact in facts if fact.name in {"data", "validated data", "base model"})
     within = all(figure.is_within(tolerance) for figure in figures if figure.counts)
-    return Sameness.SAME if decided and rows and within else Sameness.DIFFERENT
+    return Agreement.SAME if decided and rows and within else Agreement.DIFFERENT
 
 
 def _facts(before: Evidence, now: Evidence) -> Iterator[Fact]:
@@ -128,7 +128,7 @@ def _facts(before: Evidence, now: Evidence) -> Iterator[Fact]:
     yield Fact(name="package", before=before.package.digest, now=now.package.digest)
 
 
-def _figures(before: Evidence, now: Evidence) -> Iterator[Figure]:
+def _figures(before: Evidence, now: Evidence) -> Iterator[FigureDiff]:
     first, second = before.evaluation, now.evaluation
     yield from _paired(first.candidate.values, second.candidate.values, "{}", counts=True)
     yield from _paired(_by_label(first.candidate), _by_label(second.candidate), "{}")
@@ -142,11 +142,11 @@ def _figures(before: Evidence, now: Evidence) -> Iterator[Figure]:
 
 def _paired(
     before: Mapping[str, float], now: Mapping[str, float], words: str, *, counts: bool = False
-) -> Iterator[Figure]:
+) -> Iterator[FigureDiff]:
     for name in dict.fromkeys([*before, *now]):
         first, second = _number(before.get(name)), _number(now.get(name))
         difference = None if first is None or second is None else second - first
-        yield Figure(name=words.format(name), before=first, now=second, difference=difference, counts=counts)
+        yield FigureDiff(name=words.format(name), before=first, now=second, difference=difference, counts=counts)
 
 
 def _number(value: float | None) -> float | None:

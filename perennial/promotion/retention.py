@@ -15,7 +15,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, discard
 from perennial.promotion import retention_store, retention_versions
-from perennial.promotion.retention_store import Place
+from perennial.promotion.retention_store import UnneededEntry
 from perennial.promotion.retention_versions import OldVersion, Policy
 from perennial.registry import agreement, tracking, versions
 from perennial.registry.ledger import Ledger
@@ -34,7 +34,7 @@ class Cleared(Record):
 
     dry_run: bool
     versions: tuple[OldVersion, ...]
-    places: tuple[Place, ...]
+    places: tuple[UnneededEntry, ...]
     kept_versions: int
 
     @property
@@ -51,76 +51,77 @@ def clear_out(home: Home, models: Sequence[str], policy: Policy, *, dry_run: boo
     read, DisagreementError when ledger and registry disagree; then nothing was removed.
     """
     with nullcontext() if dry_run else nothing_running(home):
-        found = _survey(home, models, policy, dry_run=dry_run)
+        survey = _survey(home, models, policy, dry_run=dry_run)
         if not dry_run:
-            retention_versions.remove(home, list(found.versions))
-            _discard(home, found.places)
-        return found
+            retention_versions.remove(home, list(survey.versions))
+            _discard(home, survey.places)
+        return survey
 
 
 def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool) -> Cleared:
     with tracking.session(home, standing=UNTOUCHED) as client:
-        known = retention_versions.every_version(client)
-        _check(home, known, models)
+        versions_by_model = retention_versions.every_version(client)
+        _check(home, versions_by_model, models)
         # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
         ledger = Ledger.open(home)
-        for model in models or known:
+        for model in models or versions_by_model:
             if agreement.is_kept(client, ledger, home, model):
                 agreement.require(client, home, model, UNTOUCHED)
-        chosen = retention_versions.going(client, known, tuple(models or known), policy)
+        chosen = retention_versions.going(client, versions_by_model, tuple(models or versions_by_model), policy)
         names = {(version.name, version.version) for version, _ in chosen}
-        there = [one for some in known.values() for one in some if not retention_versions.is_removed(one)]
+        there = [one for some in versions_by_model.values() for one in some if not retention_versions.is_removed(one)]
         kept = [one for one in there if (one.name, one.version) not in names]
         evidence = _evidence(client, home, kept)
         places = _unneeded(home, evidence, policy)
         if models:
-            named = [one for model in models for one in known[model]]
+            named = [one for model in models for one in versions_by_model[model]]
             owned = _owned(home, _evidence_of_any(client, home, named))
             places = [place for place in places if place.path in owned]
         old = [retention_versions.described(client, home, version, why) for version, why in chosen]
     return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(places), kept_versions=len(kept))
 
 
-def _check(home: Home, known: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
-    place = tracking.masked(tracking.registry_uri(home))
-    if not known and retention_store.has_models(home):
+def _check(home: Home, versions_by_model: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
+    registry_address = tracking.masked(tracking.registry_uri(home))
+    if not versions_by_model and retention_store.has_models(home):
         raise RegistryError(
-            f"MLflow at {place} knows no version of any model, but the store of {home.root} holds trained ones: it "
-            f"seems to be another MLflow than theirs. {UNTOUCHED}",
+            f"MLflow at {registry_address} knows no version of any model, but the store of {home.root} holds trained "
+            f"ones: it seems to be another MLflow than theirs. {UNTOUCHED}",
             remedy="Set MLFLOW_TRACKING_URI to the one that these models were registered in, or run the pipeline.",
         )
-    if unknown := [model for model in models if model not in known]:
+    if unknown := [model for model in models if model not in versions_by_model]:
         raise SpecError(
-            f"MLflow at {place} knows no model {unknown[0]!r}; there are: {listing(known, 10) or 'none yet'}.",
+            f"MLflow at {registry_address} knows no model {unknown[0]!r}; there are: "
+            f"{listing(versions_by_model, 10) or 'none yet'}.",
             remedy="Name one of these, or none for all.",
         )
 
 
 def _evidence(client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]") -> list[StoredEvidence]:
-    found = []
+    evidence = []
     for number, version in enumerate(kept):
         progress.advance(number, len(kept), unit="versions", detail=f"what version {version.version} needs")
         try:
-            found.append(versions.evidence_of(client, home, versions.known(version)))
+            evidence.append(versions.evidence_of(client, home, versions.known(version)))
         except RegistryError as error:
             raise RegistryError(
                 f"What version {version.version} of {version.name} was made from can't be read, so it is not known "
                 f"what may go. {UNTOUCHED} {error.problem}",
                 remedy="Restore MLflow's artifacts from a backup, or delete that version in MLflow if it is of no use.",
             ) from error
-    return found
+    return evidence
 
 
 def _evidence_of_any(client: "MlflowClient", home: Home, some: "Sequence[ModelVersion]") -> list[StoredEvidence]:
-    found = []
+    evidence = []
     for version in some:
         # Only to tell whose an entry is that nobody needs: what can't be told stays.
         with suppress(RegistryError):
-            found.append(versions.evidence_of(client, home, versions.known(version)))
-    return found
+            evidence.append(versions.evidence_of(client, home, versions.known(version)))
+    return evidence
 
 
-def _unneeded(home: Home, kept: Sequence[StoredEvidence], policy: Policy) -> list[Place]:
+def _unneeded(home: Home, kept: Sequence[StoredEvidence], policy: Policy) -> list[UnneededEntry]:
     needed = retention_store.of_heads(home, kept)
     for stored in kept:
         needed |= retention_store.of_version(home, stored)
@@ -132,7 +133,7 @@ def _owned(home: Home, some: Sequence[StoredEvidence]) -> set[str]:
     return {home.store.folder(*entry.split("/")).relative_to(home.root).as_posix() for entry in entries}
 
 
-def _discard(home: Home, places: Sequence[Place]) -> None:
+def _discard(home: Home, places: Sequence[UnneededEntry]) -> None:
     for number, place in enumerate(places):
         progress.advance(number, len(places), unit="entries", detail="removing what nothing needs")
         with clear_disk_errors(home.root, "gc"):

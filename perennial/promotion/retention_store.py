@@ -13,7 +13,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import DISCARDED, RECORD
 from perennial.evaluation import package_evaluation
-from perennial.evaluation.report import run_report as reporting
+from perennial.evaluation.report import run_report
 from perennial.export import linear_cascade, onnx_package
 from perennial.ingest import parts, retirements, snapshots
 from perennial.records.data import Snapshot, ValidatedData
@@ -41,14 +41,14 @@ STEPS = {
     onnx_package.STEP: "exported package",
     linear_cascade.STEP: "package of a cascade",
     package_evaluation.STEP: "evaluation",
-    reporting.STEP: "report",
+    run_report.STEP: "report",
     packages.STEP: "downloaded package",
     starting_point.STEP: "downloaded weights",
 }
 """What may go, by step; anything else in the store is left alone. Tokenizers are few, and every version needs one."""
 
 
-class Place(Record):
+class UnneededEntry(Record):
     """A file or folder of the home that nothing needs."""
 
     path: str
@@ -60,12 +60,12 @@ class Place(Record):
 
 def of_version(home: Home, stored: StoredEvidence) -> set[str]:
     """The store's entries (`step/key`) that a version was made from, or that its next run starts from."""
-    found = stored.evidence
+    evidence = stored.evidence
     return {
-        *named_in(found.model_dump()),
-        *_token_ids(home, [stored], found.validated),
-        f"{packages.STEP}/{found.package.digest}",
-        f"{reporting.STEP}/{reporting.key(stored.spec, found)}",
+        *named_in(evidence.model_dump()),
+        *_token_ids(home, [stored], evidence.validated),
+        f"{packages.STEP}/{evidence.package.digest}",
+        f"{run_report.STEP}/{run_report.report_key(stored.spec, evidence)}",
     }
 
 
@@ -100,7 +100,7 @@ def named_in(value: Any, name: str = "") -> Iterator[str]:
             yield from named_in(inner, name)
 
 
-def unneeded(home: Home, needed: set[str], keep_days: float) -> list[Place]:
+def unneeded(home: Home, needed: set[str], keep_days: float) -> list[UnneededEntry]:
     """All that is in the home and that nothing needs."""
     return [*_entries(home, needed), *_leftovers(home, keep_days)]
 
@@ -110,10 +110,10 @@ def has_models(home: Home) -> bool:
     return any(entry.parent.name == onnx_package.STEP for entry in home.store.entries())
 
 
-def size(place: Path) -> int:
+def size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     total = 0
-    for file in _files(place):
+    for file in _files(path):
         with suppress(FileNotFoundError):
             total += file.stat().st_size
     return total
@@ -122,15 +122,15 @@ def size(place: Path) -> int:
 def _token_ids(home: Home, kept: Iterable[StoredEvidence], data: ValidatedData) -> Iterator[str]:
     """Evidence does not name encoded parts, but all that their keys are made of."""
     tokenizers = [record for _, record in _records(home, tokenizer.STEP, tokenizer.StoredTokenizer)]
-    for stored, known, number in product(kept, tokenizers, range(len(data.parts))):
-        for key in row_encoding.part_keys(stored.spec, data, number, known):
+    for stored, tokenizer_key, number in product(kept, tokenizers, range(len(data.parts))):
+        for key in row_encoding.part_keys(stored.spec, data, number, tokenizer_key):
             yield f"{row_encoding.STEP}/{key}"
 
 
-def _reports(home: Home) -> list[tuple[str, snapshot_validation.Report]]:
+def _reports(home: Home) -> list[tuple[str, snapshot_validation.ValidationReport]]:
     """Every validation report, the newest first."""
-    found = _records(home, snapshot_validation.REPORT_STEP, snapshot_validation.Report)
-    return sorted(found, key=lambda one: _touched(home.store.root / one[0]), reverse=True)
+    reports = _records(home, snapshot_validation.REPORT_STEP, snapshot_validation.ValidationReport)
+    return sorted(reports, key=lambda one: _touched(home.store.root / one[0]), reverse=True)
 
 
 def _records(home: Home, step: str, kind: type[R]) -> Iterator[tuple[str, R]]:
@@ -142,12 +142,12 @@ def _records(home: Home, step: str, kind: type[R]) -> Iterator[tuple[str, R]]:
             continue  # damaged, so of no use to the next run either
 
 
-def _is_of(report: snapshot_validation.Report, head: Snapshot) -> bool:
+def _is_of(report: snapshot_validation.ValidationReport, head: Snapshot) -> bool:
     validated = [part.source.sha256 for part in report.data.parts]
     return bool(validated) and validated == [part.sha256 for part in head.parts][: len(validated)]
 
 
-def _entries(home: Home, needed: set[str]) -> Iterator[Place]:
+def _entries(home: Home, needed: set[str]) -> Iterator[UnneededEntry]:
     for step, what in STEPS.items():
         for folder in sorted((home.store.root / step).glob("[!.]*")):
             entry = home.store.relative(folder)
@@ -155,7 +155,7 @@ def _entries(home: Home, needed: set[str]) -> Iterator[Place]:
                 yield _place(home, folder, what, "no version or snapshot that is kept was made from it")
 
 
-def _leftovers(home: Home, keep_days: float) -> Iterator[Place]:
+def _leftovers(home: Home, keep_days: float) -> Iterator[UnneededEntry]:
     kept = max(keep_days * 86400, GRACE_SECONDS)
     for folder in sorted(home.store.root.glob("*/.*")):
         if folder.name.startswith(DISCARDED):
@@ -173,21 +173,21 @@ def _leftovers(home: Home, keep_days: float) -> Iterator[Place]:
             yield _place(home, folder, "damaged entry", f"it was set aside {_days(kept)} ago and made again")
 
 
-def _place(home: Home, path: Path, what: str, why: str) -> Place:
-    return Place(path=path.relative_to(home.root).as_posix(), what=what, why=why, bytes=size(path))
+def _place(home: Home, path: Path, what: str, why: str) -> UnneededEntry:
+    return UnneededEntry(path=path.relative_to(home.root).as_posix(), what=what, why=why, bytes=size(path))
 
 
-def _is_old(place: Path, seconds: float) -> bool:
-    return _age(max(_touched(path) for path in (place, *_files(place)))) > seconds
+def _is_old(path: Path, seconds: float) -> bool:
+    return _age(max(_touched(path) for path in (path, *_files(path)))) > seconds
 
 
-def _files(place: Path) -> list[Path]:
-    return [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [path for path in path.rglob("*") if path.is_file()]
 
 
-def _touched(place: Path) -> float:
+def _touched(path: Path) -> float:
     try:
-        return place.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()  # somebody is at work here
 

@@ -10,8 +10,8 @@ from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.promotion.alias_move import at_desk
-from perennial.promotion.session import Desk
+from perennial.promotion.alias_move import alias_session
+from perennial.promotion.session import AliasSession
 from perennial.registry import run_log, tags, tracking
 from perennial.registry.ledger import Action, Entry
 
@@ -46,11 +46,11 @@ class OldVersion(Record):
 
 def every_version(client: "MlflowClient") -> "dict[str, list[ModelVersion]]":
     """All versions that Perennial registered, by model, the newest first."""
-    found: dict[str, list[ModelVersion]] = {}
+    versions_by_model: dict[str, list[ModelVersion]] = {}
     for version in _pages(client.search_model_versions):
         if tags.PACKAGE_DIGEST in version.tags:
-            found.setdefault(version.name, []).append(version)
-    return {model: sorted(some, key=_number, reverse=True) for model, some in sorted(found.items())}
+            versions_by_model.setdefault(version.name, []).append(version)
+    return {model: sorted(some, key=_number, reverse=True) for model, some in sorted(versions_by_model.items())}
 
 
 def is_removed(version: "ModelVersion") -> bool:
@@ -59,14 +59,14 @@ def is_removed(version: "ModelVersion") -> bool:
 
 
 def going(
-    client: "MlflowClient", known: "dict[str, list[ModelVersion]]", models: tuple[str, ...], policy: Policy
+    client: "MlflowClient", versions_by_model: "dict[str, list[ModelVersion]]", models: tuple[str, ...], policy: Policy
 ) -> "list[tuple[ModelVersion, str]]":
     """The versions of `models` whose packages may go, with the reason."""
-    chosen = [pair for model in models for pair in _old(client, known[model], policy)]
+    chosen = [pair for model in models for pair in _old(client, versions_by_model[model], policy)]
     names = {(version.name, version.version) for version, _ in chosen}
     used = {
         place
-        for some in known.values()
+        for some in versions_by_model.values()
         for version in some
         if not is_removed(version) and (version.name, version.version) not in names
         for place in _places(version)
@@ -89,33 +89,33 @@ def remove(home: Home, old: list[OldVersion]) -> None:
     """
     done = 0
     for model in dict.fromkeys(one.model for one in old):
-        with at_desk(home, model) as desk:
-            known = desk.ledger.entries(model)
+        with alias_session(home, model) as session:
+            entries = session.ledger.entries(model)
             for one in (one for one in old if one.model == model):
                 progress.advance(done, len(old), unit="versions", detail=f"version {one.version} of {model}")
-                _remove(desk, one, known)
+                _remove(session, one, entries)
                 done += 1
     progress.advance(done, len(old), unit="versions")
 
 
-def _remove(desk: Desk, old: OldVersion, known: list[Entry]) -> None:
-    version = desk.client.get_model_version(desk.model, old.version)
-    if reason := _in_use(desk.client, version):
+def _remove(session: AliasSession, old: OldVersion, entries: list[Entry]) -> None:
+    version = session.client.get_model_version(session.model, old.version)
+    if reason := _in_use(session.client, version):
         raise RegistryError(
-            f"Version {old.version} of {desk.model} has come into use meanwhile ({reason}). It was left as it is.",
+            f"Version {old.version} of {session.model} has come into use meanwhile ({reason}). It was left as it is.",
             remedy="Run the same command again.",
         )
     # First this: from here on nothing takes the version for whole, whenever this process dies.
-    _mark(desk, old.version, tags.REMOVING)
-    if not any(entry.action is Action.REMOVE and entry.to_version == old.version for entry in known):
-        desk.note(Action.REMOVE, old.version, f"Its package was removed: {old.why}.")
-    for repository, path in _contents(desk.client, desk.home, version):
+    _mark(session, old.version, tags.REMOVING)
+    if not any(entry.action is Action.REMOVE and entry.to_version == old.version for entry in entries):
+        session.note(Action.REMOVE, old.version, f"Its package was removed: {old.why}.")
+    for repository, path in _contents(session.client, session.home, version):
         repository.delete_artifacts(path)
-    _mark(desk, old.version, datetime.now(UTC).isoformat(timespec="seconds"))
+    _mark(session, old.version, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _mark(desk: Desk, version: str, value: str) -> None:
-    desk.client.set_model_version_tag(desk.model, version, tags.REMOVED, value)
+def _mark(session: AliasSession, version: str, value: str) -> None:
+    session.client.set_model_version_tag(session.model, version, tags.REMOVED, value)
 
 
 def _old(

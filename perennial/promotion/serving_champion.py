@@ -32,12 +32,12 @@ def champion(home: Home, model: str) -> Standing | None:
     Raises RegistryError when the registry can't be asked.
     """
     with tracking.session(home, patience=tracking.QUICK) as client:
-        found = aliases.version_of_champion(client, home, model)
-        if found is None:
+        version_serving = aliases.version_of_champion(client, home, model)
+        if version_serving is None:
             return None
         doubt = str(_disagreement(client, home, model) or "")
-    digest = found.tags.get(tags.PACKAGE_DIGEST, "")
-    return Standing(version=str(found.version), package_digest=digest, doubt=doubt)
+    digest = version_serving.tags.get(tags.PACKAGE_DIGEST, "")
+    return Standing(version=str(version_serving.version), package_digest=digest, doubt=doubt)
 
 
 def why_none(home: Home, model: str) -> str:
@@ -63,9 +63,9 @@ def bring(home: Home, model: str, version: str | None = None) -> Champion:
     RegistryError when there is no such version, its package is not what was registered, or it does not answer so.
     """
     with tracking.session(home) as client:
-        found = versions.find(client, home, model, version)
-        whole = packages.fetch(client, home, found)
-        progress.advance(0, None, detail=f"asking version {found.version}")
+        version_wanted = versions.find_version(client, home, model, version)
+        whole = packages.fetch(client, home, version_wanted)
+        progress.advance(0, None, detail=f"asking version {version_wanted.version}")
         remedy = f"`perennial rollback {model} --reason …` lets the version before serve."
-        smoke_test.ask_version(client, home, found, home.store.root / whole.path, remedy, compare=False)
+        smoke_test.ask_version(client, home, version_wanted, home.store.root / whole.path, remedy, compare=False)
     return whole

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Desk:
+class AliasSession:
     """All that is needed to move the aliases of one model, for as long as the lease is held."""
 
     home: Home
@@ -35,8 +35,8 @@ class Desk:
 
     def at(self, alias: str) -> str | None:
         """The version that `alias` points to; None: there is no such alias."""
-        found = aliases.version_of(self.client, self.home, self.model, alias)
-        return str(found.version) if found else None
+        holder = aliases.version_of(self.client, self.home, self.model, alias)
+        return str(holder.version) if holder else None
 
     def note(
         self, action: Action, version: str | None, reason: str, *, before: str | None = None, digest: str | None = None

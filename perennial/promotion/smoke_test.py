@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import PackageError, RegistryError, listing
-from perennial.inference import decoders, process
-from perennial.inference import package as sealed
+from perennial.inference import decoders, package, process
 from perennial.inference.probes import TEXTS
 from perennial.records.evaluation import Cases
 from perennial.registry import packages, tracking, versions
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from perennial.core.home import Home
-    from perennial.promotion.session import Desk
+    from perennial.promotion.session import AliasSession
 
 UNWANTED = frozenset({"torch", "transformers", "mlflow", "great_expectations"})
 """What a server does not have."""
@@ -37,29 +36,31 @@ class CannotServeError(RegistryError):
     """What the registry holds is what was registered, but does not answer as it was judged to."""
 
 
-def check(desk: Desk, version: str, remedy: str, *, compare: bool = True) -> None:
+def check(session: AliasSession, version: str, remedy: str, *, compare: bool = True) -> None:
     """Raises RegistryError, with `remedy`, when the package in the registry is not what was registered, and
     CannotServeError when it does not answer, or not as it did when it was judged.
 
     `compare`: whether it is refused when the evidence of how it was judged can't be had; else that is only told.
     """
-    found = desk.client.get_model_version(desk.model, version)
-    with packages.fetched_anew(desk.client, desk.home, found) as folder:
+    model_version = session.client.get_model_version(session.model, version)
+    with packages.fetched_anew(session.client, session.home, model_version) as folder:
         progress.advance(0, None, detail=f"asking version {version}")
-        ask_version(desk.client, desk.home, found, folder, remedy, compare=compare)
+        ask_version(session.client, session.home, model_version, folder, remedy, compare=compare)
 
 
 def ask_version(
-    client: MlflowClient, home: Home, found: ModelVersion, folder: Path, remedy: str, *, compare: bool
+    client: MlflowClient, home: Home, model_version: ModelVersion, folder: Path, remedy: str, *, compare: bool
 ) -> None:
     """Raises CannotServeError, with `remedy`, when the package of a version, whole in `folder`, does not answer as
     `check` wants it to.
     """
     try:
-        ask(folder, _cases(client, home, found, compare))
+        ask(folder, _cases(client, home, model_version, compare))
     except PackageError as error:
         raise CannotServeError(
-            f"Version {found.version} of {found.name} can't serve: {error.problem} {tracking.UNTOUCHED}", remedy=remedy
+            f"Version {model_version.version} of {model_version.name} can't serve: {error.problem} "
+            f"{tracking.UNTOUCHED}",
+            remedy=remedy,
         ) from error
 
 
@@ -68,7 +69,7 @@ def ask(folder: Path, cases: Cases | None) -> None:
 
     `cases`: what it must answer; None: that is not known, and any answers do.
     """
-    kind = sealed.read(folder).kind
+    kind = package.read_package(folder).kind
     inputs = list(cases.inputs) if cases else _probes(kind)
     with process.running("answer", folder) as program:
         reply = program.ask(inputs, seconds=SECONDS)
@@ -80,27 +81,27 @@ def ask(folder: Path, cases: Cases | None) -> None:
         _compare(kind, cases, reply)
 
 
-def _cases(client: MlflowClient, home: Home, found: ModelVersion, compare: bool) -> Cases | None:
+def _cases(client: MlflowClient, home: Home, model_version: ModelVersion, compare: bool) -> Cases | None:
     try:
-        return versions.evidence_of(client, home, versions.known(found)).evidence.evaluation.cases
+        return versions.evidence_of(client, home, versions.known(model_version)).evidence.evaluation.cases
     except RegistryError as error:
         if compare:
             raise
-        progress.note(f"It is not known what version {found.version} has to answer. {error.problem}")
+        progress.note(f"It is not known what version {model_version.version} has to answer. {error.problem}")
         return None
 
 
 def _probes(kind: str) -> list[Any]:
-    decoder = decoders.get(kind)
+    decoder = decoders.decoder_named(kind)
     return decoder.inputs({name: list(TEXTS) for name in decoder.columns[-1]})
 
 
 def _compare(kind: str, cases: Cases, reply: Mapping[str, Any]) -> None:
-    seen = reply["answers"]
-    pairs = list(zip(cases.answers, seen, strict=True))
+    answers = reply["answers"]
+    pairs = list(zip(cases.answers, answers, strict=True))
     # Other instructions, or another ONNX Runtime, round otherwise: there only the answers have to be the same.
     alike = tuple(reply["machine"]) == cases.machine
-    same = kinds.get(kind).same_answer
+    same = kinds.kind_named(kind).same_answer
     changed = [
         number
         for number, (before, after) in enumerate(pairs, 1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class TransferBundle:
     """A version on its way; its package is whole and in this store, where the evidence says."""
 
     run_key: str
@@ -31,7 +31,7 @@ class Parcel:
 
 
 @contextmanager
-def packed(home: Home, model: str, version: str) -> Iterator[Parcel]:
+def packed(home: Home, model: str, version: str) -> Iterator[TransferBundle]:
     """What is to be taken of `version` of `model` out of the registry in use, for the block.
 
     The package is downloaded whatever this store has of it. Raises RegistryError when a digest does not match, when
@@ -39,63 +39,63 @@ def packed(home: Home, model: str, version: str) -> Iterator[Parcel]:
     """
     with TemporaryDirectory(prefix="perennial-") as scratch:
         with tracking.session(home) as client:
-            known = versions.candidate(client, model, version)
-            _check_passed(known)
-            parcel = _packed(client, home, known, Path(scratch))
-        yield parcel
+            candidate = versions.candidate(client, model, version)
+            _check_passed(candidate)
+            bundle = _packed(client, home, candidate, Path(scratch))
+        yield bundle
 
 
 def origin(home: Home, model: str, version: str) -> str:
     """Which version it is, and where, without passwords."""
-    return f"version {version} of {model} at {tracking.plain(tracking.registry_uri(home))}"
+    return f"version {version} of {model} at {tracking.plain_address(tracking.registry_uri(home))}"
 
 
-def _packed(client: "MlflowClient", home: Home, known: Candidate, scratch: Path) -> Parcel:
-    model, version = known.registered.model, known.registered.version
-    found = client.get_model_version(model, version)
-    stored = versions.evidence_of(client, home, known)
-    _check_digests(known, stored)
+def _packed(client: "MlflowClient", home: Home, candidate: Candidate, scratch: Path) -> TransferBundle:
+    model, version = candidate.registered.model, candidate.registered.version
+    model_version = client.get_model_version(model, version)
+    stored = versions.evidence_of(client, home, candidate)
+    _check_digests(candidate, stored)
     progress.note(f"Taking version {version} of {model} from {tracking.masked(tracking.registry_uri(home))}.")
-    mine = packages.fetch_anew(client, home, found)
+    mine = packages.fetch_anew(client, home, model_version)
     package = stored.evidence.package.model_copy(update={"path": mine.path})
     evidence = stored.evidence.model_copy(update={"package": package})
-    report = versions.artifact(home, known, run_log.REPORT, scratch)
-    kept = {each.path for each in client.list_artifacts(known.registered.run_id)}
-    answers = versions.artifact(home, known, run_log.ANSWERS, scratch) if run_log.ANSWERS in kept else None
-    return Parcel(
-        run_key=known.run_key,
+    report = versions.artifact(home, candidate, run_log.REPORT, scratch)
+    kept = {each.path for each in client.list_artifacts(candidate.registered.run_id)}
+    answers = versions.artifact(home, candidate, run_log.ANSWERS, scratch) if run_log.ANSWERS in kept else None
+    return TransferBundle(
+        run_key=candidate.run_key,
         stored=stored.model_copy(update={"evidence": evidence}),
         rival_digest=_rival_digest(client, stored, model),
-        brought=Brought(origin(home, model, version), str(found.description or ""), report, answers),
+        brought=Brought(origin(home, model, version), str(model_version.description or ""), report, answers),
     )
 
 
-def _check_passed(known: Candidate) -> None:
-    model, version = known.registered.model, known.registered.version
-    if known.status == tags.PARKED:
+def _check_passed(candidate: Candidate) -> None:
+    model, version = candidate.registered.model, candidate.registered.version
+    if candidate.status == tags.PARKED:
         raise RegistryError(
             f"Version {version} of {model} awaits a person's approval.",
             remedy=f"Give it with `perennial approve {model} {version}` first.",
         )
-    if known.status == tags.REJECTED or known.decision != Outcome.PROMOTE.value:
-        why = "was rejected" if known.status == tags.REJECTED else f"came to {known.decision or 'no decision'}"
+    if candidate.status == tags.REJECTED or candidate.decision != Outcome.PROMOTE.value:
+        why = "was rejected" if candidate.status == tags.REJECTED else f"came to {candidate.decision or 'no decision'}"
         raise RegistryError(
             f"Version {version} of {model} {why}: only a version that passed its gates can be promoted.",
             remedy=f"`perennial run {model}` trains and judges a new one.",
         )
 
 
-def _check_digests(known: Candidate, stored: StoredEvidence) -> None:
-    model, version = known.registered.model, known.registered.version
+def _check_digests(candidate: Candidate, stored: StoredEvidence) -> None:
+    model, version = candidate.registered.model, candidate.registered.version
     pairs = {
-        "package": (known.registered.package_digest, stored.evidence.package.digest),
-        "decision": (known.decision_digest, stored.evidence.decision.digest),
+        "package": (candidate.registered.package_digest, stored.evidence.package.digest),
+        "decision": (candidate.decision_digest, stored.evidence.decision.digest),
     }
-    for what, (tagged, found) in pairs.items():
-        if tagged != found:
+    for what, (tagged, actual) in pairs.items():
+        if tagged != actual:
             raise RegistryError(
                 f"The evidence for version {version} of {model} is about another {what} than its tags: "
-                f"{found[:12]}…, but {(tagged or 'nothing')[:12]}… was registered. {tracking.UNTOUCHED}",
+                f"{actual[:12]}…, but {(tagged or 'nothing')[:12]}… was registered. {tracking.UNTOUCHED}",
                 remedy=f"Restore MLflow's artifacts from a backup, or run `perennial run {model}`.",
             )
 
@@ -104,7 +104,7 @@ def _rival_digest(client: "MlflowClient", stored: StoredEvidence, model: str) ->
     against = stored.evidence.decision.champion_version
     if against is None:
         return None
-    found = client.search_model_versions(f"name = '{model}'")
-    known = {str(version.version): version.tags.get(tags.PACKAGE_DIGEST) for version in found}
+    versions_found = client.search_model_versions(f"name = '{model}'")
+    digests = {str(version.version): version.tags.get(tags.PACKAGE_DIGEST) for version in versions_found}
     # A version that was deleted since leaves no digest: then it counts as another one.
-    return known.get(against)
+    return digests.get(against)

@@ -3,7 +3,7 @@
 from perennial.core.record import Record
 
 
-class Cascade(Record):
+class CascadeFigures(Record):
     """What a linear model before the transformer did on the validation rows on which its threshold was chosen."""
 
     threshold: float | None
@@ -45,7 +45,7 @@ class OnnxPackage(Record):
     size_bytes: int
     parity: dict[str, float]
     """max_logit_difference, int8_agreement, …: as measured at export."""
-    cascade: Cascade | None = None
+    cascade: CascadeFigures | None = None
     """None: none was asked for."""
 
     @property

@@ -32,7 +32,7 @@ class StartingPoint(Record):
     """What its outputs are read by."""
 
 
-class Sample(Record):
+class SampleSize(Record):
     """How many rows were learned from where it was not all of them."""
 
     rows: int
@@ -89,7 +89,7 @@ class TrainedModel(Record):
     """Each time that memory ran out in training."""
     start: Start | None = None
     """None: training.start_from was base."""
-    sample: Sample | None = None
+    sample: SampleSize | None = None
     """None: all train rows were learned from."""
     distillation: Distillation | None = None
     """None: it is the fine-tuned model itself."""
@@ -102,23 +102,23 @@ class TrainedModel(Record):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was not as usual, each in a sentence."""
-        told = []
+        sentences = []
         if self.start and self.start.version:
-            told.append(f"Training went on from the weights of version {self.start.version}.")
+            sentences.append(f"Training went on from the weights of version {self.start.version}.")
         elif self.start:
-            told.append(f"Training started from the base model, not from the champion: {self.start.problem}.")
+            sentences.append(f"Training started from the base model, not from the champion: {self.start.problem}.")
         if self.sample:
             new = "" if self.sample.new is None else f", {self.sample.new:,} of them new"
-            told.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
+            sentences.append(f"It learned from {self.sample.rows:,} of {self.sample.of:,} rows{new}.")
         if self.distillation:
-            told.append(_distilled(self, self.distillation))
+            sentences.append(_distilled(self, self.distillation))
         if self.halved:
             last = self.halved[-1]
-            told.append(
+            sentences.append(
                 f"Memory ran out, so batches became smaller, in the end {last.tokens_per_batch:,} tokens, and were "
                 f"accumulated {last.accumulation} times."
             )
-        return tuple(told)
+        return tuple(sentences)
 
 
 def _distilled(model: TrainedModel, how: Distillation) -> str:

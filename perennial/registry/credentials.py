@@ -15,8 +15,8 @@ def refusal(error: BaseException | None) -> tuple[str, str] | None:
 
     Names the user, never the password.
     """
-    found = re.search(r"error code (\d{3}) !=|\b(\d{3}) Client Error", str(error))
-    signs = {str(getattr(error, "error_code", "")), (found[1] or found[2]) if found else ""}
+    match = re.search(r"error code (\d{3}) !=|\b(\d{3}) Client Error", str(error))
+    signs = {str(getattr(error, "error_code", "")), (match[1] or match[2]) if match else ""}
     if signs.intersection(UNKNOWN):
         return _unknown()
     if signs.intersection(FORBIDDEN):

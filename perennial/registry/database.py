@@ -141,11 +141,11 @@ def open_database(home: Home) -> Database:
     Safe when many processes do so at once. Raises RegistryError when it can't be reached or a newer Perennial made it.
     """
     url = _url(home)
-    place = url.set(query={}).render_as_string(hide_password=True)
-    with _explained(place):
+    address = url.set(query={}).render_as_string(hide_password=True)
+    with _explained(address):
         if url.get_backend_name() == "sqlite":
             _make_sqlite(url)
-        database = Database(_engine(url), place)
+        database = Database(_engine(url), address)
         if _version(database) != HEAD:
             _migrate(database)
     return database
@@ -157,10 +157,10 @@ def _url(home: Home) -> sa.URL:
         return sa.URL.create("sqlite", database=str((home.root / FILE).absolute()))
     try:
         url = sa.make_url(value)
-        known = url.get_backend_name() in ("sqlite", "postgresql")
+        is_supported = url.get_backend_name() in ("sqlite", "postgresql")
     except (sa.exc.ArgumentError, ValueError):
-        known = False
-    if not known:
+        is_supported = False
+    if not is_supported:
         # Without a cause: that would show the URL, and its password.
         raise RegistryError(
             f"What {VARIABLE} holds is no address of an SQLite or PostgreSQL database.",
@@ -248,25 +248,26 @@ def _migrate(database: Database) -> None:
         command.upgrade(config, "head")
 
 
-def _refuse_newer(connection: sa.Connection, place: str) -> None:
+def _refuse_newer(connection: sa.Connection, address: str) -> None:
     if not sa.inspect(connection).has_table(VERSIONS):
         return
-    found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSIONS)))
-    if found is not None and found > HEAD:
+    revision = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSIONS)))
+    if revision is not None and revision > HEAD:
         raise RegistryError(
-            f"The ledger at {place} was made by a newer Perennial (its tables are {found}, this one knows {HEAD}).",
+            f"The ledger at {address} was made by a newer Perennial (its tables are {revision}, this one knows "
+            f"{HEAD}).",
             remedy="Update Perennial on this machine. Nothing was read or written.",
         )
 
 
 @contextmanager
-def _explained(place: str, standing: str = UNTOUCHED) -> Iterator[None]:
+def _explained(address: str, standing: str = UNTOUCHED) -> Iterator[None]:
     try:
         yield
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         # Without its cause: SQLAlchemy's message carries statements and parameters.
         raise RegistryError(
-            f"The ledger at {place} can't be used: {_reason(error)}. {standing}", remedy=_remedy()
+            f"The ledger at {address} can't be used: {_reason(error)}. {standing}", remedy=_remedy()
         ) from None
 
 

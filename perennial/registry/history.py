@@ -38,7 +38,7 @@ class Reign(Record):
     """Why it may have been another version."""
 
 
-def events(entries: Sequence[Entry]) -> list[Event]:
+def ledger_events(entries: Sequence[Entry]) -> list[Event]:
     """What was done, oldest first."""
     ends = {entry.intent: entry for entry in entries if entry.intent is not None}
     return [_event(entry, ends.get(entry.id, entry)) for entry in entries if entry.intent is None]
@@ -46,35 +46,34 @@ def events(entries: Sequence[Entry]) -> list[Event]:
 
 def moves(entries: Sequence[Entry]) -> list[Event]:
     """The events that made another version champion, oldest first."""
-    return [event for event in events(entries) if event.action in MOVES and event.state is State.DONE]
+    return [event for event in ledger_events(entries) if event.action in MOVES and event.state is State.DONE]
 
 
 def champions(entries: Sequence[Entry]) -> list[str]:
     """Every version that was ever champion, the latest first."""
-    seen = [version for move in moves(entries) for version in (move.from_version, move.to_version) if version]
-    return list(dict.fromkeys(reversed(seen)))
+    versions = [version for move in moves(entries) for version in (move.from_version, move.to_version) if version]
+    return list(dict.fromkeys(reversed(versions)))
 
 
-def at(entries: Sequence[Entry], moment: datetime) -> Reign:
+def reign_at(entries: Sequence[Entry], moment: datetime) -> Reign:
     """Which version was champion at `moment` (aware)."""
-    known = moves(entries)
-    before = [move for move in known if move.moment <= moment]
-    after = [move for move in known if move.moment > moment]
+    moved = moves(entries)
+    before = [move for move in moved if move.moment <= moment]
+    after = [move for move in moved if move.moment > moment]
     if before:
         last = before[-1]
         return Reign(version=last.to_version, since=last.moment, by=last.action, doubt=_moved(last, after))
     if after and after[0].to_version and after[0].action in OUTSIDE:
-        found = after[0]
-        doubt = (
-            f"The ledger does not go back so far: version {found.to_version} was found serving at {moment_of(found)}."
-        )
-        return Reign(version=found.to_version, since=None, by=None, doubt=doubt)
+        move_before = after[0]
+        doubt = f"The ledger does not go back so far: version {move_before.to_version} was found serving at "
+        f"{moment_of(move_before)}."
+        return Reign(version=move_before.to_version, since=None, by=None, doubt=doubt)
     return Reign(version=None, since=None, by=None)
 
 
 def unfinished(entries: Sequence[Entry]) -> str | None:
     """What was begun and is not concluded, in a sentence; None: nothing."""
-    begun = [event for event in events(entries) if event.state is State.INTENT]
+    begun = [event for event in ledger_events(entries) if event.state is State.INTENT]
     if not begun:
         return None
     last = begun[-1]
@@ -86,7 +85,7 @@ def unfinished(entries: Sequence[Entry]) -> str | None:
 
 def cut_short(entries: Sequence[Entry]) -> list[Event]:
     """The moves that were begun and came to nothing, as far as could be seen afterwards; oldest first."""
-    return [event for event in events(entries) if event.action in MOVES and event.state is State.ABANDONED]
+    return [event for event in ledger_events(entries) if event.action in MOVES and event.state is State.ABANDONED]
 
 
 def named(version: str | None) -> str:

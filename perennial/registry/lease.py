@@ -161,7 +161,7 @@ def _acquired(database: Database, model: str, wait: float) -> Lease:
 
 
 def _waited_for(database: Database, connection: sa.Connection, model: str, wait: float) -> Lease:
-    started, pause, told = time.monotonic(), POLLS[0], False
+    started, pause, is_told = time.monotonic(), POLLS[0], False
     while True:
         other, left = _holder(database, connection, model)
         # Only when it is free is it asked for: that is to write, and of those who write one waits for the other.
@@ -173,9 +173,9 @@ def _waited_for(database: Database, connection: sa.Connection, model: str, wait:
                 f"{other} is promoting or rolling back {model} and has not ended in {waited:.0f} s. {UNTOUCHED}",
                 remedy=f"Wait until it has ended; if it was killed, its lease lapses in {left:.0f} s.",
             )
-        if waited > 1 and not told:
+        if waited > 1 and not is_told:
             progress.note(f"Waiting for {other}, which holds the lease of {model} ({left:.0f} s, unless renewed).")
-            told = True
+            is_told = True
         progress.advance(waited, wait, unit="s", detail=f"waiting for {other}")
         time.sleep(min(pause * random.uniform(0.5, 1), max(0.0, wait - waited)))  # noqa: S311 - not for secrets
         pause = min(pause * 1.5, POLLS[1])

@@ -115,8 +115,8 @@ class Ledger:
         """The conclusion of the last move of the champion of `model`; None: the ledger knows of none."""
         moved = (ENTRIES.c.action.in_(sorted(MOVES)), ENTRIES.c.state == State.DONE.value)
         newest = sa.select(sa.func.max(ENTRIES.c.id)).where(self._about(model), *moved)
-        found = self._select(ENTRIES.c.id == newest.scalar_subquery())
-        return found[0] if found else None
+        entries = self._select(ENTRIES.c.id == newest.scalar_subquery())
+        return entries[0] if entries else None
 
     def identity(self) -> str:
         """What this ledger is known by, wherever its database moves."""
@@ -220,4 +220,4 @@ def registry_of(home: Home) -> str:
     in_home = address == f"sqlite:///{(home.mlflow / 'mlflow.db').absolute()}"
     if in_home and database.is_embedded():
         return EMBEDDED
-    return tracking.plain(address)
+    return tracking.plain_address(address)

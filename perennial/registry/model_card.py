@@ -18,7 +18,7 @@ LONGEST = 4800
 LINK = "**Report:**"
 
 
-def of(spec: PipelineSpec, evidence: Evidence) -> str:
+def model_card_of(spec: PipelineSpec, evidence: Evidence) -> str:
     """What the model is for, what it was made of, how good it is, where its limits are, and how it is used."""
     lines = [
         _made(spec, evidence), "", *_decided(evidence), "", f"**For:** {_purpose(spec)}", "",
@@ -37,7 +37,7 @@ def linked(card: str, experiment: str, run: str) -> str:
 
 def _made(spec: PipelineSpec, evidence: Evidence) -> str:
     trained, package, evaluation = evidence.trained, evidence.package, evidence.evaluation
-    metric = kinds.get(spec.kind).headline_metric
+    metric = kinds.kind_named(spec.kind).headline_metric
     rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
     beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
     return (
@@ -58,37 +58,37 @@ def _decided(evidence: Evidence) -> Iterator[str]:
 
 
 def _purpose(spec: PipelineSpec) -> str:
-    known = [_code(label) for label in spec.data.labels]
-    return f"{spec.kind}" + (f"; it knows {listing(known, SHOWN_LABELS)}." if known else ".")
+    labels = [_code(label) for label in spec.data.labels]
+    return f"{spec.kind}" + (f"; it knows {listing(labels, SHOWN_LABELS)}." if labels else ".")
 
 
 def _figures(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
-    found = evidence.evaluation
-    rivals = {"champion": found.champion, **found.baselines}
+    evaluation = evidence.evaluation
+    rivals = {"champion": evaluation.champion, **evaluation.baselines}
     others = {name: metrics for name, metrics in rivals.items() if metrics}
     yield "| " + " | ".join(["metric", "value", f"{spec.evaluation.confidence:.0%} interval", *others]) + " |"
     yield "|" + "---|" * (3 + len(others))
-    for metric in kinds.get(spec.kind).metrics:
-        interval = found.candidate.intervals.get(metric)
-        known = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "—"
-        values = [_shown(metrics, metric) for metrics in (found.candidate, *others.values())]
-        yield "| " + " | ".join([metric, values[0], known, *values[1:]]) + " |"
+    for metric in kinds.kind_named(spec.kind).metrics:
+        interval = evaluation.candidate.intervals.get(metric)
+        interval_text = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "—"
+        values = [_shown(metrics, metric) for metrics in (evaluation.candidate, *others.values())]
+        yield "| " + " | ".join([metric, values[0], interval_text, *values[1:]]) + " |"
 
 
 def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
-    found = evidence.evaluation
+    evaluation = evidence.evaluation
     rows, digest = evidence.snapshot.rows, evidence.validated.digest[:12]
     yield f"The figures hold for texts like those of its {rows:,} rows (validated: {digest}), not for others."
     if spec.data.labels:
         yield "It answers with the labels it knows, whatever it is asked."
     if spec.kind != "token-classification":
         yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read."
-    weak = {label: values["f1"] for label, values in found.candidate.per_label.items() if "f1" in values}
+    weak = {label: values["f1"] for label, values in evaluation.candidate.per_label.items() if "f1" in values}
     if weak:
         worst = min(weak, key=lambda label: weak[label])
-        support = found.candidate.support.get(worst, 0)
+        support = evaluation.candidate.support.get(worst, 0)
         yield f"It is weakest on {_code(worst)}: f1 {weak[worst]:.3f} (n = {support:,})."
-    below = [test.name for test in found.behaviours if test.n and test.passed / test.n < test.min_pass_rate]
+    below = [test.name for test in evaluation.behaviours if test.n and test.passed / test.n < test.min_pass_rate]
     if below:
         yield f"Behavioural tests below the rate they ask for: {listing(map(_code, below))}."
     yield from map(_plain, evidence.package.remarks)

@@ -11,7 +11,7 @@ from perennial.core import progress
 from perennial.core.errors import PackageError, RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.inference import package as sealed
+from perennial.inference.package import DESCRIPTION, PackageInfo, read_package
 from perennial.records.package import Champion
 from perennial.registry import tags, tracking
 
@@ -82,13 +82,14 @@ def fetched_anew(client: "MlflowClient", home: Home, version: "ModelVersion") ->
         yield folder
 
 
-def copy(package: Path, place: Path, expected: str) -> Path:
-    """Copy the files of `package`, and nothing that lies beside them, to `place`. Raises RegistryError if not whole."""
+def copy(package: Path, folder: Path, expected: str) -> Path:
+    """Copy the files of `package`, and nothing that lies beside them, to `folder`. Raises RegistryError if not
+    whole."""
     info = _whole(package, expected, f"The package in {package}")
-    place.mkdir(parents=True)
-    for name in (sealed.DESCRIPTION, *info.files):
-        shutil.copy(package / name, place / name)
-    return place
+    folder.mkdir(parents=True)
+    for name in (DESCRIPTION, *info.files):
+        shutil.copy(package / name, folder / name)
+    return folder
 
 
 def _digest_of(version: "ModelVersion") -> str:
@@ -127,9 +128,9 @@ def _download(client: "MlflowClient", home: Home, version: "ModelVersion", folde
     _whole(folder, expected=version.tags[tags.PACKAGE_DIGEST], what=what)
 
 
-def _whole(folder: Path, expected: str, what: str) -> sealed.PackageInfo:
+def _whole(folder: Path, expected: str, what: str) -> PackageInfo:
     try:
-        info = sealed.read(folder)
+        info = read_package(folder)
     except PackageError as error:
         raise _unusable(what, error.problem) from error
     if info.digest != expected:

@@ -41,7 +41,7 @@ __path__ = _extend_path(__path__, __name__)
 """
 
 
-def save(folder: Path, package: Path, package_digest: str, logged: "LoggedModel") -> None:
+def save_pyfunc(folder: Path, package: Path, package_digest: str, logged: "LoggedModel") -> None:
     """Write the MLflow model of `package` into `folder`, which must not exist; `logged` is where it will go.
 
     The package is loaded and answers the input example, which gives the signature. Raises RegistryError if the package
@@ -78,10 +78,10 @@ def _example(package: Path) -> Any:
     import pandas as pd
 
     from perennial.inference import decoders
-    from perennial.inference.package import read
+    from perennial.inference.package import read_package
 
     # The columns of texts, whatever the kind; lists would need a signature of their own.
-    columns = decoders.get(read(package).kind).columns[-1]
+    columns = decoders.decoder_named(read_package(package).kind).columns[-1]
     return pd.DataFrame({name: list(EXAMPLE) for name in columns})
 
 

@@ -49,7 +49,7 @@ def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Ru
     return client.create_run(experiment, tags={tags.RUN_KEY: run_key}, run_name=f"{name}-{run_key[:8]}")
 
 
-def write(
+def write_run(
     client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence, report: Path
 ) -> None:
     """Log everything about the run but its model; `report`: the folder with its validation report.
@@ -120,30 +120,30 @@ def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
 def _experiment(client: "MlflowClient", home: Home, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return str(client.create_experiment(name, artifact_location=tracking.artifacts(home, name)))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return _experiment(client, home, name)  # another process made it meanwhile
-    _check_experiment(found, home)
-    return str(found.experiment_id)
+    _check_experiment(experiment, home)
+    return str(experiment.experiment_id)
 
 
-def _check_experiment(found: "Experiment", home: Home) -> None:
-    if found.lifecycle_stage != "active":
+def _check_experiment(experiment: "Experiment", home: Home) -> None:
+    if experiment.lifecycle_stage != "active":
         raise RegistryError(
-            f"The MLflow experiment {found.name!r} (id {found.experiment_id}) was deleted; its name is still taken. "
-            + tracking.UNTOUCHED,
-            remedy=f"Bring it back with `mlflow experiments restore --experiment-id {found.experiment_id}`.",
+            f"The MLflow experiment {experiment.name!r} (id {experiment.experiment_id}) was deleted; its name is still "
+            "taken. " + tracking.UNTOUCHED,
+            remedy=f"Bring it back with `mlflow experiments restore --experiment-id {experiment.experiment_id}`.",
         )
     # MLflow notes absolute places. After a move it would write to the old one, perhaps outside of any mounted disk.
-    if tracking.is_built_in(home) and found.artifact_location != tracking.artifacts(home, found.name):
+    if tracking.is_built_in(home) and experiment.artifact_location != tracking.artifacts(home, experiment.name):
         raise RegistryError(
-            f"MLflow keeps the artifacts of {found.name} in {found.artifact_location}, but its database now lies in "
-            f"{home.mlflow}: the folder was moved or mounted elsewhere. {tracking.UNTOUCHED}",
+            f"MLflow keeps the artifacts of {experiment.name} in {experiment.artifact_location}, but its database now "
+            f"lies in {home.mlflow}: the folder was moved or mounted elsewhere. {tracking.UNTOUCHED}",
             remedy="Move it back, or set PERENNIAL_HOME to the path it had; to share a registry between machines or "
             "containers, run an MLflow server and set MLFLOW_TRACKING_URI.",
         )

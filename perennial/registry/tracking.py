@@ -74,7 +74,7 @@ def masked(text: str) -> str:
     return re.sub(r"://[^/\s@]+@", "://***@", text)
 
 
-def plain(address: str) -> str:
+def plain_address(address: str) -> str:
     """`address` without user name, password and what follows a question mark, for what is written down."""
     if address.startswith("sqlite"):
         return address.partition("?")[0]  # a path, which may hold what means something else in an address
@@ -83,7 +83,7 @@ def plain(address: str) -> str:
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
-def check(home: Home) -> None:
+def check_mlflow(home: Home) -> None:
     """Ask MLflow whether it is there, in some seconds at most; its database is made if it is the one in `home`.
 
     Raises RegistryError with the address (passwords masked), what was seen there and what to do.
@@ -93,7 +93,7 @@ def check(home: Home) -> None:
         client.search_registered_models(max_results=1)
 
 
-def load() -> None:
+def load_mlflow() -> None:
     """Import MLflow, which takes seconds, before it is needed. What is wrong with it is told when it is."""
     telemetry.off()
     with _quiet(), suppress(ImportError):
@@ -134,13 +134,13 @@ def _open(address: str, patience: Patience) -> None:
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    place = sqlalchemy.make_url(address)
-    if place.get_backend_name() == "sqlite":
-        _make_database(Path(place.database or ""))
+    url = sqlalchemy.make_url(address)
+    if url.get_backend_name() == "sqlite":
+        _make_database(Path(url.database or ""))
         seconds = {"timeout": patience.seconds}
     else:
-        seconds = {} if place.get_backend_name() == "mssql" else {"connect_timeout": patience.seconds}
-    engine = sqlalchemy.create_engine(place, poolclass=NullPool, connect_args=seconds)
+        seconds = {} if url.get_backend_name() == "mssql" else {"connect_timeout": patience.seconds}
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=seconds)
     sqlalchemy.inspect(engine).get_table_names()
 
 

@@ -60,45 +60,45 @@ def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
 
 def newest(client: "MlflowClient", model: str) -> str:
     """The number of the version registered last. Raises RegistryError when there is none."""
-    found = [int(version.version) for version in client.search_model_versions(f"name = '{model}'")]
-    if not found:
+    numbers = [int(version.version) for version in client.search_model_versions(f"name = '{model}'")]
+    if not numbers:
         raise RegistryError(f"{model} has no versions yet.", remedy=f"Run `perennial run {model}` first.")
-    return str(max(found))
+    return str(max(numbers))
 
 
 def made_by(client: "MlflowClient", run_id: str) -> Candidate:
     """The version that an MLflow run made. Raises RegistryError when it made none."""
-    found = client.search_model_versions(f"run_id = '{run_id}'")
-    if not found:
+    versions_made = client.search_model_versions(f"run_id = '{run_id}'")
+    if not versions_made:
         raise RegistryError(f"No version was made by the MLflow run {run_id}.", remedy="Name a model and a version.")
-    return known(max(found, key=lambda version: int(version.version)))
+    return known(max(versions_made, key=lambda version: int(version.version)))
 
 
-def known(found: "ModelVersion") -> Candidate:
+def known(version: "ModelVersion") -> Candidate:
     """What a version's tags say."""
     return Candidate(
-        registered=registered_version(found),
-        run_key=found.tags.get(tags.RUN_KEY, ""),
-        status=found.tags.get(tags.STATUS),
-        decision=found.tags.get(tags.DECISION),
-        decision_digest=found.tags.get(tags.DECISION_DIGEST),
-        needs_approval=found.tags.get(tags.APPROVAL) == "required",
+        registered=registered_version(version),
+        run_key=version.tags.get(tags.RUN_KEY, ""),
+        status=version.tags.get(tags.STATUS),
+        decision=version.tags.get(tags.DECISION),
+        decision_digest=version.tags.get(tags.DECISION_DIGEST),
+        needs_approval=version.tags.get(tags.APPROVAL) == "required",
     )
 
 
-def evidence_of(client: "MlflowClient", home: Home, known: Candidate) -> StoredEvidence:
+def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> StoredEvidence:
     """What the decision on a version rested on. Raises RegistryError when it is not there or can't be read."""
     from pydantic import ValidationError
 
     with TemporaryDirectory(prefix="perennial-") as scratch:
-        content = artifact(home, known, EVIDENCE, Path(scratch)).read_bytes()
+        content = artifact(home, candidate, EVIDENCE, Path(scratch)).read_bytes()
     try:
         return StoredEvidence.model_validate_json(content)
     except ValidationError as error:
-        raise _no_evidence(known, "this Perennial can't read it") from error
+        raise _no_evidence(candidate, "this Perennial can't read it") from error
 
 
-def artifact(home: Home, known: Candidate, name: str, folder: Path) -> Path:
+def artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:
     """The file or folder `name` of the run that made a version, downloaded into `folder`.
 
     Raises RegistryError when it can't be had.
@@ -106,15 +106,15 @@ def artifact(home: Home, known: Candidate, name: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    uri = f"runs:/{known.registered.run_id}/{name}"
+    uri = f"runs:/{candidate.registered.run_id}/{name}"
     try:
         return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking.uri(home)))
     except (MlflowException, OSError) as error:
-        raise _no_evidence(known, tracking.reason(error)) from error
+        raise _no_evidence(candidate, tracking.reason(error)) from error
 
 
-def _no_evidence(known: Candidate, why: str) -> RegistryError:
-    run = known.registered
+def _no_evidence(candidate: Candidate, why: str) -> RegistryError:
+    run = candidate.registered
     return RegistryError(
         f"The evidence for version {run.version} of {run.model} can't be had from MLflow: {why}. {tracking.UNTOUCHED}",
         remedy="If MLflow was away for a moment, run the same command again; if the evidence is gone, "
@@ -128,18 +128,18 @@ def package(home: Home, model: str, version: str | None = None) -> Champion:
     Raises RegistryError when there is no such version, no champion yet, or the package is not what was registered.
     """
     with tracking.session(home) as client:
-        return packages.fetch(client, home, find(client, home, model, version))
+        return packages.fetch(client, home, find_version(client, home, model, version))
 
 
-def find(client: "MlflowClient", home: Home, model: str, version: str | None = None) -> "ModelVersion":
+def find_version(client: "MlflowClient", home: Home, model: str, version: str | None = None) -> "ModelVersion":
     """`version` of `model` (None: its champion). Raises RegistryError when there is none, DisagreementError when there
     is none though the ledger has one; a champion that the ledger knows as another one is given, and that is noted.
     """
     if version is not None:
         return _version(client, model, version)
-    found = aliases.version_of_champion(client, home, model)
+    champion = aliases.version_of_champion(client, home, model)
     disagreement = agreement.examine(client, home, model)
-    if found is None:
+    if champion is None:
         if disagreement:
             raise disagreement.error()
         served = [one for one in client.search_model_versions(f"name = '{model}'") if _was_promoted(one)]
@@ -156,7 +156,7 @@ def find(client: "MlflowClient", home: Home, model: str, version: str | None = N
         )
     if disagreement:
         progress.note(str(disagreement))
-    return found
+    return champion
 
 
 def _was_promoted(version: "ModelVersion") -> bool:
@@ -195,8 +195,8 @@ def _serves(client: "MlflowClient", version: "ModelVersion") -> bool:
 
 def made_of(client: "MlflowClient", model: str, run_key: str, package_digest: str) -> "list[ModelVersion]":
     """The versions of `model` that hold this package of the pipeline run under `run_key`, the latest first."""
-    found = _by_run_key(client, model, run_key)
-    return [version for version in found if version.tags.get(tags.PACKAGE_DIGEST) == package_digest]
+    versions_of_run = _by_run_key(client, model, run_key)
+    return [version for version in versions_of_run if version.tags.get(tags.PACKAGE_DIGEST) == package_digest]
 
 
 def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
@@ -206,21 +206,21 @@ def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
 
 
 def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[ModelVersion]":
-    found = client.search_model_versions(f"name = '{model}' and tags.`{tags.RUN_KEY}` = '{run_key}'")
+    versions_of_run = client.search_model_versions(f"name = '{model}' and tags.`{tags.RUN_KEY}` = '{run_key}'")
     # What was removed is no outcome to rest on: the run is made again.
-    there = [version for version in found if tags.REMOVED not in version.tags]
+    there = [version for version in versions_of_run if tags.REMOVED not in version.tags]
     return sorted(there, key=lambda version: int(version.version), reverse=True)
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
-    known = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
-    if version in known:
-        return known[version]
-    newest_first = sorted(known, key=int, reverse=True)
+    by_number = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
+    if version in by_number:
+        return by_number[version]
+    newest_first = sorted(by_number, key=int, reverse=True)
     raise RegistryError(
         f"There is no version {version} of {model}; "
-        + (f"there are: {listing(newest_first, 10)}." if known else "it has no versions yet."),
-        remedy="Name one of these with --version." if known else f"Run `perennial run {model}` first.",
+        + (f"there are: {listing(newest_first, 10)}." if by_number else "it has no versions yet."),
+        remedy="Name one of these with --version." if by_number else f"Run `perennial run {model}` first.",
     )
 
 

@@ -50,10 +50,10 @@ def number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        found = float(value)  # type: ignore[arg-type]  # what has no float is caught
+        parsed = float(value)  # type: ignore[arg-type]  # what has no float is caught
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return parsed if math.isfinite(parsed) else None
 
 
 def no_unicode(batch: Batch, row: int, column: str) -> SourceError:

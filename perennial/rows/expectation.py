@@ -58,8 +58,8 @@ def in_words(spec: ExpectationSpec) -> str:
     if spec.type in _FAULTS and "mostly" not in arguments:
         values = {name: listing(value, 10) if isinstance(value, list) else value for name, value in arguments.items()}
         return _FAULTS[spec.type].format_map(_Blank(values))
-    told = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
-    return f"{spec.type}({told}) is not met"
+    arguments_listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+    return f"{spec.type}({arguments_listed}) is not met"
 
 
 class _Blank(dict[str, Any]):

@@ -40,9 +40,9 @@ def normalised(column: pa.Array) -> list[str]:
 
     lowered = pc.ascii_lower(pc.fill_null(column, ""))
     texts: list[str] = lowered.to_pylist()
-    for place in pc.indices_nonzero(pc.invert(pc.match_substring_regex(lowered, PLAIN))).to_pylist():
+    for index in pc.indices_nonzero(pc.invert(pc.match_substring_regex(lowered, PLAIN))).to_pylist():
         # The texts themselves: to lower a letter before its width is made normal could tell two texts apart.
-        texts[place] = normalise(column[place].as_py() or "")
+        texts[index] = normalise(column[index].as_py() or "")
     return texts
 
 
@@ -57,25 +57,25 @@ def split_of(key: str, splits: SplitsSpec) -> str:
 
     Test takes [0, test), validation [test, test + validation), train the rest.
     """
-    place = int(key[:_LEADING], 16) / _WHOLE
-    if place < splits.test:
+    fraction = int(key[:_LEADING], 16) / _WHOLE
+    if fraction < splits.test:
         return "test"
-    return "validation" if place < splits.test + splits.validation else "train"
+    return "validation" if fraction < splits.test + splits.validation else "train"
 
 
 def keys_and_splits(rows: Iterable[Iterable[str | None]], splits: SplitsSpec) -> tuple[list[str], list[str]]:
     """Text key and split of each row, given its texts in the order of the kind's text columns; None counts as ""."""
     keys = [text_key(SEPARATOR.join([normalise(text) if text else "" for text in row])) for row in rows]
-    return keys, places(keys, splits)
+    return keys, splits_of_keys(keys, splits)
 
 
-def of_columns(columns: Sequence[pa.Array], splits: SplitsSpec) -> tuple[list[str], list[str]]:
+def splits_of_columns(columns: Sequence[pa.Array], splits: SplitsSpec) -> tuple[list[str], list[str]]:
     """`keys_and_splits` of rows whose texts are these columns, in the order of the kind's text columns."""
     keys = [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
-    return keys, places(keys, splits)
+    return keys, splits_of_keys(keys, splits)
 
 
-def places(keys: Iterable[str], splits: SplitsSpec) -> list[str]:
+def splits_of_keys(keys: Iterable[str], splits: SplitsSpec) -> list[str]:
     """`split_of` of each key, faster: hex digits sort as the fractions do, so two limits as hex decide."""
     test, validation = _limit(splits.test), _limit(splits.test + splits.validation)
     return ["test" if key < test else "validation" if key < validation else "train" for key in keys]

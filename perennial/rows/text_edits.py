@@ -24,15 +24,15 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 def moved_start(edits: Sequence[Edit], start: int) -> int:
     """Where a span that began at `start` begins after `edits`: what is put in before it does not become part of it."""
     inside = [edit.start for edit in edits if edit.start < start < edit.end]
-    place = inside[0] if inside else start
-    return place + sum(_longer(edit) for edit in edits if edit.end <= place)
+    moved = inside[0] if inside else start
+    return moved + sum(_longer(edit) for edit in edits if edit.end <= moved)
 
 
 def moved_end(edits: Sequence[Edit], end: int) -> int:
     """Where a span that ended before `end` ends after `edits`: what is put in behind it does not become part of it."""
     inside = [edit.end for edit in edits if edit.start < end < edit.end]
-    place = inside[0] if inside else end
-    return place + sum(_longer(edit) for edit in edits if edit.start < place and edit.end <= place)
+    moved = inside[0] if inside else end
+    return moved + sum(_longer(edit) for edit in edits if edit.start < moved and edit.end <= moved)
 
 
 def _longer(edit: Edit) -> int:

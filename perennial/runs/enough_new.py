@@ -78,7 +78,7 @@ def _digest(snapshot: Snapshot, parts: int, retired: int) -> str:
 def _settings(spec: PipelineSpec, snapshot: Snapshot) -> str:
     from perennial.runs import run_key
 
-    return digest.of_values(key=run_key.of(spec, snapshot.model_copy(update={"digest": ""})))
+    return digest.of_values(key=run_key.run_key_of(spec, snapshot.model_copy(update={"digest": ""})))
 
 
 def _changes(snapshot: Snapshot, before: Trained) -> int:

@@ -55,7 +55,7 @@ def here() -> str:
     return socket.gethostname()
 
 
-def note(home: Home, entry: RunEntry) -> None:
+def note_run(home: Home, entry: RunEntry) -> None:
     """Add `entry`. Raises RegistryError when the database can't be written."""
     book = database.open_database(home)
     values = {

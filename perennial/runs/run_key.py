@@ -36,7 +36,7 @@ NOT_LEARNED: Mapping[str, IncEx | bool] = {
 what corrections say is in the key."""
 
 
-def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
+def run_key_of(spec: PipelineSpec, snapshot: Snapshot) -> str:
     """The key under which a run of `spec` on `snapshot` is registered; a run with the same key has nothing to do.
 
     It names no champion, also where training starts from it: else a candidate that was promoted would be a reason to
@@ -45,8 +45,8 @@ def of(spec: PipelineSpec, snapshot: Snapshot) -> str:
     return digest.of_values(
         spec=spec.model_dump(mode="json", exclude=NOT_LEARNED),
         snapshot=snapshot.digest,
-        corrections=corrections.read(spec),
-        base=base_model.find(spec).revision,
+        corrections=corrections.read_corrections(spec),
+        base=base_model.find_base_model(spec).revision,
         recipes=[
             step.RECIPE for step in (finetuning, student_training, onnx_package, linear_cascade, package_evaluation)
         ],

@@ -30,7 +30,7 @@ class StoredWeights(Record):
     """sha256 of model.safetensors."""
 
 
-def find(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingPoint | None:
+def find_starting_point(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingPoint | None:
     """The model that `spec.training.start_from` means, its weights whole in the store; None: the base model.
 
     Of a champion that was distilled that is its teacher, which has all the layers.
@@ -43,14 +43,14 @@ def find(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingP
     if champion is None:
         return _from_base("there is no champion yet")
     with tracking.session(home) as client:
-        known = versions.candidate(client, spec.name, champion.version)
-        found = _of_version(client, home, known, spec)
-    if found.start.problem:
-        progress.note(f"Training starts from the base model, not from the champion: {found.start.problem}.")
-    return found
+        candidate = versions.candidate(client, spec.name, champion.version)
+        start = _of_version(client, home, candidate, spec)
+    if start.start.problem:
+        progress.note(f"Training starts from the base model, not from the champion: {start.start.problem}.")
+    return start
 
 
-def again(home: Home, spec: PipelineSpec, start: Start | None, scratch: Home) -> StartingPoint | None:
+def restore_starting_point(home: Home, spec: PipelineSpec, start: Start | None, scratch: Home) -> StartingPoint | None:
     """What an earlier training of `spec` started from, with its weights copied to the store of `scratch`.
 
     Raises RegistryError when they can't be had any more.
@@ -58,36 +58,36 @@ def again(home: Home, spec: PipelineSpec, start: Start | None, scratch: Home) ->
     if start is None or start.version is None:
         return StartingPoint(start=start) if start else None
     with tracking.session(home) as client:
-        found = _of_version(client, home, versions.candidate(client, spec.name, start.version), spec)
-    if found.start.path is None or found.start.digest != start.digest:
-        why = found.start.problem or "its weights there are others"
+        start_again = _of_version(client, home, versions.candidate(client, spec.name, start.version), spec)
+    if start_again.start.path is None or start_again.start.digest != start.digest:
+        why = start_again.start.problem or "its weights there are others"
         raise RegistryError(
             f"Training started from the weights of version {start.version} of {spec.name}, which can't be had any "
             f"more: {why}.",
             remedy="Bring them back from a backup, or run this on the machine that made it.",
         )
-    target = scratch.store.root / found.start.path
+    target = scratch.store.root / start_again.start.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(home.store.root / found.start.path, target)
-    return found
+    shutil.copyfile(home.store.root / start_again.start.path, target)
+    return start_again
 
 
-def _of_version(client: "MlflowClient", home: Home, known: Candidate, spec: PipelineSpec) -> StartingPoint:
-    kept = {each.path for each in client.list_artifacts(known.registered.run_id)}
+def _of_version(client: "MlflowClient", home: Home, candidate: Candidate, spec: PipelineSpec) -> StartingPoint:
+    kept = {each.path for each in client.list_artifacts(candidate.registered.run_id)}
     if versions.EVIDENCE not in kept:
-        return _from_base(f"the evidence of version {known.registered.version} is not in MLflow any more")
-    stored = versions.evidence_of(client, home, known)
+        return _from_base(f"the evidence of version {candidate.registered.version} is not in MLflow any more")
+    stored = versions.evidence_of(client, home, candidate)
     if problem := _unfit(spec, stored):
-        return _from_base(f"version {known.registered.version} {problem}")
+        return _from_base(f"version {candidate.registered.version} {problem}")
     trained = stored.evidence.trained.fine_tuned
-    place = _in_store(home, trained) or (_downloaded(home, known, trained) if run_log.WEIGHTS in kept else None)
-    if place is None:
+    weights = _in_store(home, trained) or (_downloaded(home, candidate, trained) if run_log.WEIGHTS in kept else None)
+    if weights is None:
         return _from_base(
-            f"the weights of version {known.registered.version} are neither in this store nor in MLflow; it was "
+            f"the weights of version {candidate.registered.version} are neither in this store nor in MLflow; it was "
             "trained on another machine, or before training.start_from was champion"
         )
     return StartingPoint(
-        start=Start(version=known.registered.version, digest=trained.digest, path=place),
+        start=Start(version=candidate.registered.version, digest=trained.digest, path=weights),
         labels=stored.spec.data.labels,
         parts=tuple(part.source.sha256 for part in stored.evidence.validated.parts),
         decoding=trained.decoding,
@@ -102,7 +102,7 @@ def _unfit(spec: PipelineSpec, stored: StoredEvidence) -> str | None:
     """Why another training can't go on from this one."""
     from perennial.training import model
 
-    trained, base = stored.evidence.trained, base_model.find(spec)
+    trained, base = stored.evidence.trained, base_model.find_base_model(spec)
     if stored.spec.kind != spec.kind:
         return f"is of kind {stored.spec.kind}"
     if trained.base_revision != base.revision:
@@ -119,12 +119,12 @@ def _in_store(home: Home, trained: TrainedModel) -> str | None:
     return f"{trained.path}/{versions.WEIGHTS}" if kept and kept.digest == trained.digest else None
 
 
-def _downloaded(home: Home, known: Candidate, trained: TrainedModel) -> str | None:
+def _downloaded(home: Home, candidate: Candidate, trained: TrainedModel) -> str | None:
     """Where the weights from MLflow lie in the store; None: what is there is not what was trained."""
     if home.store.get(STEP, trained.digest, StoredWeights) is None:
         with TemporaryDirectory(prefix="perennial-") as scratch:
-            progress.note(f"Downloading the weights of version {known.registered.version}.")
-            file = versions.artifact(home, known, f"{run_log.WEIGHTS}/{versions.WEIGHTS}", Path(scratch))
+            progress.note(f"Downloading the weights of version {candidate.registered.version}.")
+            file = versions.artifact(home, candidate, f"{run_log.WEIGHTS}/{versions.WEIGHTS}", Path(scratch))
             if digest.of_file(file) != trained.digest:
                 return None
             home.store.get_or_make(STEP, trained.digest, StoredWeights, lambda folder: _stored(file, folder, trained))

@@ -25,11 +25,14 @@ class Reason:
 
 def reason(home: Home, address: str) -> Reason:
     """Why the server at `address` plans no runs."""
-    bad = next((found for found in incompatible_packages.found() if found.pair is incompatible_packages.NO_RUNS), None)
+    bad = next(
+        (found for found in incompatible_packages.installed_pairs() if found.pair is incompatible_packages.NO_RUNS),
+        None,
+    )
     return _elsewhere(address, bad) if address != prefect_api.running(home) else _here(home, bad)
 
 
-def _here(home: Home, bad: incompatible_packages.Found | None) -> Reason:
+def _here(home: Home, bad: incompatible_packages.InstalledPair | None) -> Reason:
     log = home.prefect / prefect_api.LOG
     error = prefect_api.last_error(home)
     seen = f"Its last error: {error}." if error else f"It wrote no error to {log}."
@@ -38,7 +41,7 @@ def _here(home: Home, bad: incompatible_packages.Found | None) -> Reason:
     return Reason(seen, f"Start `perennial schedule` again; if that does not help, see {log}, and run `make setup`.")
 
 
-def _elsewhere(address: str, bad: incompatible_packages.Found | None) -> Reason:
+def _elsewhere(address: str, bad: incompatible_packages.InstalledPair | None) -> Reason:
     seen = f"That server is {tracking.masked(address)}" + (f"; here is {bad.seen}." if bad else ".")
     remedy = (
         "Look where it runs: what its log says of schedule_deployments, whether its services are on "

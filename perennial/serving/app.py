@@ -15,11 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perennial.serving import metrics as measured
-from perennial.serving import problems, reading
+from perennial.serving import metrics, problems, reading
 from perennial.serving.batcher import Batcher
-from perennial.serving.current import Served, Stage
-from perennial.serving.metrics import Figures
+from perennial.serving.current import CurrentVersion, LoadedVersion
+from perennial.serving.metrics import ServingMetrics
 from perennial.serving.problems import RequestProblem
 from perennial.settings.serving import ServingSpec
 
@@ -30,13 +29,17 @@ GONE = 499
 PLACES = "POST /predict, GET /, /healthz, /readyz and /metrics"
 
 
-def make(stage: Stage, figures: Figures, settings: ServingSpec, names: Mapping[str, str]) -> Starlette:
+def make_app(
+    stage: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
+) -> Starlette:
     """The application that answers with what is on `stage`; `names`: the pipeline's names for canonical columns."""
     return _Interface(stage, figures, settings, names).app
 
 
 class _Interface:
-    def __init__(self, stage: Stage, figures: Figures, settings: ServingSpec, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, stage: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
+    ) -> None:
         self._stage, self._figures, self._settings, self._names = stage, figures, settings, names
         self._batcher: Batcher
         self._answering: asyncio.Task[None]
@@ -80,7 +83,7 @@ class _Interface:
     async def _answer(self, request: Request) -> dict[str, Any]:
         body = await self._body(request)
         served = self._served()
-        inputs = reading.read(body, served.predictor.decoder, self._names, self._settings)
+        inputs = reading.read_request(body, served.predictor.decoder, self._names, self._settings)
         answers = await self._batcher.answer(served, inputs)
         return {"model": served.model, "version": served.version, "predictions": answers}
 
@@ -100,7 +103,7 @@ class _Interface:
             "Ask in several requests, or raise serving.max_body_bytes.",
         )
 
-    def _served(self) -> Served:
+    def _served(self) -> LoadedVersion:
         if self._stage.served is None:
             raise problems.nothing_serves()
         return self._stage.served
@@ -136,7 +139,7 @@ class _Interface:
         return _json({"status": "ready", "version": served.version, "problem": self._stage.problem})
 
     async def _metrics(self, _: Request) -> Response:
-        return Response(self._figures.text(), media_type=measured.CONTENT_TYPE)
+        return Response(self._figures.text(), media_type=metrics.CONTENT_TYPE)
 
 
 def _json(content: Mapping[str, Any]) -> Response:

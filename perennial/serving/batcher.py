@@ -18,8 +18,8 @@ from typing import Any
 from perennial.core.errors import PackageError
 from perennial.inference.decoders import Input
 from perennial.serving import problems
-from perennial.serving.current import Served
-from perennial.serving.metrics import Figures
+from perennial.serving.current import LoadedVersion
+from perennial.serving.metrics import ServingMetrics
 from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ Answers = list[dict[str, Any]]
 class _Job:
     """A request on its way."""
 
-    served: Served
+    served: LoadedVersion
     inputs: Sequence[Input]
     done: asyncio.Future[Answers]
     answers: Answers = field(default_factory=list)
@@ -47,14 +47,14 @@ class _Job:
 class Batcher:
     """Rows that wait for the model, and the thread that answers them. To be used in one event loop."""
 
-    def __init__(self, settings: ServingSpec, figures: Figures) -> None:
+    def __init__(self, settings: ServingSpec, figures: ServingMetrics) -> None:
         self._settings, self._figures = settings, figures
         self._waiting: list[_Job] = []
         self._rows = 0
         self._some = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
-    async def answer(self, served: Served, inputs: Sequence[Input]) -> Answers:
+    async def answer(self, served: LoadedVersion, inputs: Sequence[Input]) -> Answers:
         """The answers of `served` to `inputs`, in order, in JSON's types.
 
         Raises RequestProblem when too many rows wait already, or the model fails on these.
@@ -104,9 +104,9 @@ class Batcher:
         share = room // len(jobs)
         rows = [min(job.left, share) for job in jobs]
         room -= sum(rows)
-        for place, job in enumerate(jobs):
-            more = min(job.left - rows[place], room)
-            rows[place] += more
+        for index, job in enumerate(jobs):
+            more = min(job.left - rows[index], room)
+            rows[index] += more
             room -= more
         return list(zip(jobs, rows, strict=True))
 
@@ -139,7 +139,7 @@ class Batcher:
         if not job.done.done():
             job.done.set_exception(problems.failed(len(job.inputs)))
 
-    async def _ask(self, served: Served, inputs: list[Input] | Sequence[Input]) -> Answers:
+    async def _ask(self, served: LoadedVersion, inputs: list[Input] | Sequence[Input]) -> Answers:
         self._figures.batch_rows.observe(len(inputs))
         return await asyncio.get_running_loop().run_in_executor(self._thread, served.predictor.predict, inputs)
 

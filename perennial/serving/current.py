@@ -11,7 +11,7 @@ ledger has another champion."""
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedVersion:
     """A version, loaded."""
 
     model: str
@@ -24,12 +24,12 @@ class Served:
         return self.predictor.package.digest
 
 
-class Stage:
+class CurrentVersion:
     """The version that serves. Putting another there is one assignment: a request has either the one or the other, and
     keeps it to its end.
     """
 
     def __init__(self) -> None:
-        self.served: Served | None = None
+        self.served: LoadedVersion | None = None
         self.problem: Problem | None = None
         """Why it is none, or not the champion of now; None: nothing is known to be wrong."""

@@ -15,12 +15,12 @@ from perennial.core.errors import PerennialError
 from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.inference.probes import TEXTS
-from perennial.promotion import serving_champion as registry
+from perennial.promotion import serving_champion
 from perennial.promotion.serving_champion import Standing
 from perennial.records.package import Champion
 from perennial.serving import last_served
-from perennial.serving.current import Problem, Served, Stage
-from perennial.serving.metrics import Figures
+from perennial.serving.current import CurrentVersion, LoadedVersion, Problem
+from perennial.serving.metrics import ServingMetrics
 from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
@@ -42,10 +42,16 @@ class _Refusal:
 
 
 class Follower:
-    """Puts the champion of `model`, or always `version`, on the stage."""
+    """Puts the champion of `model`, or always `version`, as the version that serves."""
 
     def __init__(
-        self, home: Home, model: str, version: str | None, settings: ServingSpec, stage: Stage, figures: Figures
+        self,
+        home: Home,
+        model: str,
+        version: str | None,
+        settings: ServingSpec,
+        stage: CurrentVersion,
+        figures: ServingMetrics,
     ) -> None:
         self._home, self._model, self._version, self._settings = home, model, version, settings
         self._stage, self._figures = stage, figures
@@ -92,14 +98,14 @@ class Follower:
 
     def _champion(self) -> Standing | None:
         try:
-            found = registry.champion(self._home, self._model)
+            standing = serving_champion.champion(self._home, self._model)
         except PerennialError as error:
             if self._stage.served or not self._resume(str(error)):
                 self._tell("registry", str(error))
             return None
-        if found is None:
-            self._tell("missing", registry.why_none(self._home, self._model))
-        return found
+        if standing is None:
+            self._tell("missing", serving_champion.why_none(self._home, self._model))
+        return standing
 
     def _serves(self, wanted: Standing) -> bool:
         now = self._stage.served
@@ -125,22 +131,22 @@ class Follower:
             self._tell("package", str(error))
 
     def _bring(self, version: str | None) -> None:
-        whole = registry.bring(self._home, self._model, version)
+        whole = serving_champion.bring(self._home, self._model, version)
         self._serve(whole)
-        last_served.note(self._home, self._model, whole)
+        last_served.note_served(self._home, self._model, whole)
         self._tell(None, "")
 
     def _down(self) -> str | None:
         """Why the registry can't be asked; None: it can."""
         try:
-            registry.champion(self._home, self._model)
+            serving_champion.champion(self._home, self._model)
         except PerennialError as error:
             return str(error)
         return None
 
     def _resume(self, down: str) -> bool:
         """Let the version that served last serve again, for the registry is `down`; whether that can be had."""
-        whole = last_served.of(self._home, self._model)
+        whole = last_served.last_served_of(self._home, self._model)
         if whole is None or self._version not in (None, whole.version):
             return False
         try:
@@ -157,7 +163,7 @@ class Follower:
         # The first runs are slow; no client should be the one to find that out.
         columns = predictor.decoder.columns[-1]
         predictor.predict_columns({name: list(TEXTS) for name in columns})
-        before, self._stage.served = self._stage.served, Served(self._model, whole.version, predictor)
+        before, self._stage.served = self._stage.served, LoadedVersion(self._model, whole.version, predictor)
         self._figures.serves(whole.version)
         after = f"; before it was version {before.version}" if before else ""
         LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)

@@ -20,7 +20,7 @@ class _Last(Record):
     served: Champion
 
 
-def note(home: Home, model: str, served: Champion) -> None:
+def note_served(home: Home, model: str, served: Champion) -> None:
     """`served` is the version of `model` that a server serves now. Where that can't be written, the log says so."""
     try:
         write_atomically(_file(home, model), _Last(registry=_registry(home), served=served).model_dump_json())
@@ -32,13 +32,13 @@ def note(home: Home, model: str, served: Champion) -> None:
         )
 
 
-def of(home: Home, model: str) -> Champion | None:
+def last_served_of(home: Home, model: str) -> Champion | None:
     """The version of `model` of this registry that served last; None: there is none, or what was noted is damaged."""
     try:
-        found = _Last.model_validate_json(_file(home, model).read_bytes())
+        last = _Last.model_validate_json(_file(home, model).read_bytes())
     except (OSError, ValidationError):
         return None
-    return found.served if found.registry == _registry(home) else None
+    return last.served if last.registry == _registry(home) else None
 
 
 def _registry(home: Home) -> str:

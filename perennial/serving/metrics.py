@@ -20,7 +20,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
-class Figures:
+class ServingMetrics:
     """The counters of one server, in a registry of their own."""
 
     def __init__(self, model: str) -> None:

@@ -19,7 +19,7 @@ TOKENS = "tokens"
 FORMS = ("texts", "rows")
 
 
-def read(body: bytes, decoder: Decoder, names: Mapping[str, str], settings: ServingSpec) -> list[Input]:
+def read_request(body: bytes, decoder: Decoder, names: Mapping[str, str], settings: ServingSpec) -> list[Input]:
     """What the model reads of {"texts": […]} or {"rows": [{…}, …]}, in that order.
 
     `names`: the pipeline's own names for canonical columns, which rows may use. Raises RequestProblem, that holds
@@ -55,33 +55,33 @@ def _items(body: bytes) -> tuple[str, list[Any]]:
 def _columns_of_texts(items: Sequence[Any], decoder: Decoder) -> dict[str, list[Any]]:
     roles = decoder.columns[-1]
     if len(roles) == 1:
-        return {roles[0]: [_text(item, f"texts[{place}]") for place, item in enumerate(items)]}
-    for place, item in enumerate(items):
+        return {roles[0]: [_text(item, f"texts[{index}]") for index, item in enumerate(items)]}
+    for index, item in enumerate(items):
         if not isinstance(item, list) or len(item) != len(roles):
             raise problems.bad(
-                f"texts[{place}] must be a list of {len(roles)} texts ({', '.join(roles)}), which this model reads "
+                f"texts[{index}] must be a list of {len(roles)} texts ({', '.join(roles)}), which this model reads "
                 f"together; it is {_seen(item)}."
             )
     return {
-        role: [_text(item[part], f"texts[{place}][{part}]") for place, item in enumerate(items)]
+        role: [_text(item[part], f"texts[{index}][{part}]") for index, item in enumerate(items)]
         for part, role in enumerate(roles)
     }
 
 
 def _columns_of_rows(items: Sequence[Any], decoder: Decoder, names: Mapping[str, str]) -> dict[str, list[Any]]:
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise problems.bad(f"rows[{place}] must be an object; it is {_seen(item)}.")
+            raise problems.bad(f"rows[{index}] must be an object; it is {_seen(item)}.")
     named = _names(items[0], decoder, names)
-    return {role: [_cell(item, place, role, name) for place, item in enumerate(items)] for role, name in named.items()}
+    return {role: [_cell(item, index, role, name) for index, item in enumerate(items)] for role, name in named.items()}
 
 
 def _names(row: Mapping[str, Any], decoder: Decoder, names: Mapping[str, str]) -> dict[str, str]:
     """The row's key for each canonical column of the first alternative that it has."""
     for roles in decoder.columns:
-        found = {role: next((name for name in (names.get(role), role) if name in row), None) for role in roles}
-        if all(found.values()):
-            return {role: str(name) for role, name in found.items()}
+        name_by_role = {role: next((name for name in (names.get(role), role) if name in row), None) for role in roles}
+        if all(name_by_role.values()):
+            return {role: str(name) for role, name in name_by_role.items()}
     wanted = " or ".join(listing(repr(names.get(role, role)) for role in roles) for roles in decoder.columns)
     raise problems.bad(f"rows[0] lacks what this model reads: {wanted}.", "Name the keys so.")
 
@@ -114,11 +114,11 @@ def _check_unicode(text: str, where: str) -> None:
 
 
 def _check_lengths(columns: Mapping[str, Sequence[Any]], most: int) -> None:
-    for place, cells in enumerate(zip(*columns.values(), strict=True)):
+    for index, cells in enumerate(zip(*columns.values(), strict=True)):
         length = sum(len(cell) if isinstance(cell, str) else sum(len(token) + 1 for token in cell) for cell in cells)
         if length > most:
             raise problems.too_large(
-                f"Row {place} has {length:,} characters; {most:,} are allowed.",
+                f"Row {index} has {length:,} characters; {most:,} are allowed.",
                 "Ask about a part of it, or raise serving.max_characters.",
             )
 

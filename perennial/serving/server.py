@@ -11,16 +11,16 @@ import uvicorn
 from perennial.core.errors import ServingError
 from perennial.core.home import Home
 from perennial.serving import app
-from perennial.serving.current import Stage
+from perennial.serving.current import CurrentVersion
 from perennial.serving.following import Follower
-from perennial.serving.metrics import Figures
+from perennial.serving.metrics import ServingMetrics
 from perennial.settings.serving import ServingSpec
 
 LOG = logging.getLogger(__name__)
 BACKLOG = 2048
 
 
-def run(
+def run_server(
     home: Home,
     model: str,
     version: str | None,
@@ -36,14 +36,14 @@ def run(
     `port` 0: any free one; `wait`: start before there is anything to serve. `names`: the pipeline's names for canonical
     columns. Raises PerennialError when the address can't be had, or, unless `wait`, the version can't serve.
     """
-    stage, figures = Stage(), Figures(model)
+    stage, figures = CurrentVersion(), ServingMetrics(model)
     follower = Follower(home, model, version, settings, stage, figures)
     with _bound(host, port) as listening:
         if not wait:
             with _told_to_end(_leave):
                 follower.load()
         config = uvicorn.Config(
-            app.make(stage, figures, settings, names),
+            app.make_app(stage, figures, settings, names),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -154,10 +154,11 @@ class CounterfactualsSpec(Settings):
 
     @model_validator(mode="after")
     def _known_groups(self) -> Self:
-        known = {*BUILT_IN_GROUPS, *self.terms}
-        unknown = [group for group in self.groups if group not in known]
+        known_groups = {*BUILT_IN_GROUPS, *self.terms}
+        unknown = [group for group in self.groups if group not in known_groups]
         if unknown:
             raise ValueError(
-                f"there is no group {unknown[0]!r}; give its lists in terms, or choose of: {', '.join(sorted(known))}"
+                f"there is no group {unknown[0]!r}; give its lists in terms, or choose of: "
+                f"{', '.join(sorted(known_groups))}"
             )
         return self

@@ -41,8 +41,8 @@ class GateSpec(Settings):
     def _one_condition(self) -> Self:
         given = [name for name in ("min", "max", "versus") if getattr(self, name) is not None]
         if len(given) != 1 and (given or self.per != "behaviour"):
-            seen = " and ".join(given) if given else "none of them"
-            raise ValueError(f"a gate needs exactly one of min, max and versus; this one has {seen}")
+            conditions = " and ".join(given) if given else "none of them"
+            raise ValueError(f"a gate needs exactly one of min, max and versus; this one has {conditions}")
         if self.margin and self.versus is None:
             raise ValueError("margin goes with versus; a floor or ceiling has none")
         if self.ratio is not None and (self.versus != "champion" or self.margin):

@@ -4,7 +4,7 @@ import zoneinfo
 
 from pydantic import Field, field_validator
 
-from perennial.core import cron_expression as crons
+from perennial.core import cron_expression
 from perennial.settings.base import Settings
 
 
@@ -34,7 +34,7 @@ class ScheduleSpec(Settings):
     @field_validator("cron")
     @classmethod
     def _known_cron(cls, cron: str) -> str:
-        crons.check(cron)
+        cron_expression.check(cron)
         return cron
 
     @field_validator("timezone")

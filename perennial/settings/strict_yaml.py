@@ -46,9 +46,9 @@ def parse(path: Path, expected: str = "name: …, kind: …, and so on") -> tupl
     except RecursionError as error:
         raise SpecError(f"{path} is nested too deeply to be read.", remedy="Look for unclosed brackets.") from error
     if not isinstance(raw, dict):
-        seen = "no settings" if raw is None else f"a {type(raw).__name__}"
+        held = "no settings" if raw is None else f"a {type(raw).__name__}"
         raise SpecError(
-            f"{path} holds {seen}, expected {expected}.",
+            f"{path} holds {held}, expected {expected}.",
             remedy="`perennial init NAME --data FILE` writes a pipeline.yaml to start from.",
         )
     _refuse_repeated_keys(path, root)
@@ -66,29 +66,29 @@ def load(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
-def line(node: yaml.Node | None, place: Place) -> int:
-    """The line, from 1, of the setting at `place`, or of the innermost group there is on the way."""
+def line(node: yaml.Node | None, setting: Place) -> int:
+    """The line, from 1, of the setting at `setting`, or of the innermost group there is on the way."""
     here = node.start_mark.line + 1 if node is not None else 1
-    if not place:
+    if not setting:
         return here
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if key.value == str(place[0]):
+            if key.value == str(setting[0]):
                 at_key: int = key.start_mark.line + 1
-                return max(at_key, line(value, place[1:])) if place[1:] else at_key
-    if isinstance(node, yaml.SequenceNode) and isinstance(place[0], int) and place[0] < len(node.value):
-        return line(node.value[place[0]], place[1:])
+                return max(at_key, line(value, setting[1:])) if setting[1:] else at_key
+    if isinstance(node, yaml.SequenceNode) and isinstance(setting[0], int) and setting[0] < len(node.value):
+        return line(node.value[setting[0]], setting[1:])
     return here
 
 
 def _refuse_repeated_keys(path: Path, root: yaml.Node | None) -> None:
     # PyYAML would silently keep the last one, and with it drop settings that somebody wrote down.
-    waiting, seen = [root], set()
+    waiting, visited = [root], set()
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
+        if id(node) in visited:
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
         elif isinstance(node, yaml.MappingNode):

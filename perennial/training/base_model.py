@@ -48,8 +48,8 @@ class BaseModel:
     def layers(self) -> int | None:
         """Layers of its encoder; None: its configuration does not say."""
         config = self._config()
-        found = (config.get(name) for name in ("num_hidden_layers", "n_layers", "num_layers"))
-        return next((layers for layers in found if isinstance(layers, int)), None)
+        counts = (config.get(name) for name in ("num_hidden_layers", "n_layers", "num_layers"))
+        return next((layers for layers in counts if isinstance(layers, int)), None)
 
     def _config(self) -> dict[str, Any]:
         path = self.folder / "config.json"
@@ -90,7 +90,7 @@ PACKAGED = {
 }
 
 
-def find(spec: PipelineSpec) -> BaseModel:
+def find_base_model(spec: PipelineSpec) -> BaseModel:
     """The base model of `spec`, fetched from the hub only if it is nowhere on this machine.
 
     Raises BaseModelError if it can't be found, holds no safetensors weights, or is not what it claims to be.

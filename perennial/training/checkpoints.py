@@ -69,9 +69,9 @@ class Checkpoints:
 
     def made_once(self, name: str, write: Callable[[Path], None]) -> Path:
         """A folder beside the checkpoints, which `write` fills unless an earlier run has left it whole."""
-        if (place := self._newest(name)) is None:
+        if (folder := self._newest(name)) is None:
             self._add(name, 1, write)
-        return place or self.folder / f"{name}-1"
+        return folder or self.folder / f"{name}-1"
 
     def remove(self) -> None:
         """Forget the run: its result is stored."""
@@ -82,23 +82,23 @@ class Checkpoints:
 
     def _add(self, name: str, number: int, write: Callable[[Path], None]) -> None:
         # Under a name of its own, and only then the ones before go: a kill at any moment leaves one that is whole.
-        place = self.folder / f"{name}-{number}"
+        target = self.folder / f"{name}-{number}"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
         try:
             write(temporary)
             sync(temporary)
-            if not place.exists():
-                temporary.rename(place)
+            if not target.exists():
+                temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         for other in self.folder.glob(f"{name}-*"):
-            if other != place:
+            if other != target:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-def _number(place: Path) -> int:
-    return int(place.name.rpartition("-")[2])
+def _number(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
 
 
 def damage(folder: Path) -> str | None:

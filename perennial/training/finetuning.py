@@ -16,14 +16,14 @@ from perennial.settings.pipeline import PipelineSpec
 from perennial.training import base_model, precision, train_run, validation_rows
 from perennial.training.base_model import BaseModel
 from perennial.training.callbacks import AfterEpoch
-from perennial.training.train_run import Course, Passed
+from perennial.training.train_run import TrainOutcome, TrainRun
 from perennial.training.validation_rows import Judged
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from perennial.training.row_selection import Choice
+    from perennial.training.row_selection import SelectedRows
 
 STEP = "finetune"
 # Part of the key: raise it when the code of this step trains another model from the same rows and settings.
@@ -45,15 +45,15 @@ def finetune(
     of a training that is not in the store yet, and may end it. Raises TrainingError if training diverges, or ends in a
     model that answers the same to everything; Stopped when `heard` does.
     """
-    base = base_model.find(spec)
-    computed_in = precision.choose(spec.training.precision)
+    base = base_model.find_base_model(spec)
+    computed_in = precision.choose_precision(spec.training.precision)
     key = training_key(spec, data, validated, base, computed_in, start)
 
     def make(folder: Path) -> TrainedModel:
         from perennial.training import row_selection
 
-        judged = validation_rows.read(spec, data, validated, home)
-        lesson = Lesson(start, row_selection.choose(spec, data, validated, start, home.store.root))
+        judged = validation_rows.read_validation_rows(spec, data, validated, home)
+        lesson = Lesson(start, row_selection.select_rows(spec, data, validated, start, home.store.root))
         return _train(spec, data, judged, lesson, base, computed_in, home, key, folder, heard)
 
     return home.store.get_or_make(STEP, key, TrainedModel, make)
@@ -88,7 +88,7 @@ class Lesson:
     """What training goes on from, and the rows that it learns from."""
 
     start: StartingPoint | None
-    choice: Choice
+    choice: SelectedRows
 
     @property
     def goes_on(self) -> bool:
@@ -118,7 +118,7 @@ def _train(
     from perennial.training.encoding.dataset import EncodedRows
 
     rows = EncodedRows(data, home.store.root, lesson.choice.segments)
-    asked = Course(
+    asked = TrainRun(
         spec=spec,
         rows=rows,
         statistics=lesson.in_its_units(judged.kind.statistics(rows.targets, spec.data.labels, spec.training)),
@@ -128,7 +128,7 @@ def _train(
         kept=Checkpoints(home.checkpoints(key)),
         heard=heard,
     )
-    passed = train_run.run(asked, lambda: _network(spec, judged, lesson, base, home), folder)
+    passed = train_run.train(asked, lambda: _network(spec, judged, lesson, base, home), folder)
     trained = _record(asked, passed, lesson, base, home, key, folder)
     asked.kept.remove()
     return trained
@@ -140,14 +140,14 @@ def _network(
     """The network with the weights it starts from, and the names of those that are known."""
     from perennial.training import model, warm_start
 
-    network = model.build(spec, base, judged.kind.outputs(spec.data.labels))
+    network = model.build_model(spec, base, judged.kind.outputs(spec.data.labels))
     if lesson.start is not None and lesson.goes_on:
-        return network, warm_start.load(network, lesson.start, judged.kind, spec.data.labels, home.store.root)
+        return network, warm_start.load_start(network, lesson.start, judged.kind, spec.data.labels, home.store.root)
     return network, warm_start.encoder_names(network)
 
 
 def _record(
-    asked: Course, passed: Passed, lesson: Lesson, base: BaseModel, home: Home, key: str, folder: Path
+    asked: TrainRun, passed: TrainOutcome, lesson: Lesson, base: BaseModel, home: Home, key: str, folder: Path
 ) -> TrainedModel:
     from perennial.training import model
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import torch
 
 
-class Hold:
+class L2SP:
     """L2-SP (Li, Grandvalet and Davoine 2018): a penalty of strength / 2 · ‖weights − starting weights‖².
 
     It takes the place of weight decay, which pulls to zero, on the weights that it holds.

@@ -42,7 +42,7 @@ def tried(work: Callable[[], T]) -> T | None:
     return None
 
 
-def pieces(batch: Inputs, number: int) -> Iterator[tuple[float, dict[str, torch.Tensor]]]:
+def cut_batch(batch: Inputs, number: int) -> Iterator[tuple[float, dict[str, torch.Tensor]]]:
     """`batch` in `number` pieces of like size, or one for each row if it has fewer, with their shares of its loss.
 
     A batch's loss is a mean over what is learned, so the sum of the pieces' losses times their shares is the batch's;
@@ -74,7 +74,7 @@ def _cut(batch: Inputs, places: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: each[places, :longest] if name in wide else each[places] for name, each in batch.items()}
 
 
-class Pieces:
+class BatchPieces:
     """Into how many pieces each batch is cut, and what the optimizer's step has seen of its batches so far.
 
     When memory runs out in a step, its gradient is thrown away and the step begins anew, with the same random numbers,

@@ -77,14 +77,14 @@ class OwnHead(nn.Module):
 
 def pooling(spec: PipelineSpec, base: BaseModel) -> str:
     """`model.pooling`; auto: mean for a sentence-embedding base, cls otherwise; token where each token is answered."""
-    if decoders.get(spec.kind).per_token:
+    if decoders.decoder_named(spec.kind).per_token:
         return "token"
     if spec.model.pooling != "auto":
         return spec.model.pooling
     return "mean" if base.embeds_sentences else "cls"
 
 
-def build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
+def build_model(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     """The pretrained encoder with a fresh head, in fp32, dropout as the spec says.
 
     Raises BaseModelError if transformers can't make a model of the base's files.
@@ -151,7 +151,7 @@ def _inner(model: nn.Module) -> Any:
 
 
 def width_of(base: BaseModel) -> int:
-    """The hidden width of a model that is made of `base`. Raises BaseModelError as `build` does."""
+    """The hidden width of a model that is made of `base`. Raises BaseModelError as `build_model` does."""
     telemetry.off()
     from transformers import AutoConfig
 
@@ -159,7 +159,7 @@ def width_of(base: BaseModel) -> int:
         return int(AutoConfig.from_pretrained(base.folder, local_files_only=True).hidden_size)
 
 
-def save(model: nn.Module, folder: Path) -> None:
+def save_model(model: nn.Module, folder: Path) -> None:
     """Write `model.safetensors`, the encoder's `config.json` and `head.json` to `folder`."""
     from safetensors.torch import save_file
 
@@ -172,8 +172,9 @@ def save(model: nn.Module, folder: Path) -> None:
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
 
 
-def load(folder: Path, attention: str | None = None) -> nn.Module:
-    """The model that `save` wrote, in evaluation mode and fp32. `attention`: an implementation's name, or default."""
+def load_model(folder: Path, attention: str | None = None) -> nn.Module:
+    """The model that `save_model` wrote, in evaluation mode and fp32. `attention`: an implementation's name, or
+    default."""
     from safetensors.torch import load_file
 
     model = empty(folder, saved_config(folder), attention)
@@ -182,7 +183,7 @@ def load(folder: Path, attention: str | None = None) -> nn.Module:
 
 
 def saved_config(folder: Path) -> Any:
-    """The configuration of the encoder that `save` wrote."""
+    """The configuration of the encoder that `save_model` wrote."""
     telemetry.off()
     from transformers import AutoConfig
 
@@ -190,7 +191,7 @@ def saved_config(folder: Path) -> Any:
 
 
 def empty(folder: Path, config: Any, attention: str | None = None, dropout: float = 0.0) -> nn.Module:
-    """A network with the head that `save` wrote, on an encoder as `config` says, whose weights mean nothing yet.
+    """A network with the head that `save_model` wrote, on an encoder as `config` says, whose weights mean nothing yet.
 
     `dropout`: before a head of our own; the architecture's own head has what `config` says.
     """
@@ -231,37 +232,37 @@ def outputs_of(
 
     `on_progress` hears (segments done, segments in all) after each batch.
     """
-    found: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
+    outputs: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
     device = next(model.parameters()).device
     done = 0
     for batch in plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch):
-        inputs = (torch.from_numpy(array).to(device) for array in pad([segments[place] for place in batch], pad_id))
+        inputs = (torch.from_numpy(array).to(device) for array in pad([segments[index] for index in batch], pad_id))
         answers = model(*inputs).float().cpu().numpy()
-        for place, answer in zip(batch, answers, strict=True):
-            found[place] = answer[: len(segments[place])].copy() if answer.ndim > 1 else answer
+        for index, answer in zip(batch, answers, strict=True):
+            outputs[index] = answer[: len(segments[index])].copy() if answer.ndim > 1 else answer
         done += len(batch)
         if on_progress:
             on_progress(done, len(segments))
-    return found
+    return outputs
 
 
 def layer_number(name: str) -> int | None:
     """The number of the encoder layer that a parameter called `name` belongs to; None: to none."""
-    place = _place_of_layer(name)
-    return None if place is None else int(name.split(".")[place])
+    part = _place_of_layer(name)
+    return None if part is None else int(name.split(".")[part])
 
 
 def in_layer(name: str, number: int) -> str:
     """What a parameter called `name`, which belongs to a layer, is called in the layer `number`."""
-    words, place = name.split("."), _place_of_layer(name)
-    return ".".join(str(number) if each == place else word for each, word in enumerate(words))
+    words, part = name.split("."), _place_of_layer(name)
+    return ".".join(str(number) if each == part else word for each, word in enumerate(words))
 
 
 def _place_of_layer(name: str) -> int | None:
     """Which of the words of `name` is a layer's number."""
-    for place, (before, word) in enumerate(itertools.pairwise(name.split(".")), 1):
+    for part, (before, word) in enumerate(itertools.pairwise(name.split(".")), 1):
         if before in {"layer", "layers", "h", "block"} and word.isdigit():
-            return place
+            return part
     return None
 
 

@@ -11,7 +11,7 @@ from perennial.settings.training import TrainingSpec
 from perennial.training.model import is_head, layer_number
 
 
-def groups(
+def parameter_groups(
     network: torch.nn.Module, training: TrainingSpec, peak: float, decayed: Collection[str]
 ) -> list[dict[str, Any]]:
     """The optimizer's parameter groups: each layer of the encoder with its own peak rate (Howard and Ruder 2018,
@@ -21,12 +21,12 @@ def groups(
     """
     learned = [(name, weights) for name, weights in network.named_parameters() if weights.requires_grad]
     layers = 1 + max((layer_number(name) or 0 for name, _ in learned), default=0)
-    found: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    parameters_by_rate: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
     for name, weights in learned:
-        found.setdefault((_rate(name, layers, training, peak), name in decayed), []).append(weights)
+        parameters_by_rate.setdefault((_rate(name, layers, training, peak), name in decayed), []).append(weights)
     return [
         {"params": weights, "lr": rate, "weight_decay": training.weight_decay if decay else 0.0}
-        for (rate, decay), weights in found.items()
+        for (rate, decay), weights in parameters_by_rate.items()
     ]
 
 

@@ -23,7 +23,7 @@ ROWS, WIDTH = 1024, 512
 ROUNDS = 5
 
 
-def choose(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
+def choose_precision(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
     """`asked`, or for auto bf16 where the GPU has it, or else where the CPU is measured to be faster in it."""
     if asked != "auto":
         return asked

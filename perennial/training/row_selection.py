@@ -11,7 +11,7 @@ import numpy as np
 
 from perennial import kinds
 from perennial.records.data import EncodedData, ValidatedData
-from perennial.records.training import Sample, StartingPoint
+from perennial.records.training import SampleSize, StartingPoint
 from perennial.rows.columns import TIME
 from perennial.settings.pipeline import PipelineSpec
 from perennial.training import sampling
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedRows:
     """What is learned from."""
 
     rows: int
     segments: np.ndarray | None = None
     """Their numbers among all encoded segments, ascending; None: all."""
-    sample: Sample | None = None
+    sample: SampleSize | None = None
     """None: all rows are learned from."""
 
 
@@ -48,26 +48,26 @@ class _Batch:
     new: bool
 
 
-def choose(
+def select_rows(
     spec: PipelineSpec, data: EncodedData, validated: ValidatedData, start: StartingPoint | None, root: Path
-) -> Choice:
+) -> SelectedRows:
     """The rows of `data` that `spec.training` has the run learn from; `root`: the store's.
 
     Memory grows with the number of rows by some tens of bytes each.
     """
     if spec.training.max_rows is None and spec.training.replay is None:
-        return Choice(data.rows)
-    known = frozenset(start.parts) if start else frozenset()
+        return SelectedRows(data.rows)
+    parts_before = frozenset(start.parts) if start else frozenset()
     batches = [
-        _batch(spec, batch, new=part.source.sha256 not in known)
+        _batch(spec, batch, new=part.source.sha256 not in parts_before)
         for part, encoded in zip(validated.parts, data.parts, strict=True)
         for batch in dataset.batches_of(encoded, root)
     ]
     rows = _candidates(spec, batches)
     drawn = sampling.draw(rows, spec.training)
-    fresh = int((drawn & rows.new).sum()) if known else None
-    sample = Sample(rows=int(drawn.sum()), of=len(rows), new=fresh)
-    return Choice(sample.rows, np.repeat(drawn, list(_lengths(batches))).nonzero()[0], sample)
+    fresh = int((drawn & rows.new).sum()) if parts_before else None
+    sample = SampleSize(rows=int(drawn.sum()), of=len(rows), new=fresh)
+    return SelectedRows(sample.rows, np.repeat(drawn, list(_lengths(batches))).nonzero()[0], sample)
 
 
 def _batch(spec: PipelineSpec, batch: pa.RecordBatch, *, new: bool) -> _Batch:
@@ -78,7 +78,7 @@ def _batch(spec: PipelineSpec, batch: pa.RecordBatch, *, new: bool) -> _Batch:
     first = begins.nonzero()[0]
     times = batch.column(TIME).cast(pa.int64()).fill_null(NO_TIME).to_numpy()
     targets = batch.column("target")
-    places, labels = kinds.get(spec.kind).labels_learned(dataset.numbers(targets), spec.data.labels)
+    places, labels = kinds.kind_named(spec.kind).labels_learned(dataset.target_numbers(targets), spec.data.labels)
     if pa.types.is_list(targets.type):
         places = np.searchsorted(targets.offsets.to_numpy(), places, "right") - 1
     row_of = np.cumsum(begins) - 1

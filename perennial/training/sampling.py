@@ -84,8 +84,8 @@ def ranks(keys: np.ndarray, half_lives: np.ndarray, seed: int) -> np.ndarray:
 
     The logarithm of an exponential random number divided by the weight: so it stays a number, however old the row is.
     """
-    found: np.ndarray = np.log(-np.log(_uniform(keys, seed))) + half_lives * np.log(2)
-    return found
+    ranks_drawn: np.ndarray = np.log(-np.log(_uniform(keys, seed))) + half_lives * np.log(2)
+    return ranks_drawn
 
 
 def quotas(weights: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
@@ -114,22 +114,22 @@ def rarest_labels(held: Sequence[tuple[np.ndarray, np.ndarray]], sizes: Sequence
     pairs = [np.unique(row * labels + number) for row, number in held]
     counts = sum((np.bincount(found % labels, minlength=labels) for found in pairs), np.zeros(labels, np.int64))
     by_rarity = np.argsort(counts, kind="stable")
-    place = np.empty(labels, np.int64)
-    place[by_rarity] = np.arange(labels)
+    rank = np.empty(labels, np.int64)
+    rank[by_rarity] = np.arange(labels)
     result = []
     for found, size in zip(pairs, sizes, strict=True):
         rarest = np.full(size, labels)
-        np.minimum.at(rarest, found // labels, place[found % labels])
+        np.minimum.at(rarest, found // labels, rank[found % labels])
         result.append(np.append(by_rarity, -1)[rarest])
     return np.concatenate(result) if result else np.empty(0, np.int64)
 
 
 def _ages(time: np.ndarray) -> np.ndarray:
     """Days that each row is older than the newest."""
-    known = time != NO_TIME
-    if not known.any():
+    has_time = time != NO_TIME
+    if not has_time.any():
         return np.zeros(len(time))
-    ages: np.ndarray = (time[known].max() - np.where(known, time, time[known].min())) / DAY
+    ages: np.ndarray = (time[has_time].max() - np.where(has_time, time, time[has_time].min())) / DAY
     return ages
 
 

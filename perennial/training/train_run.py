@@ -37,7 +37,7 @@ REFERENCE_RATE = 2e-4
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainRun:
     """A training as it is asked for."""
 
     spec: PipelineSpec
@@ -60,7 +60,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Passed:
+class TrainOutcome:
     """What a training came to."""
 
     trainer: PerennialTrainer
@@ -81,15 +81,15 @@ class Passed:
         }
 
 
-def in_units(statistics: Mapping[str, np.ndarray], known: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """`statistics`, those by which outputs are read as a model reads them whose decoding is `known` (regression: its
+def in_units(statistics: Mapping[str, np.ndarray], decoding: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """`statistics`, those by which outputs are read as a model reads them whose decoding is `decoding` (regression: its
     mean and scale)."""
     import numpy as np
 
-    return {name: np.array(known[name]) if name in known else value for name, value in statistics.items()}
+    return {name: np.array(decoding[name]) if name in decoding else value for name, value in statistics.items()}
 
 
-def run(course: Course, build: Build, folder: Path) -> Passed:
+def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
     """Train what `build` gives, and write it to `folder` at its best checkpoint on the validation rows.
 
     One that was killed resumes from its last checkpoint. Raises TrainingError if training diverges, or ends in a model
@@ -109,12 +109,12 @@ def run(course: Course, build: Build, folder: Path) -> Passed:
         course.kept.remove()
         raise
     vocabulary.widen(trainer.model)
-    model.save(trainer.model, folder)
+    model.save_model(trainer.model, folder)
     shutil.copyfile(course.tokenizer, folder / TOKENIZER)
-    return Passed(trainer, best, decoding, time.monotonic() - course.started)
+    return TrainOutcome(trainer, best, decoding, time.monotonic() - course.started)
 
 
-def write_record(course: Course, passed: Passed, folder: Path, **facts: Any) -> None:
+def write_record(course: TrainRun, passed: TrainOutcome, folder: Path, **facts: Any) -> None:
     """Write how the model in `folder` was trained: settings, `facts` and figures of each epoch."""
     spec, trainer = course.spec, passed.trainer
     record: dict[str, Any] = {
@@ -162,7 +162,7 @@ def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
     return best
 
 
-def _trainer(course: Course, build: Build) -> PerennialTrainer:
+def _trainer(course: TrainRun, build: Build) -> PerennialTrainer:
     import numpy as np
     import torch
     from transformers import TrainingArguments, set_seed

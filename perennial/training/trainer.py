@@ -29,8 +29,8 @@ from perennial.training.batching import TokenBudgetSampler
 from perennial.training.callbacks import AfterEpoch
 from perennial.training.checkpoints import Best, Checkpoints
 from perennial.training.encoding.dataset import EncodedRows, collate
-from perennial.training.l2_sp import Hold
-from perennial.training.memory import Inputs, Pieces
+from perennial.training.l2_sp import L2SP
+from perennial.training.memory import BatchPieces, Inputs
 from perennial.training.model import outputs_of
 
 Judge = Callable[[Outputs], dict[str, float]]
@@ -73,8 +73,8 @@ class PerennialTrainer(Trainer):
         self.judge, self.padding, self.kept = judge, padding, kept
         self.student, self.heard = student, heard
         self.average = Average(network, training.averaging)
-        self.hold = Hold(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
-        self.pieces = Pieces(training)
+        self.hold = L2SP(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
+        self.pieces = BatchPieces(training)
         self._share = 1.0
         self._evaluation_tokens = EVALUATION_TOKENS
         self._best_outputs: list[np.ndarray] | None = None
@@ -107,8 +107,8 @@ class PerennialTrainer(Trainer):
         network = self.model if model is None else model
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(network)) - self.hold.names
-            found = param_groups.groups(network, self.training, self.args.learning_rate, decayed)
-            self.optimizer = torch.optim.AdamW(found, fused=True)
+            parameter_groups = param_groups.parameter_groups(network, self.training, self.args.learning_rate, decayed)
+            self.optimizer = torch.optim.AdamW(parameter_groups, fused=True)
         return self.optimizer
 
     def compute_loss(
@@ -139,7 +139,7 @@ class PerennialTrainer(Trainer):
 
     def _in_pieces(self, model: torch.nn.Module, items: torch.Tensor | int | None, batch: Inputs) -> torch.Tensor:
         losses = []
-        for share, piece in memory.pieces(batch, self.pieces.number):
+        for share, piece in memory.cut_batch(batch, self.pieces.number):
             self._share = share
             losses.append(super().training_step(model, piece, items))
         return torch.stack(losses).sum()
@@ -183,11 +183,11 @@ class PerennialTrainer(Trainer):
     def validation_outputs(self) -> list[np.ndarray]:
         """What the model gives for each validation segment, float32, in their order."""
         self.model.eval()
-        while (found := memory.tried(self._outputs)) is None:
+        while (outputs := memory.tried(self._outputs)) is None:
             self._evaluation_tokens //= 2
             if not self._evaluation_tokens:
                 raise memory.exhausted("in the evaluation of a single text")
-        return found
+        return outputs
 
     def best_outputs(self) -> list[np.ndarray]:
         """`validation_outputs` of the best checkpoint, whose weights the model has: those by which it was found the
@@ -268,9 +268,9 @@ class _Pace(TrainerCallback):
             control.should_training_stop = True
 
 
-def _diverged(seen: str, state: TrainerState, args: Any) -> TrainingError:
+def _diverged(loss: str, state: TrainerState, args: Any) -> TrainingError:
     return TrainingError(
-        f"Training diverged: {seen} at step {state.global_step} of {state.max_steps}.",
+        f"Training diverged: {loss} at step {state.global_step} of {state.max_steps}.",
         remedy=f"Lower training.learning_rate (it was {args.learning_rate:.1e}), or set training.precision to fp32, "
         "and run again; the champion stays.",
     )

@@ -52,14 +52,14 @@ class Judged:
         from perennial.training import model
         from perennial.training.trainer import EVALUATION_TOKENS
 
-        network = model.load(home.store.root / trained.path).to("cuda" if torch.cuda.is_available() else "cpu")
+        network = model.load_model(home.store.root / trained.path).to("cuda" if torch.cuda.is_available() else "cpu")
         outputs = model.outputs_of(network, self.encoded.segments, self.padding, EVALUATION_TOKENS)
         return self.predictions(outputs, trained.decoding)
 
 
-def read(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> Judged:
+def read_validation_rows(spec: PipelineSpec, data: EncodedData, validated: ValidatedData, home: Home) -> Judged:
     """The validation rows of `validated`, tokenized as `data` is."""
-    kind, decoder = kinds.get(spec.kind), decoders.get(spec.kind)
+    kind, decoder = kinds.kind_named(spec.kind), decoders.decoder_named(spec.kind)
     tokenizer = Tokenizer(home.store.root / data.tokenizer_path, spec.model.max_length)
     columns = list(dict.fromkeys((*kind.input_columns, kind.target_column)))
     rows = read_split(validated, home.store, "validation", columns)

@@ -19,7 +19,9 @@ def encoder_names(network: nn.Module) -> frozenset[str]:
     return frozenset(name for name, _ in network.named_parameters() if not is_head(name))
 
 
-def load(network: nn.Module, start: StartingPoint, kind: Kind, labels: Sequence[str], root: Path) -> frozenset[str]:
+def load_start(
+    network: nn.Module, start: StartingPoint, kind: Kind, labels: Sequence[str], root: Path
+) -> frozenset[str]:
     """Put the weights of `start` into `network`, which is as built for `labels`; gives the names of those it knew.
 
     Where labels were added or removed, an output keeps what was learned for it by its name, and a new one stays as
@@ -44,19 +46,21 @@ def load(network: nn.Module, start: StartingPoint, kind: Kind, labels: Sequence[
 
 def _output_layer(network: nn.Module, outputs: int) -> dict[str, torch.Tensor]:
     """The weights of the layer that gives the outputs: the head's last one of that width."""
-    found = [
+    layers = [
         name
         for name, module in network.named_modules()
         if isinstance(module, nn.Linear) and module.out_features == outputs and is_head(f"{name}.")
     ]
     state = network.state_dict()
-    return {name: state[name] for name in (f"{found[-1]}.weight", f"{found[-1]}.bias") if name in state}
+    return {name: state[name] for name in (f"{layers[-1]}.weight", f"{layers[-1]}.bias") if name in state}
 
 
-def _moved(known: torch.Tensor, fresh: torch.Tensor, before: Sequence[str], now: Sequence[str]) -> torch.Tensor:
-    """`fresh` with the rows of those outputs that `known` has, too."""
-    if len(known) != len(before):
-        raise IndexError(f"{len(known)} outputs, {len(before)} expected")
-    places = {name: place for place, name in enumerate(before)}
-    rows = [known[places[name]] if name in places else fresh[place] for place, name in enumerate(now)]
+def _moved(
+    weights_before: torch.Tensor, fresh: torch.Tensor, before: Sequence[str], now: Sequence[str]
+) -> torch.Tensor:
+    """`fresh` with the rows of those outputs that `weights_before` has, too."""
+    if len(weights_before) != len(before):
+        raise IndexError(f"{len(weights_before)} outputs, {len(before)} expected")
+    places = {name: index for index, name in enumerate(before)}
+    rows = [weights_before[places[name]] if name in places else fresh[index] for index, name in enumerate(now)]
     return torch.stack(rows)

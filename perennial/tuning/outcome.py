@@ -11,14 +11,14 @@ from perennial.core.record import Record
 from perennial.records.evaluation import Difference
 from perennial.tuning import studies
 from perennial.tuning.space import Value
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.trial_context import TrialContext
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
 
-class State(StrEnum):
+class TrialState(StrEnum):
     """What became of a trial."""
 
     FINISHED = "finished"
@@ -34,7 +34,7 @@ class Tried(Record):
     number: int
     """From 1; the numbers of trials that were killed are left out."""
     settings: dict[str, Value]
-    state: State
+    state: TrialState
     value: float | None
     """The metric on the validation rows: of the best checkpoint, or when it was cut short."""
     epochs: int
@@ -85,29 +85,29 @@ class Tuned(Record):
         return {name: value for name, value in self.best.settings.items() if value != self.now.settings[name]}
 
 
-def of(ground: Ground, study: Study, earlier: int, path: Path) -> Tuned:
+def outcome_of(context: TrialContext, study: Study, earlier: int, path: Path) -> Tuned:
     """What the trials of `study` came to; the settings as they are must be among them."""
-    chosen = best(ground, study)
-    now = studies.with_settings(studies.finished(study), ground.now)
+    chosen = best_trial(context, study)
+    now = studies.with_settings(studies.finished(study), context.now)
     assert chosen is not None and now is not None, "the settings as they are come first"  # noqa: PT018, S101
     return Tuned(
-        pipeline=ground.spec.name,
-        metric=ground.metric,
-        lower_is_better=ground.lower_is_better,
-        rows=ground.rows,
-        confidence=ground.spec.evaluation.confidence,
+        pipeline=context.spec.name,
+        metric=context.metric,
+        lower_is_better=context.lower_is_better,
+        rows=context.rows,
+        confidence=context.spec.evaluation.confidence,
         earlier=earlier,
-        trials=tuple(map(_tried, studies.tried(study))),
+        trials=tuple(map(_tried, studies.finished_trials(study))),
         now=_tried(now),
         best=_tried(chosen),
-        difference=None if chosen.number == now.number else _difference(ground, chosen, now),
+        difference=None if chosen.number == now.number else _difference(context, chosen, now),
         study=str(path),
     )
 
 
-def best(ground: Ground, study: Study) -> FrozenTrial | None:
+def best_trial(context: TrialContext, study: Study) -> FrozenTrial | None:
     """The best trial so far; None: none has ended."""
-    return studies.best(studies.finished(study), ground.now, lower_is_better=ground.lower_is_better)
+    return studies.best_finished(studies.finished(study), context.now, lower_is_better=context.lower_is_better)
 
 
 def _tried(trial: FrozenTrial) -> Tried:
@@ -116,7 +116,7 @@ def _tried(trial: FrozenTrial) -> Tried:
     return Tried(
         number=trial.number + 1,
         settings=studies.settings_of(trial),
-        state=State.FAILED if problem else State.FINISHED if finished else State.PRUNED,
+        state=TrialState.FAILED if problem else TrialState.FINISHED if finished else TrialState.PRUNED,
         value=None if problem else trial.value,
         epochs=trial.last_step or 0,
         seconds=trial.user_attrs[studies.SECONDS],
@@ -124,16 +124,16 @@ def _tried(trial: FrozenTrial) -> Tried:
     )
 
 
-def _difference(ground: Ground, chosen: FrozenTrial, now: FrozenTrial) -> Difference | None:
+def _difference(context: TrialContext, chosen: FrozenTrial, now: FrozenTrial) -> Difference | None:
     """`chosen` minus `now`, from what both models answer to each validation row."""
-    from perennial.evaluation.comparison import Rivals, Rows
+    from perennial.evaluation.comparison import ComparedRows, Rivals
     from perennial.training import validation_rows
 
-    models = [ground.trained(studies.settings_of(trial)) for trial in (chosen, now)]
+    models = [context.trained(studies.settings_of(trial)) for trial in (chosen, now)]
     if None in models:
         return None
-    judged = validation_rows.read(ground.spec, ground.encoded, ground.validated, ground.home)
+    judged = validation_rows.read_validation_rows(context.spec, context.encoded, context.validated, context.home)
     ids = [str(number) for number in range(len(judged.targets))]
-    rows = Rows(judged.kind, judged.labels, ids, judged.targets, ground.spec.evaluation)
-    first, second = (judged.answers(model, ground.home) for model in models if model is not None)
-    return Rivals(rows, first, second).compare().values.get(ground.metric)
+    rows = ComparedRows(judged.kind, judged.labels, ids, judged.targets, context.spec.evaluation)
+    first, second = (judged.answers(model, context.home) for model in models if model is not None)
+    return Rivals(rows, first, second).compare().values.get(context.metric)

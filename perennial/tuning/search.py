@@ -18,7 +18,7 @@ from perennial.training.callbacks import Stopped
 from perennial.tuning import outcome, studies
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.space import Settings
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.trial_context import TrialContext
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -27,34 +27,34 @@ ROUNDING = 1e-6
 """Of an epoch's number."""
 
 
-def search(ground: Ground, *, trials: int, minutes: float | None = None, seed: int = 42) -> Tuned:
-    """Try `trials` settings of training on `ground`, or fewer if `minutes` are over, and compare all tried so far.
+def search(context: TrialContext, *, trials: int, minutes: float | None = None, seed: int = 42) -> Tuned:
+    """Try `trials` settings of training on `context`, or fewer if `minutes` are over, and compare all tried so far.
 
     The settings as they are come first. A trial that is under way when the time is over is brought to its end. Raises
     TrainingError when the settings as they are give no model, and StoreError or BusyError when the study can't be read.
     """
-    ground.check()
-    path = studies.file(ground.home, ground.spec.name)
+    context.check()
+    path = studies.file(context.home, context.spec.name)
     ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
     with studies.opened(path) as storage:
         with progress.step("recall"):
-            study = studies.of(storage, ground.key, lower_is_better=ground.lower_is_better)
-            earlier = len(studies.tried(study))
-            wanted = studies.first(storage, study, ground.now, ground.space)
+            study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
+            earlier = len(studies.finished_trials(study))
+            wanted = studies.first(storage, study, context.now, context.space)
             progress.advance(0, None, detail=f"{earlier:,} earlier trials on these rows")
-        session = Session(ground, study)
+        session = Session(context, study)
         for number in range(trials):
             if number and time.monotonic() >= ends:
                 break
-            session.attempt(studies.ask(study, wanted.pop(0) if wanted else None, ground.space, seed))
-        return outcome.of(ground, study, earlier, path)
+            session.attempt(studies.next_trial(study, wanted.pop(0) if wanted else None, context.space, seed))
+        return outcome.outcome_of(context, study, earlier, path)
 
 
 @dataclass
 class Session:
-    """Trials on one ground, whose models are kept as long as they are needed."""
+    """Trials in one context, whose models are kept as long as they are needed."""
 
-    ground: Ground
+    ground: TrialContext
     study: Study
     made: dict[int, str] = field(default_factory=dict)
     """The store's keys of models that were not there before, by the number of the trial."""
@@ -63,7 +63,7 @@ class Session:
         """Train with the settings of `trial`, and tell the study what came of it."""
         settings = studies.settings_of(trial)
         is_now = settings == self.ground.now
-        listener = Listener(self.ground.metric, trial, float(settings["epochs"]), to_the_end=is_now)
+        listener = TrialListener(self.ground.metric, trial, float(settings["epochs"]), to_the_end=is_now)
         with progress.step(f"trial {trial.number + 1}"):
             started = time.monotonic()
             try:
@@ -82,7 +82,7 @@ class Session:
                 self._tell(trial, trained)
         self._forget()
 
-    def _train(self, trial: Trial, settings: Settings, listener: Listener) -> TrainedModel:
+    def _train(self, trial: Trial, settings: Settings, listener: TrialListener) -> TrainedModel:
         key = self.ground.key_of(settings)
         if not self.ground.home.store.folder(finetuning.STEP, key).exists():
             self.made[trial.number] = key
@@ -105,8 +105,8 @@ class Session:
         progress.advance(0, None, detail=f"{self.ground.metric} {value:.4f}{leads}")
 
     def _best(self) -> int | None:
-        found = outcome.best(self.ground, self.study)
-        return None if found is None else found.number
+        best_trial = outcome.best_trial(self.ground, self.study)
+        return None if best_trial is None else best_trial.number
 
     def _forget(self) -> None:
         """Models of a search are many: only that of the best settings, and of those as they are, stay in the store."""
@@ -116,7 +116,7 @@ class Session:
             self.ground.home.store.forget(finetuning.STEP, self.made.pop(number))
 
 
-class Listener:
+class TrialListener:
     """Tells a trial its figure after each epoch, and ends a training that falls behind the others."""
 
     def __init__(self, metric: str, trial: Trial, epochs: float, *, to_the_end: bool) -> None:
@@ -144,10 +144,10 @@ class Listener:
         return f"after epoch {epoch} of {edit.scalar(self.epochs)}: {self.metric} {value:.4f}"
 
 
-def _history(ground: Ground, trained: TrainedModel) -> Iterator[tuple[float, float]]:
+def _history(context: TrialContext, trained: TrainedModel) -> Iterator[tuple[float, float]]:
     """The figure after each epoch, as the training's record has it."""
-    record = json.loads((ground.home.store.root / trained.path / train_run.RECORD).read_bytes())
+    record = json.loads((context.home.store.root / trained.path / train_run.RECORD).read_bytes())
     for entry in record["history"]:
-        value = entry.get(f"eval_{ground.metric}")
+        value = entry.get(f"eval_{context.metric}")
         if value is not None:
             yield float(entry["epoch"]), float(value)

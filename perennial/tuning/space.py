@@ -70,9 +70,9 @@ LEARNING_RATE_SPAN = 4.0
 """How many times more, or less, than `auto` the learning rate may be."""
 
 
-def of(spec: PipelineSpec, auto: float) -> Space:
+def space_of(spec: PipelineSpec, auto: float) -> Space:
     """What is tried for `spec`; `auto`: the learning rate that `auto` stands for."""
-    found: dict[str, Rate | Steps] = {
+    space: dict[str, Rate | Steps] = {
         "epochs": Steps((1, 2, 3, 4, 5, 6)),
         "learning_rate": Rate(auto / LEARNING_RATE_SPAN, auto * LEARNING_RATE_SPAN, auto),
         "layer_decay": Steps((0.7, 0.8, 0.85, 0.9, 0.95, 1.0)),
@@ -81,7 +81,7 @@ def of(spec: PipelineSpec, auto: float) -> Space:
         "averaging": Steps((0.0, 0.9, 0.99)),
     }
     # A number that is learned has no label to smooth.
-    return found | ({"label_smoothing": Steps((0.0, 0.05, 0.1, 0.2))} if spec.data.labels else {})
+    return space | ({"label_smoothing": Steps((0.0, 0.05, 0.1, 0.2))} if spec.data.labels else {})
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -104,6 +104,6 @@ def of_pipeline(space: Space, spec: PipelineSpec) -> dict[str, Value]:
     return {name: getattr(spec.training, name) for name in space}
 
 
-def fitting(space: Space, found: Settings, otherwise: Settings) -> dict[str, Value]:
-    """Those of the settings `found` by an earlier search that are still tuned; `otherwise` for the rest."""
-    return {name: found.get(name, otherwise[name]) for name in space}
+def fitting(space: Space, wanted: Settings, otherwise: Settings) -> dict[str, Value]:
+    """Those of the settings `wanted` by an earlier search that are still tuned; `otherwise` for the rest."""
+    return {name: wanted.get(name, otherwise[name]) for name in space}

@@ -59,9 +59,9 @@ def verify(path: Path) -> None:
     if not path.is_file():
         return
     with _clear_errors(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        [(found,), *_] = connection.execute("PRAGMA quick_check").fetchall()
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {found}")
+        [(verdict,), *_] = connection.execute("PRAGMA quick_check").fetchall()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {verdict}")
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def opened(path: Path) -> Iterator[RDBStorage]:
             storage.engine.dispose()
 
 
-def of(storage: RDBStorage, key: str, *, lower_is_better: bool) -> Study:
+def study_of(storage: RDBStorage, key: str, *, lower_is_better: bool) -> Study:
     """The study of what has this `key`; trials that a killed search left at work are marked as failed."""
     library = optuna()
     study: Study = library.create_study(
@@ -98,7 +98,7 @@ def of(storage: RDBStorage, key: str, *, lower_is_better: bool) -> Study:
     return study
 
 
-def ask(study: Study, wanted: Settings | None, tuned: Space, seed: int) -> Trial:
+def next_trial(study: Study, wanted: Settings | None, tuned: Space, seed: int) -> Trial:
     """A new trial, of the `wanted` settings, or of those that the trials so far suggest."""
     library = optuna()
     number = len(study.get_trials(deepcopy=False))
@@ -123,13 +123,13 @@ def finished(study: Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(optuna().trial.TrialState.COMPLETE,))
 
 
-def tried(study: Study) -> list[FrozenTrial]:
+def finished_trials(study: Study) -> list[FrozenTrial]:
     """The trials that came to something: a figure, or the knowledge that they are no good."""
     states = optuna().trial.TrialState
     return study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
 
 
-def best(trials: Sequence[FrozenTrial], now: Settings, *, lower_is_better: bool) -> FrozenTrial | None:
+def best_finished(trials: Sequence[FrozenTrial], now: Settings, *, lower_is_better: bool) -> FrozenTrial | None:
     """The best of the finished `trials`; of equals one with the settings `now`, or the oldest."""
     sign = -1 if lower_is_better else 1
     key = [(sign * (trial.value or 0.0), settings_of(trial) == now, -trial.number) for trial in trials]
@@ -147,14 +147,14 @@ def first(storage: RDBStorage, study: Study, now: Settings, tuned: Space) -> lis
     failed = study.get_trials(deepcopy=False, states=(optuna().trial.TrialState.FAIL,))
     candidates = [dict(now)] if with_settings(finished(study), now) is None else []
     candidates += [settings_of(trial) for trial in failed if settings_of(trial)]
-    if not tried(study):
+    if not finished_trials(study):
         candidates += [space.fitting(tuned, one, now) for one in _of_last(storage, study, now)]
-    done = [settings_of(trial) for trial in tried(study)]
-    found: list[dict[str, Value]] = []
+    done = [settings_of(trial) for trial in finished_trials(study)]
+    first_settings: list[dict[str, Value]] = []
     for one in candidates:
-        if one not in found and (one == now or one not in done):
-            found.append(one)
-    return found
+        if one not in first_settings and (one == now or one not in done):
+            first_settings.append(one)
+    return first_settings
 
 
 def _of_last(storage: RDBStorage, study: Study, now: Settings) -> list[dict[str, Value]]:
@@ -166,7 +166,7 @@ def _of_last(storage: RDBStorage, study: Study, now: Settings) -> list[dict[str,
         return []
     newest = library.load_study(study_name=max(others, key=_began).study_name, storage=storage)
     lower = newest.direction == library.study.StudyDirection.MINIMIZE
-    chosen = best(finished(newest), now, lower_is_better=lower)
+    chosen = best_finished(finished(newest), now, lower_is_better=lower)
     return [settings_of(chosen)] if chosen else []
 
 

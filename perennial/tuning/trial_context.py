@@ -25,7 +25,7 @@ GROUP = "training"
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrialContext:
     """What trials are made on."""
 
     spec: PipelineSpec
@@ -37,7 +37,7 @@ class Ground:
     @property
     def kind(self) -> Kind:
         """What is learned."""
-        return kinds.get(self.spec.kind)
+        return kinds.kind_named(self.spec.kind)
 
     @property
     def metric(self) -> str:
@@ -60,7 +60,7 @@ class Ground:
         from perennial.training import model
 
         plain = edit.with_settings(self.spec, GROUP, {"learning_rate": "auto"})
-        return space.of(self.spec, train_run.encoder_rate(plain, model.width_of(self._base)))
+        return space.space_of(self.spec, train_run.encoder_rate(plain, model.width_of(self._base)))
 
     @property
     def now(self) -> dict[str, Value]:
@@ -100,8 +100,8 @@ class Ground:
 
     @cached_property
     def _base(self) -> base_model.BaseModel:
-        return base_model.find(self.spec)
+        return base_model.find_base_model(self.spec)
 
     @cached_property
     def _computed_in(self) -> precision.Precision:
-        return precision.choose(self.spec.training.precision)
+        return precision.choose_precision(self.spec.training.precision)

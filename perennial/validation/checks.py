@@ -8,14 +8,14 @@ from perennial.rows.expectation import Expected, built_in
 from perennial.settings.data import SPLITS
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.findings import PartSummary
-from perennial.validation.retired_counts import GoneRows
+from perennial.validation.retired_counts import RetiredCounts
 
 MIN_ROWS_TO_COMPARE = 50
 """With fewer rows on either side, label shares differ by chance alone."""
 
 
 @dataclass(frozen=True)
-class Figures:
+class FigureTable:
     """A table of figures with what is expected of it. `index`: the columns that name its rows."""
 
     name: str
@@ -25,7 +25,9 @@ class Figures:
     expected: tuple[Expected, ...]
 
 
-def across_parts(spec: PipelineSpec, parts: Sequence[PartSummary], older: int, gone: GoneRows) -> list[Figures]:
+def across_parts(
+    spec: PipelineSpec, parts: Sequence[PartSummary], older: int, gone: RetiredCounts
+) -> list[FigureTable]:
     """The figures of all parts, of whose good rows those that are `gone` don't count; the first `older` of them were
     validated before, the others are new."""
     return [
@@ -35,22 +37,24 @@ def across_parts(spec: PipelineSpec, parts: Sequence[PartSummary], older: int, g
     ]
 
 
-def rows_per_split(parts: Sequence[PartSummary], gone: GoneRows) -> dict[str, int]:
+def rows_per_split(parts: Sequence[PartSummary], gone: RetiredCounts) -> dict[str, int]:
     """Good rows of all parts in each split, without those that are gone."""
     return {split: sum(part.rows.get(split, 0) for part in parts) - gone.rows.get(split, 0) for split in SPLITS}
 
 
-def rows_per_label(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows) -> dict[str, dict[str, int]]:
+def rows_per_label(spec: PipelineSpec, parts: Sequence[PartSummary], gone: RetiredCounts) -> dict[str, dict[str, int]]:
     """Good rows of all parts in each split and label, without those that are gone; data.labels first and all there;
     empty: no label column."""
     if not spec.data.labels:
         return {}
-    seen = {label for part in parts for rows in part.label_rows.values() for label in rows}
-    labels = [*spec.data.labels, *sorted(seen - set(spec.data.labels))]
+    all_labels = {label for part in parts for rows in part.label_rows.values() for label in rows}
+    labels = [*spec.data.labels, *sorted(all_labels - set(spec.data.labels))]
     return {split: _rows_per_label(parts, gone, split, labels) for split in SPLITS}
 
 
-def _rows_per_label(parts: Sequence[PartSummary], gone: GoneRows, split: str, labels: Sequence[str]) -> dict[str, int]:
+def _rows_per_label(
+    parts: Sequence[PartSummary], gone: RetiredCounts, split: str, labels: Sequence[str]
+) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part.label_rows.get(split, {}))
@@ -75,7 +79,7 @@ def label_distance(one: dict[str, float], other: dict[str, float]) -> float:
     return sum(abs(one.get(label, 0) - other.get(label, 0)) for label in {*one, *other}) / 2
 
 
-def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows) -> Figures:
+def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary], gone: RetiredCounts) -> FigureTable:
     enough = built_in(
         "expect_column_sum_to_be_between",
         column="rows",
@@ -88,7 +92,7 @@ def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows
         counts: list[dict[str, str | int | float]] = [
             {"split": split, "rows": rows} for split, rows in rows_per_split(parts, gone).items()
         ]
-        return Figures("rows", counts, ("split",), "rows", (enough,))
+        return FigureTable("rows", counts, ("split",), "rows", (enough,))
     enough_per_label = built_in(
         "expect_column_values_to_be_between",
         column="rows",
@@ -101,10 +105,10 @@ def _row_counts(spec: PipelineSpec, parts: Sequence[PartSummary], gone: GoneRows
         for split, per_label in labels.items()
         for label, rows in per_label.items()
     ]
-    return Figures("rows", counts, ("label", "split"), "rows", (enough, enough_per_label))
+    return FigureTable("rows", counts, ("label", "split"), "rows", (enough, enough_per_label))
 
 
-def _quarantined(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -> Figures:
+def _quarantined(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -> FigureTable:
     groups = {"all": parts} | ({"new": parts[older:]} if 0 < older < len(parts) else {})
     shares: list[dict[str, str | int | float]] = [
         {"of": _counted(name, group), "share": round(quarantined_share(group), 6)} for name, group in groups.items()
@@ -116,7 +120,7 @@ def _quarantined(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -
         severity="critical",
         fault=f"more than {spec.data.max_quarantined:.2%} of the rows are quarantined (data.max_quarantined)",
     )
-    return Figures("quarantined", shares, ("of",), "share", (limit,))
+    return FigureTable("quarantined", shares, ("of",), "share", (limit,))
 
 
 def _counted(name: str, parts: Sequence[PartSummary]) -> str:
@@ -124,23 +128,23 @@ def _counted(name: str, parts: Sequence[PartSummary]) -> str:
     return f"{sum(part.checked.quarantined for part in parts):,} of {name} {rows:,} rows"
 
 
-def _label_shift(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -> list[Figures]:
+def _label_shift(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -> list[FigureTable]:
     sides = parts[:older], parts[older:]
     if min(_labels(side).total() for side in sides) < MIN_ROWS_TO_COMPARE:
         return []
     old, new = (label_shares(side) for side in sides)
     moved = sorted({*old, *new}, key=lambda label: -abs(old.get(label, 0) - new.get(label, 0)))[:3]
-    told = ", ".join(f"{label!r} {old.get(label, 0):.0%} → {new.get(label, 0):.0%}" for label in moved)
+    shifts = ", ".join(f"{label!r} {old.get(label, 0):.0%} → {new.get(label, 0):.0%}" for label in moved)
     limit = built_in(
         "expect_column_values_to_be_between",
         column="label_shift",
         max_value=spec.data.max_label_shift,
         severity="warning",
         fault=f"the label shares of the new rows are further than {spec.data.max_label_shift:g} (data.max_label_shift, "
-        f"total variation distance) from those of the older rows: {told}",
+        f"total variation distance) from those of the older rows: {shifts}",
     )
     shift: dict[str, str | int | float] = {"of": "new rows", "label_shift": round(label_distance(old, new), 6)}
-    return [Figures("label shares", [shift], ("of",), "label_shift", (limit,))]
+    return [FigureTable("label shares", [shift], ("of",), "label_shift", (limit,))]
 
 
 def _labels(parts: Sequence[PartSummary]) -> Counter[str]:

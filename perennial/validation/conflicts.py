@@ -27,7 +27,7 @@ _WITHIN = """
 """
 
 
-def find(part: pa.Table, target: str, earlier: Earlier | None, scratch: Path) -> dict[str, str]:
+def find_conflicts(part: pa.Table, target: str, earlier: Earlier | None, scratch: Path) -> dict[str, str]:
     """Row ids of `part` whose text has another `target` elsewhere, each with the place (file:line) of one such row.
 
     `part`: the canonical columns. All rows that contradict each other within it are named; rows of `earlier` parts,
@@ -40,8 +40,8 @@ def find(part: pa.Table, target: str, earlier: Earlier | None, scratch: Path) ->
     with duckdb.connect(config={"temp_directory": str(scratch)}) as database:
         database.register("rows_of_part", keys)
         database.execute(f"CREATE TEMP TABLE part AS {selected('rows_of_part', target)}")
-        found = database.execute(_WITHIN).fetchall()
+        rows_within = database.execute(_WITHIN).fetchall()
         asked = database.sql("SELECT row_id, text_key, target FROM part").to_arrow_table()
     if earlier is not None:
-        found += earlier.contradicted(asked, target)
-    return {row_id: file if line is None else f"{file}:{line}" for row_id, file, line in found}
+        rows_within += earlier.contradicted(asked, target)
+    return {row_id: file if line is None else f"{file}:{line}" for row_id, file, line in rows_within}

@@ -64,7 +64,7 @@ class Corrections:
         )
 
 
-def read(spec: PipelineSpec) -> dict[str, Any]:
+def read_corrections(spec: PipelineSpec) -> dict[str, Any]:
     """What the files in data.corrections say, the later of two corrections of a row; a blank label says nothing.
 
     Raises SourceError, naming file and line, for a file that can't be read and for what is no label.
@@ -72,16 +72,16 @@ def read(spec: PipelineSpec) -> dict[str, Any]:
     return {row_id: said.value for row_id, said in _said(spec).items()}
 
 
-def of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
+def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
     """The corrections of the rows of `snapshot`; how many there are is told.
 
-    Raises SourceError as `read` does, and for a correction that does not fit its row's text.
+    Raises SourceError as `read_corrections` does, and for a correction that does not fit its row's text.
     """
     said = _said(spec)
     if not said:
         return Corrections([{} for _ in snapshot.parts])
     ids = sorted(said)
-    text = kinds.get(spec.kind).text_columns[0]
+    text = kinds.kind_named(spec.kind).text_columns[0]
     own: list[Changes] = []
     misfits: dict[str, str | None] = {}
     for part in snapshot.parts:
@@ -128,8 +128,8 @@ def _changed(rows: pa.Table, changes: Changes, target: str) -> pa.Table:
     said = pa.array(list(changes.values()), given.type)
     which = pc.index_in(rows[ROW_ID].combine_chunks(), value_set=pa.array(list(changes), pa.string()))
     # Of what is given and then what was said, each row takes one.
-    place = pc.coalesce(pc.add(which.cast(pa.int64()), len(given)), pa.array(range(len(given)), pa.int64()))
-    mended = rows.set_column(rows.column_names.index(target), target, pa.concat_arrays([given, said]).take(place))
+    position = pc.coalesce(pc.add(which.cast(pa.int64()), len(given)), pa.array(range(len(given)), pa.int64()))
+    mended = rows.set_column(rows.column_names.index(target), target, pa.concat_arrays([given, said]).take(position))
     out = pa.array([row_id for row_id, value in changes.items() if value is None], pa.string())
     return mended.filter(pc.invert(pc.is_in(rows[ROW_ID], value_set=out)))
 
@@ -138,12 +138,12 @@ def _said(spec: PipelineSpec) -> dict[str, _Said]:
     said: dict[str, _Said] = {}
     faults: list[str] = []
     for name in spec.data.corrections:
-        for place, row_id, words in _rows(spec, name):
+        for where, row_id, words in _rows(spec, name):
             try:
                 said.pop(row_id, None)
-                said[row_id] = _Said(place, words, _meaning(spec, words))
+                said[row_id] = _Said(where, words, _meaning(spec, words))
             except ValueError as error:
-                faults.append(f"{place}: {error}")
+                faults.append(f"{where}: {error}")
     if faults:
         raise SourceError(
             f"data.corrections say what can't be: {listing(faults, MAX_FAULTS)}.",
@@ -155,13 +155,13 @@ def _said(spec: PipelineSpec) -> dict[str, _Said]:
 def _meaning(spec: PipelineSpec, words: str) -> Any:
     if words == DROP and DROP not in spec.data.labels:
         return None
-    return kinds.get(spec.kind).target_of_words(words, spec.data.labels)
+    return kinds.kind_named(spec.kind).target_of_words(words, spec.data.labels)
 
 
 def _misfit(spec: PipelineSpec, said: _Said, text: str | None) -> str | None:
     if said.value is None:
         return None
-    fault = kinds.get(spec.kind).misfit(said.words, text)
+    fault = kinds.kind_named(spec.kind).misfit(said.words, text)
     return f"{said.place}: {fault}" if fault else None
 
 
@@ -198,9 +198,9 @@ def _there(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:
     import pyarrow.parquet as pq
 
     wanted = pa.array(ids, pa.string())
-    found: dict[str, str | None] = {}
+    targets_by_id: dict[str, str | None] = {}
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=[ROW_ID, text]):
             kept = batch.filter(pc.is_in(batch.column(ROW_ID), value_set=wanted))
-            found |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
-    return found
+            targets_by_id |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
+    return targets_by_id

@@ -12,11 +12,11 @@ r"""Python's \S, spelled so that Arrow reads it as Python does."""
 
 def of_rows(spec: PipelineSpec) -> tuple[Expected, ...]:
     """All that is expected of every part of this pipeline. Raises SpecError for a column that is not there."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     needed = (ROW_ID, *_flat_columns(spec), *spec.data.columns.slices)
     own = tuple(
-        Expected(asked, f"data.expectations[{place}]", in_words(asked))
-        for place, asked in enumerate(spec.data.expectations)
+        Expected(asked, f"data.expectations[{index}]", in_words(asked))
+        for index, asked in enumerate(spec.data.expectations)
     )
     _refuse_unknown_columns(spec, own)
     return (
@@ -36,7 +36,7 @@ def _flat_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """The kind's columns less those that hold lists: no expectation of Great Expectations' looks into one."""
     import pyarrow as pa
 
-    types = kinds.get(spec.kind).column_types()
+    types = kinds.kind_named(spec.kind).column_types()
     return tuple(name for name, kind in types.items() if not pa.types.is_nested(kind))
 
 
@@ -60,15 +60,15 @@ def _of_text(column: str, longest: int) -> tuple[Expected, ...]:
 
 
 def _refuse_unknown_columns(spec: PipelineSpec, own: tuple[Expected, ...]) -> None:
-    known = checkable_columns(spec)
+    columns = checkable_columns(spec)
     wrong = [
         f"{expected.origin} ({expected.spec.type}) names the column {column!r}"
         for expected in own
         for column in expected.columns
-        if column not in known
+        if column not in columns
     ]
     if wrong:
         raise SpecError(
-            f"{listing(wrong)}; expectations see the columns {', '.join(known)}.",
+            f"{listing(wrong)}; expectations see the columns {', '.join(columns)}.",
             remedy="Use one of those names (not the source's own), or list the column in data.columns.slices.",
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perennial.core.errors import ValidationError, listing
 from perennial.settings.pipeline import PipelineSpec
-from perennial.validation.findings import MAX_PLACES, Finding, PartSummary, quarantined_for
+from perennial.validation.findings import MAX_PLACES, PartSummary, ValidationFinding, quarantined_for
 
 SHOWN_PLACES = 3
 SHOWN_REASONS = 5
@@ -19,7 +19,7 @@ MANY_LABELS = 20
 
 
 def failure(
-    spec: PipelineSpec, parts: Sequence[PartSummary], across: Sequence[Finding], store: Path, report: Path
+    spec: PipelineSpec, parts: Sequence[PartSummary], across: Sequence[ValidationFinding], store: Path, report: Path
 ) -> ValidationError | None:
     """The error that names every critical expectation that is not met; None: all are.
 
@@ -41,28 +41,28 @@ def failure(
     )
 
 
-def merged(parts: Sequence[PartSummary]) -> list[Finding]:
+def merged(parts: Sequence[PartSummary]) -> list[ValidationFinding]:
     """The parts' findings, each expectation once: rows counted over all parts, the first places named."""
-    together: dict[tuple[str, str, str], list[Finding]] = {}
+    together: dict[tuple[str, str, str], list[ValidationFinding]] = {}
     for part in parts:
         for finding in part.findings:
             together.setdefault((finding.origin, finding.type, finding.fault), []).append(finding)
     return [_merge(findings) for findings in together.values()]
 
 
-def reasons(parts: Sequence[PartSummary]) -> list[Finding]:
+def reasons(parts: Sequence[PartSummary]) -> list[ValidationFinding]:
     """The expectations that set rows aside, the most frequent first."""
     return sorted((found for found in merged(parts) if quarantined_for(found)), key=lambda found: -found.unexpected)
 
 
-def places(finding: Finding) -> str:
+def first_rows(finding: ValidationFinding) -> str:
     """The first rows that break an expectation, as file:line, with the count of the rest."""
     shown = ", ".join(str(place) for place in finding.places[:SHOWN_PLACES])
     rest = finding.unexpected - min(len(finding.places), SHOWN_PLACES)
     return f"{shown} and {rest:,} more" if rest else shown
 
 
-def _merge(findings: Sequence[Finding]) -> Finding:
+def _merge(findings: Sequence[ValidationFinding]) -> ValidationFinding:
     # Rows that were let pass (mostly=…) in one part must not be counted as quarantined with another's.
     failed = [finding for finding in findings if not finding.success] or findings
     places = itertools.islice((place for finding in failed for place in finding.places), MAX_PLACES)
@@ -78,27 +78,29 @@ def _merge(findings: Sequence[Finding]) -> Finding:
     )
 
 
-def _stops(finding: Finding) -> bool:
+def _stops(finding: ValidationFinding) -> bool:
     return finding.severity == "critical" and not finding.success
 
 
-def _rows_problem(finding: Finding) -> str:
+def _rows_problem(finding: ValidationFinding) -> str:
     where = "" if finding.origin == "built in" else f" ({finding.origin})"
     if finding.row_level:
-        return f"{finding.fault}{where}: {finding.unexpected:,} of {finding.rows:,} rows ({places(finding)})"
+        return f"{finding.fault}{where}: {finding.unexpected:,} of {finding.rows:,} rows ({first_rows(finding)})"
     return f"{finding.fault}{where}{_seen(finding)}"
 
 
-def _seen(finding: Finding) -> str:
+def _seen(finding: ValidationFinding) -> str:
     return f"; seen: {finding.observed}" if finding.observed else ""
 
 
 def _quarantine_problem(spec: PipelineSpec, parts: Sequence[PartSummary], store: Path) -> str:
     top = reasons(parts)
-    told = "; ".join(f"{found.unexpected:,} × {found.fault} ({places(found)})" for found in top[:SHOWN_REASONS])
+    shown = "; ".join(f"{found.unexpected:,} × {found.fault} ({first_rows(found)})" for found in top[:SHOWN_REASONS])
     files = [str(store / path) for part in reversed(parts) if (path := part.checked.quarantine_path)]
-    told += f"; and {len(top) - SHOWN_REASONS} more reasons" if len(top) > SHOWN_REASONS else ""
-    return f". The reasons: {told}{_strange_labels(spec, parts)}. The rows set aside, with reasons: {listing(files, 3)}"
+    shown += f"; and {len(top) - SHOWN_REASONS} more reasons" if len(top) > SHOWN_REASONS else ""
+    return (
+        f". The reasons: {shown}{_strange_labels(spec, parts)}. The rows set aside, with reasons: {listing(files, 3)}"
+    )
 
 
 def _strange_labels(spec: PipelineSpec, parts: Sequence[PartSummary]) -> str:
@@ -112,8 +114,8 @@ def _strange_labels(spec: PipelineSpec, parts: Sequence[PartSummary]) -> str:
             f". More than {MANY_LABELS} different labels are not in data.labels: is '{spec.data.columns.label}' "
             "the column of the labels (data.columns.label)?"
         )
-    told = [f"{label[:MAX_LABEL]!r} {rows:,} ×{_nearest(label, spec)}" for label, rows in counts.most_common()]
-    return f". Labels seen that data.labels lacks: {listing(told)}"
+    shown = [f"{label[:MAX_LABEL]!r} {rows:,} ×{_nearest(label, spec)}" for label, rows in counts.most_common()]
+    return f". Labels seen that data.labels lacks: {listing(shown)}"
 
 
 def _nearest(label: str, spec: PipelineSpec) -> str:
@@ -122,7 +124,7 @@ def _nearest(label: str, spec: PipelineSpec) -> str:
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
 
 
-def _remedy(parts: Sequence[PartSummary], across: Sequence[Finding], report: Path) -> str:
+def _remedy(parts: Sequence[PartSummary], across: Sequence[ValidationFinding], report: Path) -> str:
     broken = {finding.column for finding in across if _stops(finding)}
     ways = ["Mend the rows in the source"]
     if "share" in broken:

@@ -8,7 +8,7 @@ MAX_PLACES = 20
 """Rows named in a finding; the rest is counted."""
 
 
-class Place(Record):
+class RowPlace(Record):
     """Where a row came from."""
 
     row_id: str
@@ -19,7 +19,7 @@ class Place(Record):
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
-class Finding(Record):
+class ValidationFinding(Record):
     """What one expectation came to, on one part or on the figures of all parts."""
 
     type: str
@@ -37,7 +37,7 @@ class Finding(Record):
     """Rows that break it; 0 if it is not about rows."""
     rows: int
     """Rows it looked at."""
-    places: tuple[Place, ...] = ()
+    places: tuple[RowPlace, ...] = ()
     """The first rows that break it, at most MAX_PLACES."""
     observed: str | None = None
     """The figure seen instead, if it is one; or the groups of rows that break it."""
@@ -51,13 +51,13 @@ class PartSummary(Record):
     """Good rows per split."""
     label_rows: dict[str, dict[str, int]]
     """Good rows per split and label; empty for a kind without labels."""
-    findings: tuple[Finding, ...]
+    findings: tuple[ValidationFinding, ...]
     strange_labels: dict[str, int]
     """Rows per label that data.labels lacks, most frequent first, cut after MAX_PLACES."""
     strange_label_count: int
     """How many such labels there are."""
 
 
-def quarantined_for(finding: Finding) -> bool:
+def quarantined_for(finding: ValidationFinding) -> bool:
     """Whether the rows that break this expectation were set aside."""
     return finding.row_level and not finding.success and finding.severity == "warning"

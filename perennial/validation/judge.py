@@ -17,7 +17,7 @@ from perennial.rows.expectation import BUILT_IN, Expected
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import validation_report
 from perennial.validation.expectations import of_rows
-from perennial.validation.outcomes import Outcome, broken_by, without_values
+from perennial.validation.outcomes import ExpectationOutcome, broken_by, without_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ class Judge:
 
     def outcomes(
         self, table: pd.DataFrame, expected: Sequence[Expected], index: Sequence[str], where: str
-    ) -> list[Outcome]:
+    ) -> list[ExpectationOutcome]:
         """Each expectation's outcome on `table`, in the order of `expected`; `index`: the columns that name a row.
 
         Raises SpecError when an expectation of the pipeline can't be evaluated; `where` names the table then.
@@ -47,11 +47,13 @@ class Judge:
         for one, result in zip(expected, self._results(table, expected, index), strict=True):
             if _raised(result["exception_info"]) is not None:
                 raise self._cannot_evaluate(one, self._why(one, table, index), where)
-            found = result["result"]
-            outcomes.append(Outcome(one, result["success"], broken_by(found, index), without_values(found)))
+            result_found = result["result"]
+            outcomes.append(
+                ExpectationOutcome(one, result["success"], broken_by(result_found, index), without_values(result_found))
+            )
         return outcomes
 
-    def page(self, title: str, outcomes: Sequence[Outcome]) -> str:
+    def page(self, title: str, outcomes: Sequence[ExpectationOutcome]) -> str:
         """Data Docs' page of these outcomes: HTML that needs no network, without values of rows."""
         from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
         from great_expectations.render.renderer import ValidationResultsPageRenderer
@@ -108,8 +110,8 @@ class Judge:
         from great_expectations.validator.validator import Validator
 
         suite = gx.ExpectationSuite(name="suite")
-        for place, one in enumerate(expected):
-            suite.add_expectation(self._built(one, place))
+        for position, one in enumerate(expected):
+            suite.add_expectation(self._built(one, position))
         # A batch definition's batch hashes the whole table, twice, for a fingerprint that nothing here asks for.
         judging = Validator(PandasExecutionEngine(), data_context=context, batches=[Batch(data=table)])
         wanted = {
@@ -120,15 +122,15 @@ class Judge:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             asked = judging.process_expectations_for_validation(suite.expectation_configurations)
-            found = judging.graph_validate(asked, runtime_configuration={"result_format": wanted})
-        results = [result.to_json_dict() for result in found]
-        del judging, found
+            validation = judging.graph_validate(asked, runtime_configuration={"result_format": wanted})
+        results = [result.to_json_dict() for result in validation]
+        del judging, validation
         if len(table) >= LARGE_TABLE:
             # Great Expectations' objects hold each other and the table: several would pile up until Python looks.
             gc.collect()
         return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["place"]))
 
-    def _built(self, one: Expected, place: int = 0) -> Any:
+    def _built(self, one: Expected, index: int = 0) -> Any:
         """The expectation as an object of Great Expectations, which checks its arguments."""
         from great_expectations.exceptions import ExpectationNotFoundError
         from great_expectations.expectations.registry import get_expectation_impl
@@ -138,7 +140,7 @@ class Judge:
         except ExpectationNotFoundError:
             raise _unknown_type(one) from None
         try:
-            return implementation(severity=one.spec.severity, meta={"place": place}, **one.arguments)
+            return implementation(severity=one.spec.severity, meta={"place": index}, **one.arguments)
         except (TypeError, ValueError, AssertionError) as error:
             raise SpecError(
                 f"{one.origin} ({one.spec.type}) has arguments that Great Expectations refuses: {_faults(error)}.",
@@ -160,7 +162,7 @@ class Judge:
         return SpecError(problem, remedy="Mend its arguments or its column's type, or take it out.")
 
     @staticmethod
-    def _shown(outcome: Outcome) -> dict[str, Any]:
+    def _shown(outcome: ExpectationOutcome) -> dict[str, Any]:
         spec = outcome.expected.spec
         return {
             "success": outcome.success,
@@ -179,15 +181,15 @@ class Judge:
 def _raised(info: Mapping[str, Any]) -> str | None:
     """The message of an exception that Great Expectations met and put into its result; None: there was none."""
     # Either one exception's facts, or those of each metric that failed.
-    told = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, Mapping)]
-    return next((str(one.get("exception_message")) for one in told if one.get("raised_exception")), None)
+    infos = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, Mapping)]
+    return next((str(one.get("exception_message")) for one in infos if one.get("raised_exception")), None)
 
 
 def _unknown_type(one: Expected) -> SpecError:
     from great_expectations.expectations.registry import list_registered_expectation_implementations
 
-    known = list_registered_expectation_implementations()
-    near = difflib.get_close_matches(one.spec.type, known, 1)
+    types = list_registered_expectation_implementations()
+    near = difflib.get_close_matches(one.spec.type, types, 1)
     hint = f"Did you mean {near[0]}? " if near else ""
     return SpecError(
         f"{one.origin}: Great Expectations {version('great_expectations')} has no expectation {one.spec.type!r}.",
@@ -200,5 +202,5 @@ def _faults(error: Exception) -> str:
     faults = getattr(error, "errors", None)
     if faults is None:
         return str(error)
-    told = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults())
-    return listing(dict.fromkeys(told)).replace("__root__: ", "")
+    fault_list = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults())
+    return listing(dict.fromkeys(fault_list)).replace("__root__: ", "")

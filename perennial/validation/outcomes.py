@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial.rows.expectation import Expected
-from perennial.validation.findings import Finding, Place
+from perennial.validation.findings import RowPlace, ValidationFinding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ _COUNTS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExpectationOutcome:
     """One expectation's outcome."""
 
     expected: Expected
@@ -35,11 +35,11 @@ class Outcome:
     figures: Mapping[str, Any]
     """Great Expectations' own counts, and the value observed if that is a number; never a value of a row."""
 
-    def finding(self, rows: int, places: tuple[Place, ...] = (), observed: str | None = None) -> Finding:
+    def finding(self, rows: int, places: tuple[RowPlace, ...] = (), observed: str | None = None) -> ValidationFinding:
         """The outcome on a table of `rows` rows as a record; `places`: the first rows that break it."""
         spec = self.expected.spec
-        seen = self.figures.get("observed_value")
-        return Finding(
+        figure = self.figures.get("observed_value")
+        return ValidationFinding(
             type=spec.type,
             column=spec.column,
             severity=spec.severity,
@@ -50,7 +50,7 @@ class Outcome:
             unexpected=len(self.broken_by or ()),
             rows=rows,
             places=places,
-            observed=observed if observed is not None or seen is None else f"{seen:,}",
+            observed=observed if observed is not None or figure is None else f"{figure:,}",
         )
 
     @property
@@ -64,13 +64,13 @@ class Evaluator(Protocol):
 
     def outcomes(
         self, table: pd.DataFrame, expected: Sequence[Expected], index: Sequence[str], where: str
-    ) -> list[Outcome]:
+    ) -> list[ExpectationOutcome]:
         """Each expectation's outcome; `index`: the columns that name a row; `where`: the table, for an error.
 
         Raises SpecError when an expectation of the pipeline can't be evaluated.
         """
 
-    def page(self, title: str, outcomes: Sequence[Outcome]) -> str:
+    def page(self, title: str, outcomes: Sequence[ExpectationOutcome]) -> str:
         """Data Docs' HTML page of these outcomes."""
 
 
@@ -99,11 +99,13 @@ def broken_by(result: Mapping[str, Any], index: Sequence[str]) -> tuple[tuple[An
     return tuple(rows)
 
 
-def groups(outcome: Outcome, rows: Sequence[Mapping[str, Any]], index: Sequence[str], value: str) -> str | None:
+def broken_groups(
+    outcome: ExpectationOutcome, rows: Sequence[Mapping[str, Any]], index: Sequence[str], value: str
+) -> str | None:
     """The rows of a table of figures that break an expectation, in words: `positive, test: 0`."""
     if not outcome.broken_by:
         return None
     values = {tuple(row[name] for name in index): row[value] for row in rows}
-    told = [f"{', '.join(map(str, name))}: {values[name]:.4g}" for name in outcome.broken_by[:SHOWN_GROUPS]]
+    broken = [f"{', '.join(map(str, name))}: {values[name]:.4g}" for name in outcome.broken_by[:SHOWN_GROUPS]]
     rest = len(outcome.broken_by) - SHOWN_GROUPS
-    return "; ".join(told) + (f" and {rest:,} more" if rest > 0 else "")
+    return "; ".join(broken) + (f" and {rest:,} more" if rest > 0 else "")

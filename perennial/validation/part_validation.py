@@ -18,8 +18,8 @@ from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import conflicts, corrections, quarantine
 from perennial.validation.corrections import Changes
 from perennial.validation.expectations import checkable_columns, of_rows
-from perennial.validation.findings import MAX_PLACES, Finding, PartSummary, Place, quarantined_for
-from perennial.validation.outcomes import Evaluator, Outcome
+from perennial.validation.findings import MAX_PLACES, PartSummary, RowPlace, ValidationFinding, quarantined_for
+from perennial.validation.outcomes import Evaluator, ExpectationOutcome
 from perennial.validation.text_index import Earlier
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Great Expectations' users write; so the pipeline's own expectations are judged o
 Reasons = Mapping[str, Sequence[str]]
 
 
-def check(
+def validate_part(
     spec: PipelineSpec,
     evaluator: Evaluator,
     part: Part,
@@ -51,7 +51,7 @@ def check(
     `changes`: corrections of rows of the part, made first. `key`: of the part's entry of step `validate`. Raises
     ValidationError when the part lacks a column, SpecError when an expectation can't be evaluated.
     """
-    target = kinds.get(spec.kind).target_column
+    target = kinds.kind_named(spec.kind).target_column
     with corrections.applied(earlier.root / part.path, changes, target, folder) as source:
         return _check(spec, evaluator, part, changes, source, earlier, key, folder)
 
@@ -73,22 +73,22 @@ def _check(
     reasons = _reasons(outcomes)
     contradicted = _conflicts(spec, source, reasons, earlier, folder)
     outcomes.append(_contradiction(spec, evaluator, source, contradicted, name))
-    target = kinds.get(spec.kind).target_column
-    for row_id, place in contradicted.items():
-        reasons.setdefault(row_id, []).append(f"the same text has another {target} at {place}")
+    target = kinds.kind_named(spec.kind).target_column
+    for row_id, where in contradicted.items():
+        reasons.setdefault(row_id, []).append(f"the same text has another {target} at {where}")
     table = pq.read_table(source)
     findings = tuple(_finding(outcome, table) for outcome in outcomes)
     good, bad = _parted(table, reasons)
     _write(good, folder / ROWS)
     if bad.num_rows:
-        quarantine.write(folder / QUARANTINE, bad, reasons)
-        told = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
-        progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {told}")
+        quarantine.write_quarantine(folder / QUARANTINE, bad, reasons)
+        shown = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
+        progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {shown}")
     (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
     return _summary(spec, part, changes, key, folder, good, bad, findings)
 
 
-def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[Outcome]:
+def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[ExpectationOutcome]:
     import pyarrow.parquet as pq
 
     expected = of_rows(spec)
@@ -97,7 +97,7 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
     # An expectation on a column that is not there could only fail to run: the missing column is the finding.
     rows = _rows(spec, source, columns)
     possible = [one for one in expected if one.spec.type == EXISTS or set(rows.column_names).issuperset(one.columns)]
-    outcomes: list[Outcome] = []
+    outcomes: list[ExpectationOutcome] = []
     for storage, asked in (
         (FAST, [one for one in possible if one.origin == BUILT_IN]),
         (PYTHON, [one for one in possible if one.origin != BUILT_IN]),
@@ -114,7 +114,7 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
     return outcomes
 
 
-def _misses_column(outcome: Outcome) -> bool:
+def _misses_column(outcome: ExpectationOutcome) -> bool:
     return outcome.expected.spec.type == EXISTS and outcome.expected.origin == BUILT_IN and not outcome.success
 
 
@@ -122,7 +122,7 @@ def _rows(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pa.Table:
     """These columns of the part, and those that the kind derives for its expectations."""
     import pyarrow.parquet as pq
 
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     with pq.ParquetFile(source) as file:
         present = set(file.schema_arrow.names)
         rows = file.read(list(columns))
@@ -136,7 +136,7 @@ def _rows(spec: PipelineSpec, source: Path, columns: Sequence[str]) -> pa.Table:
 
 def _judged(
     evaluator: Evaluator, rows: pa.Table, expected: Sequence[Expected], storage: str, name: str
-) -> list[Outcome]:
+) -> list[ExpectationOutcome]:
     """The outcomes on `rows`, with strings in this `storage`: also those that Great Expectations makes of others."""
     import pandas as pd
 
@@ -144,7 +144,7 @@ def _judged(
         return evaluator.outcomes(rows.to_pandas(), expected, [ROW_ID], name)
 
 
-def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+def _reasons(outcomes: Sequence[ExpectationOutcome]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.quarantines:
@@ -157,23 +157,23 @@ def _conflicts(spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Earl
     # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
     import pyarrow.parquet as pq
 
-    if not kinds.get(spec.kind).contradicts:
+    if not kinds.kind_named(spec.kind).contradicts:
         return {}
-    target = kinds.get(spec.kind).target_column
+    target = kinds.kind_named(spec.kind).target_column
     needed = dict.fromkeys((ROW_ID, TEXT_KEY, target, FILE, LINE))
     good, _ = _parted(pq.read_table(source, columns=list(needed)), reasons)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        return conflicts.find(good, target, earlier, Path(scratch))
+        return conflicts.find_conflicts(good, target, earlier, Path(scratch))
 
 
 def _contradiction(
     spec: PipelineSpec, evaluator: Evaluator, source: Path, contradicted: Mapping[str, str], name: str
-) -> Outcome:
+) -> ExpectationOutcome:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    target = kinds.get(spec.kind).target_column
+    target = kinds.kind_named(spec.kind).target_column
     expected: Expected = built_in(
         "expect_column_values_to_be_null", column=CONTRADICTED, fault=f"the same text has another {target} elsewhere"
     )
@@ -183,7 +183,7 @@ def _contradiction(
     return _judged(evaluator, pa.table({ROW_ID: ids, CONTRADICTED: elsewhere}), [expected], FAST, name)[0]
 
 
-def _finding(outcome: Outcome, table: pa.Table) -> Finding:
+def _finding(outcome: ExpectationOutcome, table: pa.Table) -> ValidationFinding:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -191,7 +191,7 @@ def _finding(outcome: Outcome, table: pa.Table) -> Finding:
     if not ids:
         return outcome.finding(table.num_rows)
     rows = table.select([ROW_ID, FILE, LINE]).filter(pc.is_in(table[ROW_ID], value_set=pa.array(ids, pa.string())))
-    places = tuple(Place(row_id=row[ROW_ID], file=row[FILE], line=row[LINE]) for row in rows.to_pylist())
+    places = tuple(RowPlace(row_id=row[ROW_ID], file=row[FILE], line=row[LINE]) for row in rows.to_pylist())
     return outcome.finding(table.num_rows, places[:MAX_PLACES])
 
 
@@ -219,7 +219,7 @@ def _summary(
     folder: Path,
     good: pa.Table,
     bad: pa.Table,
-    findings: tuple[Finding, ...],
+    findings: tuple[ValidationFinding, ...],
 ) -> PartSummary:
     checked = CheckedPart(
         source=part,
@@ -251,7 +251,7 @@ def label_rows(spec: PipelineSpec, good: pa.Table) -> dict[str, dict[str, int]]:
     """Rows per split and label; empty for a kind without labels."""
     import pyarrow.compute as pc
 
-    good = good.select([SPLIT, kinds.get(spec.kind).target_column])
+    good = good.select([SPLIT, kinds.kind_named(spec.kind).target_column])
     rows: dict[str, dict[str, int]] = {}
     for split in sorted(pc.unique(good[SPLIT]).to_pylist()):
         counts = _counts(spec, good.filter(pc.equal(good[SPLIT], split)))
@@ -267,7 +267,7 @@ def _strange_labels(spec: PipelineSpec, bad: pa.Table) -> Counter[str]:
 
 def _counts(spec: PipelineSpec, rows: pa.Table) -> Counter[str] | None:
     """Rows that have each label; None: the kind has none."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     labels = kind.labels_in(rows[kind.target_column].combine_chunks())
     if labels is None:
         return None

@@ -18,7 +18,7 @@ LEADING = (ROW_ID, FILE, LINE, REASON)
 BATCH_ROWS = 1_000
 
 
-def write(path: Path, rows: pa.Table, reasons: Mapping[str, Sequence[str]]) -> None:
+def write_quarantine(path: Path, rows: pa.Table, reasons: Mapping[str, Sequence[str]]) -> None:
     """Write `rows`, each with its reasons (by row id) joined by `; `, as CSV in UTF-8 with the mark Excel looks for.
 
     For a spreadsheet's sake a cell is cut at MAX_CELL characters, NUL is shown as ␀, and a cell that would be run as
@@ -30,6 +30,6 @@ def write(path: Path, rows: pa.Table, reasons: Mapping[str, Sequence[str]]) -> N
         writer.writerow([*LEADING, *rest])
         for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
             for row in batch.to_pylist():
-                told = "; ".join(reasons[row[ROW_ID]])
-                cells = [row[ROW_ID], row[FILE], row[LINE], told, *(row[name] for name in rest)]
+                reasons_of_row = "; ".join(reasons[row[ROW_ID]])
+                cells = [row[ROW_ID], row[FILE], row[LINE], reasons_of_row, *(row[name] for name in rest)]
                 writer.writerow([safe(cell) for cell in cells])

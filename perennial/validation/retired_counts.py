@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STEP = "gone-rows"
 
 
-class GoneRows(Record):
+class RetiredCounts(Record):
     """Good rows that were retired so far."""
 
     rows: dict[str, int]
@@ -35,7 +35,7 @@ class GoneRows(Record):
 
 def count(
     spec: PipelineSpec, parts: Sequence[PartSummary], keys: Sequence[str], retired: Sequence[Retirement], store: Store
-) -> GoneRows:
+) -> RetiredCounts:
     """The good rows of `parts`, validated under `keys`, that are retired. Only what was retired since the last run is
     looked up in its parts."""
     taking = [one for one in retired if one.hits]
@@ -48,17 +48,17 @@ def count(
     return total
 
 
-def _last(chain: Sequence[str], store: Store) -> tuple[int, GoneRows]:
+def _last(chain: Sequence[str], store: Store) -> tuple[int, RetiredCounts]:
     for number in range(len(chain) - 1, 0, -1):
-        if (found := store.get(STEP, chain[number], GoneRows)) is not None:
-            return number, found
-    return 0, GoneRows(rows={}, label_rows={})
+        if (counts_before := store.get(STEP, chain[number], RetiredCounts)) is not None:
+            return number, counts_before
+    return 0, RetiredCounts(rows={}, label_rows={})
 
 
 def _added(
-    spec: PipelineSpec, before: GoneRows, one: Retirement, parts: Sequence[PartSummary], key: str, store: Store
-) -> GoneRows:
-    def make(_: Path) -> GoneRows:
+    spec: PipelineSpec, before: RetiredCounts, one: Retirement, parts: Sequence[PartSummary], key: str, store: Store
+) -> RetiredCounts:
+    def make(_: Path) -> RetiredCounts:
         gone = retirements.Gone([one], store)
         rows, labels = Counter(before.rows), {split: Counter(some) for split, some in before.label_rows.items()}
         for number in one.hits:
@@ -66,14 +66,14 @@ def _added(
             rows.update(part_validation.split_rows(good))
             for split, some in part_validation.label_rows(spec, good).items():
                 labels.setdefault(split, Counter()).update(some)
-        return GoneRows(rows=dict(rows), label_rows={split: dict(some) for split, some in labels.items()})
+        return RetiredCounts(rows=dict(rows), label_rows={split: dict(some) for split, some in labels.items()})
 
-    return store.get_or_make(STEP, key, GoneRows, make)
+    return store.get_or_make(STEP, key, RetiredCounts, make)
 
 
 def _rows(spec: PipelineSpec, path: Path, gone: pa.Array) -> pa.Table:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=list(dict.fromkeys((ROW_ID, SPLIT, kinds.get(spec.kind).target_column))))
+    table = pq.read_table(path, columns=list(dict.fromkeys((ROW_ID, SPLIT, kinds.kind_named(spec.kind).target_column))))
     return table.filter(pc.is_in(table[ROW_ID], value_set=gone))

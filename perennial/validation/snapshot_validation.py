@@ -22,10 +22,10 @@ from perennial.validation import checks, corrections, part_validation, retired_c
 from perennial.validation.corrections import Changes
 from perennial.validation.expectations import of_rows
 from perennial.validation.failure import failure
-from perennial.validation.findings import Finding, PartSummary
+from perennial.validation.findings import PartSummary, ValidationFinding
 from perennial.validation.judge import Judge
-from perennial.validation.outcomes import Outcome, groups
-from perennial.validation.retired_counts import GoneRows
+from perennial.validation.outcomes import ExpectationOutcome, broken_groups
+from perennial.validation.retired_counts import RetiredCounts
 from perennial.validation.text_index import Earlier
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ FORMAT = 1
 """Of what is stored; a new number validates everything again."""
 
 
-class Report(Record):
+class ValidationReport(Record):
     """What the validation of a snapshot came to, whether it passed or not."""
 
     data: ValidatedData
-    across: tuple[Finding, ...]
+    across: tuple[ValidationFinding, ...]
     """Findings on the figures of all parts."""
     passed: bool
 
@@ -54,7 +54,7 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
     when an expectation of the pipeline is none of Great Expectations', or can't be evaluated.
     """
     store, judge = home.store, Judge(spec)
-    corrected = corrections.of(spec, snapshot, store)
+    corrected = corrections.corrections_of(spec, snapshot, store)
     changes = corrected.by_part
     keys = _part_keys(spec, snapshot, changes)
     parts: list[PartSummary] = []
@@ -93,7 +93,7 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes
     keys: list[str] = []
     for number, (part, own) in enumerate(zip(snapshot.parts, changes, strict=True)):
         corrected = {"corrections": own} if own else {}
-        gone = retirements.at(snapshot.retired, number)
+        gone = retirements.retired_at(snapshot.retired, number)
         retired = {"retired": gone} if gone else {}
         # A part's rows may contradict rows of the parts before it that still count, so its key holds theirs.
         keys.append(digest.of_values(before=keys[-1] if keys else settings, part=part.sha256, **corrected, **retired))
@@ -104,7 +104,7 @@ def _part(
     judge: Judge, part: Part, changes: Changes, key: str, earlier: Callable[[], Earlier], store: Store
 ) -> PartSummary:
     def make(folder: Path) -> PartSummary:
-        return part_validation.check(judge.spec, judge, part, changes, earlier(), key, folder)
+        return part_validation.validate_part(judge.spec, judge, part, changes, earlier(), key, folder)
 
     return store.get_or_make(part_validation.STEP, key, PartSummary, make, by_stamp=True)
 
@@ -113,70 +113,70 @@ def _report(
     judge: Judge,
     parts: Sequence[PartSummary],
     keys: Sequence[str],
-    told: Sequence[str],
+    remarks: Sequence[str],
     retired: Sequence[Retirement],
     store: Store,
-) -> Report:
-    """The report on `parts`; `told`: warnings about what is no part."""
-    key = _report_key(judge.spec, keys, retired, told)
+) -> ValidationReport:
+    """The report on `parts`; `remarks`: warnings about what is no part."""
+    key = _report_key(judge.spec, keys, retired, remarks)
 
-    def make(folder: Path) -> Report:
-        older = _validated_before(judge.spec, keys, retired, told, store)
+    def make(folder: Path) -> ValidationReport:
+        older = _validated_before(judge.spec, keys, retired, remarks, store)
         gone = retired_counts.count(judge.spec, parts, keys, retired, store)
         across, outcomes = _across(judge, parts, older, gone)
-        place = f"{REPORT_STEP}/{key}/{REPORT}"
-        data = _data(judge.spec, parts, retired, gone, (*told, *_warnings(parts, across, older)), place)
+        path = f"{REPORT_STEP}/{key}/{REPORT}"
+        data = _data(judge.spec, parts, retired, gone, (*remarks, *_warnings(parts, across, older)), path)
         pages = [store.folder(part_validation.STEP, part) / part_validation.PAGE for part in keys]
         page = judge.page("all parts", outcomes)
-        validation_report.write(folder / REPORT, data, parts, across, pages, page, _versions())
+        validation_report.write_validation_report(folder / REPORT, data, parts, across, pages, page, _versions())
         passed = failure(judge.spec, parts, across, store.root, folder) is None
-        return Report(data=data, across=across, passed=passed)
+        return ValidationReport(data=data, across=across, passed=passed)
 
-    return store.get_or_make(REPORT_STEP, key, Report, make)
+    return store.get_or_make(REPORT_STEP, key, ValidationReport, make)
 
 
-def _report_key(spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], told: Sequence[str]) -> str:
+def _report_key(spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], remarks: Sequence[str]) -> str:
     limits = ("min_rows", "min_rows_per_label", "max_quarantined", "max_label_shift", "labels")
     # What was retired before the last part came is in its key.
-    since = retirements.at(retired, len(keys))
+    since = retirements.retired_at(retired, len(keys))
     return digest.of_values(
         parts=keys[-1] if keys else "",
         limits={name: getattr(spec.data, name) for name in limits},
         **({"retired": since} if since else {}),
-        **({"told": told} if told else {}),
+        **({"told": remarks} if remarks else {}),
     )
 
 
 def _validated_before(
-    spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], told: Sequence[str], store: Store
+    spec: PipelineSpec, keys: Sequence[str], retired: Sequence[Retirement], remarks: Sequence[str], store: Store
 ) -> int:
     """How many leading parts an earlier run validated and let pass; the parts after them are new."""
-    now = _report_key(spec, keys, retired, told)
+    now = _report_key(spec, keys, retired, remarks)
     for count in range(len(keys), 0, -1):
         before = [one for one in retired if one.before < count]
         # What is no part may have been warned of then, too, or not.
-        for said in dict.fromkeys((tuple(told), ())):
+        for said in dict.fromkeys((tuple(remarks), ())):
             key = _report_key(spec, keys[:count], before, said)
-            report = store.get(REPORT_STEP, key, Report, by_stamp=True) if key != now else None
+            report = store.get(REPORT_STEP, key, ValidationReport, by_stamp=True) if key != now else None
             if report is not None and report.passed:
                 return count
     return 0
 
 
 def _across(
-    judge: Judge, parts: Sequence[PartSummary], older: int, gone: GoneRows
-) -> tuple[tuple[Finding, ...], list[Outcome]]:
+    judge: Judge, parts: Sequence[PartSummary], older: int, gone: RetiredCounts
+) -> tuple[tuple[ValidationFinding, ...], list[ExpectationOutcome]]:
     import pandas as pd
 
-    findings: list[Finding] = []
-    outcomes: list[Outcome] = []
+    findings: list[ValidationFinding] = []
+    outcomes: list[ExpectationOutcome] = []
     for figures in checks.across_parts(judge.spec, parts, older, gone):
         index = list(figures.index)
-        found = judge.outcomes(pd.DataFrame(figures.rows), figures.expected, index, figures.name)
-        outcomes += found
+        judged = judge.outcomes(pd.DataFrame(figures.rows), figures.expected, index, figures.name)
+        outcomes += judged
         findings += [
-            outcome.finding(len(figures.rows), observed=groups(outcome, figures.rows, index, figures.value))
-            for outcome in found
+            outcome.finding(len(figures.rows), observed=broken_groups(outcome, figures.rows, index, figures.value))
+            for outcome in judged
         ]
     return tuple(findings), outcomes
 
@@ -185,7 +185,7 @@ def _data(
     spec: PipelineSpec,
     parts: Sequence[PartSummary],
     retired: Sequence[Retirement],
-    gone: GoneRows,
+    gone: RetiredCounts,
     warned: Sequence[str],
     report_path: str,
 ) -> ValidatedData:
@@ -201,12 +201,12 @@ def _data(
     )
 
 
-def _warnings(parts: Sequence[PartSummary], across: Sequence[Finding], older: int) -> Iterator[str]:
+def _warnings(parts: Sequence[PartSummary], across: Sequence[ValidationFinding], older: int) -> Iterator[str]:
     for number, part in enumerate(parts[older:], older + 1):
         for finding in part.findings:
             if finding.severity == "warning" and not finding.success and not finding.row_level:
-                seen = f"; seen: {finding.observed}" if finding.observed else ""
-                yield f"In part {number}, {finding.fault} ({finding.origin}){seen}."
+                observed = f"; seen: {finding.observed}" if finding.observed else ""
+                yield f"In part {number}, {finding.fault} ({finding.origin}){observed}."
     for finding in across:
         if finding.severity == "warning" and not finding.success:
             yield f"{finding.fault[0].upper()}{finding.fault[1:]} ({finding.observed})."

@@ -66,8 +66,8 @@ class Earlier:
             rows: list[Any] = connection.execute(_ACROSS).fetchall()
             return rows
 
-        with index_file.opened(self.index, self.scratch, use) as found:
-            return found
+        with index_file.opened(self.index, self.scratch, use) as connection:
+            return connection
 
     def _catch_up(self, connection: duckdb.DuckDBPyConnection, target: str) -> None:
         state = connection.execute("SELECT parts, retired, digest FROM taken").fetchone()
@@ -98,8 +98,8 @@ class Earlier:
 def selected(rows: str, target: str) -> str:
     """The query of the rows of a table `rows` that have a target, with it as text, so that lists compare too."""
     # The column's name is the kind's, not a user's.
-    told = f'CAST("{target}" AS VARCHAR) AS target, {FILE}, {LINE}'
-    return f'SELECT {TEXT_KEY}, {ROW_ID}, {told} FROM {rows} WHERE "{target}" IS NOT NULL'  # noqa: S608
+    columns = f'CAST("{target}" AS VARCHAR) AS target, {FILE}, {LINE}'
+    return f'SELECT {TEXT_KEY}, {ROW_ID}, {columns} FROM {rows} WHERE "{target}" IS NOT NULL'  # noqa: S608
 
 
 def _taken(target: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perennial.records.data import ValidatedData
 from perennial.validation.failure import merged, reasons
-from perennial.validation.findings import Finding, PartSummary
+from perennial.validation.findings import PartSummary, ValidationFinding
 
 JSON = "validation.json"
 INDEX = "index.html"
@@ -39,11 +39,11 @@ def offline(page: str) -> str:
     return page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
 
 
-def write(
+def write_validation_report(
     folder: Path,
     data: ValidatedData,
     parts: Sequence[PartSummary],
-    across: Sequence[Finding],
+    across: Sequence[ValidationFinding],
     pages: Sequence[Path],
     page_across: str,
     versions: dict[str, str],
@@ -62,10 +62,12 @@ def write(
     (folder / INDEX).write_text(_index(rows, len(parts) - len(shown)), encoding="utf-8")
 
 
-def _figures(data: ValidatedData, parts: Sequence[PartSummary], across: Sequence[Finding]) -> dict[str, object]:
-    found = [*merged(parts), *across]
+def _figures(
+    data: ValidatedData, parts: Sequence[PartSummary], across: Sequence[ValidationFinding]
+) -> dict[str, object]:
+    findings = [*merged(parts), *across]
     return {
-        "success": not any(finding.severity == "critical" and not finding.success for finding in found),
+        "success": not any(finding.severity == "critical" and not finding.success for finding in findings),
         "data_digest": data.digest,
         "parts": len(parts),
         "rows": data.rows,
@@ -73,19 +75,19 @@ def _figures(data: ValidatedData, parts: Sequence[PartSummary], across: Sequence
         "quarantined": data.quarantined,
         "quarantined_by_reason": {finding.fault: finding.unexpected for finding in reasons(parts)},
         "warnings": list(data.warnings),
-        "expectations": [finding.model_dump(mode="json") for finding in found],
+        "expectations": [finding.model_dump(mode="json") for finding in findings],
     }
 
 
-def _broken(findings: Sequence[Finding]) -> str:
+def _broken(findings: Sequence[ValidationFinding]) -> str:
     broken = [f"{finding.severity}: {finding.fault}" for finding in findings if not finding.success]
     return "; ".join(broken) or "all expectations are met"
 
 
 def _index(rows: Sequence[tuple[str, str, int, str]], left_out: int) -> str:
     lines = [
-        f'<tr><td><a href="{page}">{title}</a></td><td>{quarantined:,}</td><td>{html.escape(told)}</td></tr>'
-        for page, title, quarantined, told in rows
+        f'<tr><td><a href="{page}">{title}</a></td><td>{quarantined:,}</td><td>{html.escape(words)}</td></tr>'
+        for page, title, quarantined, words in rows
     ]
     older = f"<p>{left_out:,} older parts have no page here; {JSON} counts them.</p>" if left_out else ""
     return (

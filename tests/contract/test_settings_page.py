@@ -39,5 +39,5 @@ def test_every_setting_of_every_group_says_what_it_is(maker: ModuleType) -> None
 def test_every_metric_of_every_kind_is_listed(maker: ModuleType) -> None:
     for name in kinds.names():
         section = maker.page().split(f"## Metrics of {name}\n")[1].split("\n## ")[0]
-        for metric in (*kinds.get(name).metrics, *kinds.get(name).label_metrics):
+        for metric in (*kinds.kind_named(name).metrics, *kinds.kind_named(name).label_metrics):
             assert f"| `{metric}` |" in section

@@ -222,7 +222,9 @@ def test_an_index_that_another_process_holds_is_made_elsewhere(pipeline) -> None
         holder.communicate(b"\n")
 
 
-@pytest.mark.parametrize("moment", ["row_index._digest", "retirements.write", "parts.write", "write_atomically"])
+@pytest.mark.parametrize(
+    "moment", ["row_index._digest", "retirements.write_retirement", "parts.write_parts", "write_atomically"]
+)
 def test_killed_at_any_moment_the_next_run_comes_to_the_same(pipeline, moment: str) -> None:
     made = pipeline("*.csv", **TIMED)
     made.write("a.csv", lines(("1", "one", 1, False), ("2", "two", 1, False)))

@@ -114,12 +114,12 @@ def test_a_correction_ends_a_contradiction_and_mends_a_typo(home, tmp_path):
 
 
 def test_a_run_with_new_corrections_is_another_run(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(base_model, "find", lambda spec: SimpleNamespace(revision="0"))
+    monkeypatch.setattr(base_model, "find_base_model", lambda spec: SimpleNamespace(revision="0"))
     made, ((first, *_),) = _ids(pipeline(), home, rows(80))
     line = f"{first},positive"
-    keys = [run_key.of(spec, made) for spec in (pipeline(), _spec(tmp_path, ["row_id,label"]))]
+    keys = [run_key.run_key_of(spec, made) for spec in (pipeline(), _spec(tmp_path, ["row_id,label"]))]
     assert keys[0] == keys[1]
-    assert run_key.of(_spec(tmp_path, ["row_id,label", line]), made) != keys[0]
+    assert run_key.run_key_of(_spec(tmp_path, ["row_id,label", line]), made) != keys[0]
 
 
 def test_the_wrong_ones_are_told_with_their_lines(home, tmp_path):
@@ -158,13 +158,13 @@ def test_files_as_spreadsheets_save_them_are_read(tmp_path):
         writer.writerow(["text", "row_id", "label"])
         writer.writerow(["two\nlines; and more", "'=a", " positive "])
     spec = pipeline(corrections=["saved.csv"]).located(tmp_path)
-    assert corrections.read(spec) == {"=a": "positive"}
+    assert corrections.read_corrections(spec) == {"=a": "positive"}
 
 
 def _of_kind(tmp_path, kind, *cells, labels=("a", "b")):
     spec = _spec(tmp_path, ["row_id,label", *(f'r{number},"{cell}"' for number, cell in enumerate(cells))])
     data = spec.data.model_copy(update={"labels": labels})
-    return corrections.read(spec.model_copy(update={"kind": kind, "data": data}).located(tmp_path))
+    return corrections.read_corrections(spec.model_copy(update={"kind": kind, "data": data}).located(tmp_path))
 
 
 def test_each_kind_reads_its_own_cells(tmp_path):

@@ -45,7 +45,7 @@ class Days:
 
     def settings(self, **changes: Any) -> None:
         tiny_pipeline.write_settings(self.folder / "tiny", self.base, data__columns=COLUMNS, **changes)
-        self.spec: PipelineSpec = loader.read(self.folder / "tiny" / "pipeline.yaml")
+        self.spec: PipelineSpec = loader.read_pipeline(self.folder / "tiny" / "pipeline.yaml")
 
     def write(self, rows: list[Row]) -> None:
         """A new file of rows, each a minute younger than any before."""
@@ -242,7 +242,7 @@ def test_all_that_the_rows_rest_on_is_named_for_gc(days: Days) -> None:
     days.come([{**row, "gone": "yes"} for row in days.rows[40:60]])
     needed = set(retention_store.named_in(days.snapshot.model_dump()))
     assert {f"retired/{one.sha256}" for one in days.snapshot.retired} < needed
-    stored = tokenizer.prepare(base_model.find(days.spec), days.home)
+    stored = tokenizer.prepare_tokenizer(base_model.find_base_model(days.spec), days.home)
     keys = [row_encoding.part_keys(days.spec, days.data, number, stored) for number in range(len(days.data.parts))]
     now = {Path(part.path).name for part in days.encoded.parts}
     assert now == {some[-1] for some in keys}

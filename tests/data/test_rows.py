@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from perennial.core.errors import SourceError
-from perennial.ingest.canonical_rows import canonical, moment, schema
+from perennial.ingest.canonical_rows import canonical_rows, moment, part_schema
 from perennial.rows.batch import Batch
 from perennial.rows.splits import split_of, text_key
 
@@ -20,8 +20,8 @@ def batch(**columns) -> Batch:
 
 def test_the_schema_is_the_canonical_one(pipeline) -> None:
     spec = pipeline(time="at", slices=["sector"]).spec
-    made = canonical(batch(text=["A  b"], label=["good"], at=["2026-01-31"], sector=["oil"]), spec)
-    assert made.schema == schema(spec)
+    made = canonical_rows(batch(text=["A  b"], label=["good"], at=["2026-01-31"], sector=["oil"]), spec)
+    assert made.schema == part_schema(spec)
     row = made.to_pylist()[0]
     assert row["text_key"] == text_key("a b")
     assert row["split"] == split_of(row["text_key"], spec.data.splits)
@@ -40,7 +40,7 @@ def test_row_ids_tell_any_two_contents_apart_and_are_pinned(pipeline) -> None:
         ("1:a", "b", "c"),
     ]
     text, label, slices = map(list, zip(*cells, strict=True))
-    ids = canonical(batch(text=text, label=label, s=slices), spec).column("row_id").to_pylist()
+    ids = canonical_rows(batch(text=text, label=label, s=slices), spec).column("row_id").to_pylist()
     assert len(set(ids)) == len(cells)
     assert ids[0] == "7343715e34a80aa1bf024bd5931cddb4"
 
@@ -48,7 +48,7 @@ def test_row_ids_tell_any_two_contents_apart_and_are_pinned(pipeline) -> None:
 def test_the_same_time_spelled_otherwise_is_the_same_row(pipeline) -> None:
     spec = pipeline(time="at").spec
     times = ["2026-01-31T12:00:00Z", "2026-01-31 12:00", "2026-01-31T13:00:00+01:00", str(int(NOON.timestamp())), NOON]
-    made = canonical(batch(text=["t"] * 5, label=["good"] * 5, at=times), spec)
+    made = canonical_rows(batch(text=["t"] * 5, label=["good"] * 5, at=times), spec)
     assert set(made.column("time").to_pylist()) == {NOON}
     assert len(set(made.column("row_id").to_pylist())) == 1
 
@@ -79,36 +79,36 @@ def test_times(value: object, time: datetime) -> None:
 def test_no_times(pipeline, value: object) -> None:
     spec = pipeline(time="at").spec
     with pytest.raises(SourceError) as caught:
-        canonical(batch(text=["a", "b"], label=["x", "y"], at=["2026-01-31", value]), spec)
+        canonical_rows(batch(text=["a", "b"], label=["x", "y"], at=["2026-01-31", value]), spec)
     for part in ("data.csv, line 3 has the time", "'at'", "ISO 8601", "seconds since 1970", str(value)):
         assert part in str(caught.value)
 
 
 def test_a_time_that_can_not_be_is_cut(pipeline) -> None:
     with pytest.raises(SourceError) as caught:
-        canonical(batch(text=["a"], label=["x"], at=["z" * 99]), pipeline(time="at").spec)
+        canonical_rows(batch(text=["a"], label=["x"], at=["z" * 99]), pipeline(time="at").spec)
     assert "z" * 40 in str(caught.value)
     assert "z" * 41 not in str(caught.value)
 
 
 def test_a_missing_time(pipeline) -> None:
     with pytest.raises(SourceError, match=r"data.csv, line 2 has no time in column 'at'"):
-        canonical(batch(text=["a"], label=["x"], at=[None]), pipeline(time="at").spec)
+        canonical_rows(batch(text=["a"], label=["x"], at=[None]), pipeline(time="at").spec)
 
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_id(pipeline, value: object) -> None:
     with pytest.raises(SourceError, match=r"data.csv, line 3 has no id in column 'key'"):
-        canonical(batch(text=["a", "b"], label=["x", "y"], key=["1", value]), pipeline(id="key").spec)
+        canonical_rows(batch(text=["a", "b"], label=["x", "y"], key=["1", value]), pipeline(id="key").spec)
 
 
 def test_values_of_databases_become_text(pipeline) -> None:
     values = [Decimal("1.10"), UUID(int=1), date(2026, 1, 31), b"bytes", 7, None]
-    made = canonical(batch(text=["t"] * 6, label=values), pipeline().spec)
+    made = canonical_rows(batch(text=["t"] * 6, label=values), pipeline().spec)
     expected = ["1.10", str(UUID(int=1)), "2026-01-31", "bytes", "7", None]
     assert made.column("label").to_pylist() == expected
 
 
 def test_bytes_that_are_no_text_are_named(pipeline) -> None:
     with pytest.raises(SourceError, match=r"data.csv, line 2: column 'label' holds bytes that are not UTF-8"):
-        canonical(batch(text=["t"], label=[b"\xff"]), pipeline().spec)
+        canonical_rows(batch(text=["t"], label=[b"\xff"]), pipeline().spec)

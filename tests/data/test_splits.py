@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.rows.splits import keys_and_splits, normalise, normalised, of_columns, places, split_of, text_key
+from perennial.rows.splits import (
+    keys_and_splits,
+    normalise,
+    normalised,
+    split_of,
+    splits_of_columns,
+    splits_of_keys,
+    text_key,
+)
 from perennial.settings.data import SplitsSpec
 
 DEFAULT = SplitsSpec()
@@ -41,7 +49,7 @@ def test_normal_form_and_key_are_pinned(text: str, normal: str, key: str) -> Non
 )
 def test_limits_are_pinned(key: str, split: str) -> None:
     assert split_of(key, DEFAULT) == split
-    assert places([key], DEFAULT) == [split]
+    assert splits_of_keys([key], DEFAULT) == [split]
 
 
 @given(TEXT)
@@ -53,7 +61,7 @@ def test_normalising_is_idempotent(text: str) -> None:
 def test_columns_are_read_as_rows_are(texts: list[str | None]) -> None:
     column = pa.array(texts, pa.string())
     assert normalised(column) == [normalise(text or "") for text in texts]
-    assert of_columns([column, column], DEFAULT) == keys_and_splits([(text, text) for text in texts], DEFAULT)
+    assert splits_of_columns([column, column], DEFAULT) == keys_and_splits([(text, text) for text in texts], DEFAULT)
 
 
 @given(st.text("abcXYZÄöñ éΣ 019.,!-", max_size=60), st.text(" \t\n\r\u00a0\u3000", max_size=4))
@@ -68,15 +76,19 @@ def test_case_whitespace_and_width_share_a_split(text: str, space: str) -> None:
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.floats(0.01, 0.49), st.floats(0.01, 0.49))
 def test_batch_version_agrees(keys: list[bytes], test: float, validation: float) -> None:
     spec = SplitsSpec(test=test, validation=validation)
-    assert places([key.hex() for key in keys], spec) == [split_of(key.hex(), spec) for key in keys]
+    assert splits_of_keys([key.hex() for key in keys], spec) == [split_of(key.hex(), spec) for key in keys]
 
 
 def test_shares_are_as_asked_and_enlarging_one_moves_no_other_row() -> None:
     keys = [text_key(f"text {number}") for number in range(20_000)]
     small, large = SplitsSpec(test=0.15, validation=0.1), SplitsSpec(test=0.15, validation=0.2)
-    assert places(keys, small).count("test") == pytest.approx(3_000, rel=0.06)
-    assert places(keys, small).count("validation") == pytest.approx(2_000, rel=0.06)
-    moved = {pair for pair in zip(places(keys, small), places(keys, large), strict=True) if pair[0] != pair[1]}
+    assert splits_of_keys(keys, small).count("test") == pytest.approx(3_000, rel=0.06)
+    assert splits_of_keys(keys, small).count("validation") == pytest.approx(2_000, rel=0.06)
+    moved = {
+        pair
+        for pair in zip(splits_of_keys(keys, small), splits_of_keys(keys, large), strict=True)
+        if pair[0] != pair[1]
+    }
     assert moved == {("train", "validation")}
 
 

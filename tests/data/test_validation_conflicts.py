@@ -33,7 +33,11 @@ def _written(table, path):
 
 def test_all_sides_of_a_contradiction_are_named(tmp_path):
     table = _table([("a1", "k", "x"), ("a2", "k", "y"), ("a3", "k", "x"), ("a4", "other", "x")])
-    assert conflicts.find(table, "target", None, tmp_path) == {"a1": "a.csv:2", "a2": "a.csv:1", "a3": "a.csv:2"}
+    assert conflicts.find_conflicts(table, "target", None, tmp_path) == {
+        "a1": "a.csv:2",
+        "a2": "a.csv:1",
+        "a3": "a.csv:2",
+    }
 
 
 def test_earlier_rows_stay_and_newer_ones_are_named(tmp_path):
@@ -43,19 +47,19 @@ def test_earlier_rows_stay_and_newer_ones_are_named(tmp_path):
     ]
     earlier = _earlier(tmp_path, *files)
     table = _table([("c1", "k", "x"), ("c2", "l", "y"), ("c3", "m", "x"), ("c4", "n", "x")])
-    assert conflicts.find(table, "target", earlier, tmp_path) == {"c2": "a.csv:2", "c3": "b.csv:1"}
+    assert conflicts.find_conflicts(table, "target", earlier, tmp_path) == {"c2": "a.csv:2", "c3": "b.csv:1"}
 
 
 def test_targets_that_are_lists_compare_by_value(tmp_path):
     kind = pa.list_(pa.string())
     earlier = _earlier(tmp_path, _written(_table([("a1", "k", ["x", "y"])], kind), tmp_path / "a.parquet"))
     table = _table([("c1", "k", ["x", "y"]), ("c2", "l", ["x"]), ("c3", "l", ["x", "z"])], kind)
-    assert set(conflicts.find(table, "target", earlier, tmp_path)) == {"c2", "c3"}
+    assert set(conflicts.find_conflicts(table, "target", earlier, tmp_path)) == {"c2", "c3"}
 
 
 def test_many_copies_of_a_text_are_no_burden(tmp_path):
     table = _table([(f"r{number}", "k", "xy"[number % 2]) for number in range(100_000)])
-    assert len(conflicts.find(table, "target", None, tmp_path)) == 100_000
+    assert len(conflicts.find_conflicts(table, "target", None, tmp_path)) == 100_000
 
 
 def _retirement(folder, before, *gone):
@@ -75,12 +79,12 @@ def test_retired_rows_contradict_nothing_and_an_index_that_caught_up_says_what_a
     retired = [_retirement(tmp_path, 1, ("a1", 0)), _retirement(tmp_path, 2, ("a2", 0))]
     table = _table([("d1", "k", "y"), ("d2", "l", "x"), ("d3", "m", "x")])
     for count in range(1, 4):
-        found = conflicts.find(
+        found = conflicts.find_conflicts(
             table, "target", _earlier(tmp_path, *files[:count], retired=retired[: count - 1]), tmp_path
         )
     assert found == {"d2": "c.csv:1", "d3": "b.csv:1"}
     # One that is ahead, as after another pipeline's run with the same name, is made again.
-    ahead = conflicts.find(table, "target", _earlier(tmp_path, *files[:1]), tmp_path)
+    ahead = conflicts.find_conflicts(table, "target", _earlier(tmp_path, *files[:1]), tmp_path)
     assert ahead == {"d1": "a.csv:1"}
     (tmp_path / "state" / "texts.duckdb").unlink()
-    assert conflicts.find(table, "target", _earlier(tmp_path, *files, retired=retired), tmp_path) == found
+    assert conflicts.find_conflicts(table, "target", _earlier(tmp_path, *files, retired=retired), tmp_path) == found

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from perennial.core import digest
 from perennial.core.home import Home
-from perennial.ingest.canonical_rows import schema
+from perennial.ingest.canonical_rows import part_schema
 from perennial.records.data import Part, Snapshot
 from perennial.settings.pipeline import PipelineSpec
 
@@ -65,7 +65,7 @@ def snapshot(spec: PipelineSpec, home: Home, *parts: list[dict[str, Any]]) -> Sn
 def _part(spec: PipelineSpec, home: Home, number: int, some: list[dict[str, Any]]) -> Part:
     path = home.store.root / "parts" / f"{number}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([_canonical(row) for row in some], schema(spec)), path)
+    pq.write_table(pa.Table.from_pylist([_canonical(row) for row in some], part_schema(spec)), path)
     return Part(path=str(path.relative_to(home.store.root)), sha256=digest.of_file(path), rows=len(some))
 
 

@@ -35,7 +35,7 @@ def spec_of(
 
 def table(spec: PipelineSpec, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Test rows with these cells; a cell that is not given is a text, the first label, a day after the one before."""
-    types = {"row_id": pa.string(), "time": pa.timestamp("us", tz="UTC"), **kinds.get(spec.kind).column_types()}
+    types = {"row_id": pa.string(), "time": pa.timestamp("us", tz="UTC"), **kinds.kind_named(spec.kind).column_types()}
     types |= dict.fromkeys(spec.data.columns.slices, pa.string())
     full = [_usual(number) | row for number, row in enumerate(rows)]
     return pa.table({name: pa.array([row.get(name) for row in full], kind) for name, kind in types.items()})

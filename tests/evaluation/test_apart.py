@@ -31,7 +31,7 @@ def test_it_may_take_so_many_times_as_long(pace: Pace, rows: int, seconds: float
 
 def test_it_answers_the_same_and_says_how_far_it_is(tiny_package: Path) -> None:
     heard: list[tuple[int, int]] = []
-    with worker.answering(tiny_package, PACE) as asked:
+    with worker.answering_worker(tiny_package, PACE) as asked:
         answers = asked.predict(TEXTS, on_progress=lambda done, total: heard.append((done, total)))
         assert asked.predict(TEXTS[:3]) == answers[:3]
     assert answers == Predictor(tiny_package).predict(TEXTS)
@@ -41,7 +41,7 @@ def test_it_answers_the_same_and_says_how_far_it_is(tiny_package: Path) -> None:
 
 def test_one_that_takes_too_long_is_killed(tiny_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "LEAST_SECONDS", 0.001)
-    with worker.answering(tiny_package, Pace(0.0001, 100, 30.0)) as asked:
+    with worker.answering_worker(tiny_package, Pace(0.0001, 100, 30.0)) as asked:
         with pytest.raises(PackageError, match=r"ended after 0\.00\d+ s without having answered 60 rows"):
             asked.predict(TEXTS)
         assert asked.process._running.wait() == -signal.SIGKILL

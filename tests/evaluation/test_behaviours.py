@@ -38,7 +38,7 @@ def minimum(*texts: str, **more: Any) -> dict[str, Any]:
 
 
 def texts_of(spec: PipelineSpec) -> list[str]:
-    return [" | ".join(case.texts) for made in cases.of(spec).values() for case in made]
+    return [" | ".join(case.texts) for made in cases.cases_of(spec).values() for case in made]
 
 
 def test_every_combination_of_slots_is_a_case() -> None:
@@ -53,7 +53,7 @@ def test_every_combination_of_slots_is_a_case() -> None:
         "A and A",
         "B and B",
     ]
-    ids = [case.id for case in cases.of(spec)["test 0"]]
+    ids = [case.id for case in cases.cases_of(spec)["test 0"]]
     assert ids == [f"test 0 {number}" for number in range(1, 9)]
 
 
@@ -85,12 +85,12 @@ def test_another_test_does_not_move_the_cases_of_this_one() -> None:
     drawn = minimum("{s} {s2}", max_cases=5, name="drawn")
     slots = {"s": list("abcdefgh"), "s2": list("abcdefgh")}
     alone, among = spec_of(drawn, **slots), spec_of(minimum("x"), drawn, **slots)
-    assert cases.of(alone)["drawn"] == cases.of(among)["drawn"]
+    assert cases.cases_of(alone)["drawn"] == cases.cases_of(among)["drawn"]
 
 
 def test_a_change_that_changes_nothing_is_no_case() -> None:
     test = {"type": "invariance", "texts": ["up 12%", "nothing here"], "change": ["numbers", "upper"], "append": "!"}
-    found = cases.of(spec_of(test))["test 0"]
+    found = cases.cases_of(spec_of(test))["test 0"]
     assert [case.before for case in found] == [("up 12%",)] * 3 + [("nothing here",)] * 2
     assert all(case.before != case.texts for case in found)
 
@@ -111,7 +111,7 @@ class Told(Predictor):
 
 
 def passed(spec: PipelineSpec, answers: dict[str, Any]) -> list[bool]:
-    asked = behaviour_tests.ask(spec, Told(answers))
+    asked = behaviour_tests.ask_cases(spec, Told(answers))
     return [one.passed for some in asked.values() for one in some]
 
 
@@ -190,10 +190,10 @@ def test_a_real_model_is_asked_each_text_once_and_no_text_is_kept(tiny_package: 
         what=["profit", "sales"],
     )
     heard: list[tuple[int, int]] = []
-    asked = behaviour_tests.ask(spec, Predictor(tiny_package), lambda done, total: heard.append((done, total)))
+    asked = behaviour_tests.ask_cases(spec, Predictor(tiny_package), lambda done, total: heard.append((done, total)))
     # Two rose, two fell, two in capitals, two with a loss.
     assert heard[-1] == (8, 8)
-    figures = behaviour_tests.figures(spec, asked)
+    figures = behaviour_tests.behaviour_figures(spec, asked)
     assert [(one.n, one.type, one.min_pass_rate) for one in figures] == [
         (4, "minimum", 0.3), (2, "invariance", 0.9), (2, "direction", 0.9),
     ]  # fmt: skip

@@ -42,7 +42,7 @@ def read(folder: Path, behaviours: str | None, kind: str = "text-classification"
     file.write_text(PIPELINE.format(kind=kind, labels=labels, metric=metric, floor=floor), encoding="utf-8")
     if behaviours is not None:
         (folder / "behaviours.yaml").write_text(behaviours, encoding="utf-8")
-    return loader.read(file, overrides)
+    return loader.read_pipeline(file, overrides)
 
 
 def refusal(folder: Path, behaviours: str, kind: str = "text-classification") -> str:
@@ -66,9 +66,9 @@ def test_the_tests_are_in_one_place_only(tmp_path: Path) -> None:
     inline = file.read_text(encoding="utf-8") + "behaviours:\n  tests: []\n"
     file.write_text(inline, encoding="utf-8")
     with pytest.raises(SpecError, match=r"pipeline.yaml:8: there are behaviours here and in"):
-        loader.read(file)
+        loader.read_pipeline(file)
     (tmp_path / "behaviours.yaml").unlink()
-    assert loader.read(file).behaviours.tests == ()
+    assert loader.read_pipeline(file).behaviours.tests == ()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_problems_of_both_files_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("gates:", "gats:"), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        loader.read(file)
+        loader.read_pipeline(file)
     assert "has 3 problems" in str(caught.value)
     assert "behaviours.yaml:7" in str(caught.value)
     assert "pipeline.yaml:6: unknown key 'gats'" in str(caught.value)

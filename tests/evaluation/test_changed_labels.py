@@ -51,8 +51,8 @@ def answers(kind: str, rows: Sequence[str], labels: Sequence[str]) -> list[dict[
 def measured(kind: str, rows: Sequence[str], labels: Sequence[str], shared: Sequence[str] | None = None) -> Metrics:
     found, given = targets(kind), answers(kind, rows, labels)
     if shared is not None:
-        found, given = kinds.get(kind).shared(found, given, shared)  # type: ignore[assignment]
-    return kinds.get(kind).measure(found, given, shared if shared is not None else NEW)
+        found, given = kinds.kind_named(kind).shared(found, given, shared)  # type: ignore[assignment]
+    return kinds.kind_named(kind).measure(found, given, shared if shared is not None else NEW)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,7 +83,7 @@ def test_no_shared_label_gives_no_metrics(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["multi-label", "token-classification"])
 def test_what_is_left_out_leaves_the_inputs_alone(kind: str) -> None:
     found, given = targets(kind), answers(kind, ["a", "b", "new"], NEW)
-    kinds.get(kind).shared(found, given, SHARED)
+    kinds.kind_named(kind).shared(found, given, SHARED)
     assert (found, given) == (targets(kind), answers(kind, ["a", "b", "new"], NEW))
 
 
@@ -111,7 +111,7 @@ def judged(
     Each of the three rows is there a hundred times, so that intervals are narrow.
     """
     kind = made.kind
-    target = kinds.get(kind).column_types()[kinds.get(kind).target_column]
+    target = kinds.kind_named(kind).column_types()[kinds.kind_named(kind).target_column]
     given = Answers(
         row_ids=[str(row) for row in range(300)],
         targets=pa.chunked_array([pa.array(targets(kind) * 100, target)]),
@@ -121,7 +121,7 @@ def judged(
         slices={},
     )
     contest = Contest(champion_version="7", champion_labels=tuple(known))
-    return decide(made, from_answers.measure(made, given, contest, digest="e" * 64, place="evaluate/x"))
+    return decide(made, from_answers.evaluation_of(made, given, contest, digest="e" * 64, place="evaluate/x"))
 
 
 def champion_gate(kind: str) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from scipy.stats import binomtest
 
 from perennial import kinds
 from perennial.evaluation import resampling
-from perennial.evaluation.comparison import WORST, Rivals, Rows, Sums, mcnemar
+from perennial.evaluation.comparison import WORST, ComparedRows, Rivals, Sums, mcnemar
 from perennial.records.evaluation import Comparison
 from perennial.settings.evaluation import EvaluationSpec
 
 LABELS = ("a", "b")
-KIND = kinds.get("text-classification")
+KIND = kinds.kind_named("text-classification")
 QUICK = EvaluationSpec(resamples=2000)
 Answers = list[dict[str, Any]]
 
@@ -34,7 +34,7 @@ def rivals(both: int, gained: int, lost: int, neither: int = 0, settings: Evalua
     ours = [1] * both + [1] * gained + [0] * lost + [0] * neither
     theirs = [1] * both + [0] * gained + [1] * lost + [0] * neither
     targets = [LABELS[row % 2] for row in range(len(ours))]
-    rows = Rows(KIND, LABELS, [f"r{row}" for row in range(len(ours))], targets, settings)
+    rows = ComparedRows(KIND, LABELS, [f"r{row}" for row in range(len(ours))], targets, settings)
     return Rivals(rows, answers(ours, targets), answers(theirs, targets))
 
 
@@ -77,7 +77,7 @@ def test_more_rows_make_a_narrower_interval_around_the_difference(gained: int, l
 def test_the_normal_limit_is_the_bootstrap_of_many_rows() -> None:
     draw = random.Random(1)  # noqa: S311 - not for secrets
     targets = [draw.choice(LABELS) for _ in range(3000)]
-    rows = Rows(KIND, LABELS, list(map(str, range(3000))), targets, QUICK)
+    rows = ComparedRows(KIND, LABELS, list(map(str, range(3000))), targets, QUICK)
     ours, theirs = (answers([draw.random() < 0.8 for _ in targets], targets, draw.uniform(0.6, 0.9)) for _ in range(2))
     for part in Rivals(rows, ours, theirs).differences.parts:
         exact, limit = (
@@ -94,7 +94,7 @@ def test_rows_of_a_slice_are_compared_as_if_there_were_no_others() -> None:
     inside[60:] = True
     chosen = [row for row in range(120) if inside[row]]
     alone = Rivals(
-        Rows(KIND, LABELS, chosen, [both.rows.targets[row] for row in chosen], QUICK),  # type: ignore[arg-type]
+        ComparedRows(KIND, LABELS, chosen, [both.rows.targets[row] for row in chosen], QUICK),  # type: ignore[arg-type]
         [both.candidate[row] for row in chosen],
         [both.champion[row] for row in chosen],
     ).compare()
@@ -135,19 +135,19 @@ def test_the_surest_of_the_lost_rows_come_first() -> None:
     ours: Answers = [
         {"label": "b", "score": row / 30, "scores": {"a": 1 - row / 30, "b": row / 30}} for row in range(30)
     ]
-    rows = Rows(KIND, LABELS, [f"r{row}" for row in range(30)], targets, QUICK)
+    rows = ComparedRows(KIND, LABELS, [f"r{row}" for row in range(30)], targets, QUICK)
     found = Rivals(rows, ours, answers([1] * 30, targets)).compare()
     assert found.worst == tuple(f"r{row}" for row in range(29, 29 - WORST, -1))
     assert found.negative_flips == 30
 
 
 def test_numbers_have_no_flips() -> None:
-    kind = kinds.get("regression")
+    kind = kinds.kind_named("regression")
     draw = random.Random(2)  # noqa: S311 - not for secrets
     targets = [draw.gauss(0, 1) for _ in range(80)]
     good = [{"value": target + draw.gauss(0, 0.1)} for target in targets]
     bad = [{"value": target + draw.gauss(0, 0.5)} for target in targets]
-    found = Rivals(Rows(kind, (), list(map(str, range(80))), targets, QUICK), bad, good).compare()
+    found = Rivals(ComparedRows(kind, (), list(map(str, range(80))), targets, QUICK), bad, good).compare()
     assert (found.negative_flips, found.mcnemar_p, found.worst) == (None, None, ())
     assert found.values["rmse"].interval.low > 0
     assert found.values["r2"].interval.high < 0

@@ -64,7 +64,9 @@ def table(*texts: str, **more: list[Any]) -> pa.Table:
 
 def test_flips_and_shifts_are_counted_over_rows_with_a_term() -> None:
     model = Listening(by_name)
-    [figures] = counterfactuals.measure(spec_of(), table("Ann rose", "nobody", "Annie fell", "It was ANN"), model)
+    [figures] = counterfactuals.measure_counterfactuals(
+        spec_of(), table("Ann rose", "nobody", "Annie fell", "It was ANN"), model
+    )
     assert (figures.group, figures.n, figures.flips) == ("names", 2, 1)
     # "ANN" is not "Ann" to this model: the answer stays, and so does its score.
     assert figures.mean_shift == pytest.approx((0.9 - 0.4) / 2)
@@ -77,7 +79,7 @@ def test_as_many_rows_as_asked_for_are_drawn_the_same_each_time() -> None:
     asked = []
     for seed in (0, 0, 1):
         model = Listening(by_name)
-        [figures] = counterfactuals.measure(spec_of(max_rows=7, seed=seed), rows, model)
+        [figures] = counterfactuals.measure_counterfactuals(spec_of(max_rows=7, seed=seed), rows, model)
         assert figures.n == 7
         asked.append(model.asked)
     assert asked[0] == asked[1] != asked[2]
@@ -85,15 +87,15 @@ def test_as_many_rows_as_asked_for_are_drawn_the_same_each_time() -> None:
 
 def test_a_group_without_rows_is_told_with_none_and_no_group_asks_nothing() -> None:
     model = Listening(by_name)
-    [figures] = counterfactuals.measure(spec_of(), table("nobody", None), model)
+    [figures] = counterfactuals.measure_counterfactuals(spec_of(), table("nobody", None), model)
     assert (figures.n, figures.flips, figures.mean_shift) == (0, 0, 0.0)
-    assert counterfactuals.measure(spec_of(groups=[]), table("Ann"), model) == ()
+    assert counterfactuals.measure_counterfactuals(spec_of(groups=[]), table("Ann"), model) == ()
     assert model.asked == []
 
 
 def test_both_texts_of_a_pair_are_about_the_same_one() -> None:
     model = Listening(lambda pair: by_name(pair[0]))
-    counterfactuals.measure(spec_of("text-pair"), table("Ann rose", text_pair=["Did Ann rise?"]), model)
+    counterfactuals.measure_counterfactuals(spec_of("text-pair"), table("Ann rose", text_pair=["Did Ann rise?"]), model)
     (one, other), (first, second) = model.asked
     assert (one, other) == ("Ann rose", "Did Ann rise?")
     name = first.split()[0]
@@ -107,13 +109,13 @@ def test_a_span_that_moved_with_its_name_has_not_changed() -> None:
         return {"spans": [{"start": 0, "end": end, "label": "positive", "score": 0.9, "text": text[:end]}]}
 
     spec = spec_of("token-classification", terms={"names": [["Ann", "Katarzyna"]]})
-    [figures] = counterfactuals.measure(spec, table("Ann quits", "Katarzyna quits"), Listening(finds))
+    [figures] = counterfactuals.measure_counterfactuals(spec, table("Ann quits", "Katarzyna quits"), Listening(finds))
     assert (figures.n, figures.flips, figures.mean_shift) == (2, 0, 0.0)
 
 
 def test_numbers_have_no_flips_but_shifts() -> None:
     model = Listening(lambda text: {"value": 3.0 if "Ann" in text else 1.0})
-    [figures] = counterfactuals.measure(spec_of("regression"), table("Ann rose"), model)
+    [figures] = counterfactuals.measure_counterfactuals(spec_of("regression"), table("Ann rose"), model)
     assert (figures.flips, figures.mean_shift) == (0, 2.0)
 
 

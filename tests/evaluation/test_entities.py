@@ -39,7 +39,9 @@ def judged(draw: st.DrawFn) -> list[tuple[list[str], list[str]]]:
 
 
 def measured(rows: list[tuple[list[str], list[str]]]) -> evaluation.Metrics:
-    return entities.measure(*([spans.of_tags(tags) for tags in side] for side in zip(*rows, strict=True)), LABELS)
+    return entities.entity_metrics(
+        *([spans.of_tags(tags) for tags in side] for side in zip(*rows, strict=True)), LABELS
+    )
 
 
 @pytest.mark.parametrize("settings", [{}, {"mode": "strict", "scheme": IOB2}], ids=["conlleval", "strict"])
@@ -91,16 +93,16 @@ PER, ORG = (0, 2, "PER"), (3, 5, "ORG")
 def test_a_span_counts_when_both_ends_and_the_label_are_right(
     found: list[spans.Span], precision: float, recall: float
 ) -> None:
-    metrics = entities.measure([[PER, ORG]], [found], ("PER", "ORG"))
+    metrics = entities.entity_metrics([[PER, ORG]], [found], ("PER", "ORG"))
     assert metrics.values["precision"] == pytest.approx(precision)
     assert metrics.values["recall"] == pytest.approx(recall)
 
 
 def test_a_span_counts_in_its_own_row_only() -> None:
-    assert entities.measure([[PER], []], [[], [PER]], ("PER",)).values["f1"] == 0
+    assert entities.entity_metrics([[PER], []], [[], [PER]], ("PER",)).values["f1"] == 0
 
 
 def test_no_span_to_find_is_nothing_to_measure() -> None:
-    metrics = entities.measure([[], []], [[PER], []], ("PER", "ORG"))
+    metrics = entities.entity_metrics([[], []], [[PER], []], ("PER", "ORG"))
     assert (metrics.n, metrics.values, metrics.per_label) == (2, {}, {})
     assert metrics.support == {"PER": 0, "ORG": 0}

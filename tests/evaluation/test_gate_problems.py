@@ -18,7 +18,7 @@ def problems(gate: dict[str, Any], kind: str = "text-classification") -> list[tu
             "gates": [gate],
         }
     )
-    return kinds.get(kind).spec_problems(spec)
+    return kinds.kind_named(kind).spec_problems(spec)
 
 
 @pytest.mark.parametrize(

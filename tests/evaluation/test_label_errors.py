@@ -32,7 +32,7 @@ def _planted(count=600, wrong=12):
 
 def test_planted_errors_are_found_with_the_right_label():
     truth, given, planted = _planted()
-    found = kinds.get("text-classification").doubts(given, [_one(label) for label in truth], LABELS)
+    found = kinds.kind_named("text-classification").doubts(given, [_one(label) for label in truth], LABELS)
     assert sorted(doubt.row for doubt in found) == planted
     assert all(doubt.suggested == truth[doubt.row] and doubt.score == pytest.approx(0.05) for doubt in found)
 
@@ -41,7 +41,7 @@ def test_an_unsure_model_doubts_less():
     truth, given, _ = _planted()
     draw = np.random.default_rng(3)
     unsure = [_one(label if draw.random() < 0.6 else LABELS[draw.integers(3)], 0.5) for label in truth]
-    sure = {doubt.row for doubt in kinds.get("text-classification").doubts(given, unsure, LABELS)}
+    sure = {doubt.row for doubt in kinds.kind_named("text-classification").doubts(given, unsure, LABELS)}
     right = {row for row in range(len(truth)) if unsure[row]["label"] == given[row]}
     assert not sure & right
 
@@ -52,7 +52,7 @@ def test_planted_errors_among_several_labels_are_found():
     given = [list(held) for held in truth]
     for row in (7, 99, 300):
         given[row] = [label for label in LABELS if label not in truth[row]]
-    found = kinds.get("multi-label").doubts(given, [_several(held) for held in truth], LABELS)
+    found = kinds.kind_named("multi-label").doubts(given, [_several(held) for held in truth], LABELS)
     assert sorted(doubt.row for doubt in found) == [7, 99, 300]
     assert all(doubt.suggested == truth[doubt.row] and 0 <= doubt.score < 0.5 for doubt in found)
 
@@ -62,7 +62,7 @@ def test_outliers_among_residuals_are_found():
     truth = draw.normal(1e6, 1e5, 300)
     answers = [{"value": value + draw.normal(0, 1e3)} for value in truth]
     truth[[3, 200]] += 5e4
-    found = kinds.get("regression").doubts(truth.tolist(), answers, ())
+    found = kinds.kind_named("regression").doubts(truth.tolist(), answers, ())
     assert {3, 200} <= {doubt.row for doubt in found}
     assert len(found) <= 5
     assert all(doubt.suggested == answers[doubt.row]["value"] and doubt.score < 0.001 for doubt in found)
@@ -72,13 +72,13 @@ def test_outliers_among_residuals_are_found():
     "kind", ["text-classification", "text-pair", "multi-label", "regression", "token-classification"]
 )
 def test_nothing_is_found_in_nothing(kind):
-    assert kinds.get(kind).doubts([], [], LABELS) == []
+    assert kinds.kind_named(kind).doubts([], [], LABELS) == []
 
 
 def test_rows_labelled_alike_tell_nothing():
-    assert kinds.get("text-classification").doubts(["a"] * 30, [_one("b")] * 30, LABELS) == []
-    assert kinds.get("multi-label").doubts([[]] * 30, [_several(["a"])] * 30, LABELS) == []
-    assert kinds.get("regression").doubts([1.0] * 30, [{"value": 2.0}] * 30, ()) == []
+    assert kinds.kind_named("text-classification").doubts(["a"] * 30, [_one("b")] * 30, LABELS) == []
+    assert kinds.kind_named("multi-label").doubts([[]] * 30, [_several(["a"])] * 30, LABELS) == []
+    assert kinds.kind_named("regression").doubts([1.0] * 30, [{"value": 2.0}] * 30, ()) == []
 
 
 def _sentence(label, sure=0.9):
@@ -97,7 +97,7 @@ def test_planted_errors_among_spans_are_found():
     for row in (5, 50, 350):
         given[row] = None if truth[row] else "a"
     targets = [[{"start": 6, "end": 11, "label": label}] if label else [] for label in given]
-    kind = kinds.get("token-classification")
+    kind = kinds.kind_named("token-classification")
     found = kind.doubts(targets, [_sentence(label) for label in truth], LABELS)
     assert sorted(doubt.row for doubt in found) == [5, 50, 350]
     assert all(doubt.score == pytest.approx(0.1 / 3) for doubt in found)
@@ -111,7 +111,7 @@ def test_a_row_with_spans_has_one_doubt_however_many_words_are_wrong():
     targets = [[]] * 200 + [[{"start": 6, "end": 11, "label": "a"}]] * 200
     answers = [_sentence(None)] * 200 + [_sentence("a")] * 200
     answers[3] = _sentence("a") | {"scores": _sentence("a")["scores"][[1, 1, 1, 0, 0]]}
-    [doubt] = kinds.get("token-classification").doubts(targets, answers, LABELS)
+    [doubt] = kinds.kind_named("token-classification").doubts(targets, answers, LABELS)
     assert doubt.row == 3
 
 
@@ -130,7 +130,7 @@ SPAN = {"start": 5, "end": 9, "label": "a"}
     ],
 )
 def test_spans_are_shown_in_the_text_where_they_can_be_read_back(text, shown):
-    kind = kinds.get("token-classification")
+    kind = kinds.kind_named("token-classification")
     words = kind.target_in_words([SPAN])
     beside = kind.beside_text(words, [text])
     assert beside == (shown or words)
@@ -148,7 +148,7 @@ def test_the_list_holds_ids_labels_and_scores_and_no_text(tmp_path):
     rows = table(spec, [{"text": "a secret text", "label": label} for label in given])
     said = ["positive" if row in (10, 20) else label for row, label in enumerate(given)]
     answers = [{"label": one, "scores": {"negative": 0.0, "positive": 0.0} | {one: 1.0}} for one in said]
-    assert label_errors.look(spec, rows, answers, tmp_path).model_dump() == {"n": 80, "found": 2}
+    assert label_errors.find_label_errors(spec, rows, answers, tmp_path).model_dump() == {"n": 80, "found": 2}
     found = pq.read_table(tmp_path / label_errors.FILE)
     assert found.to_pylist() == [
         {"row_id": row, "given": "negative", "suggested": "positive", "score": 0.0} for row in ("10", "20")
@@ -169,11 +169,11 @@ def test_the_list_holds_ids_labels_and_scores_and_no_text(tmp_path):
     ],
 )
 def test_what_is_shown_can_be_written_back(kind, target):
-    one = kinds.get(kind)
+    one = kinds.kind_named(kind)
     assert one.target_of_words(one.target_in_words(target), LABELS) == target
 
 
 def test_labels_with_separators_can_be_written_back():
-    one, labels = kinds.get("multi-label"), ("food, drink", "a|b")
+    one, labels = kinds.kind_named("multi-label"), ("food, drink", "a|b")
     for held in (["food, drink"], ["a|b", "food, drink"]):
         assert one.target_of_words(one.target_in_words(held), labels) == held

@@ -1,12 +1,12 @@
 """The dictionary of spans seen finds them again, the longest first."""
 
-from perennial.metrics.lexicon import find, learn
+from perennial.metrics.lexicon import find_spans, learn_lexicon
 
 
 def spans(text: str, *learned: tuple[str, str, str]) -> list[tuple[str, str]]:
     """What is found in `text` after learning (text, span, label)."""
     targets = [[(row.index(span), row.index(span) + len(span), label)] for row, span, label in learned]
-    (found,) = find(learn([row for row, _, _ in learned], targets), [text])
+    (found,) = find_spans(learn_lexicon([row for row, _, _ in learned], targets), [text])
     return [(text[span["start"] : span["end"]], span["label"]) for span in found]
 
 
@@ -36,12 +36,12 @@ def test_words_are_whole_and_as_they_were_written() -> None:
 
 
 def test_nothing_learned_finds_nothing() -> None:
-    assert find(learn([], []), ["New York", ""]) == [[], []]
-    assert find(learn(["a \u200b b"], [[(2, 3, "LOC")]]), ["a \u200b b"]) == [[]], "a span without a word"
-    assert find(learn(["York"], [[(0, 4, "LOC")]]), []) == []
+    assert find_spans(learn_lexicon([], []), ["New York", ""]) == [[], []]
+    assert find_spans(learn_lexicon(["a \u200b b"], [[(2, 3, "LOC")]]), ["a \u200b b"]) == [[]], "a span without a word"
+    assert find_spans(learn_lexicon(["York"], [[(0, 4, "LOC")]]), []) == []
 
 
 def test_every_text_is_searched_by_itself() -> None:
-    known = learn(["in New York"], [[(3, 11, "LOC")]])
-    found = find(known, ["New", "York", "", "to New York", "New York"])
+    known = learn_lexicon(["in New York"], [[(3, 11, "LOC")]])
+    found = find_spans(known, ["New", "York", "", "to New York", "New York"])
     assert [[(span["start"], span["end"]) for span in row] for row in found] == [[], [], [], [(3, 11)], [(0, 8)]]

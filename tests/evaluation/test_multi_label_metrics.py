@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from perennial.metrics.multi_label import FEWEST_POSITIVES, measure, thresholds
+from perennial.metrics.multi_label import FEWEST_POSITIVES, multi_label_metrics, thresholds
 
 LABELS = ("a", "b", "c")
 SETS = st.lists(st.sampled_from(LABELS), unique=True, max_size=3)
@@ -31,7 +31,7 @@ def test_they_are_scikit_learns(rows: list[tuple[list[str], list[str]]]) -> None
     from sklearn import metrics
 
     targets, given_ = [target for target, _ in rows], [answer for _, answer in rows]
-    found = measure(targets, answers(given_), LABELS)
+    found = multi_label_metrics(targets, answers(given_), LABELS)
     true, answered = held(targets), held(given_)
     for average in ("micro", "macro"):
         # The macro average leaves out labels without a row.
@@ -62,7 +62,7 @@ def test_a_single_label_is_not_counted_with_its_absence(rows: list[tuple[bool, b
     from sklearn import metrics
 
     true, answered = [one for one, _ in rows], [other for _, other in rows]
-    found = measure([["a"] * one for one in true], answers([["a"] * other for other in answered]), ("a",))
+    found = multi_label_metrics([["a"] * one for one in true], answers([["a"] * other for other in answered]), ("a",))
     expected = metrics.f1_score(true, answered, zero_division=0.0)
     assert found.values["micro_f1"] == pytest.approx(expected)
     assert found.values.get("macro_f1", 0.0) == pytest.approx(expected)
@@ -70,7 +70,7 @@ def test_a_single_label_is_not_counted_with_its_absence(rows: list[tuple[bool, b
 
 
 def test_rows_without_a_label_are_rows() -> None:
-    found = measure([[], [], ["a"]], answers([[], ["b"], ["a"]]), LABELS)
+    found = multi_label_metrics([[], [], ["a"]], answers([[], ["b"], ["a"]]), LABELS)
     assert (found.n, found.support) == (3, {"a": 1, "b": 0, "c": 0})
     assert found.values["exact_match"] == pytest.approx(2 / 3)
     assert found.values["micro_precision"] == pytest.approx(1 / 2)
@@ -78,13 +78,13 @@ def test_rows_without_a_label_are_rows() -> None:
 
 
 def test_nothing_to_measure_gives_no_metrics() -> None:
-    assert measure([], [], LABELS).values == {}
-    assert measure([["x"]], answers([["a"]]), ()).values == {}, "no label is shared"
+    assert multi_label_metrics([], [], LABELS).values == {}
+    assert multi_label_metrics([["x"]], answers([["a"]]), ()).values == {}, "no label is shared"
 
 
 def test_a_model_of_other_labels_is_judged_on_these() -> None:
     other = [{"labels": ["a", "old"], "scores": {"a": 0.9, "old": 0.8}}]
-    found = measure([["a", "c"]], other, LABELS)
+    found = multi_label_metrics([["a", "c"]], other, LABELS)
     assert found.values["micro_precision"] == 1.0
     assert found.values["micro_recall"] == 0.5
 

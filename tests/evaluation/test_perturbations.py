@@ -120,7 +120,7 @@ def test_neutral_words_leave_the_text_whole(text: str, seed: int) -> None:
 
 
 def swapped(lists: list[list[str]], *texts: str, seed: int = 0) -> list[str]:
-    found = terms.swaps(terms.of(lists), texts, drawing(seed))
+    found = terms.swaps(terms.terms_of(lists), texts, drawing(seed))
     return [apply(text, edits) for text, edits in zip(texts, found, strict=True)]
 
 
@@ -175,14 +175,14 @@ def test_terms_of_scripts_without_spaces_are_found() -> None:
 @given(texts=st.lists(TEXTS, max_size=6))
 def test_every_text_with_a_term_is_among_those_that_may_have_one(texts: list[str]) -> None:
     for group in BUILT_IN_GROUPS:
-        known = terms.of(terms.built_in()[group])
+        known = terms.terms_of(terms.built_in()[group])
         having = [place for place, text in enumerate(texts) if terms.swaps(known, [text], drawing())[0]]
-        assert set(having) <= set(terms.places(known, texts))
+        assert set(having) <= set(terms.rows_with_terms(known, texts))
 
 
 @given(text=TEXTS, seed=st.integers(0, 9))
 def test_a_swap_never_leaves_a_term_of_a_text_as_it_was(text: str, seed: int) -> None:
-    known = terms.of(terms.built_in()["names"])
+    known = terms.terms_of(terms.built_in()["names"])
     edits = terms.swaps(known, [text], drawing(seed))[0]
     assert all(text[edit.start : edit.end] != edit.new for edit in edits)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.evaluation.gates import decide
-from perennial.metrics.regression import measure
+from perennial.metrics.regression import regression_metrics
 from perennial.records.decision import Outcome
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
 from perennial.settings.pipeline import PipelineSpec
@@ -19,7 +19,7 @@ PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=30)
 
 
 def found(targets: Any, answers: Any) -> dict[str, float]:
-    return measure(list(targets), [{"value": float(value)} for value in answers]).values
+    return regression_metrics(list(targets), [{"value": float(value)} for value in answers]).values
 
 
 @given(rows=PAIRS)
@@ -61,7 +61,7 @@ def test_equal_targets_give_finite_figures(number: float) -> None:
 
 
 def test_no_rows_give_no_metrics() -> None:
-    assert measure([], []) == Metrics(n=0, values={})
+    assert regression_metrics([], []) == Metrics(n=0, values={})
     assert found([1.0], [3.0]) == {"rmse": 2.0, "mae": 2.0, "spearman": 0.0, "r2": 0.0}
 
 

@@ -62,7 +62,7 @@ class Seen(HTMLParser):
 
 
 def seen(material: Material) -> Seen:
-    return Seen(page.render(material))
+    return Seen(page.render_page(material))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_the_decision_is_on_top_and_every_section_follows(full: Seen) -> None:
 
 def test_a_page_fetches_nothing(full: Seen) -> None:
     assert {address for address in full.addresses if not address.startswith(("#", "data:"))} == set()
-    assert "default-src 'none'" in page.render(report_data.material())
+    assert "default-src 'none'" in page.render_page(report_data.material())
 
 
 def test_charts_are_what_plotly_takes_and_told_in_words(full: Seen) -> None:
@@ -205,13 +205,13 @@ def test_a_candidate_that_passed_is_told_what_comes_next(registry: dict[str, str
     material = report_data.material(
         spec=report_data.spec(registry=registry), evidence=report_data.evidence(decision=decision)
     )
-    assert told in heading.of(material).sentence
+    assert told in heading.heading_of(material).sentence
 
 
 def test_many_labels_are_a_heat_map_and_a_table_of_the_worst() -> None:
     labels = [f"label {place}" for place in range(60)]
     found = seen(report_data.material(labels))
-    assert "confusion" in page.render(report_data.material(labels))
+    assert "confusion" in page.render_page(report_data.material(labels))
     assert "The chart shows the first 40 of 60; the table has all." in found.text
 
 

@@ -28,7 +28,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     bare = Material(report_data.spec(), report_data.evidence())
     made = {"full": report_data.material(), "long": report_data.material(LONG), "bare": bare}
     for name, material in made.items():
-        (folder / f"{name}.html").write_text(page.render(material), encoding="utf-8")
+        (folder / f"{name}.html").write_text(page.render_page(material), encoding="utf-8")
     return {name: folder / f"{name}.html" for name in made}
 
 

@@ -41,7 +41,7 @@ def evidence(spec: PipelineSpec, home: Home) -> Evidence:
     for folder in ("validate/x", "evaluate/x"):
         (home.store.root / folder).mkdir(parents=True)
     pq.write_table(read, home.store.root / PLACE)
-    looked = label_errors.look(spec, rows, [answer(ORG, PERSON)] * 40, home.store.root / "evaluate" / "x")
+    looked = label_errors.find_label_errors(spec, rows, [answer(ORG, PERSON)] * 40, home.store.root / "evaluate" / "x")
     made = report_data.evidence()
     source = Part(path=PLACE, sha256="0" * 64, rows=40)
     part = CheckedPart(source=source, path=PLACE, sha256="0" * 64, rows=40, quarantined=0, quarantine_path=None)
@@ -55,7 +55,7 @@ def evidence(spec: PipelineSpec, home: Home) -> Evidence:
 def test_spans_are_listed_and_mended_in_their_text(tmp_path: Path) -> None:
     home, spec = Home(tmp_path / "home"), spec_of("token-classification")
     out = tmp_path / "review.csv"
-    done = label_review.write(spec, evidence(spec, home), home.store, out, 10)
+    done = label_review.write_label_review(spec, evidence(spec, home), home.store, out, 10)
     assert (done.looked_at, done.found, done.written) == (40, 2, 2)
     with out.open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))
@@ -70,4 +70,4 @@ def test_spans_are_listed_and_mended_in_their_text(tmp_path: Path) -> None:
         writer.writerows(row | {"label": row["suggested_label"]} for row in listed)
     data = spec.data.model_copy(update={"corrections": ("review.csv",)})
     mended = spec.model_copy(update={"data": data}).located(tmp_path)
-    assert corrections.read(mended) == {"7": [ORG, PERSON], "30": [ORG, PERSON]}
+    assert corrections.read_corrections(mended) == {"7": [ORG, PERSON], "30": [ORG, PERSON]}

@@ -15,7 +15,7 @@ from perennial.inference import package, process
 from perennial.inference.cost import peak_memory
 from perennial.records.evaluation import ServingFigures
 
-KIND = kinds.get("text-classification")
+KIND = kinds.kind_named("text-classification")
 TEXTS = tiny_texts(40)
 
 
@@ -49,7 +49,7 @@ def test_figures_of_a_package_and_its_rival(tiny_package: Path) -> None:
     import torch
 
     assert torch
-    found = serving_cost.measure({"candidate": tiny_package, "champion": tiny_package}, TEXTS, KIND)
+    found = serving_cost.measure_serving({"candidate": tiny_package, "champion": tiny_package}, TEXTS, KIND)
     assert list(found) == ["candidate", "champion"]
     for figures in found.values():
         check(figures, tiny_package)
@@ -58,7 +58,7 @@ def test_figures_of_a_package_and_its_rival(tiny_package: Path) -> None:
 def test_a_package_that_cannot_be_measured_has_no_figures(tiny_package: Path, tmp_path: Path) -> None:
     notes = Notes()
     with progress.heard_by(notes):
-        found = serving_cost.measure({"candidate": tiny_package, "champion": tmp_path / "gone"}, TEXTS, KIND)
+        found = serving_cost.measure_serving({"candidate": tiny_package, "champion": tmp_path / "gone"}, TEXTS, KIND)
     check(found["candidate"], tiny_package)
     assert found["champion"] is None
     (told,) = notes.heard
@@ -68,11 +68,11 @@ def test_a_package_that_cannot_be_measured_has_no_figures(tiny_package: Path, tm
 
 def test_no_process_no_figures(tiny_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert serving_cost.measure({"candidate": tiny_package}, TEXTS, KIND) == {"candidate": None}
+    assert serving_cost.measure_serving({"candidate": tiny_package}, TEXTS, KIND) == {"candidate": None}
 
 
 def test_changed_answers_are_counted(tiny_package: Path) -> None:
-    found = serving_cost.measure({"candidate": tiny_package}, TEXTS[:3], Fickle())["candidate"]  # type: ignore[arg-type]
+    found = serving_cost.measure_serving({"candidate": tiny_package}, TEXTS[:3], Fickle())["candidate"]  # type: ignore[arg-type]
     assert found is not None
     assert (found.batch_flips, found.padding_flips, found.n) == (3, 3, 3)
 

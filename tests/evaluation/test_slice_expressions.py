@@ -84,7 +84,7 @@ def test_the_spec_names_the_line(tmp_path):
     path = tiny_pipeline.write_settings(tmp_path, "base", evaluation={"slices": own})
     line = next(number for number, told in enumerate(path.read_text().splitlines(), 1) if "txt" in told)
     with pytest.raises(SpecError, match=f"pipeline.yaml:{line}: the slice 'bad' .*no such column: txt"):
-        loader.read(path)
+        loader.read_pipeline(path)
 
 
 def test_names_are_not_taken_twice():

@@ -12,7 +12,7 @@ from slice_data import START, spec_of, table
 
 from perennial.core.progress import heard_by
 from perennial.evaluation import slices
-from perennial.evaluation.from_answers import measure
+from perennial.evaluation.from_answers import evaluation_of
 from perennial.evaluation.stored_answers import Answers
 from perennial.records.evaluation import Contest
 
@@ -183,6 +183,6 @@ def test_slices_in_which_no_row_holds_a_label_are_measured_as_far_as_they_can_be
     answer = {"labels": ["positive"], "scores": {"positive": 0.6, "negative": 0.4}}
     cut = slices.memberships(spec, rows)
     given = Answers(rows["row_id"].to_pylist(), rows["label"], [answer] * 20, None, {}, cut)
-    found = {one.name: one.candidate for one in measure(spec, given, Contest(), digest="0", place="").slices}
+    found = {one.name: one.candidate for one in evaluation_of(spec, given, Contest(), digest="0", place="").slices}
     assert (found["none held"].n, found["none held"].values["exact_match"]) == (10, 0.0)
     assert (found["nobody"].n, found["nobody"].values) == (0, {})

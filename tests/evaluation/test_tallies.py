@@ -52,7 +52,7 @@ def _number(draw: random.Random) -> tuple[float, dict[str, Any]]:
 @pytest.mark.parametrize("kind", kinds.names())
 @pytest.mark.parametrize("count", [1, 7, 200])
 def test_sums_give_the_metrics_that_measure_finds(kind: str, count: int) -> None:
-    task = kinds.get(kind)
+    task = kinds.kind_named(kind)
     labels = LABELS if task.label_metrics else ()
     for seed in range(8):
         targets, answers = rows_of(kind, count, seed)
@@ -71,7 +71,7 @@ def test_sums_give_the_metrics_that_measure_finds(kind: str, count: int) -> None
 
 @pytest.mark.parametrize("kind", kinds.names())
 def test_every_metric_is_a_sum_or_said_not_to_be(kind: str) -> None:
-    task = kinds.get(kind)
+    task = kinds.kind_named(kind)
     labels = LABELS if task.label_metrics else ()
     parts = task.tallies(*rows_of(kind, 5, 0), labels)
     named = {name for part in parts for name in part.names}
@@ -81,7 +81,7 @@ def test_every_metric_is_a_sum_or_said_not_to_be(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", kinds.names())
 def test_a_row_answered_badly_makes_no_metric_better(kind: str) -> None:
-    task = kinds.get(kind)
+    task = kinds.kind_named(kind)
     labels = LABELS if task.label_metrics else ()
     targets, answers = rows_of(kind, 60, 1)
     for part in task.tallies(targets, answers, labels):

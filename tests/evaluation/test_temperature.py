@@ -33,7 +33,7 @@ def logits(draw: np.random.Generator, rows: int, scale: float) -> list[np.ndarra
 
 
 def log_loss(kind: str, targets: list[Any], answers: list[dict[str, Any]]) -> float:
-    return kinds.get(kind).measure(targets, answers, LABELS).values["log_loss"]
+    return kinds.kind_named(kind).measure(targets, answers, LABELS).values["log_loss"]
 
 
 @given(DRAWS)
@@ -42,10 +42,10 @@ def test_a_label_stays_and_its_scores_fit_validation_better(drawn: tuple[int, in
     draw = np.random.default_rng(seed)
     outputs = logits(draw, rows, scale)
     targets = [LABELS[draw.integers(3)] if draw.random() < 0.5 else LABELS[output.argmax()] for output in outputs]
-    decoding = kinds.get("text-classification").decoding(outputs, NOBODY, targets, LABELS, {})
+    decoding = kinds.kind_named("text-classification").decoding(outputs, NOBODY, targets, LABELS, {})
     assert json.loads(json.dumps(decoding, allow_nan=False)) == decoding
     assert temperature.LOWEST * 0.99 <= decoding["temperature"] <= temperature.HIGHEST * 1.01
-    decoder = decoders.get("text-classification")
+    decoder = decoders.decoder_named("text-classification")
     plain = decoder.decode(outputs, NOBODY, Meaning(LABELS))
     warm = decoder.decode(outputs, NOBODY, Meaning(LABELS, decoding))
     assert [answer["label"] for answer in warm] == [answer["label"] for answer in plain]
@@ -65,8 +65,8 @@ def test_labels_that_hold_stay_and_their_scores_fit_validation_better(drawn: tup
         [label for label, value in zip(LABELS, output, strict=True) if (value > 0) ^ (draw.random() < 0.2)]
         for output in outputs
     ]
-    decoding = kinds.get("multi-label").decoding(outputs, NOBODY, targets, LABELS, {})
-    decoder = decoders.get("multi-label")
+    decoding = kinds.kind_named("multi-label").decoding(outputs, NOBODY, targets, LABELS, {})
+    decoder = decoders.decoder_named("multi-label")
     other = logits(draw, 50, scale)
     only_thresholds = Meaning(LABELS, {"thresholds": decoding["thresholds"]})
     for some in (outputs, other):
@@ -80,7 +80,7 @@ def test_labels_that_hold_stay_and_their_scores_fit_validation_better(drawn: tup
 
 def test_spans_stay_and_words_fit_validation_better(tmp_path: Path) -> None:
     write_tiny_tokenizer(tmp_path / "tokenizer.json")
-    kind, decoder = kinds.get("token-classification"), decoders.get("token-classification")
+    kind, decoder = kinds.kind_named("token-classification"), decoders.decoder_named("token-classification")
     encoded = decoder.encode(tiny_texts(40), Tokenizer(tmp_path / "tokenizer.json", 16))
     draw = np.random.default_rng(5)
     outputs = [draw.normal(size=(len(ids), kind.outputs(LABELS))) * 6 for ids in encoded.segments]

@@ -86,10 +86,10 @@ def test_easy_rows_are_answered_by_the_linear_model_alone(
     assert figures.share == figures.together == 1 > figures.alone
     assert figures.sentence in packed.remarks
     folder = home.store.root / packed.path
-    info = package.read(folder, digest=packed.digest)
+    info = package.read_package(folder, digest=packed.digest)
     assert info.cascade == figures.model_dump()
     assert info.files["linear.npy"] == package.sha256(folder / "linear.npy")
-    before = package.read(home.store.root / plain.path)
+    before = package.read_package(home.store.root / plain.path)
     assert {name: info.files[name] for name in before.files} == before.files
 
     predictor = Predictor(folder)
@@ -156,7 +156,7 @@ def test_a_package_without_a_cascade_is_what_it_was(tiny_package: Path) -> None:
     described = json.loads((tiny_package / "package.json").read_bytes())
     assert described["format"] == 1
     assert "cascade" not in described
-    assert package.read(tiny_package).cascade is None
+    assert package.read_package(tiny_package).cascade is None
 
 
 def test_a_package_with_one_says_so_to_older_readers(made: tuple[Home, OnnxPackage, EncodedData]) -> None:
@@ -175,16 +175,16 @@ def test_another_model_in_its_place_is_refused(
     from perennial.export import package_writer as packing
 
     folder = made[0].store.root / put_before(made).path
-    info = package.read(folder)
+    info = package.read_package(folder)
     np.save(folder / "linear.npy", weights)
     with pytest.raises(PackageError, match=r"linear\.npy has sha256"):
         Predictor(folder)
-    packing.write(folder, info)
+    packing.write_package(folder, info)
     with pytest.raises(PackageError, match="does not hold the linear model of a cascade"):
         Predictor(folder)
     # A file whose reading would run what somebody put into it, were it read as a pickle.
     np.save(folder / "linear.npy", np.array([{}]), allow_pickle=True)
-    packing.write(folder, info)
+    packing.write_package(folder, info)
     with pytest.raises(PackageError, match=r"linear\.npy does not hold"):
         Predictor(folder)
     (folder / "linear.npy").unlink()
@@ -275,16 +275,16 @@ def test_only_one_kind_has_cascades(name: str, tmp_path: Path) -> None:
         "kind": name,
         "data": {"source": {"type": "file", "path": "rows.jsonl"}},
         "export": {"cascade": {"max_loss": 0.01}},
-        "gates": [{"metric": kinds.get(name).headline_metric, "min": 0.5}],
+        "gates": [{"metric": kinds.kind_named(name).headline_metric, "min": 0.5}],
     }
     if name != "regression":
         settings["data"]["labels"] = ["a", "b"]
     path = tmp_path / "pipeline.yaml"
     path.write_text(json.dumps(settings))
     if name == "text-classification":
-        assert loader.read(path).export.cascade == CascadeSpec(max_loss=0.01)
+        assert loader.read_pipeline(path).export.cascade == CascadeSpec(max_loss=0.01)
     else:
         with pytest.raises(SpecError, match=f"{name} has no cascade, only text-classification has"):
-            loader.read(path)
+            loader.read_pipeline(path)
     with pytest.raises(SpecError, match=r"export\.cascade\.max_loss"):
-        loader.read(path, ["export.cascade.max_loss=2"])
+        loader.read_pipeline(path, ["export.cascade.max_loss=2"])

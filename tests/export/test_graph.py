@@ -13,7 +13,7 @@ from perennial.core.home import Home
 from perennial.export import graph
 from perennial.inference.runtime import Graph
 from perennial.records.training import TrainedModel
-from perennial.training.model import load
+from perennial.training.model import load_model
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def source(tiny_home: tuple[Home, TrainedModel]) -> Path:
 @pytest.fixture
 def plain(source: Path, tmp_path: Path) -> Path:
     path = tmp_path / "plain.onnx"
-    graph.trace(load(source, attention="eager"), path, 0)
+    graph.trace(load_model(source, attention="eager"), path, 0)
     return path
 
 
@@ -37,7 +37,7 @@ def test_rows_and_tokens_may_be_any_number(plain: Path, source: Path, tmp_path: 
     mask = np.ones_like(ids)
     mask[1:, -1:] = 0
     with torch.inference_mode():
-        expected = load(source)(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        expected = load_model(source)(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
     for path in (plain, fusion.path):
         seen = Graph(path, pad_id=0, threads=1).run(ids, mask)
         assert seen.shape == (shape[0], len(TINY_LABELS))
@@ -88,7 +88,7 @@ def test_weights_too_large_for_one_file_lie_beside_it(
     monkeypatch.setattr(graph, "MAX_BYTES_INSIDE", 1_000)
     (tmp_path / "package").mkdir()
     target = tmp_path / "package" / "model.onnx"
-    graph.move(plain, target)
+    graph.move_graph(plain, target)
     assert sorted(path.name for path in target.parent.iterdir()) == ["model.onnx", "model.onnx.data"]
     ids = np.array([[2, 5, 3]])
     expected = Graph(plain, pad_id=0).run(ids, np.ones_like(ids))

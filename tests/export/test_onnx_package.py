@@ -47,7 +47,7 @@ def targets(_tiny_home: tuple[Home, TrainedModel]) -> list[str]:
     home, model = _tiny_home
     folder = home.store.root / model.path
     rows, _ = Tokenizer(folder / "tokenizer.json", TINY_MAX_LENGTH).encode(TEXTS)
-    outputs = training_model.outputs_of(training_model.load(folder), rows, 0, parity.TOKENS_PER_BATCH)
+    outputs = training_model.outputs_of(training_model.load_model(folder), rows, 0, parity.TOKENS_PER_BATCH)
     return [TINY_LABELS[best] for best in np.stack(outputs).argmax(axis=1)]
 
 
@@ -92,7 +92,7 @@ def test_the_fp32_package_answers_as_the_trained_model(
 
 def test_nodes_are_fused_and_counted(make: Make, root: Path) -> None:
     folder = root / make("fp32").path
-    fused = package.read(folder).graph["fused"]
+    fused = package.read_package(folder).graph["fused"]
     assert fused == {"EmbedLayerNormalization": 1, "Attention": 2, "Gelu": 2, "LayerNormalization": 4}
     there = nodes(folder / "model.onnx")
     assert all(there[name] == count for name, count in fused.items())
@@ -101,7 +101,7 @@ def test_nodes_are_fused_and_counted(make: Make, root: Path) -> None:
 def test_int8_is_quantized_and_measured(make: Make, root: Path) -> None:
     packed = make("int8")
     assert (packed.precision, packed.fallback) == ("int8", None)
-    info = package.read(root / packed.path)
+    info = package.read_package(root / packed.path)
     there = nodes(root / packed.path / "model.onnx")
     # Per layer: attention's projection, its output, and two of the feed-forward network; then the head.
     assert info.graph["lowered"]["QAttention"] == there["QAttention"] == 2
@@ -120,7 +120,7 @@ def test_int8_is_quantized_and_measured(make: Make, root: Path) -> None:
 def test_fp16_halves_the_weights_and_keeps_fp32_outside(make: Make, root: Path) -> None:
     packed = make("fp16")
     assert (packed.precision, packed.fallback) == ("fp16", None)
-    assert package.read(root / packed.path).graph["lowered"]["float16 weights"] > 0
+    assert package.read_package(root / packed.path).graph["lowered"]["float16 weights"] > 0
     assert Predictor(root / packed.path).outputs(["profit"])[0].dtype == np.float32
 
 
@@ -167,7 +167,7 @@ def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
     assert "int8 loses" in packed.fallback or "int8 answers label" in packed.fallback
     assert "fp32 is packed" in packed.fallback
     assert listener.notes == [f"The package is fp32: {packed.fallback.removesuffix('; fp32 is packed.')}."]
-    info = package.read(root / packed.path)
+    info = package.read_package(root / packed.path)
     assert info.fallback == packed.fallback
     assert info.parity["int8"]["agreement"] < 0.99
     assert "QAttention" not in nodes(root / packed.path / "model.onnx")
@@ -191,13 +191,13 @@ def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
     assert "MatMulNBits" not in tried[quantization.PER_CHANNEL]
     assert tried[quantization.BLOCKWISE]["MatMulNBits"] > 0
     assert (packed.precision, packed.fallback) == ("int8", None)
-    info = package.read(root / packed.path)
+    info = package.read_package(root / packed.path)
     assert info.graph["recipe"] == quantization.BLOCKWISE
     assert any(note.startswith("per channel: ") for note in info.graph["notes"])
 
 
 def test_the_drop_is_named_with_its_numbers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parity.Sample, "measure", worse_each_time(parity.Sample.measure))
+    monkeypatch.setattr(parity.ParitySample, "measure", worse_each_time(parity.ParitySample.measure))
     packed = make("int8", 0.0)
     assert packed.fallback is not None
     assert "of accuracy on 300 validation rows (fp32 1.0000, int8 0.5000), more than export.max_drop 0" in (
@@ -208,7 +208,7 @@ def test_the_drop_is_named_with_its_numbers(make: Make, monkeypatch: pytest.Monk
 def worse_each_time(measure: Callable[..., Any]) -> Callable[..., Any]:
     calls: list[int] = []
 
-    def measured(self: parity.Sample, answers: parity.Answers) -> Any:
+    def measured(self: parity.ParitySample, answers: parity.ParityAnswers) -> Any:
         calls.append(1)
         metrics = measure(self, answers)
         return metrics.model_copy(update={"values": {**metrics.values, "accuracy": 1.0 / len(calls)}})
@@ -298,7 +298,7 @@ def test_a_fused_graph_that_disagrees_gives_way_to_the_plain_one(
     monkeypatch.setattr(graph, "fuse", wrong)
     listener = Notes()
     with progress.heard_by(listener):
-        info = package.read(root / make("fp32").path)
+        info = package.read_package(root / make("fp32").path)
     assert info.graph["fused"] == {}
     assert "the fused graph differs from the model" in info.graph["notes"][0]
     assert "which costs speed" in listener.notes[0]

@@ -56,7 +56,7 @@ class Ground:
     def answers(self) -> Answers:
         """What the run's model answered, as champion too."""
         place = self.home.store.root / self.stored.evidence.evaluation.predictions_path
-        given = stored.read(place.parent)
+        given = stored.read_answers(place.parent)
         return replace(given, champion=list(given.candidate))
 
 
@@ -79,7 +79,7 @@ def ground(
 
 def measured(spec: PipelineSpec, given: Answers) -> Decision:
     contest = Contest(champion_version="7", champion_labels=spec.data.labels)
-    return decide(spec, from_answers.measure(spec, given, contest, digest="e" * 64, place="evaluate/x"))
+    return decide(spec, from_answers.evaluation_of(spec, given, contest, digest="e" * 64, place="evaluate/x"))
 
 
 def test_the_ground_is_sound(ground: Ground) -> None:
@@ -215,7 +215,7 @@ def test_an_int8_model_that_answers_one_label_is_rejected(ground: Ground) -> Non
 
 
 def _answered(ground: Ground, evaluation: Evaluation) -> list[Any]:
-    return stored.read((ground.home.store.root / evaluation.predictions_path).parent).candidate
+    return stored.read_answers((ground.home.store.root / evaluation.predictions_path).parent).candidate
 
 
 def _sabotaged(ground: Ground) -> OnnxPackage:
@@ -269,8 +269,8 @@ def _changed(
     model = onnx.load(folder / sealed.MODEL)
     change(model)
     onnx.save(model, folder / sealed.MODEL)
-    info = sealed.read(ground.home.store.root / good.path)
+    info = sealed.read_package(ground.home.store.root / good.path)
     files = {**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}
     content = sealed.render(replace(info, files=files, **described))
     (folder / sealed.DESCRIPTION).write_bytes(content)
-    return good.model_copy(update={"path": f"export/{name}", "digest": sealed.read(folder).digest})
+    return good.model_copy(update={"path": f"export/{name}", "digest": sealed.read_package(folder).digest})

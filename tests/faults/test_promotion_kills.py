@@ -10,7 +10,7 @@ from registry_helpers import Run, make_run
 
 from perennial.core.home import Home
 from perennial.promotion import alias_move, conclusion
-from perennial.promotion.alias_move import at_desk
+from perennial.promotion.alias_move import alias_session
 from perennial.registry import aliases, history, lease, tags, tracking
 from perennial.registry.ledger import Action, Ledger, State
 from perennial.settings.pipeline import PipelineSpec
@@ -72,7 +72,7 @@ def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Prom
         assert promoters.ask({**job, "die_after": step}) == [None]
         moved = step not in ("verify", "intend")
         if moved:
-            with at_desk(run.home, "news"):
+            with alias_session(run.home, "news"):
                 pass
             champion, other = other, champion
         else:
@@ -90,7 +90,7 @@ def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Prom
     entries = Ledger.open(run.home).entries("news")
     assert [move.action for move in history.moves(entries)] == [Action.PROMOTE] * (len(STEPS) + 1)
     assert sum(entry.state is State.ABANDONED for entry in entries) == 1, "killed between intent and alias"
-    found = history.events(entries)
+    found = history.ledger_events(entries)
     assert all(
         later.from_version == earlier.to_version
         for earlier, later in itertools.pairwise(found)

@@ -38,7 +38,7 @@ def looked(place: Place) -> dict[str, Any]:
 
 
 def examine(place: Place) -> drift.DriftFinding:
-    return drift.examine(loader.read(place.data.parent / "pipeline.yaml"), place.home)
+    return drift.examine_drift(loader.read_pipeline(place.data.parent / "pipeline.yaml"), place.home)
 
 
 def test_labels_that_shift_are_found_measured_once_and_cooled_down(
@@ -149,4 +149,4 @@ def note_run(home: Home, status: str, hours: float) -> None:
     began = datetime.now(UTC) - timedelta(hours=hours)
     trigger = Trigger(kind="drift", detail="labels shifted")
     values = {"pipeline": "tiny", "started": began, "ended": began, "status": status, "sentence": "s", "host": "h"}
-    log.note(home, RunEntry.model_validate(values | {"trigger": trigger}))
+    log.note_run(home, RunEntry.model_validate(values | {"trigger": trigger}))

@@ -13,7 +13,7 @@ from channels import Webhook, webhook
 from place import Place, wait_for
 from place_fixtures import MakePlace
 
-from flows.run_record import OPEN, remembered
+from flows.run_record import OPEN, recorded
 from perennial.core import progress
 from perennial.core.errors import RegistryError, SourceError
 from perennial.core.home import Home
@@ -27,7 +27,7 @@ DRIFTED = Trigger(kind="drift", detail="labels shifted: PSI 0.41 (limit 0.2)")
 AT_WORK = """
 import sys, time
 from pathlib import Path
-from flows.run_record import remembered
+from flows.run_record import recorded as remembered
 from perennial.records.run import Trigger
 from perennial.core.home import Home
 from perennial.settings.pipeline import PipelineSpec
@@ -81,7 +81,7 @@ def failing(error: BaseException) -> NoReturn:
 
 def test_what_a_run_came_to_is_remembered_and_told(spec: PipelineSpec, home: Home, hook: Webhook) -> None:
     came = result()
-    assert remembered(spec, home, DRIFTED, lambda: came) is came
+    assert recorded(spec, home, DRIFTED, lambda: came) is came
     (entry,) = log.recent(home, "news")
     assert (entry.status, entry.version, entry.sentence) == ("held", "3", "accuracy is not shown. Nothing moved.")
     assert (entry.trigger, entry.host) == (DRIFTED, log.here())
@@ -103,7 +103,7 @@ def test_a_run_that_fails_is_remembered_and_fails(
     spec: PipelineSpec, home: Home, hook: Webhook, error: BaseException, status: str, sentence: str, told: bool
 ) -> None:
     with pytest.raises(type(error)):
-        remembered(spec, home, Trigger(), lambda: failing(error))
+        recorded(spec, home, Trigger(), lambda: failing(error))
     (entry,) = log.recent(home, "news")
     assert (entry.status, entry.sentence, entry.version) == (status, sentence, None)
     assert [message["message"].splitlines()[0] for message in hook.sent] == [sentence] * told
@@ -115,7 +115,7 @@ def test_a_run_beside_another_is_skipped_and_nobody_is_bothered(spec: PipelineSp
             return result()
 
     with one_at_a_time("news", home), pytest.raises(Exception, match="Another run of news"):
-        remembered(spec, home, Trigger(kind="data"), run)
+        recorded(spec, home, Trigger(kind="data"), run)
     (entry,) = log.recent(home, "news")
     assert (entry.status, entry.trigger.kind) == ("skipped", "data")
     assert hook.sent == []
@@ -133,9 +133,9 @@ def test_a_run_that_can_not_be_remembered_stands_and_is_told(
     def note(*_: object) -> None:
         raise RegistryError("The ledger can't be used.")
 
-    monkeypatch.setattr(log, "note", note)
+    monkeypatch.setattr(log, "note_run", note)
     with progress.heard_by(Ear()):
-        remembered(spec, home, Trigger(), lambda: result(Status.PROMOTED))
+        recorded(spec, home, Trigger(), lambda: result(Status.PROMOTED))
     assert heard == ["That this run was promoted could not be remembered: The ledger can't be used."]
     assert hook.titles == ["news: promoted, version 3"]
 
@@ -147,12 +147,12 @@ def test_a_killed_run_is_remembered_by_the_next_one_and_a_living_one_is_not(
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         wait_for(lambda: list((home.state("news") / OPEN).glob("*.json")), process)
-        remembered(spec, home, Trigger(), result)
+        recorded(spec, home, Trigger(), result)
         assert [run.status for run in log.recent(home, "news")] == ["held"]
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    remembered(spec, home, Trigger(), result)
+    recorded(spec, home, Trigger(), result)
     after, killed, _ = log.recent(home, "news")
     assert (after.status, killed.status, killed.trigger.kind) == ("held", "failed", "schedule")
     assert "was killed before it ended" in killed.sentence

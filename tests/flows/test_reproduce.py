@@ -12,7 +12,7 @@ from place import Place, assert_explained, flip
 from perennial.core import libraries
 from perennial.core.errors import RegistryError
 from perennial.promotion import reproduction, reproduction_diff
-from perennial.promotion.reproduction_diff import Sameness
+from perennial.promotion.reproduction_diff import Agreement
 from perennial.records.decision import Outcome
 from perennial.records.run import Evidence
 from perennial.registry import tracking
@@ -160,19 +160,19 @@ def test_how_near_it_came(judged: Place) -> None:
         evaluation = before.evaluation.model_copy(update={"candidate": candidate})
         return before.model_copy(update={"evaluation": evaluation, **changes})
 
-    def against(now: Evidence, problem: str | None = None) -> Sameness:
-        return reproduction_diff.compare(("tiny", "1"), before, now, 0.01, problem).sameness
+    def against(now: Evidence, problem: str | None = None) -> Agreement:
+        return reproduction_diff.compare_evidence(("tiny", "1"), before, now, 0.01, problem).sameness
 
     rejected = before.decision.model_copy(update={"outcome": Outcome.REJECT})
     other_rows = before.validated.model_copy(update={"digest": "0" * 64})
     other_weights = before.trained.model_copy(update={"digest": "0" * 64})
     newer = before.libraries | {"torch": "99.0"}
-    assert against(before) is against(moved(0.0, libraries=newer)) is Sameness.IDENTICAL
-    assert against(moved(0.009)) is against(moved(0.0, trained=other_weights)) is Sameness.SAME
-    assert against(moved(0.011)) is against(moved(0.0, validated=other_rows)) is Sameness.DIFFERENT
-    assert against(moved(float("nan"))) is Sameness.DIFFERENT
-    assert against(moved(0.0, decision=rejected)) is Sameness.DIFFERENT
-    assert against(moved(0.0, decision=rejected), "It is gone.") is Sameness.IDENTICAL
+    assert against(before) is against(moved(0.0, libraries=newer)) is Agreement.IDENTICAL
+    assert against(moved(0.009)) is against(moved(0.0, trained=other_weights)) is Agreement.SAME
+    assert against(moved(0.011)) is against(moved(0.0, validated=other_rows)) is Agreement.DIFFERENT
+    assert against(moved(float("nan"))) is Agreement.DIFFERENT
+    assert against(moved(0.0, decision=rejected)) is Agreement.DIFFERENT
+    assert against(moved(0.0, decision=rejected), "It is gone.") is Agreement.IDENTICAL
     (one,) = reproduction_diff.changed(before.libraries, newer)
     assert (one.name, one.now) == ("torch", "99.0")
     assert reproduction_diff.changed({}, newer) == ()

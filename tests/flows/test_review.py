@@ -74,8 +74,8 @@ def test_wrong_labels_are_listed_corrected_and_taken_in(seasoned: Place) -> None
 
     # As a spreadsheet saves what a person wrote into it.
     correct(place.folder / "tiny-v2-review.csv", listed, wrong)
-    spec = loader.read(place.data.parent / "pipeline.yaml", ["data.corrections=../../tiny-v2-review.csv"])
-    assert corrections.read(spec) == {row["row_id"]: wrong[row["text"]] for row in found}
+    spec = loader.read_pipeline(place.data.parent / "pipeline.yaml", ["data.corrections=../../tiny-v2-review.csv"])
+    assert corrections.read_corrections(spec) == {row["row_id"]: wrong[row["text"]] for row in found}
 
 
 def test_corrections_are_taken_in_by_the_next_run(seasoned: Place) -> None:

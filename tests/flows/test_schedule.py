@@ -165,6 +165,6 @@ def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny
         assert [(event["action"], event["to_version"]) for event in ledger["events"]] == [("promote", "1")]
         (run,) = place.command("runs", name, "--json").json["runs"]
         assert (run["pipeline"], run["version"], run["status"]) == (name, "1", "promoted")
-        head = snapshots.latest(loader.read(place.folder / "pipelines" / name / "pipeline.yaml"), place.home)
+        head = snapshots.latest(loader.read_pipeline(place.folder / "pipelines" / name / "pipeline.yaml"), place.home)
         assert head is not None
         assert head.rows == 150 + number

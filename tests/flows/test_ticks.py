@@ -18,7 +18,7 @@ from place import REPOSITORY, Place, prefect_server
 from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
-from perennial.doctor import Finding, Health, schedules
+from perennial.doctor import Health, HealthFinding, schedules
 from perennial.scheduling.prefect_api import LOG, Server, running
 
 pytestmark = pytest.mark.slow(minutes=3)
@@ -170,7 +170,7 @@ def assert_doctor_says_so(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'SQLAlchemy<2.1'" in found.remedy
 
 
-def look(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> Finding:
+def look(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> HealthFinding:
     monkeypatch.chdir(serving.place.folder)
     if serving.place.prefect_api:
         monkeypatch.setenv("PREFECT_API_URL", serving.place.prefect_api)

@@ -19,7 +19,9 @@ from flows import deployments
 from perennial.pipeline_file import loader
 
 FILE = REPOSITORY / "infra" / "prefect.yaml"
-SHIPPED = {path.parent.name: loader.read(path) for path in sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml"))}
+SHIPPED = {
+    path.parent.name: loader.read_pipeline(path) for path in sorted((REPOSITORY / "pipelines").glob("*/pipeline.yaml"))
+}
 
 
 def declared() -> dict[str, dict[str, Any]]:
@@ -114,7 +116,7 @@ def assert_taken(prefect_api: str, code: Path) -> None:
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
         assert client.read_work_pool("perennial").concurrency_limit == 2
         for name, one in declared().items():
-            made = deployments.find(client, name)
+            made = deployments.find_deployment(client, name)
             assert made is not None
             assert (made.work_pool_name, made.entrypoint) == ("perennial", "flows/scheduled.py:scheduled")
             assert made.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": str(code)}}]

@@ -22,9 +22,9 @@ def test_softmax_survives_huge_logits() -> None:
 
 
 def test_the_label_is_the_likeliest(tiny_package: Path) -> None:
-    info = package.read(tiny_package)
+    info = package.read_package(tiny_package)
     outputs = list(np.array([[0, 1, 3], [2, 1, 0]], np.float32))
-    answers = decoders.get(info.kind).decode(outputs, Encoded([], 0), info)
+    answers = decoders.decoder_named(info.kind).decode(outputs, Encoded([], 0), info)
     assert [answer["label"] for answer in answers] == [TINY_LABELS[2], TINY_LABELS[0]]
     for answer in answers:
         assert answer["score"] == answer["scores"][answer["label"]] == max(answer["scores"].values())
@@ -34,4 +34,4 @@ def test_the_label_is_the_likeliest(tiny_package: Path) -> None:
 
 def test_an_unknown_kind_names_those_there_are(tiny_package: Path) -> None:
     with pytest.raises(PackageError, match="'table-reading'; this version of perennial decodes text-classification"):
-        decoders.get(dataclasses.replace(package.read(tiny_package), kind="table-reading").kind)
+        decoders.decoder_named(dataclasses.replace(package.read_package(tiny_package), kind="table-reading").kind)

@@ -17,7 +17,7 @@ def flip_a_byte(path: Path) -> None:
 
 
 def test_a_whole_package_says_what_it_is(tiny_package: Path) -> None:
-    info = package.read(tiny_package)
+    info = package.read_package(tiny_package)
     assert (info.kind, info.precision, info.fallback, info.opset) == ("text-classification", "fp32", None, 17)
     assert set(info.files) == {"model.onnx", "tokenizer.json"}
     assert info.digest == package.sha256(tiny_package / "package.json")
@@ -43,14 +43,14 @@ def test_even_white_space_is_noticed(tiny_package: Path) -> None:
     path = tiny_package / "package.json"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(PackageError, match="changed since it was exported"):
-        package.read(tiny_package)
+        package.read_package(tiny_package)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"format": 1}', "\ufeff{}"])
 def test_nonsense_is_refused(tiny_package: Path, content: str) -> None:
     (tiny_package / "package.json").write_text(content)
     with pytest.raises(PackageError, match=r"package\.json"):
-        package.read(tiny_package)
+        package.read_package(tiny_package)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
@@ -74,23 +74,23 @@ def reseal(folder: Path, **changes: object) -> None:
 def test_a_newer_format_asks_for_an_update(tiny_package: Path) -> None:
     reseal(tiny_package, format=3)
     with pytest.raises(PackageError, match=r"has format 3; this version of perennial reads 1 and 2\. Update perennial"):
-        package.read(tiny_package)
+        package.read_package(tiny_package)
 
 
 def test_unknown_fields_are_refused(tiny_package: Path) -> None:
     reseal(tiny_package, surprise=1)
     with pytest.raises(PackageError, match="does not describe a package"):
-        package.read(tiny_package)
+        package.read_package(tiny_package)
 
 
 def test_files_elsewhere_are_not_read(tiny_package: Path) -> None:
-    files = package.read(tiny_package).files
+    files = package.read_package(tiny_package).files
     reseal(tiny_package, files={**files, "../outside": "0" * 64})
     with pytest.raises(PackageError, match=r"names files outside its folder: \.\./outside"):
-        package.read(tiny_package)
+        package.read_package(tiny_package)
 
 
 def test_another_whole_package_is_not_the_one_expected(tiny_package: Path) -> None:
-    assert Predictor(tiny_package, digest=package.read(tiny_package).digest)
+    assert Predictor(tiny_package, digest=package.read_package(tiny_package).digest)
     with pytest.raises(PackageError, match="expected abcabcabcabc"):
         Predictor(tiny_package, digest="abc" * 20)

@@ -117,7 +117,7 @@ def test_what_is_no_pair_is_refused(row: Any, seen: str, files: dict[str, Path])
 
 
 def test_the_decoder_reads_both_columns(files: dict[str, Path]) -> None:
-    decoder, tokenizer = decoders.get("text-pair"), Tokenizer(files["bert"], 16)
+    decoder, tokenizer = decoders.decoder_named("text-pair"), Tokenizer(files["bert"], 16)
     inputs = decoder.inputs({"text": ["profit", None], "text_pair": ["loss", "sales"]})
     assert inputs == [("profit", "loss"), ("", "sales")]
     encoded = decoder.encode(inputs, tokenizer)

@@ -22,7 +22,7 @@ from perennial.inference.words import words_of
 
 READING = Meaning(("ORG", "PER"))
 WIDTH = spans.outputs(READING.labels)
-DECODER = decoders.get("token-classification")
+DECODER = decoders.decoder_named("token-classification")
 LONG, SHORT = 512, 12
 CORPUS = [
     "Siemens AG buys the U.S. firm Yahoo! for $5.20 bn, O'Neil's says",

@@ -67,8 +67,10 @@ def test_no_image_has_versions_that_are_known_not_to_work_together(path: Path) -
     text = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8")
     pinned = {name.lower(): version for name, version in re.findall(r"^([\w.-]+)==([^\s;#]+)", text, re.MULTILINE)}
     assert {"prefect", "sqlalchemy", "fastapi"} <= set(pinned)
-    assert list(incompatible_packages.found(lambda name: pinned[name.lower()])) == []
-    assert list(incompatible_packages.found(lambda name: {**pinned, "sqlalchemy": "2.1.9"}[name.lower()])) != []
+    assert list(incompatible_packages.installed_pairs(lambda name: pinned[name.lower()])) == []
+    assert (
+        list(incompatible_packages.installed_pairs(lambda name: {**pinned, "sqlalchemy": "2.1.9"}[name.lower()])) != []
+    )
 
 
 def test_it_runs_as_nobody_special_and_writes_to_the_volume_only() -> None:

@@ -67,8 +67,8 @@ def third(number: int) -> str:
 
 def written(guess: Guess, tmp_path: Path) -> PipelineSpec:
     """The pipeline that is written for `guess`, read back; all its rows can be read and know their labels only."""
-    spec = loader.read(init.write(guess, tmp_path / "pipelines" / "news"))
-    kind = kinds.get(spec.kind)
+    spec = loader.read_pipeline(init.write_pipeline(guess, tmp_path / "pipelines" / "news"))
+    kind = kinds.kind_named(spec.kind)
     assert not kind.spec_problems(spec)
     for piece in sources.pieces(spec):
         for batch in piece.read(None):
@@ -115,7 +115,7 @@ def test_a_kind_is_recognised_in_every_format(
 def test_gates_are_a_floor_the_baseline_and_the_champion(tmp_path: Path, row: Any) -> None:
     guess = plan("news", write(tmp_path / "d.jsonl", row[1]))
     spec = written(guess, tmp_path)
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     floor, baseline, champion = spec.gates
     assert (floor.metric, floor.min) == (guess.floor_metric, guess.floor)
     assert floor.metric in kind.metrics
@@ -124,7 +124,7 @@ def test_gates_are_a_floor_the_baseline_and_the_champion(tmp_path: Path, row: An
     # The gates that are offered in comments are valid as well.
     text = (tmp_path / "pipelines" / "news" / "pipeline.yaml").read_text(encoding="utf-8")
     (tmp_path / "pipeline.yaml").write_text(text.replace("  # - {metric", "  - {metric"), encoding="utf-8")
-    assert len(loader.read(tmp_path / "pipeline.yaml").gates) == 4
+    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 4
 
 
 @pytest.mark.parametrize("scheme", ["BI", "IE", "BE", "BL"])
@@ -237,7 +237,7 @@ def test_stars_stay_labels_and_the_file_says_how_to_change_that(tmp_path: Path) 
     guess = plan("news", path)
     assert (guess.kind, list(guess.labels)) == ("text-classification", list("12345"))
     assert "regression" in guess.kind_alternatives
-    assert "--kind regression" in init.write(guess, tmp_path / "p" / "news").read_text(encoding="utf-8")
+    assert "--kind regression" in init.write_pipeline(guess, tmp_path / "p" / "news").read_text(encoding="utf-8")
     assert written(plan("news", path, kind="regression"), tmp_path).data.labels == ()
 
 
@@ -281,4 +281,4 @@ def test_the_command_takes_a_kind_and_columns_and_answers_with_json(
     told = json.loads(answered.stdout)
     assert (told["kind"], told["tags"]["column"], told["text"]) == ("token-classification", "tags", None)
     assert told["kind_reason"] == "you named it"
-    assert loader.read(tmp_path / told["path"]).data.columns.tags == "tags"
+    assert loader.read_pipeline(tmp_path / told["path"]).data.columns.tags == "tags"

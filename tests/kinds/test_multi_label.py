@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from perennial.core.errors import ValidationError
-from perennial.inference.decoders import Encoded, Meaning, get
+from perennial.inference.decoders import Encoded, Meaning, decoder_named
 from perennial.kinds.multi_label import KIND
 from perennial.settings.training import TrainingSpec
 
@@ -162,7 +162,7 @@ def test_chosen_thresholds_are_applied_by_the_decoder() -> None:
     decoding = KIND.decoding(seen, NOBODY, targets, ("a",), {})
     assert decoding["thresholds"]["a"] == pytest.approx(0.15)
     assert json.loads(json.dumps(decoding)) == decoding
-    decoder = get("multi-label")
+    decoder = decoder_named("multi-label")
     tuned = decoder.decode(seen, NOBODY, Meaning(("a",), decoding))
     assert [row["labels"] for row in tuned] == targets
     plain = decoder.decode(seen, NOBODY, Meaning(("a",)))
@@ -173,11 +173,11 @@ def test_chosen_thresholds_are_applied_by_the_decoder() -> None:
 
 def test_labels_are_answered_likeliest_first() -> None:
     meaning = Meaning(LABELS, {"thresholds": {"earnings": 0.9, "rules": 0.1}})
-    [found] = get("multi-label").decode([np.array([1.0, 0.5, 2.0], np.float32)], NOBODY, meaning)
+    [found] = decoder_named("multi-label").decode([np.array([1.0, 0.5, 2.0], np.float32)], NOBODY, meaning)
     assert found["labels"] == ["rules", "mergers"], "0.5 where no threshold was chosen"
     assert list(found["scores"]) == list(LABELS)
-    assert get("multi-label").in_words(found) == "rules 0.881, mergers 0.622"
-    assert get("multi-label").in_words(answer()) == "—"
+    assert decoder_named("multi-label").in_words(found) == "rules 0.881, mergers 0.622"
+    assert decoder_named("multi-label").in_words(answer()) == "—"
 
 
 def test_answers_are_the_same_if_their_labels_are() -> None:

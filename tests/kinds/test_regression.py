@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.core.errors import TrainingError
-from perennial.inference.decoders import Encoded, Meaning, get
+from perennial.inference.decoders import Encoded, Meaning, decoder_named
 from perennial.kinds.regression import KIND
 from perennial.settings.training import TrainingSpec
 
@@ -95,7 +95,7 @@ def test_decoding_gives_back_the_unit(factor: float, shift: float) -> None:
     assert all(type(value) is float for value in decoding.values()), "written as JSON"
     standard = (given_ - given_.mean()) / given_.std()
     outputs = [np.array([value], np.float32) for value in standard]
-    answers = get("regression").decode(outputs, NOBODY, Meaning((), decoding))
+    answers = decoder_named("regression").decode(outputs, NOBODY, Meaning((), decoding))
     values = [answer["value"] for answer in answers]
     assert values == pytest.approx(given_.tolist(), abs=1e-5 * given_.std())
     found, turned = KIND.measure(given_.tolist(), answers, ()), KIND.measure(given_.tolist(), answers[::-1], ())
@@ -109,7 +109,9 @@ def test_only_what_differs_by_rounding_is_collapsed(factor: float, shift: float)
     decoding = {"mean": shift, "scale": factor}
 
     def answers(*outputs: float) -> list[dict[str, Any]]:
-        return get("regression").decode([np.array([x], np.float32) for x in outputs], NOBODY, Meaning((), decoding))
+        return decoder_named("regression").decode(
+            [np.array([x], np.float32) for x in outputs], NOBODY, Meaning((), decoding)
+        )
 
     # The same output, but for what a row's neighbours in its batch change.
     assert KIND.collapsed(answers(0.25, 0.25 + 3e-8, 0.25 - 3e-8)) is not None
@@ -134,7 +136,7 @@ def test_the_rest_of_the_kind() -> None:
     assert KIND.same_answer({"value": 1.0}, {"value": 2.0})
     assert KIND.shared([1.0], [{"value": 2.0}], ()) == ([1.0], [{"value": 2.0}])
     assert not KIND.contradicts
-    assert get("regression").in_words({"value": -0.123456}) == "-0.1235"
+    assert decoder_named("regression").in_words({"value": -0.123456}) == "-0.1235"
     assert set(KIND.measure([1.0, 2.0], [{"value": 1.0}, {"value": 2.0}], ()).values) == set(KIND.metrics)
 
 

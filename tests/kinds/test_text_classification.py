@@ -29,9 +29,9 @@ def spec(*gates: dict[str, Any], labels: tuple[str, ...] = LABELS) -> PipelineSp
 
 
 def test_it_is_known_by_its_name() -> None:
-    assert kinds.get("text-classification") is KIND
+    assert kinds.kind_named("text-classification") is KIND
     with pytest.raises(KeyError):
-        kinds.get("nothing")
+        kinds.kind_named("nothing")
 
 
 @pytest.mark.parametrize("metric", KIND.metrics)

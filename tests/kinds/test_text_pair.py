@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from perennial.core.errors import SourceError
-from perennial.ingest.canonical_rows import canonical
+from perennial.ingest.canonical_rows import canonical_rows
 from perennial.kinds.text_pair import KIND
 from perennial.rows.batch import Batch
 
@@ -21,7 +21,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 def split_and_key(text: str, text_pair: str) -> tuple[str, str]:
     columns: dict[str, list[Any]] = {"text": [text], "text_pair": [text_pair], "label": ["sues"]}
-    row = canonical(Batch("rows.jsonl", "line", [1], columns), kind_helpers.spec("text-pair", labels=LABELS))
+    row = canonical_rows(Batch("rows.jsonl", "line", [1], columns), kind_helpers.spec("text-pair", labels=LABELS))
     return row["split"][0].as_py(), row["text_key"][0].as_py()
 
 

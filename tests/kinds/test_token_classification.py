@@ -21,7 +21,7 @@ from perennial.settings.training import TrainingSpec
 
 LABELS = ("ORG", "PER")
 OUTSIDE, B_ORG, I_ORG, B_PER, I_PER = range(5)
-DECODER = decoders.get(KIND.name)
+DECODER = decoders.decoder_named(KIND.name)
 TOKENS = ColumnsSpec(tokens="tokens")
 
 
@@ -59,7 +59,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 def test_it_is_known_by_its_name() -> None:
-    assert kinds.get("token-classification") is KIND
+    assert kinds.kind_named("token-classification") is KIND
 
 
 @pytest.mark.parametrize("metric", KIND.metrics)

@@ -15,8 +15,8 @@ from tiny_model import TINY_LABELS, TINY_WORDS, tiny_spec
 
 from perennial.core.home import Home
 from perennial.inference import package as packages
-from perennial.monitoring.drift import WORDS, Window, over
-from perennial.monitoring.rows import Rows
+from perennial.monitoring.drift import WORDS, DriftWindow, over
+from perennial.monitoring.rows import WindowRows
 from perennial.monitoring.window_figures import NAMES, Reference
 from perennial.records.package import Champion
 from perennial.settings.drift import DriftLimits, TriggersSpec
@@ -32,14 +32,14 @@ def rows(
     shares: Sequence[float] = (0.2, 0.5, 0.3),
     words: Sequence[str] = TINY_WORDS,
     longest: int = 14,
-) -> Rows:
+) -> WindowRows:
     """Rows whose words tell their label a little."""
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     labels = draw.choices(TINY_LABELS, shares, k=count)
     texts = [
         " ".join([*draw.choices(OWN[label], k=2), *draw.choices(words, k=draw.randint(2, longest))]) for label in labels
     ]
-    return Rows(
+    return WindowRows(
         texts=[(text,) for text in texts],
         targets=pa.array(labels),
         held_out=np.array([draw.random() < 0.3 for _ in texts]),
@@ -57,7 +57,7 @@ def package(_tiny_package: tuple[Path, Any]) -> Path:
 def reference(package: Path) -> Reference:
     home = Home(package.parents[3])
     place = str(package.relative_to(home.store.root))
-    champion = Champion(version="1", package_digest=packages.read(package).digest, path=place)
+    champion = Champion(version="1", package_digest=packages.read_package(package).digest, path=place)
     return Reference(tiny_spec(), SETTINGS, rows(2500, 0), champion, home, labelled=True)
 
 
@@ -86,7 +86,7 @@ def test_a_planted_shift_is_seen_by_the_figure_it_is_about(
     figures = reference.figures(rows(300, 99, **shift))
     assert set(figures) == set(NAMES)
     assert expected <= over_limit(figures), figures
-    windows = [Window(number=n, rows=300, since=None, until=None, figures=figures) for n in (1, 2)]
+    windows = [DriftWindow(number=n, rows=300, since=None, until=None, figures=figures) for n in (1, 2)]
     reason = "; ".join(over(SETTINGS, windows))
     for name in expected:
         assert f"{WORDS[name]} {figures[name]:.2f}" in reason
@@ -118,8 +118,8 @@ def test_k_of_the_last_n_and_the_latest(values: list[float], needed: int, more: 
 def test_two_figures_of_one_window_each_are_no_reason() -> None:
     settings = TriggersSpec(needed=2, of_last=3)
     mixed = [
-        Window(number=1, rows=500, since=None, until=None, figures={"labels": 0.5, "length": 0.0}),
-        Window(number=2, rows=500, since=None, until=None, figures={"labels": 0.0, "length": 0.5}),
+        DriftWindow(number=1, rows=500, since=None, until=None, figures={"labels": 0.5, "length": 0.0}),
+        DriftWindow(number=2, rows=500, since=None, until=None, figures={"labels": 0.0, "length": 0.5}),
     ]
     assert list(over(settings, mixed)) == []
 
@@ -134,8 +134,8 @@ def test_more_than_all_windows_can_not_be_needed() -> None:
         TriggersSpec(needed=3, of_last=2)
 
 
-def windows_of(values: list[float]) -> list[Window]:
+def windows_of(values: list[float]) -> list[DriftWindow]:
     return [
-        Window(number=number, rows=500, since=None, until=None, figures={"labels": value})
+        DriftWindow(number=number, rows=500, since=None, until=None, figures={"labels": value})
         for number, value in enumerate(values, 1)
     ]

@@ -138,6 +138,6 @@ def test_words_alone_do_not_give_the_intensity_away(rows: Rows, places: list[str
 
 
 def test_pipeline_is_valid_and_compares_with_champion_and_baseline(pipeline: PipelineSpec) -> None:
-    assert kinds.get(pipeline.kind).spec_problems(pipeline) == []
+    assert kinds.kind_named(pipeline.kind).spec_problems(pipeline) == []
     assert {gate.versus for gate in pipeline.gates} == {None, "champion", "baseline"}
     assert {gate.metric for gate in pipeline.gates if gate.max is not None} == {"rmse"}

@@ -158,4 +158,4 @@ def test_pipeline_names_its_columns_labels_and_gates(make_data: ModuleType) -> N
 def test_pipeline_is_valid() -> None:
     spec = PipelineSpec.model_validate(yaml.safe_load((FOLDER / "pipeline.yaml").read_text(encoding="utf-8")))
 
-    assert kinds.get(spec.kind).spec_problems(spec) == []
+    assert kinds.kind_named(spec.kind).spec_problems(spec) == []

@@ -108,6 +108,6 @@ def test_words_alone_do_not_give_the_label_away(rows: list[dict[str, str]]) -> N
 def test_pipeline_is_valid_and_compares_with_champion_and_baseline() -> None:
     spec = PipelineSpec.model_validate(yaml.safe_load((FOLDER / "pipeline.yaml").read_text(encoding="utf-8")))
 
-    assert kinds.get(spec.kind).spec_problems(spec) == []
+    assert kinds.kind_named(spec.kind).spec_problems(spec) == []
     assert {gate.versus for gate in spec.gates} == {None, "champion", "baseline"}
     assert spec.data.columns.slices == ("sector",)

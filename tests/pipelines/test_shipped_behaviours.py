@@ -19,8 +19,8 @@ def test_starter_sets_ship() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_starter_set_tests_something_of_everything_and_no_row_of_the_data(name: str) -> None:
-    spec = loader.read(PIPELINES / name / "pipeline.yaml")
-    found = cases.of(spec)
+    spec = loader.read_pipeline(PIPELINES / name / "pipeline.yaml")
+    found = cases.cases_of(spec)
     assert all(found.values())
     assert {"minimum", "invariance"} <= {test.type for test in spec.behaviours.tests}
     assert len({test.capability for test in spec.behaviours.tests}) >= 4
@@ -31,9 +31,9 @@ def test_a_starter_set_tests_something_of_everything_and_no_row_of_the_data(name
 
 
 def test_marked_names_stand_in_the_text_as_they_are() -> None:
-    spec = loader.read(PIPELINES / "entities" / "pipeline.yaml")
+    spec = loader.read_pipeline(PIPELINES / "entities" / "pipeline.yaml")
     found: set[tuple[str, Span]] = set()
-    for made in cases.of(spec).values():
+    for made in cases.cases_of(spec).values():
         for case in made:
             assert "](" not in case.texts[0]
             found |= {(case.texts[0][mark[0] : mark[1]], mark) for mark in case.marks}

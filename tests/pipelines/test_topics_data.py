@@ -133,6 +133,6 @@ def test_words_alone_do_not_give_the_topics_away(rows: Rows, places: list[str], 
 def test_pipeline_is_valid_and_compares_with_champion_and_baseline(
     pipeline: PipelineSpec, make_data: ModuleType
 ) -> None:
-    assert kinds.get(pipeline.kind).spec_problems(pipeline) == []
+    assert kinds.kind_named(pipeline.kind).spec_problems(pipeline) == []
     assert pipeline.data.labels == tuple(make_data.TOPICS)
     assert {gate.versus for gate in pipeline.gates} == {None, "champion", "baseline"}

@@ -32,7 +32,7 @@ def placed(run: Run, alias: str) -> str | None:
 
 
 def actions(run: Run) -> list[Action]:
-    return [event.action for event in history.events(Ledger.open(run.home).entries(run.spec.name))]
+    return [event.action for event in history.ledger_events(Ledger.open(run.home).entries(run.spec.name))]
 
 
 def test_a_parked_candidate_serves_once_a_person_says_so(place: str, parked: Run) -> None:

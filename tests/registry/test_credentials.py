@@ -37,7 +37,7 @@ def test_a_refusal_is_told(
     with answering(status, body, kind) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         with pytest.raises(RegistryError) as caught:
-            tracking.check(home)
+            tracking.check_mlflow(home)
     assert seen in str(caught.value)
     assert "champion is untouched" in str(caught.value)
     assert "Start that server" not in str(caught.value)

@@ -58,7 +58,7 @@ BOOK = [
 
 
 def at(minutes: float, book: list[Entry] = BOOK) -> history.Reign:
-    return history.at(book, START + timedelta(minutes=minutes))
+    return history.reign_at(book, START + timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_move_outside_of_perennial_leaves_a_doubt() -> None:
 
 
 def test_events_join_intents_and_conclusions() -> None:
-    events = history.events(BOOK)
+    events = history.ledger_events(BOOK)
     assert [event.id for event in events] == [10, 20, 25, 30, 40, 50, 60]
     assert [event.state for event in events].count(State.ABANDONED) == 1
     assert history.champions(BOOK) == ["1", "5", "2"]

@@ -15,7 +15,7 @@ from registry_helpers import Run, make_run
 
 from perennial.core.errors import RegistryError
 from perennial.promotion import conclusion, reconciliation, transfer
-from perennial.promotion.alias_move import at_desk
+from perennial.promotion.alias_move import alias_session
 from perennial.promotion.reconciliation import Keep
 from perennial.records.run import Status
 from perennial.registry import aliases, history, lease, tags, tracking
@@ -71,9 +71,9 @@ def refusal(run: Run, version: str) -> RegistryError | None:
 
 
 def undo(run: Run, version: str) -> None:
-    with at_desk(run.home, run.spec.name) as desk:
-        desk.release(aliases.CHAMPION, version)
-        desk.mark(version, tags.REGISTERED)
+    with alias_session(run.home, run.spec.name) as session:
+        session.release(aliases.CHAMPION, version)
+        session.mark(version, tags.REGISTERED)
     reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "Once more.")
 
 

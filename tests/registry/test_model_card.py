@@ -11,7 +11,7 @@ def evidence() -> Evidence:
 
 
 def test_a_card_says_what_a_user_must_know(evidence: Evidence) -> None:
-    card = model_card.of(report_data.spec(), evidence)
+    card = model_card.model_card_of(report_data.spec(), evidence)
     assert "sentence-transformers/all-MiniLM-L6-v2, fine-tuned on 9,600 rows of data cccccccccccc" in card
     assert "**Decision:** REJECT" in card
     assert "text-classification; it knows `negative`, `neutral`, `positive`." in card
@@ -27,7 +27,7 @@ def test_a_card_is_short_enough_for_mlflow_and_escapes_what_users_wrote() -> Non
     labels = [f"{report_data.EVIL} `{place}` | {'x' * 200}" for place in range(300)]
     evil = report_data.EVIL
     decision = report_data.decision().model_copy(update={"reasons": (f"recall of '{evil}' is *0.1* [x](y).",) * 50})
-    card = model_card.of(report_data.spec(labels), report_data.evidence(labels, decision=decision))
+    card = model_card.model_card_of(report_data.spec(labels), report_data.evidence(labels, decision=decision))
     assert len(model_card.linked(card, "1", "2" * 32)) < 5000
     outside = "".join(card.split("`")[::2])
     assert "<script" not in outside

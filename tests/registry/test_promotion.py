@@ -11,7 +11,7 @@ from perennial.core.home import Home
 from perennial.doctor import Health
 from perennial.doctor import history as doctor
 from perennial.promotion import alias_move, conclusion, reconciliation, session
-from perennial.promotion.alias_move import at_desk
+from perennial.promotion.alias_move import alias_session
 from perennial.promotion.reconciliation import Keep
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import Status
@@ -211,10 +211,10 @@ def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypa
     third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
     real = alias_move.intend
 
-    def stopped_for_long(desk: session.Desk, plan: alias_move.Move) -> Entry:
-        intent = real(desk, plan)
+    def stopped_for_long(session: session.AliasSession, plan: alias_move.AliasMove) -> Entry:
+        intent = real(session, plan)
         monkeypatch.setattr(alias_move, "intend", real)
-        with desk.ledger.database.transaction() as connection:
+        with session.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
         assert conclusion.promote(run.home, third)
         return intent
@@ -234,12 +234,12 @@ def test_a_move_that_comes_too_late_is_taken_back(run: Run, monkeypatch: pytest.
     third = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first).register()
     real = alias_move.point
 
-    def stopped_for_long(desk: session.Desk, plan: alias_move.Move) -> None:
+    def stopped_for_long(session: session.AliasSession, plan: alias_move.AliasMove) -> None:
         monkeypatch.setattr(alias_move, "point", real)
-        with desk.ledger.database.transaction() as connection:
+        with session.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
         assert conclusion.promote(run.home, third)
-        real(desk, plan)
+        real(session, plan)
 
     monkeypatch.setattr(alias_move, "point", stopped_for_long)
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
@@ -352,9 +352,9 @@ def test_a_server_that_dies_in_any_phase_is_survived(
             assert placed(run) == version.version
             assert disagreement(run) is None
             assert status_of(run, version.version) == tags.PROMOTED
-            with at_desk(run.home, run.spec.name) as desk:
-                desk.release(aliases.CHAMPION, version.version)
-                desk.mark(version.version, tags.REGISTERED)
+            with alias_session(run.home, run.spec.name) as session:
+                session.release(aliases.CHAMPION, version.version)
+                session.mark(version.version, tags.REGISTERED)
             reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "Once more.")
     finally:
         stop(server)
@@ -398,9 +398,9 @@ def test_an_unreachable_ledger_promotes_nothing(run: Run, monkeypatch: pytest.Mo
 def test_a_ledger_lost_after_the_move_is_no_claim_either(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     version, real = run.register(), alias_move.keep_previous
 
-    def lost(desk: session.Desk, intent: Entry) -> None:
-        real(desk, intent)
-        (Path(desk.ledger.database.engine.url.database or "")).write_bytes(b"garbage " * 1000)
+    def lost(session: session.AliasSession, intent: Entry) -> None:
+        real(session, intent)
+        (Path(session.ledger.database.engine.url.database or "")).write_bytes(b"garbage " * 1000)
 
     monkeypatch.setattr(alias_move, "keep_previous", lost)
     with pytest.raises(RegistryError, match=r"ledger.*has moved"):

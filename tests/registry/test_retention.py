@@ -56,7 +56,7 @@ class Model:
 
     def times(self, action: Action, version: str) -> int:
         entries = Ledger.open(self.home).entries(self.name)
-        return [(event.action, event.to_version) for event in history.events(entries)].count((action, version))
+        return [(event.action, event.to_version) for event in history.ledger_events(entries)].count((action, version))
 
     def entry(self, step: str, key: str) -> Path:
         return self.home.store.folder(step, key)
@@ -205,7 +205,7 @@ def test_killed_on_the_way_the_next_one_goes_on(model: Model, monkeypatch: pytes
     clear_but(retention_versions, "_mark", killed)
     assert versions.package(model.home, model.name, "1").version == "1"
     for what, name, stand_in in (
-        (session.Desk, "note", killed),
+        (session.AliasSession, "note", killed),
         (retention_versions, "_contents", killed),
         (retention_versions, "_mark", killed_at_last),
         (retention, "discard", killed),

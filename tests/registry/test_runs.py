@@ -26,7 +26,7 @@ from perennial.core.home import Home
 from perennial.runs import log as runs
 now = datetime.now(UTC)
 entry = runs.RunEntry(pipeline="news", started=now, ended=now, status="skipped", sentence=sys.argv[2], host="h")
-runs.note(Home(Path(sys.argv[1])), entry)
+runs.note_run(Home(Path(sys.argv[1])), entry)
 """
 
 
@@ -56,7 +56,7 @@ def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
         entry(3, status="skipped"),
     ]
     for one in (*noted, entry(4, pipeline="other")):
-        log.note(place, one)
+        log.note_run(place, one)
     assert log.recent(place, "news") == noted[::-1]
     assert log.recent(place, "news", limit=1) == noted[3:]
     assert log.recent(place, "none") == []
@@ -67,14 +67,14 @@ def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
 
 def test_moments_are_kept_in_utc_whatever_zone_they_are_given_in(place: Home) -> None:
     there = timezone(timedelta(hours=-9))
-    log.note(place, entry(started=START.astimezone(there)))
+    log.note_run(place, entry(started=START.astimezone(there)))
     (found,) = log.recent(place, "news")
     assert found.started == START
     assert found.started.utcoffset() == timedelta(0)
 
 
 def test_the_database_itself_refuses_to_change_what_was_noted(place: Home) -> None:
-    log.note(place, entry())
+    log.note_run(place, entry())
     book = database.open_database(place)
     own = {
         "sqlite": "INSERT OR REPLACE INTO perennial_runs SELECT * FROM perennial_runs",
@@ -97,7 +97,7 @@ def test_a_ledger_from_before_there_were_runs_keeps_its_entries(place: Home, mon
     _make_old(place, monkeypatch)
     book = Ledger.open(place)
     assert [found.to_version for found in book.entries("news")] == ["1"]
-    log.note(place, entry())
+    log.note_run(place, entry())
     assert log.recent(place, "news") == [entry()]
 
 
@@ -109,15 +109,15 @@ def test_looking_makes_no_database(tmp_path: Path) -> None:
 
 def test_each_registry_has_its_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path)
-    log.note(home, entry())
+    log.note_run(home, entry())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:hunter2@tracking.example")
     assert log.recent(home, "news") == []
-    log.note(home, entry(1))
+    log.note_run(home, entry(1))
     assert b"hunter2" not in (tmp_path / database.FILE).read_bytes()
 
 
 def test_long_sentences_and_what_no_database_holds(place: Home) -> None:
-    log.note(place, entry(sentence="a\0b\n  c " + "long " * 1000))
+    log.note_run(place, entry(sentence="a\0b\n  c " + "long " * 1000))
     (found,) = log.recent(place, "news")
     assert found.sentence.startswith("a b c long")
     assert len(found.sentence) == log.SENTENCE_LENGTH
@@ -131,7 +131,7 @@ def test_a_moment_without_its_zone_is_refused() -> None:
 def test_a_database_that_is_gone_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / database.FILE).write_bytes(b"garbage " * 1000)
     with pytest.raises(RegistryError, match="can't be used"):
-        log.note(Home(tmp_path), entry())
+        log.note_run(Home(tmp_path), entry())
 
 
 def test_many_processes_note_at_once(

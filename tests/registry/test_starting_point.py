@@ -34,7 +34,7 @@ def going_on(spec: PipelineSpec, tiny_base: Path) -> PipelineSpec:
 def champion(home: Home, going_on: PipelineSpec) -> tuple[Run, Champion]:
     """A registered version whose weights are in the store and in MLflow."""
     run = make_run(home, going_on, "a" * 64)
-    trained = store(home, run, WEIGHTS, base_model.find(going_on).revision)
+    trained = store(home, run, WEIGHTS, base_model.find_base_model(going_on).revision)
     run = run.but(trained=trained)
     registered = run.register()
     return run, Champion(version=registered.version, package_digest=registered.package_digest, path="")
@@ -55,14 +55,14 @@ def store(home: Home, run: Run, content: bytes, revision: str) -> TrainedModel:
 
 def found(run: Run, champion: Champion | None, **changes: Any) -> Start:
     spec = run.spec.model_copy(update=changes)
-    made = starting_point.find(spec, champion, run.home)
+    made = starting_point.find_starting_point(spec, champion, run.home)
     assert made is not None
     return made.start
 
 
 def test_it_is_found_by_its_lineage(champion: tuple[Run, Champion]) -> None:
     run, serving = champion
-    made = starting_point.find(run.spec, serving, run.home)
+    made = starting_point.find_starting_point(run.spec, serving, run.home)
     assert made is not None
     assert made.start == Start(
         version="1", digest=run.arguments["trained"].digest, path="finetune/known/model.safetensors"
@@ -78,11 +78,11 @@ def test_it_is_found_by_its_lineage(champion: tuple[Run, Champion]) -> None:
 
 def test_from_the_base_nothing_is_looked_up(home: Home, spec: PipelineSpec) -> None:
     serving = Champion(version="1", package_digest="", path="")
-    assert starting_point.find(spec, serving, home.with_mlflow_at("http://127.0.0.1:9")) is None
+    assert starting_point.find_starting_point(spec, serving, home.with_mlflow_at("http://127.0.0.1:9")) is None
 
 
 def test_without_a_champion_it_is_the_base(home: Home, going_on: PipelineSpec) -> None:
-    made = starting_point.find(going_on, None, home)
+    made = starting_point.find_starting_point(going_on, None, home)
     assert made is not None
     assert made.start == Start(problem="there is no champion yet")
 
@@ -123,7 +123,7 @@ def test_a_champion_of_another_make_is_not_started_from(
     changes: dict[str, Any], problem: str | None, home: Home, going_on: PipelineSpec
 ) -> None:
     run = make_run(home, going_on, "a" * 64)
-    trained = store(home, run, WEIGHTS, base_model.find(going_on).revision)
+    trained = store(home, run, WEIGHTS, base_model.find_base_model(going_on).revision)
     found = dict(run.but(trained=trained).arguments)
     found.pop("run_key")
     whole = going_on.model_dump()
@@ -148,13 +148,13 @@ def test_weights_are_sent_once_and_only_where_the_next_training_needs_them(champ
 
 def test_a_champion_that_was_distilled_is_gone_on_from_as_its_teacher(home: Home, going_on: PipelineSpec) -> None:
     run = make_run(home, going_on, "a" * 64)
-    teacher = store(home, run, WEIGHTS, base_model.find(going_on).revision)
+    teacher = store(home, run, WEIGHTS, base_model.find_base_model(going_on).revision)
     how = Distillation(layers=1, teacher_layers=2, metric="accuracy", teacher=teacher)
     small = {"digest": "9" * 64, "path": "distill/small", "decoding": {"temperature": 3.0}, "distillation": how}
     run = run.but(trained=teacher.model_copy(update=small))
     registered = run.register()
     serving = Champion(version=registered.version, package_digest=registered.package_digest, path="")
-    made = starting_point.find(run.spec, serving, home)
+    made = starting_point.find_starting_point(run.spec, serving, home)
     assert made is not None
     assert (made.start.digest, made.decoding) == (teacher.digest, teacher.decoding)
     arguments = {name: value for name, value in run.arguments.items() if name != "run_key"}
@@ -170,13 +170,15 @@ def test_to_make_it_again_the_weights_must_be_there(champion: tuple[Run, Champio
     run, serving = champion
     scratch = Home(tmp_path / "scratch")
     start = found(run, serving)
-    made = starting_point.again(run.home, run.spec, start, scratch)
+    made = starting_point.restore_starting_point(run.home, run.spec, start, scratch)
     assert made is not None
     assert (scratch.store.root / str(made.start.path)).read_bytes() == WEIGHTS
     with pytest.raises(RegistryError, match=r"weights of version 1 of .*, which can't be had any more: its weights"):
-        starting_point.again(run.home, run.spec, start.model_copy(update={"digest": "0" * 64}), scratch)
+        starting_point.restore_starting_point(
+            run.home, run.spec, start.model_copy(update={"digest": "0" * 64}), scratch
+        )
     nothing = Start(problem="there is no champion yet")
-    again = starting_point.again(run.home, run.spec, nothing, scratch)
+    again = starting_point.restore_starting_point(run.home, run.spec, nothing, scratch)
     assert again is not None
     assert again.start == nothing
-    assert starting_point.again(run.home, run.spec, None, scratch) is None
+    assert starting_point.restore_starting_point(run.home, run.spec, None, scratch) is None

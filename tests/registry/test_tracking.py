@@ -20,7 +20,7 @@ def refusal(home: Home, monkeypatch: pytest.MonkeyPatch, address: str) -> str:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     started = time.monotonic()
     with pytest.raises(RegistryError) as caught:
-        tracking.check(home)
+        tracking.check_mlflow(home)
     assert time.monotonic() - started < SOON
     return str(caught.value)
 
@@ -42,14 +42,14 @@ def test_the_first_check_makes_the_database_and_nothing_else(tmp_path: Path, mon
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     home = Home(tmp_path / "new home")
-    tracking.check(home)
+    tracking.check_mlflow(home)
     assert [path.name for path in home.root.rglob("*")] == ["mlflow", "mlflow.db"]
     assert not list(elsewhere.iterdir())
 
 
 def test_a_server_is_reached(home: Home, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    tracking.check(home)
+    tracking.check_mlflow(home)
 
 
 def test_a_closed_port_is_named_with_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_damaged_database_is_left_as_it_is(home: Home) -> None:
     file = home.mlflow / "mlflow.db"
     file.write_bytes(b"garbage " * 1000)
     with pytest.raises(RegistryError, match="file is not a database") as caught:
-        tracking.check(home)
+        tracking.check_mlflow(home)
     assert str(file) in str(caught.value)
     assert "backup" in str(caught.value)
     assert file.read_bytes() == b"garbage " * 1000
@@ -109,13 +109,13 @@ def test_a_locked_database_ends_in_time(home: Home, monkeypatch: pytest.MonkeyPa
     with sqlite3.connect(home.mlflow / "mlflow.db") as holder:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(RegistryError, match="locked"):
-            tracking.check(home)
+            tracking.check_mlflow(home)
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "mlflow").touch()
     with pytest.raises(RegistryError, match=r"can't be used.*folder can be written"):
-        tracking.check(Home(tmp_path))
+        tracking.check_mlflow(Home(tmp_path))
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def nobody() -> Iterator[None]:
 
 def test_a_folder_without_the_right_to_write(tmp_path: Path, nobody: None) -> None:
     with pytest.raises(RegistryError, match=r"ermission denied.*folder can be written"):
-        tracking.check(Home(Path("/proc/1/root")))
+        tracking.check_mlflow(Home(Path("/proc/1/root")))
 
 
 def test_nothing_is_said_and_nothing_stays_behind(home: Home, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ from perennial.core.errors import PackageError
 from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.serving.batcher import Batcher
-from perennial.serving.current import Served
-from perennial.serving.metrics import Figures
+from perennial.serving.current import LoadedVersion
+from perennial.serving.metrics import ServingMetrics
 from perennial.serving.problems import RequestProblem
 from perennial.settings.serving import ServingSpec
 
@@ -50,9 +50,9 @@ def answered(predictor: Any, requests: Sequence[Sequence[str]], **settings: int)
     """The answers to requests that come at once, before the model is free; an exception is one, too."""
 
     async def all_of_them() -> list[Any]:
-        batcher = Batcher(ServingSpec(**settings), Figures("tiny"))
+        batcher = Batcher(ServingSpec(**settings), ServingMetrics("tiny"))
         answering = asyncio.create_task(batcher.run())
-        served = Served("tiny", "1", cast(Predictor, predictor))
+        served = LoadedVersion("tiny", "1", cast(Predictor, predictor))
         waiting = [asyncio.create_task(batcher.answer(served, texts)) for texts in requests]
         await asyncio.sleep(0)
         if isinstance(predictor, Watched):
@@ -124,9 +124,9 @@ def test_each_request_is_answered_by_the_version_that_served_when_it_came(predic
     watched = Watched(predictor)
 
     async def swapped() -> None:
-        batcher = Batcher(ServingSpec(), Figures("tiny"))
+        batcher = Batcher(ServingSpec(), ServingMetrics("tiny"))
         answering = asyncio.create_task(batcher.run())
-        both = [Served("tiny", str(n), cast(Predictor, one)) for n, one in enumerate((watched, other))]
+        both = [LoadedVersion("tiny", str(n), cast(Predictor, one)) for n, one in enumerate((watched, other))]
         waiting = [asyncio.create_task(batcher.answer(both[n % 2], [str(n)])) for n in range(6)]
         await asyncio.sleep(0)
         watched.may.set()

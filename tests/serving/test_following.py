@@ -20,9 +20,9 @@ from perennial.promotion import rollback
 from perennial.promotion.serving_champion import bring
 from perennial.records.package import Champion
 from perennial.serving import last_served
-from perennial.serving.current import Stage
+from perennial.serving.current import CurrentVersion
 from perennial.serving.following import Follower
-from perennial.serving.metrics import Figures
+from perennial.serving.metrics import ServingMetrics
 from perennial.settings.serving import ServingSpec
 
 FAST = ("--set", "serving.poll_seconds=0.1")
@@ -157,8 +157,12 @@ def note_of(home: Home) -> Path:
 DISTRUSTED: dict[str, Callable[[Home, Champion], object]] = {
     "nothing noted": lambda down, _: note_of(down).unlink(),
     "damaged note": lambda down, _: note_of(down).write_text(note_of(down).read_text()[:-9]),
-    "another registry": lambda down, whole: last_served.note(down.with_mlflow_at("http://127.0.0.1:8"), "tiny", whole),
-    "another version": lambda down, whole: last_served.note(down, "tiny", whole.model_copy(update={"version": "2"})),
+    "another registry": lambda down, whole: last_served.note_served(
+        down.with_mlflow_at("http://127.0.0.1:8"), "tiny", whole
+    ),
+    "another version": lambda down, whole: last_served.note_served(
+        down, "tiny", whole.model_copy(update={"version": "2"})
+    ),
     "damaged package": lambda down, whole: flip(down.store.root / whole.path / "model.onnx"),
 }
 
@@ -170,9 +174,9 @@ def test_what_was_not_served_from_this_registry_or_is_damaged_is_not_gone_on_wit
     promote(home, "a", None)
     whole = bring(home, "tiny")
     down = home.with_mlflow_at("http://127.0.0.1:9")
-    last_served.note(down, "tiny", whole)
-    stage = Stage()
-    follower = Follower(down, "tiny", "1", ServingSpec(), stage, Figures("tiny"))
+    last_served.note_served(down, "tiny", whole)
+    stage = CurrentVersion()
+    follower = Follower(down, "tiny", "1", ServingSpec(), stage, ServingMetrics("tiny"))
     if doubt is None:
         follower.load()
         assert stage.served

@@ -35,7 +35,7 @@ def predictor(folder: Path, kind: str) -> Predictor:
     place = home.store.root / write_package(home, "tiny", 0.1).path
     if kind == "token-classification":
         write_tagger(place / sealed.MODEL)
-    info = sealed.read(place) if kind != "token-classification" else description(place)
+    info = sealed.read_package(place) if kind != "token-classification" else description(place)
     labels = LABELS[:1] if kind == "regression" else LABELS
     files_now = {name: sealed.sha256(place / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
     (place / sealed.DESCRIPTION).write_bytes(
@@ -82,13 +82,13 @@ def test_rows_are_answered_as_those_of_a_file(
     file = tmp_path_factory.getbasetemp() / "rows.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
     [chunk] = files.rows_of(file, read=predictor.decoder.columns, preferred=names)
-    inputs = reading.read(json.dumps({"rows": rows}).encode(), predictor.decoder, names, SETTINGS)
+    inputs = reading.read_request(json.dumps({"rows": rows}).encode(), predictor.decoder, names, SETTINGS)
     assert predictor.predict(inputs) == predictor.predict_columns(chunk.columns)
     assert len(inputs) == len(rows)
 
 
 def inputs_of(kind: str, content: Mapping[str, Any], settings: ServingSpec = SETTINGS) -> list[Any]:
-    return reading.read(json.dumps(content).encode(), decoders.get(kind), {}, settings)
+    return reading.read_request(json.dumps(content).encode(), decoders.decoder_named(kind), {}, settings)
 
 
 def test_texts_are_what_the_kind_reads() -> None:

@@ -40,7 +40,7 @@ class Encoded:
         self.spec, self.root = made, folder
         write_tiny_tokenizer(folder / "tokenizer.json")
         tokenizer = Tokenizer(folder / "tokenizer.json", made.model.max_length)
-        types = kinds.get(made.kind).column_types()
+        types = kinds.kind_named(made.kind).column_types()
         count = len(next(iter(columns.values())))
         some = {name: pa.array(columns.get(name, [None] * count), kind) for name, kind in types.items()}
         some |= {
@@ -57,7 +57,7 @@ class Encoded:
         self.part = EncodedPart(path=".", digest="", rows=count, truncated=0)
         self.data = EncodedData(digest="", parts=(self.part,), rows=count, truncated=0, tokenizer_path="")
 
-    def choose(self) -> row_selection.Choice:
+    def choose(self) -> row_selection.SelectedRows:
         part = Part(path=".", sha256="a" * 64, rows=self.data.rows)
         checked = CheckedPart(
             source=part, path=".", sha256="a" * 64, rows=part.rows, quarantined=0, quarantine_path=None
@@ -71,7 +71,7 @@ class Encoded:
             warnings=(),
             report_path="",
         )
-        return row_selection.choose(self.spec, self.data, validated, None, self.root)
+        return row_selection.select_rows(self.spec, self.data, validated, None, self.root)
 
     @property
     def keys(self) -> np.ndarray:
@@ -132,11 +132,11 @@ def test_without_a_limit_no_row_is_looked_at(tmp_path: Path) -> None:
     texts = {"text": [text(4, number) for number in range(10)], "label": ["company"] * 10}
     made = Encoded(spec("text-classification", LABELS), texts, tmp_path)
     (tmp_path / row_encoding.ROWS).unlink()
-    assert made.choose() == row_selection.Choice(10)
+    assert made.choose() == row_selection.SelectedRows(10)
 
 
 @pytest.mark.parametrize("kind", kinds.names())
 def test_every_output_has_a_name_of_its_own(kind: str) -> None:
     labels = () if kind == "regression" else LABELS
-    names = kinds.get(kind).output_names(labels)
-    assert len(set(names)) == len(names) == kinds.get(kind).outputs(labels)
+    names = kinds.kind_named(kind).output_names(labels)
+    assert len(set(names)) == len(names) == kinds.kind_named(kind).outputs(labels)

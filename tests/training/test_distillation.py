@@ -72,7 +72,7 @@ def test_a_student_is_an_ordinary_model_of_fewer_layers(reference: tuple[Work, T
     assert told == (
         f"It has 1 of 2 layers, distilled: its validation accuracy is {own:.3f}, its teacher's {of_teacher:.3f}."
     )
-    outputs = model.outputs_of(model.load(folder), made.rows("validation")[0], 0, 1024)
+    outputs = model.outputs_of(model.load_model(folder), made.rows("validation")[0], 0, 1024)
     answers = [tiny_pipeline.LABELS[output.argmax()] for output in outputs]
     assert np.mean(np.array(answers) == made.rows("validation")[1]) == pytest.approx(own)
     assert not any(made.home.root.glob("checkpoints/*"))
@@ -193,10 +193,10 @@ def test_nothing_is_nearer_to_the_teacher_than_what_it_gives(name: str) -> None:
     soft = torch.randn(shape, generator=made)
 
     def apart(outputs: torch.Tensor, temperature: float = 2.0) -> float:
-        return float(kinds.get(name).soft_loss(outputs, soft, targets, temperature))
+        return float(kinds.kind_named(name).soft_loss(outputs, soft, targets, temperature))
 
     outputs = soft.clone().requires_grad_()
-    kinds.get(name).soft_loss(outputs, soft, targets, 2.0).backward()
+    kinds.kind_named(name).soft_loss(outputs, soft, targets, 2.0).backward()
     assert outputs.grad is not None
     assert outputs.grad.abs().max() < 1e-6
     nearest = apart(soft)
@@ -204,12 +204,12 @@ def test_nothing_is_nearer_to_the_teacher_than_what_it_gives(name: str) -> None:
         assert apart(soft + scale * torch.randn(shape, generator=made)) > nearest
     # A mean: the same rows twice are as far.
     other = torch.randn(shape, generator=made)
-    twice = kinds.get(name).soft_loss(*(torch.cat([each, each]) for each in (other, soft, targets)), 2.0)
+    twice = kinds.kind_named(name).soft_loss(*(torch.cat([each, each]) for each in (other, soft, targets)), 2.0)
     assert float(twice) == pytest.approx(apart(other), rel=1e-5)
 
 
 def test_what_is_never_read_is_not_learned() -> None:
-    kind = kinds.get("token-classification")
+    kind = kinds.kind_named("token-classification")
     soft, targets = torch.randn(2, 3, 5), torch.tensor([[NOT_LEARNED, 1, NOT_LEARNED], [0, NOT_LEARNED, NOT_LEARNED]])
     outputs = torch.where((targets == NOT_LEARNED).unsqueeze(-1), torch.randn(2, 3, 5), soft)
     assert float(kind.soft_loss(outputs, soft, targets, 2.0)) == pytest.approx(0, abs=1e-6)
@@ -244,8 +244,8 @@ def test_a_student_begins_as_its_teacher_less_some_layers(architecture: str, tmp
         {"dim": 16, "hidden_dim": 32} if architecture == "distilbert" else {"hidden_size": 16, "intermediate_size": 32}
     )
     config = AutoConfig.for_model(architecture, **sizes, **wide, pad_token_id=0)
-    model.save(model.OwnHead(AutoModelForSequenceClassification.from_config(config)), tmp_path)
-    made = student_network.of(tmp_path, 3, dropout=0.1)
+    model.save_model(model.OwnHead(AutoModelForSequenceClassification.from_config(config)), tmp_path)
+    made = student_network.student_of(tmp_path, 3, dropout=0.1)
     begun, known = made.state_dict(), load_file(tmp_path / model.WEIGHTS)
     for name, values in begun.items():
         number = model.layer_number(name)
@@ -275,7 +275,7 @@ def test_what_the_teacher_gives_lies_beside_its_row(reference: tuple[Work, Train
     found = teacher_outputs.outputs(made.root / taught_by.path, rows, 0, per_token=False, kept=kept)
     segments = [rows[place][0] for place in range(5)]
     assert np.allclose(
-        found, np.stack(model.outputs_of(model.load(made.root / taught_by.path), segments, 0, 64)), atol=1e-5
+        found, np.stack(model.outputs_of(model.load_model(made.root / taught_by.path), segments, 0, 64)), atol=1e-5
     )
     kept.remove()
 
@@ -286,7 +286,7 @@ def test_pieces_of_a_batch_keep_what_the_teacher_gives() -> None:
     batch = collate([(each, each.astype(np.int64), given) for each, given in zip(ids, soft, strict=True)], 0)
     assert batch["soft"].shape == (3, 5, 2)
     assert batch["soft"][0, 2:].abs().sum() == 0
-    pieces = [piece for _, piece in memory.pieces(batch, 3)]
+    pieces = [piece for _, piece in memory.cut_batch(batch, 3)]
     assert [tuple(piece["soft"].shape) for piece in pieces] == [(1, 2, 2), (1, 5, 2), (1, 3, 2)]
     assert [float(piece["soft"].min()) for piece in pieces] == [2, 5, 3]
 

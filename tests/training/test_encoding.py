@@ -51,7 +51,7 @@ def test_the_rows_to_choose_by_are_read_as_they_are_served(work) -> None:
     backend = Tokenizer(made.root / made.encoded.tokenizer_path, made.spec.model.max_length)
     rows = rows_of(made, "validation")
     ids, _ = backend.encode([row["text"] for row in rows])
-    judged = validation_rows.read(made.spec, made.encoded, made.validated, made.home)
+    judged = validation_rows.read_validation_rows(made.spec, made.encoded, made.validated, made.home)
     assert len(judged.targets) == len(rows) > 20
     assert [segment.tolist() for segment in judged.encoded.segments] == [list(row) for row in ids]
     assert judged.targets == [row["label"] for row in rows]

@@ -103,7 +103,7 @@ def test_a_training_that_is_there_is_not_done_again(reference: tuple[Work, Train
 def test_the_stored_model_answers_as_the_trained_one(reference: tuple[Work, TrainedModel]) -> None:
     made, trained = reference
     segments, targets = made.rows("validation")
-    outputs = model.outputs_of(model.load(made.root / trained.path), segments, 0, TOKENS)
+    outputs = model.outputs_of(model.load_model(made.root / trained.path), segments, 0, TOKENS)
     assert accuracy(outputs, targets) == pytest.approx(trained.validation["accuracy"])
 
 
@@ -213,12 +213,12 @@ def test_the_architectures_own_head_trains_and_comes_back_with_equal_logits(work
     trained = made.train()
     assert trained.pooling == "cls"
     assert trained.validation["accuracy"] > 0.5
-    network = model.load(made.root / trained.path)
+    network = model.load_model(made.root / trained.path)
     assert any("pooler" in name for name, _ in network.named_parameters())
     segments, targets = made.rows("validation")
     first = model.outputs_of(network, segments, 0, TOKENS)
     assert accuracy(first, targets) == pytest.approx(trained.validation["accuracy"])
-    copy = model.build(made.spec, base_model.find(made.spec), 3).eval()
+    copy = model.build_model(made.spec, base_model.find_base_model(made.spec), 3).eval()
     copy.load_state_dict(weights(made, trained))
     # Trained with plain attention, loaded with the fused one.
     assert np.allclose(model.outputs_of(copy, segments, 0, TOKENS), first, atol=1e-5)
@@ -228,9 +228,9 @@ def test_auto_pooling_follows_the_base(work, tiny_base: Path, tmp_path: Path) ->
     plain = tiny_pipeline.write_base(tmp_path / "plain")
     (plain / "modules.json").unlink()
     spec = work(training__epochs=1).spec
-    assert model.pooling(spec, base_model.find(spec)) == "mean"
+    assert model.pooling(spec, base_model.find_base_model(spec)) == "mean"
     other = spec.model_copy(update={"model": spec.model.model_copy(update={"base": str(plain)})})
-    assert model.pooling(other, base_model.find(other)) == "cls"
+    assert model.pooling(other, base_model.find_base_model(other)) == "cls"
 
 
 def test_weights_that_are_no_safetensors_are_refused_in_words(work, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from training_helpers import killed
 
 from perennial.training import base_model, model
-from perennial.training.l2_sp import Hold
+from perennial.training.l2_sp import L2SP
 
 
 def moved(network: nn.Module) -> None:
@@ -22,7 +22,7 @@ def test_its_gradient_is_that_of_the_penalty() -> None:
     torch.manual_seed(0)
     network = nn.Linear(3, 2)
     start = {name: weights.detach().clone() for name, weights in network.named_parameters()}
-    hold = Hold(network, 0.5, {"weight"})
+    hold = L2SP(network, 0.5, {"weight"})
     moved(network)
     inputs = torch.rand(4, 3)
 
@@ -41,7 +41,7 @@ def test_its_gradient_is_that_of_the_penalty() -> None:
 
 def test_where_it_started_it_does_not_pull() -> None:
     network = nn.Linear(3, 2)
-    hold = Hold(network, 1.0, {"weight", "bias"})
+    hold = L2SP(network, 1.0, {"weight", "bias"})
     network(torch.ones(1, 3)).sum().backward()
     before = network.weight.grad
     assert before is not None
@@ -53,12 +53,12 @@ def test_where_it_started_it_does_not_pull() -> None:
 def test_frozen_weights_and_no_strength_hold_nothing() -> None:
     network = nn.Linear(3, 2)
     network.bias.requires_grad_(False)
-    assert Hold(network, 1.0, {"weight", "bias"}).names == {"weight"}
-    assert Hold(network, 0.0, {"weight", "bias"}).names == frozenset()
+    assert L2SP(network, 1.0, {"weight", "bias"}).names == {"weight"}
+    assert L2SP(network, 0.0, {"weight", "bias"}).names == frozenset()
 
 
 def distance(made: Any, trained: Any) -> float:
-    start = model.build(made.spec, base_model.find(made.spec), len(LABELS)).state_dict()
+    start = model.build_model(made.spec, base_model.find_base_model(made.spec), len(LABELS)).state_dict()
     now = load_file(made.root / trained.path / model.WEIGHTS)
     return sum(float((now[name] - start[name]).square().sum()) for name in now if name.startswith("encoder."))
 

@@ -16,7 +16,7 @@ from perennial.core.errors import TrainingError
 from perennial.records.training import TrainedModel
 from perennial.training import memory, model
 from perennial.training.encoding.dataset import NOT_LEARNED
-from perennial.training.memory import pieces
+from perennial.training.memory import cut_batch
 
 FAILURES = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -98,7 +98,7 @@ def compare(one: Work, first: TrainedModel, other: Work, second: TrainedModel) -
     """How far the outputs of two models for the validation rows are apart, at most, in mean."""
     segments, _ = one.rows("validation")
     left, right = (
-        torch.from_numpy(np.stack(model.outputs_of(model.load(made.root / trained.path), segments, 0, 1024)))
+        torch.from_numpy(np.stack(model.outputs_of(model.load_model(made.root / trained.path), segments, 0, 1024)))
         for made, trained in ((one, first), (other, second))
     )
     return float((left - right).abs().mean())
@@ -201,7 +201,7 @@ def test_pieces_are_the_batch_and_their_losses_its_loss(
     targets = torch.tensor([label for _, label in rows])
     if per_token:
         targets = torch.where((ids > 0) & (torch.arange(width) % 2 == 0), targets[:, None], NOT_LEARNED)
-    cut = list(pieces({"input_ids": ids, "attention_mask": (ids > 0).long(), "targets": targets}, number))
+    cut = list(cut_batch({"input_ids": ids, "attention_mask": (ids > 0).long(), "targets": targets}, number))
 
     assert len(cut) == min(number, len(rows))
     assert sum(share for share, _ in cut) == pytest.approx(1)

@@ -15,15 +15,15 @@ def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_bf16_only_where_it_is_faster(gain: float, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx512_bf16"))
     monkeypatch.setattr(precision, "_gain", lambda: gain)
-    assert precision.choose("auto") == chosen
-    assert precision.choose("bf16") == "bf16"
-    assert precision.choose("fp32") == "fp32"
+    assert precision.choose_precision("auto") == chosen
+    assert precision.choose_precision("bf16") == "bf16"
+    assert precision.choose_precision("fp32") == "fp32"
 
 
 def test_nothing_is_timed_where_bf16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx2"))
     monkeypatch.setattr(precision, "_gain", lambda: pytest.fail("it was timed"))
-    assert precision.choose("auto") == "fp32"
+    assert precision.choose_precision("auto") == "fp32"
 
 
 def test_both_are_timed_once() -> None:

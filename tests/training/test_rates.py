@@ -20,7 +20,7 @@ def test_each_layer_has_its_own_rate() -> None:
     model = Small()
     training = TrainingSpec(layer_decay=0.5, head_learning_rate=0.01)
 
-    found = param_groups.groups(model, training, 0.008, {"head.weight"})
+    found = param_groups.parameter_groups(model, training, 0.008, {"head.weight"})
     rate_of = {id(weights): group["lr"] for group in found for weights in group["params"]}
 
     def rate(weights: torch.Tensor) -> float:
@@ -36,7 +36,7 @@ def test_each_layer_has_its_own_rate() -> None:
 def test_only_named_weights_decay() -> None:
     model = Small()
 
-    found = param_groups.groups(model, TrainingSpec(weight_decay=0.1), 1e-4, {"head.weight"})
+    found = param_groups.parameter_groups(model, TrainingSpec(weight_decay=0.1), 1e-4, {"head.weight"})
 
     decayed = [weights for group in found if group["weight_decay"] for weights in group["params"]]
     assert [id(weights) for weights in decayed] == [id(model.head.weight)]
@@ -46,7 +46,7 @@ def test_frozen_weights_are_in_no_group() -> None:
     model = Small()
     model.encoder["embeddings"].requires_grad_(False)
 
-    found = param_groups.groups(model, TrainingSpec(layer_decay=1), 1e-4, ())
+    found = param_groups.parameter_groups(model, TrainingSpec(layer_decay=1), 1e-4, ())
 
     assert id(model.encoder["embeddings"].weight) not in {id(w) for group in found for w in group["params"]}
     assert {group["lr"] for group in found} == {1e-4, 1e-3}

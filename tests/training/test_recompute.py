@@ -30,7 +30,7 @@ def test_the_gradient_is_the_same_and_less_is_kept(work, pooling: str) -> None:
     networks = []
     for _ in range(2):
         torch.manual_seed(1)
-        networks.append(model.build(spec, base_model.find(spec), 3))
+        networks.append(model.build_model(spec, base_model.find_base_model(spec), 3))
     model.recompute(networks[1])
     (whole, kept), (again, kept_again) = map(learned, networks)
     assert whole.keys() == again.keys()

@@ -14,11 +14,11 @@ from training_helpers import Work, prepare
 
 from perennial import kinds
 from perennial.core.errors import TrainingError
-from perennial.records.training import Sample, Start, StartingPoint, TrainedModel
+from perennial.records.training import SampleSize, Start, StartingPoint, TrainedModel
 from perennial.training import base_model, model, row_selection, warm_start
 from perennial.training.finetuning import Lesson, finetune
 
-KIND = kinds.get("text-classification")
+KIND = kinds.kind_named("text-classification")
 STILL: dict[str, Any] = {"learning_rate": 1e-12, "head_learning_rate": 1e-12, "dropout": 0.0, "epochs": 1}
 
 
@@ -57,7 +57,7 @@ def changed(made: Work, **some: Any) -> None:
 
 def built(made: Work, labels: tuple[str, ...]) -> torch.nn.Module:
     torch.manual_seed(0)
-    return model.build(made.spec, base_model.find(made.spec), len(labels))
+    return model.build_model(made.spec, base_model.find_base_model(made.spec), len(labels))
 
 
 def go_on(made: Work, start: StartingPoint | None) -> TrainedModel:
@@ -93,7 +93,7 @@ def test_the_weights_it_starts_from_are_in_its_key(known: Known) -> None:
 )
 def test_labels_that_both_know_keep_their_outputs(labels: tuple[str, ...], known: Known) -> None:
     network, fresh = built(known.made, labels), built(known.made, labels)
-    names = warm_start.load(network, known.point(), KIND, labels, known.made.root)
+    names = warm_start.load_start(network, known.point(), KIND, labels, known.made.root)
     for name in ("head.weight", "head.bias"):
         now, before, untouched = network.state_dict()[name], known.weights[name], fresh.state_dict()[name]
         for place, label in enumerate(labels):
@@ -106,7 +106,7 @@ def test_labels_that_both_know_keep_their_outputs(labels: tuple[str, ...], known
 
 def test_with_the_same_labels_the_head_is_known_too(known: Known) -> None:
     network = built(known.made, LABELS)
-    assert warm_start.load(network, known.point(), KIND, LABELS, known.made.root) == set(known.weights)
+    assert warm_start.load_start(network, known.point(), KIND, LABELS, known.made.root) == set(known.weights)
     assert warm_start.encoder_names(network) == {name for name in known.weights if name.startswith("encoder.")}
 
 
@@ -115,7 +115,7 @@ def test_the_architectures_own_head_keeps_its_outputs_too(work) -> None:
     known = Known(made, made.train())
     labels = ("mixed", *LABELS)
     network = built(made, labels)
-    warm_start.load(network, known.point(), KIND, labels, made.root)
+    warm_start.load_start(network, known.point(), KIND, labels, made.root)
     (name,) = [name for name, value in network.state_dict().items() if value.shape[:1] == (4,) and value.ndim == 2]
     assert torch.equal(network.state_dict()[name][1:], known.weights[name])
 
@@ -137,11 +137,11 @@ def grown(known: Known, count: int = 60) -> Work:
 
 
 def test_numbers_stay_in_the_champions_units(known: Known) -> None:
-    regression, rows = kinds.get("regression"), np.array([1.0, 2.0, 6.0])
+    regression, rows = kinds.kind_named("regression"), np.array([1.0, 2.0, 6.0])
     fresh = regression.statistics(rows, (), known.made.spec.training)
     units = {"mean": 10.0, "scale": 4.0}
     start = known.point(decoding=units | {"temperature": 2.0})
-    every = row_selection.Choice(3)
+    every = row_selection.SelectedRows(3)
     assert Lesson(start, every).in_its_units(fresh) == units
     assert Lesson(StartingPoint(start=Start(problem="none yet")), every).in_its_units(fresh) == fresh
     assert Lesson(None, every).in_its_units(fresh) == fresh
@@ -152,17 +152,17 @@ def test_new_rows_and_a_share_of_the_old_are_learned_from(known: Known) -> None:
     new = made.encoded.parts[1].rows
     changed(made, start_from="champion", replay=0.5, epochs=1)
     trained = go_on(made, known.point())
-    assert trained.sample == Sample(rows=2 * new, of=made.encoded.rows, new=new)
+    assert trained.sample == SampleSize(rows=2 * new, of=made.encoded.rows, new=new)
     assert trained.train_rows == 2 * new
     changed(made, replay=0.0)
-    assert go_on(made, known.point()).sample == Sample(rows=new, of=made.encoded.rows, new=new)
+    assert go_on(made, known.point()).sample == SampleSize(rows=new, of=made.encoded.rows, new=new)
 
 
 def test_from_the_base_rows_are_drawn_from_all_parts(known: Known) -> None:
     made = grown(known)
     changed(made, max_rows=90, half_life_days=0.1, epochs=4)
-    found = row_selection.choose(made.spec, made.encoded, made.validated, None, made.root)
-    assert found.sample == Sample(rows=90, of=made.encoded.rows, new=None)
+    found = row_selection.select_rows(made.spec, made.encoded, made.validated, None, made.root)
+    assert found.sample == SampleSize(rows=90, of=made.encoded.rows, new=None)
     assert found.segments is not None
     assert len(found.segments) == 90
     # The second part's rows are 640 minutes younger: four half-lives and more.

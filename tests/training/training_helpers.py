@@ -78,7 +78,7 @@ class Work:
 
 def prepare(folder: Path) -> Work:
     """The pipeline in `folder`/tiny up to its encoded rows, in the home `folder`/home."""
-    spec, home = loader.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    spec, home = loader.read_pipeline(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
     snapshots.accept(spec, snapshot, home)
     validated = checked(snapshot)

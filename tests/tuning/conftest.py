@@ -10,7 +10,7 @@ from tuning_helpers import WEAK, MakeGround, prepare
 
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.search import search
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.trial_context import TrialContext
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
     """Makes ground of the test's own whose rows are encoded; arguments change its settings."""
 
-    def make(name: str = "work", **changes: Any) -> Ground:
+    def make(name: str = "work", **changes: Any) -> TrialContext:
         folder = Path(shutil.copytree(_encoded, tmp_path / name))
         tiny_pipeline.write_settings(folder / "tiny", tiny_base, **(WEAK | changes))
         return prepare(folder)
@@ -34,9 +34,9 @@ def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
 
 
 @pytest.fixture(scope="session")
-def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ground, Tuned]:
+def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialContext, Tuned]:
     """Ground, and a search of three trials on it. Read only."""
     folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("searched") / "work"))
     tiny_pipeline.write_settings(folder / "tiny", tiny_base, **WEAK)
-    ground = prepare(folder)
-    return ground, search(ground, trials=3)
+    context = prepare(folder)
+    return context, search(context, trials=3)

@@ -14,59 +14,59 @@ from perennial.records.training import TrainedModel
 from perennial.training import finetuning
 from perennial.training.callbacks import AfterEpoch
 from perennial.tuning import studies
-from perennial.tuning.outcome import State, Tuned
+from perennial.tuning.outcome import TrialState, Tuned
 from perennial.tuning.search import search
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.trial_context import TrialContext
 
 
-def models(ground: Ground) -> set[str]:
-    return {path.name for path in ground.home.store.root.glob(f"{finetuning.STEP}/[!.]*")}
+def models(context: TrialContext) -> set[str]:
+    return {path.name for path in context.home.store.root.glob(f"{finetuning.STEP}/[!.]*")}
 
 
-def test_the_settings_as_they_are_come_first_and_the_best_is_no_worse(searched: tuple[Ground, Tuned]) -> None:
-    ground, found = searched
+def test_the_settings_as_they_are_come_first_and_the_best_is_no_worse(searched: tuple[TrialContext, Tuned]) -> None:
+    context, found = searched
     assert found.trials[0] == found.now
-    assert found.now.settings == ground.now
+    assert found.now.settings == context.now
     assert [one.number for one in found.trials] == [1, 2, 3]
     values = [one.value for one in found.trials if one.value is not None]
     assert found.best.value == max(values) > values[0]
     assert found.gain == pytest.approx(max(values) - values[0])
     assert found.changes.items() <= found.best.settings.items()
-    assert found.rows == ground.validated.rows["validation"] > 10
+    assert found.rows == context.validated.rows["validation"] > 10
 
 
-def test_how_sure_it_is_comes_from_both_models_answers(searched: tuple[Ground, Tuned]) -> None:
+def test_how_sure_it_is_comes_from_both_models_answers(searched: tuple[TrialContext, Tuned]) -> None:
     _, found = searched
     assert found.difference is not None
     assert found.difference.value == pytest.approx(found.gain)
     assert found.difference.interval.low < found.gain < found.difference.interval.high
 
 
-def test_only_the_models_that_may_be_wanted_stay(searched: tuple[Ground, Tuned]) -> None:
-    ground, found = searched
-    assert models(ground) == {ground.key_of(found.best.settings), ground.key_of(found.now.settings)}
-    assert not list(ground.home.root.glob("checkpoints/*"))
+def test_only_the_models_that_may_be_wanted_stay(searched: tuple[TrialContext, Tuned]) -> None:
+    context, found = searched
+    assert models(context) == {context.key_of(found.best.settings), context.key_of(found.now.settings)}
+    assert not list(context.home.root.glob("checkpoints/*"))
     # A run with the pipeline's settings has nothing to train.
-    settings = (ground.spec, ground.encoded, ground.validated, ground.home)
+    settings = (context.spec, context.encoded, context.validated, context.home)
     assert finetuning.finetune(*settings).validation[found.metric] == found.now.value
 
 
 def test_a_second_search_goes_on_as_one_that_was_not_interrupted(
-    make_ground: MakeGround, searched: tuple[Ground, Tuned]
+    make_ground: MakeGround, searched: tuple[TrialContext, Tuned]
 ) -> None:
-    ground = make_ground()
-    once = search(ground, trials=5, minutes=0)
+    context = make_ground()
+    once = search(context, trials=5, minutes=0)
     assert len(once.trials) == 1
     assert once.best == once.now
     assert once.difference is None
-    again = search(ground, trials=2)
+    again = search(context, trials=2)
     assert again.earlier == 1
     assert [one.settings for one in again.trials] == [one.settings for one in searched[1].trials]
     assert [one.value for one in again.trials] == [one.value for one in searched[1].trials]
 
 
 def test_a_killed_search_leaves_a_study_and_its_trial_is_made_again(
-    make_ground: MakeGround, searched: tuple[Ground, Tuned], tmp_path: Path
+    make_ground: MakeGround, searched: tuple[TrialContext, Tuned], tmp_path: Path
 ) -> None:
     make_ground()
     killed(tmp_path / "work")
@@ -78,15 +78,15 @@ def test_a_killed_search_leaves_a_study_and_its_trial_is_made_again(
     assert found.trials[1].value == searched[1].trials[1].value
 
 
-def test_on_other_rows_a_study_begins_with_the_best_of_the_last(searched: tuple[Ground, Tuned]) -> None:
+def test_on_other_rows_a_study_begins_with_the_best_of_the_last(searched: tuple[TrialContext, Tuned]) -> None:
     before, found = searched
-    ground = replace(before, validated=before.validated.model_copy(update={"digest": "0" * 64}))
-    assert ground.key != before.key
+    context = replace(before, validated=before.validated.model_copy(update={"digest": "0" * 64}))
+    assert context.key != before.key
     with studies.opened(Path(found.study)) as storage:
-        study = studies.of(storage, ground.key, lower_is_better=False)
+        study = studies.study_of(storage, context.key, lower_is_better=False)
         assert studies.finished(study) == []
-        assert studies.first(storage, study, ground.now, ground.space) == [ground.now, found.best.settings]
-        same = studies.of(storage, before.key, lower_is_better=False)
+        assert studies.first(storage, study, context.now, context.space) == [context.now, found.best.settings]
+        same = studies.study_of(storage, before.key, lower_is_better=False)
         assert studies.first(storage, same, before.now, before.space) == []
 
 
@@ -97,13 +97,13 @@ def test_settings_that_are_tuned_do_not_part_studies_and_others_do(make_ground: 
     assert one.key == tuned.key != other.key
 
 
-def with_finished(ground: Ground, values: Mapping[int, float], trials: int = studies.TO_COMPARE) -> Path:
+def with_finished(context: TrialContext, values: Mapping[int, float], trials: int = studies.TO_COMPARE) -> Path:
     """The file of a study in which finished trials had `values` after their epochs."""
-    path = studies.file(ground.home, ground.spec.name)
+    path = studies.file(context.home, context.spec.name)
     with studies.opened(path) as storage:
-        study = studies.of(storage, ground.key, lower_is_better=ground.lower_is_better)
+        study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
         for seed in range(trials):
-            trial = studies.ask(study, None, ground.space, seed)
+            trial = studies.next_trial(study, None, context.space, seed)
             for epoch, value in values.items():
                 trial.report(value, epoch)
             trial.set_user_attr(studies.SECONDS, 1.0)
@@ -112,20 +112,20 @@ def with_finished(ground: Ground, values: Mapping[int, float], trials: int = stu
 
 
 def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_ground: MakeGround) -> None:
-    ground = make_ground(training__epochs=3)
-    path = with_finished(ground, {1: 1.0, 2: 1.01, 3: 1.02})
+    context = make_ground(training__epochs=3)
+    path = with_finished(context, {1: 1.0, 2: 1.01, 3: 1.02})
     with studies.opened(path) as storage:
-        study = studies.of(storage, ground.key, lower_is_better=False)
+        study = studies.study_of(storage, context.key, lower_is_better=False)
         # Left at work, as by a kill: it is tried again.
-        studies.ask(study, {**ground.now, "epochs": 4}, ground.space, 1)
-    found = search(ground, trials=2)
+        studies.next_trial(study, {**context.now, "epochs": 4}, context.space, 1)
+    found = search(context, trials=2)
     now, pruned = found.trials[studies.TO_COMPARE :]
     # The pipeline's own settings are as bad, but the others are compared with them.
-    assert (now.state, now.epochs, now) == (State.FINISHED, 3, found.now)
-    assert (pruned.state, pruned.epochs, pruned.settings["epochs"]) == (State.PRUNED, studies.FIRST_CUT, 4)
+    assert (now.state, now.epochs, now) == (TrialState.FINISHED, 3, found.now)
+    assert (pruned.state, pruned.epochs, pruned.settings["epochs"]) == (TrialState.PRUNED, studies.FIRST_CUT, 4)
     # Nothing of it is kept; nor is there a model of the best here, so it is not known how sure that is.
-    assert models(ground) == {ground.key_of(ground.now)}
-    assert not list(ground.home.root.glob("checkpoints/*"))
+    assert models(context) == {context.key_of(context.now)}
+    assert not list(context.home.root.glob("checkpoints/*"))
     assert found.best.number <= studies.TO_COMPARE
     assert (found.difference, found.is_shown) == (None, False)
 
@@ -133,16 +133,16 @@ def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_ground: Make
 def test_settings_that_give_no_model_are_told_and_the_search_goes_on(
     make_ground: MakeGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground, real = make_ground(), Ground.train
+    context, real = make_ground(), TrialContext.train
 
-    def diverges(self: Ground, settings: Mapping[str, Any], heard: AfterEpoch | None = None) -> TrainedModel:
+    def diverges(self: TrialContext, settings: Mapping[str, Any], heard: AfterEpoch | None = None) -> TrainedModel:
         if settings != self.now:
             raise TrainingError("Training diverged: the loss was nan.")
         return real(self, settings, heard)
 
-    monkeypatch.setattr(Ground, "train", diverges)
-    found = search(ground, trials=2)
-    assert [one.state for one in found.trials] == [State.FINISHED, State.FAILED]
+    monkeypatch.setattr(TrialContext, "train", diverges)
+    found = search(context, trials=2)
+    assert [one.state for one in found.trials] == [TrialState.FINISHED, TrialState.FAILED]
     assert found.trials[1].value is None
     assert found.trials[1].problem == "Training diverged: the loss was nan."
     assert found.best == found.now
@@ -154,31 +154,31 @@ def test_a_pipeline_whose_own_settings_give_no_model_is_told_so(
     def diverges(*_: Any) -> TrainedModel:
         raise TrainingError("Training diverged.")
 
-    monkeypatch.setattr(Ground, "train", diverges)
+    monkeypatch.setattr(TrialContext, "train", diverges)
     with pytest.raises(TrainingError, match="diverged"):
         search(make_ground(), trials=2)
 
 
 def test_without_validation_rows_nothing_is_chosen(make_ground: MakeGround) -> None:
-    ground = make_ground()
-    none = ground.validated.model_copy(update={"rows": {"train": 10, "validation": 0}})
+    context = make_ground()
+    none = context.validated.model_copy(update={"rows": {"train": 10, "validation": 0}})
     with pytest.raises(ValidationError, match=r"None of the rows of tiny is in the validation split.*raise"):
-        search(replace(ground, validated=none), trials=1)
+        search(replace(context, validated=none), trials=1)
 
 
 def test_of_errors_the_lower_is_better(tiny_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rows = [{**row, "label": str(number % 3)} for number, row in enumerate(tiny_pipeline.rows(120))]
     numbers = {"kind": "regression", "data__labels": [], "gates": [{"metric": "r2", "min": -1}], "training__epochs": 1}
     tiny_pipeline.write_pipeline(tmp_path / "tiny", tiny_base, rows, **numbers)
-    ground = prepare(tmp_path)
-    assert "label_smoothing" not in ground.space
-    assert (ground.metric, ground.lower_is_better) == ("r2", False)
-    monkeypatch.setattr(type(ground.kind), "headline_metric", "rmse")
-    found = search(ground, trials=3)
+    context = prepare(tmp_path)
+    assert "label_smoothing" not in context.space
+    assert (context.metric, context.lower_is_better) == ("r2", False)
+    monkeypatch.setattr(type(context.kind), "headline_metric", "rmse")
+    found = search(context, trials=3)
     values = [one.value for one in found.trials if one.value is not None]
     assert found.lower_is_better
     assert found.best.value == min(values) < max(values)
     assert found.gain >= 0
     with studies.opened(Path(found.study)) as storage:
-        study = studies.of(storage, ground.key, lower_is_better=ground.lower_is_better)
+        study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
         assert (study.direction.name, study.best_value) == ("MINIMIZE", found.best.value)

@@ -25,12 +25,12 @@ def test_a_damaged_file_is_told_and_kept(tmp_path: Path) -> None:
 def test_a_file_with_a_hole_is_told(tmp_path: Path) -> None:
     path = tmp_path / "tiny.db"
     with studies.opened(path) as storage:
-        studies.of(storage, "key", lower_is_better=False)
+        studies.study_of(storage, "key", lower_is_better=False)
     content = bytearray(path.read_bytes())
     content[8192:16384] = os.urandom(8192)
     path.write_bytes(content)
     with pytest.raises(StoreError, match="is damaged"), studies.opened(path) as storage:
-        studies.of(storage, "key", lower_is_better=False)
+        studies.study_of(storage, "key", lower_is_better=False)
 
 
 def test_a_file_that_another_program_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_file_of_another_optuna_is_told(tmp_path: Path) -> None:
 def test_a_folder_with_odd_characters_is_no_matter(tmp_path: Path) -> None:
     path = tmp_path / "a {b} %20c" / "tiny.db"
     with studies.opened(path) as storage:
-        studies.of(storage, "key", lower_is_better=True)
+        studies.study_of(storage, "key", lower_is_better=True)
     with studies.opened(path) as storage:
         assert [study.study_name for study in storage.get_all_studies()] == ["key"]
 

@@ -40,7 +40,7 @@ def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     before, after = text.splitlines(), now.splitlines()
     changed = {line.split(":")[0].strip() for line in {*before} ^ {*after}}
     assert changed == set(found["changes"])
-    training = loader.read(path).training
+    training = loader.read_pipeline(path).training
     assert {name: getattr(training, name) for name in found["best"]["settings"]} == found["best"]["settings"]
 
 

@@ -9,7 +9,7 @@ from perennial.pipeline_file import edit
 from perennial.tuning import space
 from perennial.tuning.space import Rate, Settings, Steps
 
-SPACE = space.of(tiny_spec(), 2e-4)
+SPACE = space.space_of(tiny_spec(), 2e-4)
 
 
 @given(st.data())

@@ -18,21 +18,21 @@ from perennial.records.data import ValidatedData
 from perennial.settings.data import SPLITS
 from perennial.training.encoding import row_encoding
 from perennial.tuning.search import search
-from perennial.tuning.trial_context import Ground
+from perennial.tuning.trial_context import TrialContext
 from perennial.validation.read_rows import read_split
 
-MakeGround = Callable[..., Ground]
+MakeGround = Callable[..., TrialContext]
 WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
 """Changes of the tiny pipeline's settings with which it learns little, so that there is something to find."""
 
 
-def prepare(folder: Path) -> Ground:
+def prepare(folder: Path) -> TrialContext:
     """The pipeline in `folder`/tiny with its rows, in the home `folder`/home."""
-    spec, home = loader.read(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
+    spec, home = loader.read_pipeline(folder / "tiny" / "pipeline.yaml"), Home(folder / "home")
     snapshot = snapshots.ingest(spec, home)
     snapshots.accept(spec, snapshot, home)
     validated = _counted(checked(snapshot), home)
-    return Ground(spec, validated, row_encoding.encode(spec, validated, home), home)
+    return TrialContext(spec, validated, row_encoding.encode(spec, validated, home), home)
 
 
 def _counted(data: ValidatedData, home: Home) -> ValidatedData:

@@ -10,7 +10,7 @@ from perennial import kinds
 from perennial.evaluation import asking
 from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.behaviours import cases
-from perennial.evaluation.behaviours.cases import Case
+from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.kinds import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import BehaviourFigures
@@ -25,25 +25,28 @@ ROUNDING = 1e-6
 class Asked:
     """A case, what was answered, and whether it passed."""
 
-    case: Case
+    case: BehaviourCase
     answer: Prediction
     before: Prediction | None
     """The answer before the texts were changed; None: they were not."""
     passed: bool
 
 
-def ask(spec: PipelineSpec, predictor: Answerer, heard: Heard | None = None) -> dict[str, list[Asked]]:
+def ask_cases(spec: PipelineSpec, predictor: Answerer, heard: Heard | None = None) -> dict[str, list[Asked]]:
     """Every case of every test, by the test's name, answered by `predictor`."""
-    found = cases.of(spec)
-    texts = [one for made in found.values() for case in made for one in (case.before, case.texts) if one is not None]
+    cases_by_test = cases.cases_of(spec)
+    texts = [
+        one for made in cases_by_test.values() for case in made for one in (case.before, case.texts) if one is not None
+    ]
     answers = asking.answers(spec, predictor, texts, heard)
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     return {
-        test.name: [_judged(kind, test, case, answers) for case in found[test.name]] for test in spec.behaviours.tests
+        test.name: [_judged(kind, test, case, answers) for case in cases_by_test[test.name]]
+        for test in spec.behaviours.tests
     }
 
 
-def figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) -> tuple[BehaviourFigures, ...]:
+def behaviour_figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) -> tuple[BehaviourFigures, ...]:
     """What each test came to; no text."""
     return tuple(
         BehaviourFigures(
@@ -59,13 +62,13 @@ def figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) -> tuple[B
     )
 
 
-def _judged(kind: Kind, test: AnyTest, case: Case, answers: Mapping[Texts, Prediction]) -> Asked:
+def _judged(kind: Kind, test: AnyTest, case: BehaviourCase, answers: Mapping[Texts, Prediction]) -> Asked:
     answer = answers[case.texts]
     before = answers[case.before] if case.before is not None else None
     return Asked(case, answer, before, _passes(kind, test, case, before, answer))
 
 
-def _passes(kind: Kind, test: AnyTest, case: Case, before: Prediction | None, answer: Prediction) -> bool:
+def _passes(kind: Kind, test: AnyTest, case: BehaviourCase, before: Prediction | None, answer: Prediction) -> bool:
     if isinstance(test, MinimumSpec) or before is None:
         return isinstance(test, MinimumSpec) and kind.meets(test.expect, case.marks, answer)
     match test:

@@ -24,7 +24,7 @@ SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
-class Case:
+class BehaviourCase:
     """One question to the model."""
 
     id: str
@@ -38,24 +38,25 @@ class Case:
     """What was changed in the first text."""
 
 
-def of(spec: PipelineSpec) -> dict[str, list[Case]]:
+def cases_of(spec: PipelineSpec) -> dict[str, list[BehaviourCase]]:
     """The cases of each of the pipeline's tests, by the test's name. The same spec gives the same cases."""
     return {test.name: cases(test, spec) for test in spec.behaviours.tests}
 
 
-def cases(test: AnyTest, spec: PipelineSpec) -> list[Case]:
+def cases(test: AnyTest, spec: PipelineSpec) -> list[BehaviourCase]:
     """The cases of `test`: its texts, or each of its changes of each of them that changes something."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     unmarked = [kind.unmarked(texts) for texts in _filled(test, spec)]
     if isinstance(test, MinimumSpec):
-        return [Case(_id(test, number), texts, marks) for number, (texts, marks) in enumerate(unmarked)]
-    found = [
+        return [BehaviourCase(_id(test, number), texts, marks) for number, (texts, marks) in enumerate(unmarked)]
+    all_cases = [
         (after, texts, made)
         for number, (texts, _) in enumerate(unmarked)
         for after, made in _changed(texts, _changes(test), f"{spec.behaviours.seed} {test.name} {number}")
     ]
     return [
-        Case(_id(test, number), after, before=before, edits=made) for number, (after, before, made) in enumerate(found)
+        BehaviourCase(_id(test, number), after, before=before, edits=made)
+        for number, (after, before, made) in enumerate(all_cases)
     ]
 
 
@@ -82,11 +83,11 @@ def _drawn(total: int, limit: int, seed: str) -> Sequence[int]:
     if total <= limit:
         return range(total)
     draw = Random(seed)  # noqa: S311 - not for secrets
-    found: set[int] = set()
+    drawn: set[int] = set()
     # Slots can multiply to more than `random.sample` can count.
-    while len(found) < limit:
-        found.add(draw.randrange(total))
-    return sorted(found)
+    while len(drawn) < limit:
+        drawn.add(draw.randrange(total))
+    return sorted(drawn)
 
 
 def _combination(texts: Sequence[str], slots: Mapping[str, Sequence[str]], number: int) -> Texts:

@@ -37,7 +37,7 @@ class _Swapped(NamedTuple):
     edits: Sequence[Edit]
 
 
-def measure(
+def measure_counterfactuals(
     spec: PipelineSpec, test: pa.Table, predictor: Predictor, heard: Heard | None = None
 ) -> tuple[GroupFigures, ...]:
     """What swapping each group's terms in the `test` rows does to the answers of `predictor`.
@@ -45,11 +45,11 @@ def measure(
     Of all rows with a term of the group, `max_rows` are drawn. Rows that came as tokens are asked as their text, before
     and after. Targets are not looked at: this is about consistency, not about being right.
     """
-    rows = list(zip(*(_column(test, name) for name in kinds.get(spec.kind).text_columns), strict=True))
+    rows = list(zip(*(_column(test, name) for name in kinds.kind_named(spec.kind).text_columns), strict=True))
     groups = {group: list(_swapped(spec, group, rows)) for group in spec.evaluation.counterfactuals.groups}
     asked = (texts for swapped in groups.values() for row in swapped for texts in (row.before, row.after))
     answers = asking.answers(spec, predictor, asked, heard)
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     return tuple(
         _figures(kind, group, [(row, answers[row.before], answers[row.after]) for row in swapped])
         for group, swapped in groups.items()
@@ -64,19 +64,19 @@ def lists(spec: PipelineSpec, group: str) -> Sequence[Sequence[str]]:
 
 def _swapped(spec: PipelineSpec, group: str, rows: Sequence[Texts]) -> Iterator[_Swapped]:
     settings = spec.evaluation.counterfactuals
-    known = terms.of(lists(spec, group))
+    group_terms = terms.terms_of(lists(spec, group))
     # The order in which rows are looked at is drawn, so that the first ones found are a sample of all.
     order = list(range(len(rows)))
     Random(f"{settings.seed} {group}").shuffle(order)  # noqa: S311 - not for secrets
-    yield from itertools.islice(_all_swapped(known, rows, order, f"{settings.seed} {group}"), settings.max_rows)
+    yield from itertools.islice(_all_swapped(group_terms, rows, order, f"{settings.seed} {group}"), settings.max_rows)
 
 
-def _all_swapped(known: Terms, rows: Sequence[Texts], order: Sequence[int], seed: str) -> Iterator[_Swapped]:
+def _all_swapped(group_terms: Terms, rows: Sequence[Texts], order: Sequence[int], seed: str) -> Iterator[_Swapped]:
     for start in range(0, len(order), ROWS_AT_ONCE):
         here = order[start : start + ROWS_AT_ONCE]
-        for place in terms.places(known, ["\n".join(rows[row]) for row in here]):
-            texts = rows[here[place]]
-            made = terms.swaps(known, texts, Random(f"{seed} {here[place]}"))  # noqa: S311 - not for secrets
+        for row_index in terms.rows_with_terms(group_terms, ["\n".join(rows[row]) for row in here]):
+            texts = rows[here[row_index]]
+            made = terms.swaps(group_terms, texts, Random(f"{seed} {here[row_index]}"))  # noqa: S311 - not for secrets
             if any(made):
                 after = tuple(text_edits.apply(text, its) for text, its in zip(texts, made, strict=True))
                 yield _Swapped(texts, after, made[0])

@@ -23,16 +23,16 @@ FULL_STOPS = ".!"
 def typo(texts: Sequence[str], draw: Random) -> list[list[Edit]]:
     """Two neighbouring letters inside one word of five or more are swapped; its first and last stay."""
     places = [
-        (row, place)
+        (row, position)
         for row, text in enumerate(texts)
         for word in LONG_WORD.finditer(text)
-        for place in range(word.start() + 1, word.end() - 2)
-        if text[place] != text[place + 1]
+        for position in range(word.start() + 1, word.end() - 2)
+        if text[position] != text[position + 1]
     ]
     edits: list[list[Edit]] = [[] for _ in texts]
     if places:
-        row, place = draw.choice(places)
-        edits[row].append(Edit(place, place + 2, texts[row][place + 1] + texts[row][place]))
+        row, position = draw.choice(places)
+        edits[row].append(Edit(position, position + 2, texts[row][position + 1] + texts[row][position]))
     return edits
 
 
@@ -55,8 +55,8 @@ def numbers(texts: Sequence[str], draw: Random) -> list[list[Edit]]:
     """The last digit of each number becomes another one from 1 to 9; what only looks like a number (Q3, 2nd) stays."""
     return [
         [
-            Edit(found.end(1) - 1, found.end(1), _other_digit(text[found.end(1) - 1], draw))
-            for found in NUMBER.finditer(text)
+            Edit(match.end(1) - 1, match.end(1), _other_digit(text[match.end(1) - 1], draw))
+            for match in NUMBER.finditer(text)
         ]
         for text in texts
     ]
@@ -66,8 +66,8 @@ def neutral_words(texts: Sequence[str], draw: Random) -> list[list[Edit]]:
     """Words that say nothing, in English, are put before the first text or behind it."""
     text = texts[0]
     ending = draw.random() < 0.5 and text[-1:].isalnum()
-    place = len(text) if ending else 0
-    added = Edit(place, place, draw.choice(NEUTRAL_ENDINGS if ending else NEUTRAL_OPENERS))
+    position = len(text) if ending else 0
+    added = Edit(position, position, draw.choice(NEUTRAL_ENDINGS if ending else NEUTRAL_OPENERS))
     return [[added], *([] for _ in texts[1:])]
 
 
@@ -106,12 +106,12 @@ def prepending(words: str) -> Change:
 
 def replacing(pairs: Mapping[str, str]) -> Change:
     """Whole words are replaced."""
-    return lambda texts, draw: terms.swaps(terms.replacing(pairs), texts, draw)
+    return lambda texts, draw: terms.swaps(terms.terms_replacing(pairs), texts, draw)
 
 
 @functools.cache
 def _built_in(group: str) -> terms.Terms:
-    return terms.of(terms.built_in()[group])
+    return terms.terms_of(terms.built_in()[group])
 
 
 def _recased(text: str, recase: Callable[[str], str]) -> list[Edit]:

@@ -10,13 +10,13 @@ from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec
 from perennial.settings.pipeline import PipelineSpec
 
 
-def of(spec: PipelineSpec) -> list[Problem]:
+def behaviour_problems(spec: PipelineSpec) -> list[Problem]:
     """Every problem, each with the place of the setting."""
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     return [
-        (("behaviours", "tests", number, *place), text)
+        (("behaviours", "tests", number, *setting), text)
         for number, test in enumerate(spec.behaviours.tests)
-        for place, text in _problems(test, kind, spec)
+        for setting, text in _problems(test, kind, spec)
     ]
 
 
@@ -37,14 +37,14 @@ def _problems(test: AnyTest, kind: Kind, spec: PipelineSpec) -> Iterator[Problem
 
 def _text_problems(test: AnyTest, kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
     wanted = len(kind.text_columns)
-    known = {**spec.behaviours.slots, **test.slots}
+    slots = {**spec.behaviours.slots, **test.slots}
     for number, texts in enumerate(test.texts):
         if len(texts) != wanted:
             meant = "one text" if wanted == 1 else "two texts: [[first, second], …]"
             yield ("texts", number), f"{kind.name} reads {meant}; here are {len(texts)}"
         for name in cases.slots_in(texts):
-            if name not in known:
-                yield ("texts", number), f"there is no slot {name!r}; {_near(name, sorted(known))}"
+            if name not in slots:
+                yield ("texts", number), f"there is no slot {name!r}; {_near(name, sorted(slots))}"
 
 
 def _expectation_problems(test: MinimumSpec, kind: Kind, labels: Sequence[str]) -> Iterator[Problem]:
@@ -65,10 +65,10 @@ def _direction_problems(test: DirectionSpec, kind: Kind, labels: Sequence[str]) 
     elif kind.degree_of == "number" and test.score is not None:
         yield ("score",), f"{kind.name} has no labels, its number is looked at; leave score out"
     elif kind.degree_of == "label" and test.score not in labels:
-        seen = (
+        offered = (
             "score is missing: the label to look at" if test.score is None else f"{test.score!r} is none of data.labels"
         )
-        yield ("score",), f"{seen}; {_near(test.score or '', labels)}"
+        yield ("score",), f"{offered}; {_near(test.score or '', labels)}"
 
 
 def _case_problems(test: AnyTest, spec: PipelineSpec) -> Iterator[Problem]:
@@ -86,6 +86,6 @@ def _forms(kind: Kind) -> str:
     return "mark the spans in the texts, as in [Acme](ORG), and leave expect out"
 
 
-def _near(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}"
+def _near(word: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"

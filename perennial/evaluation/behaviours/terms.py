@@ -26,7 +26,7 @@ class Terms:
     """By first word: how many words terms have, the longest first."""
 
 
-def of(lists: Sequence[Sequence[str]]) -> Terms:
+def terms_of(lists: Sequence[Sequence[str]]) -> Terms:
     """Terms that are swapped within each of `lists`; a term of several lists, within the first."""
     others: dict[str, Sequence[str]] = {}
     for terms in lists:
@@ -35,7 +35,7 @@ def of(lists: Sequence[Sequence[str]]) -> Terms:
     return _by_words(others)
 
 
-def replacing(pairs: Mapping[str, str]) -> Terms:
+def terms_replacing(pairs: Mapping[str, str]) -> Terms:
     """Each term of `pairs` is swapped for the one it is mapped to, and never back."""
     return _by_words({term: [new] for term, new in pairs.items()})
 
@@ -60,7 +60,7 @@ def built_in() -> Mapping[str, Sequence[Sequence[str]]]:
     return groups
 
 
-def places(terms: Terms, texts: Sequence[str]) -> list[int]:
+def rows_with_terms(terms: Terms, texts: Sequence[str]) -> list[int]:
     """The places of those of `texts` that may hold a term, in order: quick, where most hold none."""
     words, first = words_in(texts)
     together = "\n".join(texts)
@@ -75,12 +75,12 @@ def swaps(terms: Terms, texts: Sequence[str], draw: Random) -> list[list[Edit]]:
     all capitals. What is put in is none of the terms that are there or were put in already, and begins with a vowel
     only if the term did ("an American"), as far as its list allows.
     """
-    found = [list(_find(terms, text)) for text in texts]
-    there = {term for row in found for _, _, term, _ in row}
+    matches = [list(_find(terms, text)) for text in texts]
+    there = {term for row in matches for _, _, term, _ in row}
     chosen: dict[str, str] = {}
     edits: list[list[Edit]] = [[] for _ in texts]
     for row, text in enumerate(texts):
-        for start, end, term, others in found[row]:
+        for start, end, term, others in matches[row]:
             if term not in chosen:
                 chosen[term] = draw.choice(_suited(term, others, there, set(chosen.values())))
             edits[row].append(Edit(start, end, _cased(chosen[term], term, text[start:end])))
@@ -100,34 +100,34 @@ def _find(terms: Terms, text: str) -> Iterator[tuple[int, int, str, Sequence[str
     places, _ = words_in([text])
     bounds = places.tolist()
     words = [text[start:end].casefold() for start, end in bounds]
-    place = 0
-    while place < len(words):
+    position = 0
+    while position < len(words):
         size = 1
-        for longest in terms.sizes.get(words[place], ()):
-            written = terms.others.get(tuple(words[place : place + longest]), {})
-            if not written or place + longest > len(words):
+        for longest in terms.sizes.get(words[position], ()):
+            written = terms.others.get(tuple(words[position : position + longest]), {})
+            if not written or position + longest > len(words):
                 continue
-            start, end = bounds[place][0], bounds[place + longest - 1][1]
+            start, end = bounds[position][0], bounds[position + longest - 1][1]
             term = next((term for term in written if _is_seen(term, text[start:end])), None)
             if term is not None:
                 yield start, end, term, written[term]
                 size = longest
                 break
-        place += size
+        position += size
 
 
-def _is_seen(term: str, seen: str) -> bool:
-    return term == term.lower() or seen in {term, term.upper()}
+def _is_seen(term: str, text: str) -> bool:
+    return term == term.lower() or text in {term, term.upper()}
 
 
-def _cased(new: str, term: str, seen: str) -> str:
-    """`new` in the case in which `term` was `seen`."""
-    if seen == term:
+def _cased(new: str, term: str, text: str) -> str:
+    """`new` in the case in which `term` was `text`."""
+    if text == term:
         return new
     # A single capital, as of "I", may begin a sentence or be one of many.
-    if seen == term.upper() and len(seen) > 1:
+    if text == term.upper() and len(text) > 1:
         return new.upper()
-    return new[:1].upper() + new[1:] if seen[:1].isupper() else new
+    return new[:1].upper() + new[1:] if text[:1].isupper() else new
 
 
 def _words(text: str) -> Words:

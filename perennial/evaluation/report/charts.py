@@ -12,7 +12,7 @@ from typing import Any
 
 from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Chart
-from perennial.evaluation.report.drift import Drift
+from perennial.evaluation.report.drift import DataDrift
 from perennial.metrics.calibration import Bin
 from perennial.records.evaluation import BehaviourFigures, GroupFigures, Interval
 
@@ -68,21 +68,21 @@ def points(name: str, title: str, caption: str, axis: str, rows: Sequence[Row]) 
     return Chart(name, title, _cut(caption, rows), figure, AXES + ROW * len(shown))
 
 
-def differences(name: str, title: str, caption: str, found: Mapping[str, Point]) -> Chart:
+def differences(name: str, title: str, caption: str, points_by_name: Mapping[str, Point]) -> Chart:
     """Candidate minus champion with intervals, around nothing."""
-    shown = list(found.items())[:MOST_ROWS]
+    shown = list(points_by_name.items())[:MOST_ROWS]
     layout = _rows_layout("candidate − champion", [key for key, _ in shown])
     layout["xaxis"] |= {"zeroline": True, "zerolinewidth": 2, "range": _range([Point(0), *(p for _, p in shown)])}
     figure = {"data": [_series("difference", CANDIDATE, "circle", shown)], "layout": layout | {"showlegend": False}}
-    return Chart(name, title, _cut(caption, list(found)), figure, AXES - 30 + ROW * len(shown))
+    return Chart(name, title, _cut(caption, list(points_by_name)), figure, AXES - 30 + ROW * len(shown))
 
 
-def calibration(title: str, caption: str, found: Mapping[str, Sequence[Bin]]) -> Chart:
+def calibration(title: str, caption: str, reliability: Mapping[str, Sequence[Bin]]) -> Chart:
     """The reliability diagram: share of right answers by score."""
     ideal = _line("as often right as sure", QUIET, "dot", [0, 1], [0, 1]) | {"mode": "lines", "hoverinfo": "skip"}
     looks = {"candidate": (CANDIDATE, "solid", "circle"), "champion": (CHAMPION, "dash", "diamond-open")}
     data = [ideal]
-    for model, bins in found.items():
+    for model, bins in reliability.items():
         colour, dash, symbol = looks[model]
         one = _line(model, colour, dash, [part.mean_score for part in bins], [part.accuracy for part in bins])
         data.append(
@@ -100,10 +100,10 @@ def calibration(title: str, caption: str, found: Mapping[str, Sequence[Bin]]) ->
 
 
 def behaviours(
-    title: str, caption: str, found: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]
+    title: str, caption: str, tests: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]
 ) -> Chart:
     """Pass rates, the least that each test asks for, and the champion's rates (`rivals`, by test)."""
-    shown = found[:MOST_ROWS]
+    shown = tests[:MOST_ROWS]
     rates = [test.passed / test.n if test.n else 0.0 for test in shown]
     colours = [GOOD if rate >= test.min_pass_rate else BAD for rate, test in zip(rates, shown, strict=True)]
     places = list(range(len(shown)))
@@ -121,11 +121,11 @@ def behaviours(
     layout["xaxis"] |= {"range": [0, 1.03], "tickformat": ".0%"}
     beside = [_champions(shown, rivals)] if rivals else []
     figure = {"data": [bars, needed, *beside], "layout": layout}
-    return Chart("behaviours-chart", title, _cut(caption, found), figure, AXES + ROW * len(shown))
+    return Chart("behaviours-chart", title, _cut(caption, tests), figure, AXES + ROW * len(shown))
 
 
 def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]) -> Figure:
-    both = [(place, rivals[test.name]) for place, test in enumerate(shown) if test.name in rivals]
+    both = [(index, rivals[test.name]) for index, test in enumerate(shown) if test.name in rivals]
     rates = [(place, rival.passed / rival.n) for place, rival in both if rival.n]
     return {
         "type": "scatter",
@@ -139,21 +139,21 @@ def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, Behaviour
     }
 
 
-def fairness(title: str, caption: str, found: Sequence[GroupFigures]) -> Chart:
+def fairness(title: str, caption: str, groups: Sequence[GroupFigures]) -> Chart:
     """How often a swap changed the answer, by group."""
-    shown = found[:MOST_ROWS]
+    shown = groups[:MOST_ROWS]
     rates = [group.flips / group.n if group.n else 0.0 for group in shown]
     bars = _bars("answers changed", rates, [CANDIDATE] * len(shown))
     layout = _rows_layout("answers that changed", [group.group for group in shown]) | {"showlegend": False}
     layout["xaxis"] |= {"tickformat": ".1%", "rangemode": "tozero"}
     figure = {"data": [bars], "layout": layout}
-    return Chart("fairness-chart", title, _cut(caption, found), figure, AXES - 30 + ROW * len(shown))
+    return Chart("fairness-chart", title, _cut(caption, groups), figure, AXES - 30 + ROW * len(shown))
 
 
-def label_shares(title: str, caption: str, order: Sequence[str], found: Drift) -> Chart:
+def label_shares(title: str, caption: str, order: Sequence[str], drift: DataDrift) -> Chart:
     """Shares of the labels among the new rows and among the older ones."""
     shown = order[:MOST_ROWS]
-    sides = [("new rows", CANDIDATE, found.new), ("older rows", QUIET, found.old)]
+    sides = [("new rows", CANDIDATE, drift.new), ("older rows", QUIET, drift.old)]
     data = []
     for name, colour, side in sides:
         if side is not None:
@@ -165,13 +165,13 @@ def label_shares(title: str, caption: str, order: Sequence[str], found: Drift) -
     return Chart("labels-drift", title, _cut(caption, order), {"data": data, "layout": layout}, AXES + ROW * len(shown))
 
 
-def lengths(title: str, caption: str, found: Drift) -> Chart:
+def lengths(title: str, caption: str, drift: DataDrift) -> Chart:
     """How long the new rows' texts are, and the older ones'."""
-    starts = list(found.edges[:-1])
+    starts = list(drift.edges[:-1])
     data = []
     for name, colour, dash, side in (
-        ("new rows", CANDIDATE, "solid", found.new),
-        ("older rows", QUIET, "dash", found.old),
+        ("new rows", CANDIDATE, "solid", drift.new),
+        ("older rows", QUIET, "dash", drift.old),
     ):
         if side is not None:
             line = _line(name, colour, dash, starts, list(side.lengths)) | {"mode": "lines"}
@@ -234,9 +234,9 @@ def heat(name: str, title: str, caption: str, labels: Sequence[str], counts: Seq
     return Chart(name, title, caption, {"data": [cells], "layout": layout}, min(220 + 16 * len(names), 1100))
 
 
-def _series(name: str, colour: str, symbol: str, found: Sequence[tuple[str, Point | None]]) -> Figure:
-    here = [(place, key, point) for place, (key, point) in enumerate(found) if point is not None]
-    told = f"%{{text}}: {name} %{{x:.4f}} (%{{customdata[0]:.4f}} to %{{customdata[1]:.4f}})"
+def _series(name: str, colour: str, symbol: str, named_points: Sequence[tuple[str, Point | None]]) -> Figure:
+    here = [(index, key, point) for index, (key, point) in enumerate(named_points) if point is not None]
+    tooltip = f"%{{text}}: {name} %{{x:.4f}} (%{{customdata[0]:.4f}} to %{{customdata[1]:.4f}})"
     spans = [_span(point) for _, _, point in here]
     return {
         "type": "scatter",
@@ -258,7 +258,7 @@ def _series(name: str, colour: str, symbol: str, found: Sequence[tuple[str, Poin
             "width": 4,
         },
         "customdata": [[span.low, span.high] for span in spans],
-        "hovertemplate": f"{told}<extra></extra>",
+        "hovertemplate": f"{tooltip}<extra></extra>",
     }
 
 
@@ -266,9 +266,9 @@ def _span(point: Point) -> Interval:
     return point.interval or Interval(low=point.value, high=point.value)
 
 
-def _range(found: Sequence[Point]) -> list[float] | None:
+def _range(points_shown: Sequence[Point]) -> list[float] | None:
     """From the lowest to the highest end of the intervals, with a margin. Plotly's own begins at 0."""
-    spans = [_span(point) for point in found]
+    spans = [_span(point) for point in points_shown]
     if not spans:
         return None
     low, high = min(span.low for span in spans), max(span.high for span in spans)

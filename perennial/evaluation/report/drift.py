@@ -39,7 +39,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Drift:
+class DataDrift:
     """Good rows of every split, the new ones and the older ones."""
 
     new: Side
@@ -59,18 +59,18 @@ class Drift:
         return sum(abs(new[name] - old[name]) for name in names) / 2
 
 
-def of(spec: PipelineSpec, evidence: Evidence, store: Store) -> Drift | None:
+def data_drift(spec: PipelineSpec, evidence: Evidence, store: Store) -> DataDrift | None:
     """New and older rows, read from the checked parts; None: nothing is new, or the parts are not in this store."""
     validated, snapshot = evidence.validated, evidence.snapshot
     parts, gone = validated.parts, retirements.Gone(validated.retired, store)
     first = _first_new(parts, snapshot.new_rows + snapshot.corrected_rows)
     if first == len(parts) or not all((store.root / part.path).is_file() for part in parts):
         return None
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     numbers = range(first, len(parts)), range(first)
     new, old = (_Seen.of(kind, validated, some, gone, store) for some in numbers)
     edges = _edges([new, old])
-    return Drift(new.side(edges), old.side(edges) if old.rows else None, tuple(float(edge) for edge in edges))
+    return DataDrift(new.side(edges), old.side(edges) if old.rows else None, tuple(float(edge) for edge in edges))
 
 
 def _first_new(parts: Sequence[CheckedPart], new_rows: int) -> int:
@@ -111,10 +111,10 @@ class _Seen:
 
 
 def _labels(kind: Kind, batch: pa.RecordBatch) -> dict[str, int]:
-    found = kind.labels_in(batch.column(kind.target_column))
-    if found is None:
+    labels = kind.labels_in(batch.column(kind.target_column))
+    if labels is None:
         return {}
-    return {row["values"]: row["counts"] for row in found.value_counts().to_pylist() if row["values"] is not None}
+    return {row["values"]: row["counts"] for row in labels.value_counts().to_pylist() if row["values"] is not None}
 
 
 def _lengths(kind: Kind, batch: pa.RecordBatch) -> np.ndarray:

@@ -37,7 +37,7 @@ class Heading:
     """Whether the page may show texts."""
 
 
-def of(material: Material) -> Heading:
+def heading_of(material: Material) -> Heading:
     """The head of the page about this run."""
     decision = material.evidence.decision
     tone, mark, verdict = LOOKS[decision.outcome]
@@ -81,30 +81,30 @@ def _why(checks: tuple[Check, ...]) -> str:
 
 
 def _tiles(material: Material) -> Iterator[Tile]:
-    found, metric = material.evidence.evaluation, kinds.get(material.spec.kind).headline_metric
-    interval = found.candidate.intervals.get(metric)
-    note = between(interval) if interval else f"n = {found.candidate.n:,}"
-    yield Tile(plain(metric), number(found.candidate.values.get(metric)), note)
-    yield _beside(found, metric)
-    if found.comparison and found.comparison.negative_flips is not None:
-        lost, n = found.comparison.negative_flips, found.comparison.n
+    evaluation, metric = material.evidence.evaluation, kinds.kind_named(material.spec.kind).headline_metric
+    interval = evaluation.candidate.intervals.get(metric)
+    note = between(interval) if interval else f"n = {evaluation.candidate.n:,}"
+    yield Tile(plain(metric), number(evaluation.candidate.values.get(metric)), note)
+    yield _beside(evaluation, metric)
+    if evaluation.comparison and evaluation.comparison.negative_flips is not None:
+        lost, n = evaluation.comparison.negative_flips, evaluation.comparison.n
         yield Tile("negative flips", share(lost, n), f"{lost:,} of {n:,} rows")
-    yield Tile("test rows", f"{found.candidate.n:,}", f"of {material.evidence.snapshot.rows:,} rows")
-    if found.serving:
-        rival = found.champion_serving
+    yield Tile("test rows", f"{evaluation.candidate.n:,}", f"of {material.evidence.snapshot.rows:,} rows")
+    if evaluation.serving:
+        rival = evaluation.champion_serving
         against = f"champion {rival.latency_p50:,.1f} ms" if rival else "one text, median"
-        yield Tile("latency", f"{found.serving.latency_p50:,.1f} ms", against)
+        yield Tile("latency", f"{evaluation.serving.latency_p50:,.1f} ms", against)
     package = material.evidence.package
     yield Tile("package", f"{package.size_bytes / 1e6:.1f} MB", package.precision)
 
 
-def _beside(found: Evaluation, metric: str) -> Tile:
-    difference = found.comparison.values.get(metric) if found.comparison else None
+def _beside(evaluation: Evaluation, metric: str) -> Tile:
+    difference = evaluation.comparison.values.get(metric) if evaluation.comparison else None
     if difference:
         span = f"{signed(difference.interval.low)} to {signed(difference.interval.high)}"
         return Tile("against the champion", signed(difference.value), span)
-    if found.champion:
-        own, rival = found.candidate.values.get(metric), found.champion.values.get(metric)
+    if evaluation.champion:
+        own, rival = evaluation.candidate.values.get(metric), evaluation.champion.values.get(metric)
         gap = signed(own - rival) if own is not None and rival is not None else wording.NOTHING
         return Tile("against the champion", gap, f"it has {number(rival)}")
-    return Tile("champion", "not judged" if found.champion_version else "none yet", "")
+    return Tile("champion", "not judged" if evaluation.champion_version else "none yet", "")

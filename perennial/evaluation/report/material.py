@@ -10,12 +10,11 @@ from typing import Any
 
 from perennial import kinds
 from perennial.core.home import Home
-from perennial.evaluation import label_errors, slices
-from perennial.evaluation import stored_answers as stored
+from perennial.evaluation import label_errors, slices, stored_answers
 from perennial.evaluation.behaviours import cases
-from perennial.evaluation.behaviours.cases import Case
+from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.evaluation.report import drift
-from perennial.evaluation.report.drift import Drift
+from perennial.evaluation.report.drift import DataDrift
 from perennial.kinds import Kind
 from perennial.metrics import calibration
 from perennial.metrics.calibration import Bin
@@ -42,7 +41,7 @@ class Material:
     """The training's log: losses and validation figures by epoch."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
     """Quarantined rows by reason; a row may have several."""
-    drift: Drift | None = None
+    drift: DataDrift | None = None
     bounds: Mapping[str, str] = field(default_factory=dict)
     """What the slices by length and time hold, in words, by slice."""
     doubts: Sequence[Mapping[str, Any]] = ()
@@ -59,10 +58,10 @@ def gather(spec: PipelineSpec, evidence: Evidence, home: Home) -> Material:
     return Material(
         spec=spec,
         evidence=evidence,
-        reliability=_reliability(kinds.get(spec.kind), evidence, home),
+        reliability=_reliability(kinds.kind_named(spec.kind), evidence, home),
         history=_history(evidence, home),
         set_aside=_set_aside(evidence, home),
-        drift=drift.of(spec, evidence, home.store),
+        drift=drift.data_drift(spec, evidence, home.store),
         bounds=_bounds(spec, evidence, home),
         doubts=_doubts(evidence, home),
         texts=_texts(spec, evidence, home) if spec.report.show_texts else {},
@@ -72,38 +71,38 @@ def gather(spec: PipelineSpec, evidence: Evidence, home: Home) -> Material:
 
 
 def _reliability(kind: Kind, evidence: Evidence, home: Home) -> dict[str, tuple[Bin, ...]]:
-    place = home.store.root / evidence.evaluation.predictions_path
-    if not place.is_file():
+    predictions = home.store.root / evidence.evaluation.predictions_path
+    if not predictions.is_file():
         return {}
-    answers = stored.read(place.parent)
+    answers = stored_answers.read_answers(predictions.parent)
     targets = answers.targets.to_pylist()
-    models = {stored.CANDIDATE: answers.candidate, stored.CHAMPION: answers.champion}
-    found = {name: calibration.reliability(*kind.scored(targets, given)) for name, given in models.items() if given}
-    return {name: bins for name, bins in found.items() if bins}
+    models = {stored_answers.CANDIDATE: answers.candidate, stored_answers.CHAMPION: answers.champion}
+    bins = {name: calibration.reliability(*kind.scored(targets, given)) for name, given in models.items() if given}
+    return {name: bins for name, bins in bins.items() if bins}
 
 
 def _history(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
-    place = home.store.root / evidence.trained.path / train_run.RECORD
-    return list(json.loads(place.read_bytes())["history"]) if place.is_file() else []
+    path = home.store.root / evidence.trained.path / train_run.RECORD
+    return list(json.loads(path.read_bytes())["history"]) if path.is_file() else []
 
 
 def _set_aside(evidence: Evidence, home: Home) -> dict[str, int]:
-    place = home.store.root / evidence.validated.report_path / validation_report.JSON
-    return dict(json.loads(place.read_bytes()).get("quarantined_by_reason", {})) if place.is_file() else {}
+    path = home.store.root / evidence.validated.report_path / validation_report.JSON
+    return dict(json.loads(path.read_bytes()).get("quarantined_by_reason", {})) if path.is_file() else {}
 
 
 def _bounds(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
     if not evidence.evaluation.slices or not _is_here(evidence.validated, home):
         return {}
-    columns = [TIME, *kinds.get(spec.kind).text_columns]
+    columns = [TIME, *kinds.kind_named(spec.kind).text_columns]
     return slices.bounds(spec, read_split(evidence.validated, home.store, "test", columns))
 
 
 def _doubts(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
     import pyarrow.parquet as pq
 
-    place = (home.store.root / evidence.evaluation.predictions_path).with_name(label_errors.FILE)
-    return list(pq.read_table(place).slice(0, MOST_DOUBTS).to_pylist()) if place.is_file() else []
+    path = (home.store.root / evidence.evaluation.predictions_path).with_name(label_errors.FILE)
+    return list(pq.read_table(path).slice(0, MOST_DOUBTS).to_pylist()) if path.is_file() else []
 
 
 def _texts(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
@@ -111,7 +110,7 @@ def _texts(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]
     wanted = set(comparison.worst if comparison else ())
     if not wanted or not _is_here(evidence.validated, home):
         return {}
-    columns = kinds.get(spec.kind).text_columns
+    columns = kinds.kind_named(spec.kind).text_columns
     rows = read_split(evidence.validated, home.store, "test", [ROW_ID, *columns]).to_pylist()
     return {row[ROW_ID]: _joined(row[name] for name in columns) for row in rows if row[ROW_ID] in wanted}
 
@@ -120,10 +119,10 @@ def _cases(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
     wanted = {name for test in evidence.evaluation.behaviours for name in test.failing}
     if not wanted:
         return {}
-    return {case.id: _shown(case) for made in cases.of(spec).values() for case in made if case.id in wanted}
+    return {case.id: _shown(case) for made in cases.cases_of(spec).values() for case in made if case.id in wanted}
 
 
-def _shown(case: Case) -> str:
+def _shown(case: BehaviourCase) -> str:
     return _joined(case.texts) if case.before is None else f"{_joined(case.before)} → {_joined(case.texts)}"
 
 

@@ -9,14 +9,14 @@ TEMPLATE = resources.files(__package__) / "template"
 PLOTLY = "package_data/plotly.min.js"
 
 
-def render(material: Material) -> str:
+def render_page(material: Material) -> str:
     """The HTML of the report. Everything that a user named or wrote (labels, texts, reasons) is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(_read("page.html.j2"))
     return template.render(
-        head=heading.of(material),
+        head=heading.heading_of(material),
         sections=sections.all_of(material),
         style=_read("page.css"),
         script=_read("page.js"),

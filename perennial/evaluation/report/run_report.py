@@ -18,12 +18,12 @@ FILE = "report.html"
 RECIPE = 3
 
 
-def make(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
+def make_report(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
     """The report of the run that found `evidence`; the one in the store if it is there."""
-    made = key(spec, evidence)
+    made = report_key(spec, evidence)
 
     def write(folder: Path) -> Report:
-        content = page.render(material.gather(spec, evidence, home)).encode()
+        content = page.render_page(material.gather(spec, evidence, home)).encode()
         (folder / FILE).write_bytes(content)
         return Report(
             pipeline=spec.name,
@@ -35,7 +35,7 @@ def make(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
     return home.store.get_or_make(STEP, made, Report, write)
 
 
-def key(spec: PipelineSpec, evidence: Evidence) -> str:
+def report_key(spec: PipelineSpec, evidence: Evidence) -> str:
     """What the report is stored under. Times are no part of it: a run that was resumed has others."""
     return digest.of_values(
         spec=spec,
@@ -45,22 +45,22 @@ def key(spec: PipelineSpec, evidence: Evidence) -> str:
     )
 
 
-def stored(home: Home, pipeline: str, decision: str | None = None) -> Path | None:
+def stored_report(home: Home, pipeline: str, decision: str | None = None) -> Path | None:
     """The page about this decision of `pipeline` (its digest; None: the page made last); None: not in this store."""
-    found = [
-        (place.stat().st_mtime, place.parent.name)
-        for place in (home.store.root / STEP).glob(f"*/{RECORD}")
-        if _is_about(place, pipeline, decision)
+    reports = [
+        (path.stat().st_mtime, path.parent.name)
+        for path in (home.store.root / STEP).glob(f"*/{RECORD}")
+        if _is_about(path, pipeline, decision)
     ]
-    for _, made in sorted(found, reverse=True):
+    for _, made in sorted(reports, reverse=True):
         if report := home.store.get(STEP, made, Report):
             return home.store.root / report.path
     return None
 
 
-def _is_about(place: Path, pipeline: str, decision: str | None) -> bool:
+def _is_about(path: Path, pipeline: str, decision: str | None) -> bool:
     try:
-        report = Report.model_validate_json(place.read_bytes())
+        report = Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return False
     return report.pipeline == pipeline and decision in {None, report.decision}

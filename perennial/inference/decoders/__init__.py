@@ -6,7 +6,7 @@ from typing import cast
 from perennial.core.errors import PackageError, listing
 from perennial.inference.decoders.base import Columns, Decoder, Encoded, Input, Meaning, Outputs, Reading, answer_to
 
-__all__ = ["Columns", "Decoder", "Encoded", "Input", "Meaning", "Outputs", "Reading", "answer_to", "get"]
+__all__ = ["Columns", "Decoder", "Encoded", "Input", "Meaning", "Outputs", "Reading", "answer_to", "decoder_named"]
 
 _MODULES = {
     "text-classification": "text_classification",
@@ -17,7 +17,7 @@ _MODULES = {
 }
 
 
-def get(kind: str) -> Decoder:
+def decoder_named(kind: str) -> Decoder:
     """The decoder of `kind`. Raises PackageError if there is none."""
     if kind not in _MODULES:
         raise PackageError(

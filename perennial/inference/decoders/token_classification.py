@@ -39,14 +39,14 @@ class Layout:
     @property
     def source(self) -> np.ndarray:
         """For each unit, the token whose output answers for it; -1: none does."""
-        found: np.ndarray = np.append(self.sight.best, -1)[self.unit_words]
-        return found
+        words: np.ndarray = np.append(self.sight.best, -1)[self.unit_words]
+        return words
 
     @property
     def follows(self) -> np.ndarray:
         """Whether each unit shares a piece with the unit before, and so goes on with what that one is."""
-        found: np.ndarray = np.append(self.sight.joined, False)[self.unit_words]
-        return found
+        joins: np.ndarray = np.append(self.sight.joined, False)[self.unit_words]
+        return joins
 
 
 class TokenClassification:
@@ -68,10 +68,10 @@ class TokenClassification:
         words, first = words_in(texts)
         parts = tokenizer.windows(texts)
         windows = [window for row in parts for window in row]
-        seen = sight(words, windows, np.repeat(first, [len(row) for row in parts]), tokenizer.unknown_id)
+        word_sight = sight(words, windows, np.repeat(first, [len(row) for row in parts]), tokenizer.unknown_id)
         came_as_tokens = [not isinstance(row, str) for row in inputs]
         units = _units(inputs, came_as_tokens, words, first)
-        layout = Layout(texts, came_as_tokens, first, words, seen, units, _words_in_units(units, words))
+        layout = Layout(texts, came_as_tokens, first, words, word_sight, units, _words_in_units(units, words))
         row_of = np.repeat(np.arange(len(parts)), [len(row) for row in parts])
         return Encoded([window.ids for window in windows], 0, layout, row_of)
 
@@ -84,8 +84,8 @@ class TokenClassification:
         sure = _tempered(scores, reading.decoding.get("temperature", 1.0))
         for row, span in _spans(tags, sure, layout, reading.labels):
             answers[row]["spans"].append(span)
-        for row, told in _tags(tags, layout, reading.labels):
-            answers[row] |= {"text": layout.texts[row], "tags": told}
+        for row, tags_of_row in _tags(tags, layout, reading.labels):
+            answers[row] |= {"text": layout.texts[row], "tags": tags_of_row}
         return answers
 
     def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
@@ -93,14 +93,14 @@ class TokenClassification:
         `scores` (words × labels + 1, float32): outside all spans, and inside one of each label.
         """
         layout: Layout = encoded.layout
-        seen = ~layout.follows & (layout.source >= 0)
-        scores = _log_probabilities(outputs, layout.source[seen], spans.outputs(reading.labels))
+        counted = ~layout.follows & (layout.source >= 0)
+        scores = _log_probabilities(outputs, layout.source[counted], spans.outputs(reading.labels))
         shares = np.exp(_tempered(scores, reading.decoding.get("temperature", 1.0)))
         inside = shares[:, 1::2] + shares[:, 2::2]
         by_word = np.concatenate([shares[:, : spans.OUTSIDE + 1], inside], axis=1).astype(np.float32)
-        ends = np.append(0, np.cumsum(seen))[layout.bounds]
+        ends = np.append(0, np.cumsum(counted))[layout.bounds]
         rows = np.repeat(np.arange(len(layout.texts)), np.diff(ends))
-        places = layout.units[seen] - layout.first[rows, None]
+        places = layout.units[counted] - layout.first[rows, None]
         cuts = itertools.pairwise(ends.tolist())
         return [{"words": places[start:end], "scores": by_word[start:end]} for start, end in cuts]
 
@@ -162,8 +162,8 @@ def _tempered(scores: np.ndarray, temperature: float) -> np.ndarray:
     if temperature == 1:
         return scores
     scaled = scores / temperature
-    found: np.ndarray = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-    return found
+    tempered: np.ndarray = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return tempered
 
 
 def _spans(
@@ -200,10 +200,10 @@ def _tags(tags: np.ndarray, layout: Layout, labels: Sequence[str]) -> Iterator[t
     # What follows a label's begin goes on with it.
     all_tags[follows & (all_tags % 2 == 1)] += 1
     names = np.array(["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")], dtype=object)
-    told = names[all_tags].tolist()
+    tag_names = names[all_tags].tolist()
     bounds = layout.bounds.tolist()
     for row in rows:
-        yield row, told[bounds[row] : bounds[row + 1]]
+        yield row, tag_names[bounds[row] : bounds[row + 1]]
 
 
 DECODER = TokenClassification()

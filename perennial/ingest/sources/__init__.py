@@ -10,16 +10,17 @@ from perennial.settings.pipeline import PipelineSpec
 __all__ = ["Batch", "Piece", "pieces"]
 
 
-def pieces(spec: PipelineSpec, known: Collection[str] = ()) -> list[Piece]:
+def pieces(spec: PipelineSpec, known_pieces: Collection[str] = ()) -> list[Piece]:
     """The pieces of the pipeline's source, in the order they are read; none is opened yet.
 
-    `known`: names of pieces read before, which may have gone since. Raises SourceError when nothing is there to read.
+    `known_pieces`: names of pieces read before, which may have gone since. Raises SourceError when nothing is there to
+    read.
     """
     source = spec.data.source
     if isinstance(source, FileSource):
         from perennial.ingest.sources import file
 
-        return file.pieces(spec, source, known)
+        return file.pieces(spec, source, known_pieces)
     if isinstance(source, HuggingFaceSource):
         from perennial.ingest.sources import huggingface
 

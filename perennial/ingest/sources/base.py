@@ -33,25 +33,26 @@ class Piece:
 def wanted(spec: PipelineSpec) -> tuple[str, ...]:
     """Names of the source's columns that are read, each once."""
     columns = spec.data.columns
-    names = [*kinds.get(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.slices]
+    names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.slices]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def require_columns(place: str, there: Sequence[str], names: Sequence[str]) -> None:
+def require_columns(source_name: str, there: Sequence[str], names: Sequence[str]) -> None:
     """Raises SourceError when a column of `names` is not `there`, or is there twice."""
     missing = [name for name in names if name not in there]
     if missing:
         near = difflib.get_close_matches(missing[0], there, 1, cutoff=0.5)
         hint = f" The nearest to {missing[0]!r} is {_cut(near[0])!r}." if near else ""
         raise SourceError(
-            f"{place} has no column {listing(map(repr, missing))}; "
+            f"{source_name} has no column {listing(map(repr, missing))}; "
             f"its columns are: {listing((_cut(name) for name in there), 20) or 'none'}.{hint}",
             remedy="Say under data.columns in pipeline.yaml which column is what, or mend the source's column names.",
         )
     twice = [name for name, times in Counter(there).items() if times > 1 and name in names]
     if twice:
         raise SourceError(
-            f"{place} has more than one column named {listing(map(repr, twice))}, so which one is meant can't be told.",
+            f"{source_name} has more than one column named {listing(map(repr, twice))}, so which one is meant can't be "
+            "told.",
             remedy="Give each column a name of its own.",
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from perennial.core.errors import SourceError
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, MAX_LINE_BYTES, require_columns
-from perennial.ingest.sources.lines import Lines
+from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
 _REASONS = {
@@ -16,7 +16,7 @@ _REASONS = {
 }
 
 
-def read(lines: Lines, name: str, wanted: Sequence[str] | None, delimiter: str) -> Iterator[Batch]:
+def read(lines: TextLines, name: str, wanted: Sequence[str] | None, delimiter: str) -> Iterator[Batch]:
     """The rows of a delimited file, only the columns `wanted` (None: all); an empty cell is None.
 
     Raises SourceError, naming file and line, for a missing header or column, a ragged row and broken quoting.
@@ -69,9 +69,9 @@ def _batch(name: str, rows: list[list[str]], places: list[int], indexes: dict[st
     return Batch(name, "line", places, columns)
 
 
-def _ragged(name: str, line: int, seen: int, width: int) -> SourceError:
+def _ragged(name: str, line: int, cells: int, width: int) -> SourceError:
     return SourceError(
-        f"{name}, line {line:,} has {seen} cells; the header has {width}.",
+        f"{name}, line {line:,} has {cells} cells; the header has {width}.",
         remedy="Put cells that hold the delimiter in quotes, or set data.source.delimiter to the file's own.",
     )
 

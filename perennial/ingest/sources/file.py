@@ -18,7 +18,7 @@ from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import delimited, jsonl, parquet
 from perennial.ingest.sources.base import Piece, wanted
-from perennial.ingest.sources.lines import Lines
+from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -33,14 +33,14 @@ FORMATS = {
 }
 
 
-def pieces(spec: PipelineSpec, source: FileSource, known: Collection[str]) -> list[Piece]:
+def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]) -> list[Piece]:
     """A piece for each file that `source.path` names or matches: by pattern, then by name; each file once.
 
-    A file read before (`known`) may have gone. Raises SourceError for any other file that is not there, and when no
-    file is there and none was read before.
+    A file read before (`known_pieces`) may have gone. Raises SourceError for any other file that is not there, and when
+    no file is there and none was read before.
     """
-    names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known))
-    if not names and not known:
+    names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
+    if not names and not known_pieces:
         raise _nothing(spec.folder, source.path[0])
     return [_piece(spec, source, name) for name in names]
 
@@ -75,10 +75,10 @@ def lines_of(path: Path) -> Iterator[str]:
         raise _nothing(path.parent, path.name)
     with _clear_errors(str(path)), path.open("rb") as file:
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
-        yield from Lines(stream, str(path))
+        yield from TextLines(stream, str(path))
 
 
-def _matches(folder: Path, pattern: str, known: Collection[str]) -> list[str]:
+def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
     name = _plain(pattern)
     if (folder / pattern).is_dir():
         raise SourceError(
@@ -88,11 +88,11 @@ def _matches(folder: Path, pattern: str, known: Collection[str]) -> list[str]:
     if (folder / pattern).exists():
         return [name]
     if not glob.has_magic(pattern):
-        if name in known:
+        if name in known_pieces:
             return []
         raise _nothing(folder, pattern)
-    found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
-    return sorted(_plain(match) for match in found if (folder / match).is_file())
+    matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
+    return sorted(_plain(match) for match in matches if (folder / match).is_file())
 
 
 def _plain(path: str) -> str:
@@ -104,12 +104,14 @@ def _nothing(folder: Path, pattern: str) -> SourceError:
     looked = folder.joinpath(*fixed) if glob.has_magic(pattern) else (folder / pattern).parent
     what = "No file matches" if glob.has_magic(pattern) else "There is no file"
     if not looked.is_dir():
-        seen = f"the folder {looked} does not exist"
+        what_is_there = f"the folder {looked} does not exist"
     else:
         there = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
         near = difflib.get_close_matches(Path(pattern).name, there, 3, cutoff=0.5) or there
-        seen = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
-    return SourceError(f"{what} {pattern!r}: {seen}.", remedy="Correct data.source.path, or put the file there.")
+        what_is_there = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
+    return SourceError(
+        f"{what} {pattern!r}: {what_is_there}.", remedy="Correct data.source.path, or put the file there."
+    )
 
 
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
@@ -144,9 +146,9 @@ def _batches(
         with _seekable(stream) if zipped else file as whole:
             yield from parquet.read(whole, name, columns)
     elif form == "jsonl":
-        yield from jsonl.read(Lines(stream, name), name, columns)
+        yield from jsonl.read(TextLines(stream, name), name, columns)
     else:
-        yield from delimited.read(Lines(stream, name), name, columns, delimiter or ("\t" if form == "tsv" else ","))
+        yield from delimited.read(TextLines(stream, name), name, columns, delimiter or ("\t" if form == "tsv" else ","))
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

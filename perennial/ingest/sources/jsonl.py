@@ -8,7 +8,7 @@ import orjson
 
 from perennial.core.errors import SourceError
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, require_columns
-from perennial.ingest.sources.lines import Lines
+from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
 Row = dict[str, Any]
@@ -16,7 +16,7 @@ _PLAIN = {str, int, bool, type(None)}
 _REMEDY = "Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'"
 
 
-def read(lines: Lines, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
+def read(lines: TextLines, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
     """The rows of a JSON Lines file, only the columns `wanted`; a key that a row lacks is None.
 
     `wanted` None: all columns that a batch has, with the types JSON gives them; else numbers with a fraction stay text

@@ -12,7 +12,7 @@ BLOCK_BYTES = 256 << 10
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class Lines:
+class TextLines:
     """The lines of a UTF-8 stream, their ends kept; only a line feed ends a line. A byte-order mark is dropped.
 
     Raises SourceError, naming file and line, for bytes that are not UTF-8, NUL bytes and lines without an end.
@@ -72,10 +72,10 @@ class Lines:
                 remedy=_convert(self._name, "WINDOWS-1252"),
             ) from error
 
-    def _at(self, block: bytes, place: int) -> str:
-        line = self._number + block.count(b"\n", 0, place)
-        start = block.rfind(b"\n", 0, place)
-        return f"{self._name}, line {line:,}: byte {place - start:,}"
+    def _at(self, block: bytes, offset: int) -> str:
+        line = self._number + block.count(b"\n", 0, offset)
+        start = block.rfind(b"\n", 0, offset)
+        return f"{self._name}, line {line:,}: byte {offset - start:,}"
 
 
 def _convert(name: str, encoding: str) -> str:

@@ -40,7 +40,7 @@ def batch_of(batch: "pa.RecordBatch", name: str, start: int, wanted: Sequence[st
     return Batch(name, "row", range(start, start + batch.num_rows), columns)
 
 
-def _values(array: "pa.Array", place: str, start: int) -> list[object]:
+def _values(array: "pa.Array", where: str, start: int) -> list[object]:
     import pyarrow as pa
 
     if pa.types.is_timestamp(array.type):
@@ -51,7 +51,7 @@ def _values(array: "pa.Array", place: str, start: int) -> list[object]:
     except UnicodeDecodeError as error:
         row = start + next(row for row, value in enumerate(array) if _undecodable(value))
         raise SourceError(
-            f"{place}, row {row:,} holds text that is not UTF-8.",
+            f"{where}, row {row:,} holds text that is not UTF-8.",
             remedy="Write the file again from text that was decoded properly.",
         ) from error
     return values

@@ -18,10 +18,10 @@ def chosen(layers: int, of: int) -> list[int]:
 
     DistilBERT began so (Sanh et al. 2019, section 3); Sun et al. 2019 compare it with other choices.
     """
-    return [round(place * (of - 1) / max(1, layers - 1)) for place in range(layers)]
+    return [round(index * (of - 1) / max(1, layers - 1)) for index in range(layers)]
 
 
-def of(teacher: Path, layers: int, dropout: float) -> nn.Module:
+def student_of(teacher: Path, layers: int, dropout: float) -> nn.Module:
     """A network of `layers` layers with the weights of the model in the folder `teacher`, which has more.
 
     `dropout`: before the head. Raises TrainingError if layers can't be taken out of such a model.
@@ -30,7 +30,7 @@ def of(teacher: Path, layers: int, dropout: float) -> nn.Module:
 
     config = model.saved_config(teacher)
     kept = chosen(layers, int(config.num_hidden_layers))
-    # As `model.build` has it: on a CPU the plain attention trains faster.
+    # As `model.build_model` has it: on a CPU the plain attention trains faster.
     attention = None if torch.cuda.is_available() else "eager"
     network = model.empty(teacher, _with_layers(config, kept), attention, dropout)
     try:
@@ -59,12 +59,12 @@ def _with_layers(config: Any, kept: list[int]) -> Any:
 
 
 def _with_weights(weights: dict[str, torch.Tensor], kept: list[int]) -> dict[str, torch.Tensor]:
-    places = {number: place for place, number in enumerate(kept)}
-    found = {}
+    places = {number: index for index, number in enumerate(kept)}
+    kept_weights = {}
     for name, values in weights.items():
         number = model.layer_number(name)
         if number is None:
-            found[name] = values
+            kept_weights[name] = values
         elif number in places:
-            found[model.in_layer(name, places[number])] = values
-    return found
+            kept_weights[model.in_layer(name, places[number])] = values
+    return kept_weights

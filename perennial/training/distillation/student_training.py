@@ -16,7 +16,7 @@ from perennial.records.training import Distillation, StartingPoint, TrainedModel
 from perennial.settings.export import StudentSpec
 from perennial.settings.pipeline import PipelineSpec
 from perennial.training import train_run, validation_rows
-from perennial.training.train_run import Course, Passed
+from perennial.training.train_run import TrainOutcome, TrainRun
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,7 @@ def distill(
     def make(folder: Path) -> TrainedModel:
         asked = _course(spec, student, teacher, data, validated, home, start, key)
         source = home.store.root / teacher.path
-        passed = train_run.run(asked, lambda: _network(asked, student, source), folder)
+        passed = train_run.train(asked, lambda: _network(asked, student, source), folder)
         trained = _record(asked, passed, student, teacher, home, key, folder)
         asked.kept.remove()
         return trained
@@ -69,20 +69,20 @@ def _course(
     home: Home,
     start: StartingPoint | None,
     key: str,
-) -> Course:
+) -> TrainRun:
     telemetry.off()
     from perennial.training import row_selection
     from perennial.training.checkpoints import Checkpoints
-    from perennial.training.distillation import teacher_outputs as teaching
+    from perennial.training.distillation import teacher_outputs
     from perennial.training.encoding.dataset import EncodedRows
 
-    judged, kept = validation_rows.read(spec, data, validated, home), Checkpoints(home.checkpoints(key))
+    judged, kept = validation_rows.read_validation_rows(spec, data, validated, home), Checkpoints(home.checkpoints(key))
     rows = EncodedRows(
-        data, home.store.root, row_selection.choose(spec, data, validated, start, home.store.root).segments
+        data, home.store.root, row_selection.select_rows(spec, data, validated, start, home.store.root).segments
     )
     statistics = judged.kind.statistics(rows.targets, spec.data.labels, spec.training)
     tokenizer = home.store.root / data.tokenizer_path
-    asked = Course(
+    asked = TrainRun(
         spec=_as_taught(spec, student),
         rows=rows,
         # The teacher's outputs are in its own units.
@@ -94,7 +94,9 @@ def _course(
         student=student,
     )
     per_token = judged.decoder.per_token
-    rows.soft = teaching.outputs(home.store.root / teacher.path, rows, judged.padding, per_token=per_token, kept=kept)
+    rows.soft = teacher_outputs.outputs(
+        home.store.root / teacher.path, rows, judged.padding, per_token=per_token, kept=kept
+    )
     return asked
 
 
@@ -104,15 +106,15 @@ def _as_taught(spec: PipelineSpec, student: StudentSpec) -> PipelineSpec:
     return spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
 
 
-def _network(asked: Course, student: StudentSpec, teacher: Path) -> tuple[nn.Module, frozenset[str]]:
-    from perennial.training.distillation import student_network as students
+def _network(asked: TrainRun, student: StudentSpec, teacher: Path) -> tuple[nn.Module, frozenset[str]]:
+    from perennial.training.distillation import student_network
 
-    return students.of(teacher, student.layers, asked.spec.training.dropout), frozenset()
+    return student_network.student_of(teacher, student.layers, asked.spec.training.dropout), frozenset()
 
 
 def _record(
-    asked: Course,
-    passed: Passed,
+    asked: TrainRun,
+    passed: TrainOutcome,
     student: StudentSpec,
     teacher: TrainedModel,
     home: Home,
@@ -120,11 +122,11 @@ def _record(
     folder: Path,
 ) -> TrainedModel:
     from perennial.training import model
-    from perennial.training.distillation import student_network as students
+    from perennial.training.distillation import student_network
 
     how = Distillation(
         layers=student.layers,
-        teacher_layers=students.layers_of(home.store.root / teacher.path),
+        teacher_layers=student_network.layers_of(home.store.root / teacher.path),
         metric=asked.judged.kind.headline_metric,
         teacher=teacher,
     )

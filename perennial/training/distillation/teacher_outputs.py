@@ -27,8 +27,8 @@ def outputs(folder: Path, rows: EncodedRows, padding: int, *, per_token: bool, k
     Raises TrainingError when memory runs out for a single text.
     """
 
-    def write(place: Path) -> None:
-        _write(place / FILE, folder, rows, padding, per_token=per_token)
+    def write(target: Path) -> None:
+        _write(target / FILE, folder, rows, padding, per_token=per_token)
 
     folder_of_file = kept.made_once(NAME, write)
     try:
@@ -40,22 +40,22 @@ def outputs(folder: Path, rows: EncodedRows, padding: int, *, per_token: bool, k
 
 
 def _mapped(folder: Path) -> np.ndarray:
-    found: np.ndarray = np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
-    return found
+    mapped: np.ndarray = np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
+    return mapped
 
 
 def _write(file: Path, folder: Path, rows: EncodedRows, padding: int, *, per_token: bool) -> None:
-    network = model.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+    network = model.load_model(folder).to("cuda" if torch.cuda.is_available() else "cpu")
     number = int(rows.lengths.sum()) if per_token else len(rows)
-    place: np.ndarray | None = None
+    memmap: np.ndarray | None = None
     budget, done = TOKENS_AT_ONCE, 0
     for start in range(0, len(rows), SEGMENTS_AT_ONCE):
         segments = [rows[index][0] for index in range(start, min(start + SEGMENTS_AT_ONCE, len(rows)))]
-        budget, found = _within_memory(network, segments, padding, budget)
-        flat = np.concatenate(found) if per_token else np.stack(found)
-        if place is None:
-            place = np.lib.format.open_memmap(file, "w+", np.float32, (number, flat.shape[1]))
-        place[done : done + len(flat)] = flat
+        budget, outputs = _within_memory(network, segments, padding, budget)
+        flat = np.concatenate(outputs) if per_token else np.stack(outputs)
+        if memmap is None:
+            memmap = np.lib.format.open_memmap(file, "w+", np.float32, (number, flat.shape[1]))
+        memmap[done : done + len(flat)] = flat
         done += len(flat)
         progress.advance(start + len(segments), len(rows), unit="row", detail="asking the teacher")
 
@@ -65,8 +65,8 @@ def _within_memory(
 ) -> tuple[int, list[np.ndarray]]:
     """The tokens at once that there is memory for, at most `budget`, and what `network` gives."""
     while budget:
-        found = memory.tried(lambda tokens=budget: model.outputs_of(network, segments, padding, tokens))  # type: ignore[misc]
-        if found is not None:
-            return budget, found
+        outputs = memory.tried(lambda tokens=budget: model.outputs_of(network, segments, padding, tokens))  # type: ignore[misc]
+        if outputs is not None:
+            return budget, outputs
         budget //= 2
     raise memory.exhausted("while the teacher was asked about a single text")

@@ -46,7 +46,7 @@ class EncodedRows(Dataset[Row]):
         self._behind = np.cumsum(self.lengths)
         columns = [batch.column("target") for batch in batches]
         self._per_token = any(pa.types.is_list(column.type) for column in columns)
-        self._targets = [numbers(column) for column in columns]
+        self._targets = [target_numbers(column) for column in columns]
 
     @property
     def targets(self) -> np.ndarray:
@@ -110,10 +110,10 @@ def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
     with a teacher `soft` (rows, then tokens if any, then outputs)."""
     ids, targets, *soft = zip(*rows, strict=True)
     input_ids, attention_mask = pad(ids, padding)
-    found = {"input_ids": input_ids, "attention_mask": attention_mask, "targets": _together(targets)}
+    batch_arrays = {"input_ids": input_ids, "attention_mask": attention_mask, "targets": _together(targets)}
     if soft:
-        found["soft"] = _filled_up(soft[0])
-    return {name: torch.from_numpy(array) for name, array in found.items()}
+        batch_arrays["soft"] = _filled_up(soft[0])
+    return {name: torch.from_numpy(array) for name, array in batch_arrays.items()}
 
 
 def _tokens(offsets: np.ndarray, segments: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def _filled_up(outputs: Sequence[np.ndarray]) -> np.ndarray:
     return full
 
 
-def numbers(column: pa.Array) -> np.ndarray:
+def target_numbers(column: pa.Array) -> np.ndarray:
     """The targets in a column: segments, or segments × outputs, or one after the other those of all tokens."""
     import pyarrow as pa
 

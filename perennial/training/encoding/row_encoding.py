@@ -41,10 +41,10 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     Raises BaseModelError if the base model or its tokenizer can't be used, can't read model.max_length tokens, or
     has no more layers than export.student.
     """
-    base = base_model.find(spec)
+    base = base_model.find_base_model(spec)
     base_model.check_length(spec, base)
     base_model.check_student(spec, base)
-    stored = tokenizer.prepare(base, home)
+    stored = tokenizer.prepare_tokenizer(base, home)
     parts = []
     for number, part in enumerate(data.parts):
         progress.advance(number, len(data.parts), unit="part")
@@ -95,19 +95,21 @@ def _less(
     """The part `number` less what was retired of it; made from what was left of it before, where that is there."""
     keys = _keys(part_key(spec, part, stored), number, retired)
     for done in range(len(retired), 0, -1):
-        found = home.store.get(STEP, keys[done], EncodedPart, by_stamp=True)
-        if found is not None:
+        encoded_part = home.store.get(STEP, keys[done], EncodedPart, by_stamp=True)
+        if encoded_part is not None:
             break
     else:
-        done, found = 0, _encode_part(spec, part, stored, home)
+        done, encoded_part = 0, _encode_part(spec, part, stored, home)
     if done == len(retired):
-        return found
+        return encoded_part
 
     def make(folder: Path) -> EncodedPart:
         gone = retirements.Gone(retired[done:], home.store).ids(number)
-        rows = found.rows - _copy_without(home.store.root / found.path / ROWS, gone.to_pylist(), folder / ROWS)
-        place = home.store.relative(home.store.folder(STEP, keys[-1]))
-        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=found.truncated)
+        rows = encoded_part.rows - _copy_without(
+            home.store.root / encoded_part.path / ROWS, gone.to_pylist(), folder / ROWS
+        )
+        path = home.store.relative(home.store.folder(STEP, keys[-1]))
+        return EncodedPart(path=path, digest=digest.of_file(folder / ROWS), rows=rows, truncated=encoded_part.truncated)
 
     return home.store.get_or_make(STEP, keys[-1], EncodedPart, make)
 
@@ -135,8 +137,8 @@ def _encode_part(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.Stored
     def make(folder: Path) -> EncodedPart:
         encoder = Tokenizer(home.store.root / stored.path, spec.model.max_length, ColumnChunks)
         rows, truncated = _write(spec, home.store.root / part.path, encoder, folder / ROWS)
-        place = home.store.relative(home.store.folder(STEP, key))
-        return EncodedPart(path=place, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)
+        path = home.store.relative(home.store.folder(STEP, key))
+        return EncodedPart(path=path, digest=digest.of_file(folder / ROWS), rows=rows, truncated=truncated)
 
     return home.store.get_or_make(STEP, key, EncodedPart, make, by_stamp=True)
 
@@ -146,7 +148,7 @@ def _write(spec: PipelineSpec, source: Path, encoder: Tokenizer, target: Path) -
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    kind = kinds.get(spec.kind)
+    kind = kinds.kind_named(spec.kind)
     columns = list(dict.fromkeys((*kind.input_columns, kind.target_column, ROW_ID, TIME, SPLIT)))
     rows = truncated = 0
     with pq.ParquetFile(source) as file:
@@ -165,25 +167,25 @@ def _encode(spec: PipelineSpec, rows: pa.Table, encoder: Tokenizer) -> tuple[pa.
     import numpy as np
     import pyarrow as pa
 
-    kind = kinds.get(spec.kind)
-    encoded = decoders.get(spec.kind).encode(kind.inputs(rows), encoder)
+    kind = kinds.kind_named(spec.kind)
+    encoded = decoders.decoder_named(spec.kind).encode(kind.inputs(rows), encoder)
     offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded.segments])]).astype(np.int32)
     flat = np.concatenate([np.empty(0, np.int32), *encoded.segments])
     ids = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
     targets = kind.encode_targets(rows[kind.target_column].combine_chunks(), encoded, spec.data.labels)
-    told = {"input_ids": ids, "target": targets, **_of_rows(rows, encoded)}
-    return pa.RecordBatch.from_arrays(list(told.values()), names=list(told)), encoded.truncated
+    arrays = {"input_ids": ids, "target": targets, **_of_rows(rows, encoded)}
+    return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)), encoded.truncated
 
 
 def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
     """By what rows are drawn, for each segment: 64 bits of a hash of the row's id, and its time."""
     import pyarrow as pa
 
-    found = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
+    arrays = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
     if encoded.row_of is None:
-        return found
+        return arrays
     places = pa.array(encoded.row_of)
-    return {name: column.take(places) for name, column in found.items()}
+    return {name: column.take(places) for name, column in arrays.items()}
 
 
 def _row_keys(ids: Sequence[str]) -> pa.Array:

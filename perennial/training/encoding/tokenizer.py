@@ -20,7 +20,7 @@ class StoredTokenizer(Record):
     sha256: str
 
 
-def prepare(base: BaseModel, home: Home) -> StoredTokenizer:
+def prepare_tokenizer(base: BaseModel, home: Home) -> StoredTokenizer:
     """The fast tokenizer of `base`, converted from a slow one where need be.
 
     Raises BaseModelError if it has none that the `tokenizers` library can run: the serving side has no other.
@@ -31,8 +31,8 @@ def prepare(base: BaseModel, home: Home) -> StoredTokenizer:
 
     def make(folder: Path) -> StoredTokenizer:
         _write(base, folder / FILE)
-        place = home.store.folder(STEP, key) / FILE
-        return StoredTokenizer(path=home.store.relative(place), sha256=digest.of_file(folder / FILE))
+        path = home.store.folder(STEP, key) / FILE
+        return StoredTokenizer(path=home.store.relative(path), sha256=digest.of_file(folder / FILE))
 
     return home.store.get_or_make(STEP, key, StoredTokenizer, make)
 

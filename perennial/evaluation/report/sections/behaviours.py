@@ -15,24 +15,24 @@ from perennial.records.evaluation import BehaviourFigures
 def behaviours_section(material: Material) -> Section:
     """Behavioural tests."""
     title = "Behaviours"
-    found = material.evidence.evaluation.behaviours
-    if not found:
+    tests = material.evidence.evaluation.behaviours
+    if not tests:
         return without("behaviours", title, "This pipeline has no behavioural tests.")
     rivals = {test.name: test for test in material.evidence.evaluation.champion_behaviours}
     caption = "Share of the cases of each behavioural test that passed; the upright mark is the least that it asks for"
     caption += ", the diamond the champion's share." if rivals else "."
     head = ("test", "capability", "type", "passed", "of", "rate", *(["champion"] if rivals else []), "needed")
-    rows = tuple(_behaviour(test, rivals) for test in found)
+    rows = tuple(_behaviour(test, rivals) for test in tests)
     table = Table(head, rows, words=frozenset({1, 2}), stacked=True)
-    chart = charts.behaviours("Pass rates", caption, found, rivals)
-    return Section("behaviours", title, (chart, table, *_failing(found, material.cases)))
+    chart = charts.behaviours("Pass rates", caption, tests, rivals)
+    return Section("behaviours", title, (chart, table, *_failing(tests, material.cases)))
 
 
 def fairness_section(material: Material) -> Section:
     """What swapping names and groups does to the answers."""
     title = "Fairness"
-    found = material.evidence.evaluation.fairness
-    if not any(group.n for group in found):
+    groups = material.evidence.evaluation.fairness
+    if not any(group.n for group in groups):
         return without("fairness", title, "No test row has a name or group that could be swapped for another.")
     caption = (
         "Test rows whose names or groups were swapped for others: how often the answer changed, though it should not."
@@ -40,9 +40,9 @@ def fairness_section(material: Material) -> Section:
     head = ("swapped", "rows", "answers changed", "share", "mean shift of the score")
     rows = tuple(
         (group.group, f"{group.n:,}", f"{group.flips:,}", share(group.flips, group.n), f"{group.mean_shift:.4f}")
-        for group in found
+        for group in groups
     )
-    chart = charts.fairness("Answers that changed", caption, [group for group in found if group.n])
+    chart = charts.fairness("Answers that changed", caption, [group for group in groups if group.n])
     return Section("fairness", title, (chart, Table(head, rows)))
 
 
@@ -58,8 +58,8 @@ def _passes(passed: int, n: int, least: float) -> bool:
     return n > 0 and passed / n >= least
 
 
-def _failing(found: Sequence[BehaviourFigures], texts: Mapping[str, str]) -> Iterator[Block]:
-    names = [case for test in found for case in test.failing]
+def _failing(tests: Sequence[BehaviourFigures], texts: Mapping[str, str]) -> Iterator[Block]:
+    names = [case for test in tests for case in test.failing]
     if not names:
         return
     caption = "Failing cases, some of each test"

@@ -17,28 +17,28 @@ from perennial.records.training import TrainedModel
 def serving_section(material: Material) -> Section:
     """What it costs to ask the package."""
     title = "Speed, memory, size"
-    found, rival = material.evidence.evaluation.serving, material.evidence.evaluation.champion_serving
-    if found is None:
+    costs, rival = material.evidence.evaluation.serving, material.evidence.evaluation.champion_serving
+    if costs is None:
         package = material.evidence.package
-        told = f"Not measured in this run. The package is {package.precision}, {package.size_bytes / 1e6:.1f} MB."
-        return Section("serving", title, (Words(told, "quiet"),))
+        caption = f"Not measured in this run. The package is {package.precision}, {package.size_bytes / 1e6:.1f} MB."
+        return Section("serving", title, (Words(caption, "quiet"),))
     head = ("on this machine", "candidate", "champion", "ratio")
     note = Words(
-        f"Of {found.n:,} rows, {several(found.batch_flips, 'is', 'are')} answered otherwise alone than in a batch, and "
-        f"{found.padding_flips:,} otherwise with more padding. Both packages were measured in the same minute."
+        f"Of {costs.n:,} rows, {several(costs.batch_flips, 'is', 'are')} answered otherwise alone than in a batch, and "
+        f"{costs.padding_flips:,} otherwise with more padding. Both packages were measured in the same minute."
     )
-    return Section("serving", title, (Table(head, tuple(_costs(found, rival))), note))
+    return Section("serving", title, (Table(head, tuple(_costs(costs, rival))), note))
 
 
 def training_section(material: Material) -> Section:
     """The curves of the training."""
     title = "Training"
-    trained, metric = material.evidence.trained, kinds.get(material.spec.kind).selection_metric
-    told = (
+    trained, metric = material.evidence.trained, kinds.kind_named(material.spec.kind).selection_metric
+    caption = (
         f"{trained.base}, {trained.epochs:g} epochs in {trained.precision} on {trained.train_rows:,} rows, "
         f"{trained.seconds:,.0f} s; the checkpoint after epoch {trained.best_epoch:g} was kept."
     )
-    blocks: list[Block] = [Words(" ".join([told, *trained.remarks]))]
+    blocks: list[Block] = [Words(" ".join([caption, *trained.remarks]))]
     scores = _curve(material.history, f"eval_{metric}")
     loss = _curve(material.history, "loss")
     if loss[0]:
@@ -53,42 +53,42 @@ def training_section(material: Material) -> Section:
 
 def lineage_section(material: Material) -> Section:
     """What the candidate was made from."""
-    found = material.evidence
-    trained, package, decision = found.trained, found.package, found.decision
+    evidence = material.evidence
+    trained, package, decision = evidence.trained, evidence.package, evidence.decision
     facts = (
         ("pipeline", f"{material.spec.name}, {material.spec.kind}"),
-        ("data", f"{found.snapshot.digest} ({several(len(found.snapshot.parts), 'part')})"),
-        ("newest row", found.snapshot.watermark or "no time column"),
-        ("validated rows", found.validated.digest),
+        ("data", f"{evidence.snapshot.digest} ({several(len(evidence.snapshot.parts), 'part')})"),
+        ("newest row", evidence.snapshot.watermark or "no time column"),
+        ("validated rows", evidence.validated.digest),
         ("base model", trained.base),
         ("base's weights", trained.base_revision),
         *_started_from(trained),
         *_taught_by(trained),
         ("trained weights", trained.digest),
         ("package", f"{package.digest} ({'; '.join([package.precision, *package.remarks])})"),
-        ("evaluation", found.evaluation.digest),
+        ("evaluation", evidence.evaluation.digest),
         ("decision", decision.digest),
         ("champion compared with", f"version {decision.champion_version}" if decision.champion_version else "none yet"),
     )
     parts = Table(
         ("part", "rows", "set aside", "sha256"),
         tuple(
-            (str(place), f"{part.source.rows:,}", f"{part.quarantined:,}", part.source.sha256)
-            for place, part in enumerate(found.validated.parts, 1)
+            (str(number), f"{part.source.rows:,}", f"{part.quarantined:,}", part.source.sha256)
+            for number, part in enumerate(evidence.validated.parts, 1)
         ),
         words=frozenset({3}),
         folded=True,
         caption="The parts of the data",
     )
     libraries = Table(
-        ("library", "version"), tuple(found.libraries.items()), words=frozenset({1}), folded=True,
+        ("library", "version"), tuple(evidence.libraries.items()), words=frozenset({1}), folded=True,
         caption="Versions of the libraries",
     )  # fmt: skip
     times = Table(
-        ("step", "seconds"), tuple((step, f"{seconds:,.1f}") for step, seconds in found.seconds.items()),
+        ("step", "seconds"), tuple((step, f"{seconds:,.1f}") for step, seconds in evidence.seconds.items()),
         folded=True, caption="Times of the steps",
     )  # fmt: skip
-    return Section("lineage", "Lineage", (Facts(facts), *([libraries] if found.libraries else []), times, parts))
+    return Section("lineage", "Lineage", (Facts(facts), *([libraries] if evidence.libraries else []), times, parts))
 
 
 def _started_from(trained: TrainedModel) -> Iterator[tuple[str, str]]:
@@ -117,15 +117,17 @@ def _costs(own: ServingFigures, rival: ServingFigures | None) -> Iterator[tuple[
 
 
 def _curve(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
-    found = [(float(entry["epoch"]), float(entry[name])) for entry in history if name in entry and "epoch" in entry]
-    return [epoch for epoch, _ in found], [value for _, value in found]
+    points_drawn = [
+        (float(entry["epoch"]), float(entry[name])) for entry in history if name in entry and "epoch" in entry
+    ]
+    return [epoch for epoch, _ in points_drawn], [value for _, value in points_drawn]
 
 
 def _losses_caption(loss: tuple[list[float], list[float]], held_out: tuple[list[float], list[float]]) -> str:
-    told = f"Training loss (with label smoothing and dropout) from {loss[1][0]:.3f} to {loss[1][-1]:.3f}"
+    caption = f"Training loss (with label smoothing and dropout) from {loss[1][0]:.3f} to {loss[1][-1]:.3f}"
     if not held_out[0]:
-        return f"{told}."
-    return f"{told}; log loss on the validation rows from {held_out[1][0]:.3f} to {held_out[1][-1]:.3f}."
+        return f"{caption}."
+    return f"{caption}; log loss on the validation rows from {held_out[1][0]:.3f} to {held_out[1][-1]:.3f}."
 
 
 def _scores(metric: str, scores: tuple[list[float], list[float]], best: float) -> Chart:

@@ -19,23 +19,24 @@ INTERVAL = "Lines show the {confidence:.0%} confidence interval, by resampling t
 
 def figures_section(material: Material) -> Section:
     """Candidate, champion and baselines, metric by metric."""
-    found = material.evidence.evaluation
-    blocks: list[Block] = [_rivals(found), _metrics(material)]
-    if found.comparison:
-        blocks += _compared(material, found.comparison)
+    evaluation = material.evidence.evaluation
+    blocks: list[Block] = [_rivals(evaluation), _metrics(material)]
+    if evaluation.comparison:
+        blocks += _compared(material, evaluation.comparison)
     return Section("figures", "Beside the champion and the baselines", tuple(blocks))
 
 
 def labels_section(material: Material) -> Section:
     """Each label's own figures."""
-    found = material.evidence.evaluation
-    kind = kinds.get(material.spec.kind)
-    if not found.candidate.per_label:
+    evaluation = material.evidence.evaluation
+    kind = kinds.kind_named(material.spec.kind)
+    if not evaluation.candidate.per_label:
         return without("labels", "Labels", "This kind of task has no labels with figures of their own.")
     metric = "f1" if "f1" in kind.label_metrics else kind.label_metrics[0]
-    names = sorted(found.candidate.support, key=lambda name: -found.candidate.support[name])
+    names = sorted(evaluation.candidate.support, key=lambda name: -evaluation.candidate.support[name])
     rows = [
-        Row(name, _of_label(found.candidate, name, metric), _of_label(found.champion, name, metric)) for name in names
+        Row(name, _of_label(evaluation.candidate, name, metric), _of_label(evaluation.champion, name, metric))
+        for name in names
     ]
     caption = f"{plain(metric)} of each label, the label with most test rows first. {_interval(material)}"
     chart = charts.points("labels-chart", f"{plain(metric)} by label", caption, plain(metric), rows)
@@ -44,30 +45,30 @@ def labels_section(material: Material) -> Section:
 
 def mistakes_section(material: Material) -> Section:
     """The confusion matrix."""
-    found = material.evidence.evaluation.candidate
-    names = tuple(found.support)
-    if not found.confusion:
+    candidate = material.evidence.evaluation.candidate
+    names = tuple(candidate.support)
+    if not candidate.confusion:
         return without("mistakes", "Mistakes", "This kind of task has no confusion matrix.")
     caption = "Test rows by true label (down) and predicted label (across); shaded by their share of the true label."
-    table = _confusions(names, found.confusion)
+    table = _confusions(names, candidate.confusion)
     if len(names) <= WIDEST_MATRIX:
-        return Section("mistakes", "Mistakes", (Matrix(names, found.confusion, caption), table))
-    chart = charts.heat("confusion", "Confusion matrix", caption, names, found.confusion)
+        return Section("mistakes", "Mistakes", (Matrix(names, candidate.confusion, caption), table))
+    chart = charts.heat("confusion", "Confusion matrix", caption, names, candidate.confusion)
     return Section("mistakes", "Mistakes", (chart, table))
 
 
 def slices_section(material: Material) -> Section:
     """Parts of the test rows by themselves."""
-    found = material.evidence.evaluation.slices
-    if not found:
+    figures = material.evidence.evaluation.slices
+    if not figures:
         return without("slices", "Slices", "No part of the test rows was judged by itself in this run.")
-    metric = kinds.get(material.spec.kind).headline_metric
-    rows = [Row(part.name, _point(part.candidate, metric), _point(part.champion, metric)) for part in found]
+    metric = kinds.kind_named(material.spec.kind).headline_metric
+    rows = [Row(part.name, _point(part.candidate, metric), _point(part.champion, metric)) for part in figures]
     caption = f"{plain(metric)} on parts of the test rows. {_interval(material)}"
     chart = charts.points("slices-chart", f"{plain(metric)} by slice", caption, plain(metric), rows)
     head = ("slice", "told apart by", "holds", "n", "candidate", "interval", "champion", "difference")
     table = Table(
-        head, tuple(_slice(part, metric, material.bounds) for part in found), words=frozenset({1, 2}), folded=True,
+        head, tuple(_slice(part, metric, material.bounds) for part in figures), words=frozenset({1, 2}), folded=True,
         caption="All slices",
     )  # fmt: skip
     note = Words(
@@ -86,13 +87,13 @@ def flips_section(material: Material) -> Section:
     if comparison.negative_flips is None:
         return without("flips", title, "This kind's answers are not simply right or wrong.")
     lost, won, n = comparison.negative_flips, comparison.positive_flips or 0, comparison.n
-    told = (
+    caption = (
         f"{several(lost, 'row')} of {n:,} ({share(lost, n)}) that the champion gets right, the candidate gets wrong; "
         f"{won:,} ({share(won, n)}) went the other way."
     )
     if comparison.mcnemar_p is not None:
-        told += f" McNemar's exact test of the two counts: p = {comparison.mcnemar_p:.3g}."
-    blocks: list[Block] = [Words(told)]
+        caption += f" McNemar's exact test of the two counts: p = {comparison.mcnemar_p:.3g}."
+    blocks: list[Block] = [Words(caption)]
     if comparison.worst:
         blocks.append(_worst(comparison, material.texts))
     return Section("flips", title, tuple(blocks))
@@ -134,43 +135,46 @@ def _of_label(metrics: Metrics | None, name: str, metric: str) -> Point | None:
     return Point(value, metrics.label_intervals.get(name, {}).get(metric))
 
 
-def _rivals(found: Evaluation) -> Words:
-    if found.champion_problem:
+def _rivals(evaluation: Evaluation) -> Words:
+    if evaluation.champion_problem:
         return Words(
-            f"The champion, version {found.champion_version}, can't be judged: {found.champion_problem}", "bad"
+            f"The champion, version {evaluation.champion_version}, can't be judged: {evaluation.champion_problem}",
+            "bad",
         )
-    if found.champion is None:
+    if evaluation.champion is None:
         return Words("There is no champion yet: the candidate stands beside the baselines alone.", "quiet")
-    told = f"On {several(found.candidate.n, 'test row')}; the champion is version {found.champion_version}."
-    if found.new_labels or found.dropped_labels:
-        told += " The two do not know the same labels and are compared on those that both know."
-        told += f" New: {', '.join(found.new_labels)}." if found.new_labels else ""
-        told += f" Gone: {', '.join(found.dropped_labels)}." if found.dropped_labels else ""
-    return Words(told)
+    caption = (
+        f"On {several(evaluation.candidate.n, 'test row')}; the champion is version {evaluation.champion_version}."
+    )
+    if evaluation.new_labels or evaluation.dropped_labels:
+        caption += " The two do not know the same labels and are compared on those that both know."
+        caption += f" New: {', '.join(evaluation.new_labels)}." if evaluation.new_labels else ""
+        caption += f" Gone: {', '.join(evaluation.dropped_labels)}." if evaluation.dropped_labels else ""
+    return Words(caption)
 
 
 def _metrics(material: Material) -> Table:
-    found, kind = material.evidence.evaluation, kinds.get(material.spec.kind)
-    rivals = {f"champion, v{found.champion_version}": found.champion} if found.champion else {}
-    rivals |= found.baselines
+    evaluation, kind = material.evidence.evaluation, kinds.kind_named(material.spec.kind)
+    rivals = {f"champion, v{evaluation.champion_version}": evaluation.champion} if evaluation.champion else {}
+    rivals |= evaluation.baselines
     head = ("metric", "candidate", *rivals, f"interval, {material.spec.evaluation.confidence:.0%}")
     rows: list[tuple[Cell | str, ...]] = []
     for metric in kind.metrics:
         name = plain(metric) + (" ↓" if metric in kind.lower_is_better else "")
-        own = found.candidate
+        own = evaluation.candidate
         others: Iterator[Cell | str] = (number(other.values.get(metric)) for other in rivals.values() if other)
         cells = (Cell(number(own.values.get(metric)), strong=True), *others, between(own.intervals.get(metric)))
         rows.append((name, *cells))
     arrow = " ↓: lower is better." if kind.lower_is_better else ""
-    return Table(head, tuple(rows), caption=f"n = {found.candidate.n:,} test rows.{arrow}")
+    return Table(head, tuple(rows), caption=f"n = {evaluation.candidate.n:,} test rows.{arrow}")
 
 
 def _compared(material: Material, comparison: Comparison) -> Iterator[Block]:
-    kind = kinds.get(material.spec.kind)
-    known = {metric: comparison.values[metric] for metric in kind.metrics if metric in comparison.values}
+    kind = kinds.kind_named(material.spec.kind)
+    differences = {metric: comparison.values[metric] for metric in kind.metrics if metric in comparison.values}
     spread = {
-        plain(metric) + (" ↓" if metric in kind.lower_is_better else ""): Point(found.value, found.interval)
-        for metric, found in known.items()
+        plain(metric) + (" ↓" if metric in kind.lower_is_better else ""): Point(difference.value, difference.interval)
+        for metric, difference in differences.items()
     }
     caption = (
         f"Candidate minus champion on the same {comparison.n:,} rows, by paired bootstrap. {_interval(material)} Right "
@@ -179,23 +183,25 @@ def _compared(material: Material, comparison: Comparison) -> Iterator[Block]:
     if not spread:
         return
     yield charts.differences("differences", "What changed against the champion", caption, spread)
-    rows = tuple((name, wording.difference(found)) for name, found in zip(spread, known.values(), strict=True))
+    rows = tuple(
+        (name, wording.difference(difference)) for name, difference in zip(spread, differences.values(), strict=True)
+    )
     yield Table(("metric", "difference (interval)"), rows, folded=True, caption="The differences")
 
 
 def _label_table(material: Material, names: Sequence[str]) -> Table:
-    found, kind = material.evidence.evaluation, kinds.get(material.spec.kind)
+    evaluation, kind = material.evidence.evaluation, kinds.kind_named(material.spec.kind)
     head = ["label", "n"]
     for metric in kind.label_metrics:
-        head += [plain(metric), "interval"] + ([f"champion's {plain(metric)}"] if found.champion else [])
+        head += [plain(metric), "interval"] + ([f"champion's {plain(metric)}"] if evaluation.champion else [])
     rows: list[tuple[Cell | str, ...]] = []
     for name in names:
-        cells: list[Cell | str] = [name, f"{found.candidate.support[name]:,}"]
+        cells: list[Cell | str] = [name, f"{evaluation.candidate.support[name]:,}"]
         for metric in kind.label_metrics:
-            point = _of_label(found.candidate, name, metric)
+            point = _of_label(evaluation.candidate, name, metric)
             cells += [number(point.value if point else None), between(point.interval if point else None)]
-            if found.champion:
-                rival = _of_label(found.champion, name, metric)
+            if evaluation.champion:
+                rival = _of_label(evaluation.champion, name, metric)
                 cells.append(number(rival.value if rival else None))
         rows.append(tuple(cells))
     return Table(tuple(head), tuple(rows), folded=True, caption="Every label's figures")

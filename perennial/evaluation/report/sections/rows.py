@@ -18,22 +18,23 @@ def data_section(material: Material) -> Section:
 
 
 def _rows(material: Material) -> Iterator[Block]:
-    found = material.evidence
-    snapshot = found.snapshot
-    told = f"{several(snapshot.rows, 'row')}, {snapshot.new_rows:,} of them new in this run"
-    told += f", {snapshot.corrected_rows:,} corrected" if snapshot.corrected_rows else ""
-    told += f"; {several(snapshot.deleted_rows, 'row')} deleted" if snapshot.deleted_rows else ""
-    told += (
+    evidence = material.evidence
+    snapshot = evidence.snapshot
+    summary = f"{several(snapshot.rows, 'row')}, {snapshot.new_rows:,} of them new in this run"
+    summary += f", {snapshot.corrected_rows:,} corrected" if snapshot.corrected_rows else ""
+    summary += f"; {several(snapshot.deleted_rows, 'row')} deleted" if snapshot.deleted_rows else ""
+    summary += (
         f"; {several(snapshot.repeated_rows, 'row was', 'rows were')} there already" if snapshot.repeated_rows else ""
     )
-    told += f"; {several(snapshot.late_rows, 'row')} too old to be taken in" if snapshot.late_rows else ""
-    yield Words(told + ".")
-    splits = found.validated.rows
-    names = sorted({name for counts in found.validated.label_rows.values() for name in counts})
+    summary += f"; {several(snapshot.late_rows, 'row')} too old to be taken in" if snapshot.late_rows else ""
+    yield Words(summary + ".")
+    splits = evidence.validated.rows
+    names = sorted({name for counts in evidence.validated.label_rows.values() for name in counts})
     ordered = [name for name in material.spec.data.labels if name in names] or names
     rows = [("all", *(f"{count:,}" for count in splits.values()))]
     rows += [
-        (name, *(f"{found.validated.label_rows.get(split, {}).get(name, 0):,}" for split in splits)) for name in ordered
+        (name, *(f"{evidence.validated.label_rows.get(split, {}).get(name, 0):,}" for split in splits))
+        for name in ordered
     ]
     caption = "Rows that may be learned from and judged on"
     yield Table(
@@ -42,28 +43,28 @@ def _rows(material: Material) -> Iterator[Block]:
 
 
 def _drift(material: Material) -> Iterator[Block]:
-    found = material.drift
-    if found is None:
-        told = (
+    drift = material.drift
+    if drift is None:
+        summary = (
             "There is nothing new to compare with the older rows." if not material.evidence.snapshot.new_rows
             else "The rows are not in this store, so the new ones were not compared with the older ones."
         )  # fmt: skip
-        yield Words(told, "quiet")
+        yield Words(summary, "quiet")
         return
-    if found.old is None:
+    if drift.old is None:
         yield Words("All rows are new: there are no older ones to compare with.", "quiet")
-    distance = found.label_distance
-    order = sorted(found.new.labels, key=lambda name: -found.new.labels[name])
-    order += [name for name in (found.old.labels if found.old else ()) if name not in found.new.labels]
+    distance = drift.label_distance
+    order = sorted(drift.new.labels, key=lambda name: -drift.new.labels[name])
+    order += [name for name in (drift.old.labels if drift.old else ()) if name not in drift.new.labels]
     if order:
-        caption = "Share of each label among the new rows" + (" and among the older ones." if found.old else ".")
+        caption = "Share of each label among the new rows" + (" and among the older ones." if drift.old else ".")
         if distance is not None:
             limit = material.spec.data.max_label_shift
             caption += f" Their total variation distance is {distance:.3f}; above {limit:g} the run warns."
-        yield charts.label_shares("Label shares", caption, order, found)
-    caption = f"Length of the texts: the new rows' median is {found.new.median_length:,.0f} characters"
-    caption += f", the older rows' {found.old.median_length:,.0f}." if found.old else "."
-    yield charts.lengths("Text length", caption + " The last step holds all longer ones, too.", found)
+        yield charts.label_shares("Label shares", caption, order, drift)
+    caption = f"Length of the texts: the new rows' median is {drift.new.median_length:,.0f} characters"
+    caption += f", the older rows' {drift.old.median_length:,.0f}." if drift.old else "."
+    yield charts.lengths("Text length", caption + " The last step holds all longer ones, too.", drift)
 
 
 def _quarantine(material: Material) -> Iterator[Block]:
@@ -85,14 +86,16 @@ def _label_errors(material: Material) -> Iterator[Block]:
     if looked is None:
         yield Words("Label errors were not looked for in this run.", "quiet")
         return
-    told = (
+    summary = (
         f"The candidate contradicts the label of {looked.found:,} of {several(looked.n, 'test and validation row')} "
         f"({share(looked.found, looked.n)})"
     )
     if not looked.found:
-        yield Words(f"{told}.", "good")
+        yield Words(f"{summary}.", "good")
         return
-    yield Words(f"{told}: perennial review {material.spec.name} lists them with their texts, to be corrected.", "doubt")
+    yield Words(
+        f"{summary}: perennial review {material.spec.name} lists them with their texts, to be corrected.", "doubt"
+    )
     if material.doubts:
         rows = tuple(
             (doubt["row_id"], doubt["given"], doubt["suggested"], f"{doubt['score']:.4f}") for doubt in material.doubts
