@@ -205,6 +205,13 @@ def test_what_is_no_pipeline_is_refused(file: Path, text: str, message: str) -> 
     assert message in said
 
 
+def test_an_unknown_kind_is_told_beside_everything_else(file: Path) -> None:
+    told = refusal(file, GOOD.replace("kind: text-classification", "kind: sentiment").replace("name:", "nme:"))
+    assert "has 3 problems" in told
+    assert "kind: 'sentiment' is not a kind of task; there are: text-classification" in told
+    assert "(seen: 'sentiment')" in told
+
+
 def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
     file.write_bytes(GOOD.encode() + b"# caf\xe9\n")
     with pytest.raises(SpecError, match=rf"is not UTF-8 \(byte {len(GOOD) + 5}\)\. Save it as UTF-8"):

@@ -23,5 +23,5 @@ def names() -> tuple[str, ...]:
 
 
 def kind_named(name: str) -> Kind:
-    """The kind called `name`. Raises KeyError if there is none; a PipelineSpec never names one."""
+    """The kind called `name`. Raises KeyError if there is none; a pipeline.yaml that names one is refused."""
     return cast(Kind, import_module(_MODULES[name]).KIND)

@@ -16,7 +16,7 @@ from perennial import kinds
 from perennial.core.errors import SpecError, listing
 from perennial.evaluation import slices
 from perennial.evaluation.behaviours import problems
-from perennial.pipeline_file.problems import SettingProblem, problem_of, telling_details
+from perennial.pipeline_file.problems import SettingProblem, kind_problems, problem_of, telling_details
 from perennial.settings import strict_yaml
 from perennial.settings.pipeline import PipelineSpec
 from perennial.settings.serving import ServingSpec
@@ -108,10 +108,13 @@ def _beside(path: Path, root: yaml.Node | None, raw: dict[str, Any]) -> Iterator
 
 
 def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[SettingProblem]]:
+    unknown = kind_problems(raw)
     try:
         spec = PipelineSpec.model_validate(raw)
     except ValidationError as error:
-        return None, [problem_of(raw, dict(detail)) for detail in telling_details(error.errors())]
+        return None, [*unknown, *(problem_of(raw, dict(detail)) for detail in telling_details(error.errors()))]
+    if unknown:
+        return None, unknown
     findings = [
         *kinds.kind_named(spec.kind).spec_problems(spec),
         *slices.problems(spec),

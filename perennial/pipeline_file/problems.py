@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from perennial import kinds
 from perennial.core.errors import listing
 from perennial.settings.data import ExpectationSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -63,6 +64,15 @@ def problem_of(raw: object, detail: Mapping[str, Any]) -> SettingProblem:
     shown = f" (seen: {str(given)[:60]!r})" if isinstance(given, str | int | float | bool) else ""
     empty = "; it is empty" if given is None else ""
     return SettingProblem(setting, f"{name}: {message[:1].lower()}{message[1:]}{shown}{empty}")
+
+
+def kind_problems(raw: Mapping[str, Any]) -> list[SettingProblem]:
+    """What is wrong with the kind of task: the settings' model takes any name, as it knows of no kind."""
+    kind = raw.get("kind")
+    if not isinstance(kind, str) or kind in kinds.names():
+        return []
+    text = f"kind: {kind!r} is not a kind of task; there are: {', '.join(kinds.names())} (seen: {kind[:60]!r})"
+    return [SettingProblem(("kind",), text)]
 
 
 def _nearest(word: str, keys: Sequence[str]) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import RegistryError, listing
 from perennial.core.home import Home
@@ -92,10 +93,14 @@ def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> Sto
 
     with TemporaryDirectory(prefix="perennial-") as scratch:
         content = artifact(home, candidate, EVIDENCE, Path(scratch)).read_bytes()
+    unreadable = _no_evidence(candidate, "this Perennial can't read it")
     try:
-        return StoredEvidence.model_validate_json(content)
+        stored = StoredEvidence.model_validate_json(content)
     except ValidationError as error:
-        raise _no_evidence(candidate, "this Perennial can't read it") from error
+        raise unreadable from error
+    if stored.spec.kind not in kinds.names():
+        raise unreadable
+    return stored
 
 
 def artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:

@@ -6,9 +6,8 @@ Reading the file, its line numbers and `--set` overrides are in `perennial.pipel
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from perennial import kinds
 from perennial.settings.base import Settings
 from perennial.settings.behaviours import BehavioursSpec
 from perennial.settings.data import DataSpec, FileSource
@@ -84,10 +83,3 @@ class PipelineSpec(Settings):
                 f"schedule.watch looks for files, and data.source is of type {self.data.source.type}; leave watch out"
             )
         return self
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        if kind not in kinds.names():
-            raise ValueError(f"{kind!r} is not a kind of task; there are: {', '.join(kinds.names())}")
-        return kind

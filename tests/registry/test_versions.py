@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from registry_helpers import LABELS, USER_TEXT, Run, make_run
 
+from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
@@ -261,3 +262,12 @@ def test_long_settings_are_cut(run: Run) -> None:
     shown = run_log.parameters(spec, run.arguments["trained"])["data.labels"]
     assert len(shown) == run_log.PARAM_LENGTH
     assert shown.endswith("…")
+
+
+def test_evidence_of_a_kind_that_is_not_known_here_is_no_evidence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.register()
+    monkeypatch.setattr(kinds, "names", lambda: ("text-pair",))
+    with tracking.session(run.home) as client:
+        made = versions.candidate(client, run.spec.name, "1")
+        with pytest.raises(RegistryError, match="this Perennial can't read it"):
+            versions.evidence_of(client, run.home, made)
