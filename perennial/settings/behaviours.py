@@ -53,7 +53,7 @@ class _TestSpec(Settings):
     """What is tested, for example negation; tests of one capability are shown together."""
     texts: Texts
     """Texts, in which {name} stands for each item of that slot; text-pair: two texts each. token-classification: spans
-    are marked, for example [{firm}](ORG) buys [Beta](ORG)."""
+    are marked, for example `[{firm}](ORG) buys [Beta](ORG)`."""
     slots: Slots = Field(default={})
     """Lists for these texts only, on top of the shared ones; of one name, these count."""
     max_cases: int = Field(default=100, ge=1, le=10_000)
