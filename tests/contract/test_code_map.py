@@ -10,6 +10,10 @@ ELSEWHERE = {".perennial/"}
 """Made when Perennial runs, so no clone holds it."""
 
 
+VARIABLES = {"PERENNIAL_HOME"}
+"""Of the environment."""
+
+
 def paths() -> list[str]:
     """What stands in backticks and is a path from the repository's root."""
     quoted = re.findall(r"`([^`\s]+)`", PAGE)
@@ -34,6 +38,15 @@ def floors() -> list[set[str]]:
 def test_every_path_on_the_map_is_there() -> None:
     assert len(paths()) > 100
     assert [path for path in paths() if not (REPOSITORY / path).exists()] == []
+
+
+def test_every_class_and_constant_on_the_map_is_there() -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z_]+)`", PAGE)) - VARIABLES
+    files = [path for package in ("perennial", "flows", "tasks") for path in (REPOSITORY / package).rglob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    defined = set(re.findall(r"^(?:class )?([A-Z]\w+)\b(?=\(|:| =)", code, re.MULTILINE))
+    assert len(named) > 15
+    assert named - defined == set()
 
 
 def test_every_link_of_the_map_leads_to_a_page() -> None:
