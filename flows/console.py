@@ -1,8 +1,10 @@
-"""What a person sees while a run works: one line a step, with progress where a step takes long."""
+"""What a person sees on a terminal: the steps of a run while it works, and sentences with paths that stay whole."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from textwrap import wrap
 from typing import cast
 
 from rich.console import Console
@@ -14,18 +16,53 @@ INSTANT = 0.05
 """Seconds under which a step is not worth a word about its time."""
 
 
+def terminal(*, stderr: bool = False) -> Console:
+    """Where people read: the only place that makes one, for what is printed holds texts and names of their own, and by
+    default rich turns `data:train:1` into a railway carriage."""
+    return Console(stderr=stderr, emoji=False)
+
+
+def say(console: Console, sentence: str, style: str = "") -> None:
+    """Print a sentence as it is, wrapped between words only: a path that is longer than a line is not broken."""
+    console.print(sentence, style=style, markup=False, highlight=False, emoji=False, overflow="ignore", crop=False)
+
+
+def say_line(console: Console, line: str) -> None:
+    """Print a line that is never broken, so that the path in it can be clicked and copied."""
+    console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def hanging(first: str, text: str, width: int) -> str:
+    """`first`, then the text beside it in lines of `width`, wrapped between words only."""
+    room = max(width - len(first), 20)
+    lines = wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join((" " * len(first) if number else first) + line for number, line in enumerate(lines))
+
+
+def shown_path(path: Path) -> str:
+    """The path from the working folder, where it lies below it; else from the root."""
+    working = Path.cwd()
+    absolute = working / path
+    return str(absolute.relative_to(working) if absolute.is_relative_to(working) else absolute)
+
+
 @contextmanager
 def watched() -> Iterator[None]:
     """Show the steps that run inside the block on standard error: live on a terminal, as plain lines elsewhere."""
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     if not console.is_terminal:
         with progress.heard_by(StepLines(console)):
             yield
         return
-    columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:<10}"), BarColumn(24))
-    live = Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[detail]}"), console=console)
-    with live, progress.heard_by(Bars(live)):
+    with (live := bars(console)), progress.heard_by(Bars(live)):
         yield
+
+
+def bars(console: Console) -> Progress:
+    """The live lines of `watched`. What a step says is shown as it is: it may name a file or a label."""
+    name, detail = TextColumn("{task.description:<10}", markup=False), "{task.fields[detail]}"
+    columns = (SpinnerColumn(finished_text="[green]✓"), name, BarColumn(24), TimeElapsedColumn())
+    return Progress(*columns, TextColumn(detail, style="dim", markup=False), console=console)
 
 
 class _LastDetail:
@@ -50,11 +87,11 @@ class StepLines(_LastDetail):
 
     def note(self, message: str) -> None:
         """The message, at once."""
-        self.console.print(f"  ! {message}", style="yellow", markup=False, highlight=False)
+        say(self.console, f"  ! {message}", "yellow")
 
     def end(self, step: str, seconds: float, done: bool) -> None:
         """The step, its seconds and its last detail."""
-        self.console.print(_line(step, seconds, done, self.detail), markup=False, highlight=False)
+        say(self.console, _line(step, seconds, done, self.detail))
 
 
 class Logged(_LastDetail):
@@ -91,7 +128,7 @@ class Bars:
 
     def note(self, message: str) -> None:
         """The message, above the lines."""
-        self.live.console.print(f"! {message}", style="yellow", markup=False, highlight=False)
+        say(self.live.console, f"! {message}", "yellow")
 
     def end(self, step: str, seconds: float, done: bool) -> None:
         """The line stands still."""

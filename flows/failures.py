@@ -73,9 +73,9 @@ def _end(as_json: bool, model: str | None, problem: str, remedy: str, code: int,
         answer = {**NOTHING, "status": status, "model": model, "error": problem, "remedy": remedy}
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
-        from rich.console import Console
+        from flows.console import say, terminal
 
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         console.print("Error: ", style="bold red", end="")
-        console.print(" ".join(part for part in (problem, remedy) if part), markup=False, highlight=False)
+        say(console, " ".join(part for part in (problem, remedy) if part))
     raise typer.Exit(code)

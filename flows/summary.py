@@ -1,6 +1,7 @@
 """What a run came to: one object for machines, one page for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console, Group
@@ -8,7 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from flows.console import say_line, shown_path
 from perennial import kinds
+from perennial.core.errors import listing
 from perennial.core.home import Home
 from perennial.records.decision import Check, Decision, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
@@ -24,6 +27,59 @@ COLOURS = {
 }
 MARKS = {Verdict.PASS: "[green]✓", Verdict.FAIL: "[red]✗", Verdict.UNDECIDED: "[yellow]?", Verdict.SKIPPED: "[dim]–"}
 SHOWN_CHECKS = 12
+LINES = 40
+"""Of the whole page, box and all, on a terminal of 80 columns; the report has what does not fit."""
+FACT_LINES, GATE_LINES = 8, 7
+"""What facts and gates may take though others lack room."""
+GATE_LENGTH = 70
+"""Characters of a gate in words; a label may be as long as it likes."""
+FACT_HEIGHT = 2
+"""Lines that one fact, warning or remark may take."""
+NARROW = 60
+"""Columns below which a gate is shown without interval and n."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line about the run, under its name."""
+
+    name: str
+    text: str
+    counted: str = ""
+    """What it is counted as where it is left out; empty: it never is."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """The inside of the box: its width, and the lines that are still free."""
+
+    console: Console
+    width: int
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def wrapped(self, text: str, most: int, width: int = 0) -> list[Text]:
+        """The text's lines, `most` at most; the last ends in … where there were more."""
+        lines = list(Text(text).wrap(self.console, width or self.width))
+        if len(lines) > most:
+            lines[most - 1].append(" " * self.width)
+            lines[most - 1].truncate((width or self.width) - 2, overflow="crop")
+            lines[most - 1].rstrip()
+            lines[most - 1].append(" …")
+        return lines[:most]
+
+    def height(self, table: Table) -> int:
+        """The lines that a table takes."""
+        return len(self.console.render_lines(table, self.console.options.update(width=self.width)))
+
+    def leave_out(self, number: int, what: str) -> None:
+        """Remember what there was no room for."""
+        self.left_out[what] = number
+
+    @property
+    def rest(self) -> str:
+        """What was left out, in words."""
+        counted = [f"{n:,} {what}{'s' * (n != 1)}" for what, n in self.left_out.items() if n]
+        return f" ({listing(counted)} more)" if counted else ""
 
 
 def as_json(result: RunResult, home: Home) -> dict[str, Any]:
@@ -63,14 +119,35 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
 
 
 def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
-    """The decision and why, the figures beside champion and baselines, and where to look."""
-    parts: list[Any] = [Text("\n".join(result.reasons))]
-    if result.evidence:
-        parts += ["", _figures(result.evidence.evaluation, spec), "", checks(result.evidence.decision)]
-    parts += ["", Text("\n".join(_facts(result, home)))]
+    """The decision and why, the figures beside champion and baselines, and where to look.
+
+    On a terminal of 80 columns `LINES` lines at most. Paths come after the box, each whole on a line of its own.
+    """
+    box, after, evidence = _Box(console, console.width - 4), list(_after(result, home)), result.evidence
+    # The box's own lines, the last line, and an empty one before each part but the first.
+    room = LINES - len(after) - 2 - (4 if evidence else 1)
+    parts: list[Any] = []
+    keep = 0
+    facts = list(_facts(result))
+    if evidence:
+        figures = _figures(evidence.evaluation, spec, box)
+        room -= box.height(figures)
+        keep = _gate_lines(evidence.decision, box)
+    lines = _fitting(facts, FACT_LINES, box)
+    reasons = _reasons(result.reasons, room - len(lines) - keep, box)
+    room -= len(reasons)
+    parts.append(Group(*reasons))
+    if evidence:
+        gates = _gates(evidence.decision, room - len(lines), box)
+        room -= box.height(gates)
+        parts += ["", figures, "", gates]
+    parts += ["", Group(*_fitting(facts, room, box))]
     title = f"{result.model}: {result.status.value}" + (f", version {result.version}" if result.version else "")
-    console.print(Panel(Group(*parts), title=title, border_style=COLOURS[result.status], expand=False, padding=(1, 2)))
-    console.print("\n".join(_next(result)), highlight=False)
+    console.print(Panel(Group(*parts), title=Text(title), border_style=COLOURS[result.status], expand=False))
+    for line in after:
+        say_line(console, line)
+    if evidence:
+        say_line(console, f"All of it{box.rest}: perennial report {result.model}")
 
 
 def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
@@ -85,29 +162,102 @@ def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _figures(evaluation: Evaluation, spec: PipelineSpec) -> Table:
+def _reasons(reasons: Sequence[str], room: int, box: _Box) -> list[Text]:
+    """As many as there is room for, at least some of the first."""
+    lines: list[Text] = []
+    for number, reason in enumerate(reasons):
+        whole = box.wrapped(reason, LINES)
+        if number and len(lines) + len(whole) > room:
+            box.leave_out(len(reasons) - number, "reason")
+            break
+        lines += box.wrapped(reason, max(room, 1))
+    return lines
+
+
+def _fitting(facts: Sequence[Fact], room: int, box: _Box) -> list[Text]:
+    """The facts' lines: those that must be there, then the others while there is room."""
+    heights = [_fact_lines(fact, box) for fact in facts]
+    room -= sum(len(lines) for fact, lines in zip(facts, heights, strict=True) if not fact.counted)
+    left_out = dict.fromkeys((fact.counted for fact in facts if fact.counted), 0)
+    shown: list[Text] = []
+    for fact, lines in zip(facts, heights, strict=True):
+        if fact.counted and len(lines) > room:
+            left_out[fact.counted] += 1
+            continue
+        room -= len(lines) if fact.counted else 0
+        shown += lines
+    for what, number in left_out.items():
+        box.leave_out(number, what)
+    return shown
+
+
+def _fact_lines(fact: Fact, box: _Box) -> list[Text]:
+    lines = box.wrapped(fact.text, FACT_HEIGHT, box.width - 10)
+    return [Text(f"{'' if number else fact.name:<10}") + line for number, line in enumerate(lines)]
+
+
+def _gate_lines(decision: Decision, box: _Box) -> int:
+    """The lines to keep free for gates: some, and the first of them whole."""
+    first, all_of_them = (box.height(_gate_table(decision, shown, box)) for shown in (1, SHOWN_CHECKS))
+    return min(all_of_them, max(GATE_LINES, first))
+
+
+def _gates(decision: Decision, room: int, box: _Box) -> Table:
+    """As many as there is room for, those that did not pass first."""
+    for shown in range(min(SHOWN_CHECKS, len(decision.checks)), 0, -1):
+        table = _gate_table(decision, shown, box)
+        if box.height(table) <= room:
+            break
+    box.leave_out(len(decision.checks) - shown, "gate")
+    return table
+
+
+def _gate_table(decision: Decision, shown: int, box: _Box) -> Table:
+    brief = [
+        check.model_copy(update={"gate": f"{check.gate[: GATE_LENGTH - 1].rstrip()}…"})
+        if len(check.gate) > GATE_LENGTH
+        else check
+        for check in decision.checks
+    ]
+    return checks(decision.model_copy(update={"checks": tuple(brief)}), shown, narrow=box.width < NARROW)
+
+
+def _figures(evaluation: Evaluation, spec: PipelineSpec, box: _Box) -> Table:
+    """Candidate, champion and baselines, as many as fit beside each other."""
     models: dict[str, Metrics] = {"candidate": evaluation.candidate}
     if evaluation.champion:
         models[f"champion (v{evaluation.champion_version})"] = evaluation.champion
     models |= evaluation.baselines
-    table = Table(title=f"on {evaluation.candidate.n:,} test rows", title_justify="left", box=None, pad_edge=False)
-    table.add_column("metric")
+    for shown in range(len(models), 0, -1):
+        table = _figures_of(dict(list(models.items())[:shown]), spec)
+        if box.console.measure(table).maximum <= box.width:
+            break
+    box.leave_out(len(models) - shown, "model")
+    return table
+
+
+def _figures_of(models: dict[str, Metrics], spec: PipelineSpec) -> Table:
+    title = f"on {models['candidate'].n:,} test rows"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric", no_wrap=True)
     for name in models:
-        table.add_column(Text(name), justify="right", style="bold" if name == "candidate" else "")
+        table.add_column(Text(name), justify="right", style="bold" if name == "candidate" else "", no_wrap=True)
     for metric in kinds.kind_named(spec.kind).metrics:
         table.add_row(metric, *(_number(metrics.values.get(metric)) for metrics in models.values()))
     return table
 
 
-def checks(decision: Decision) -> Table:
-    """Each gate with its figure, interval and n; those that did not pass come first, and the last ones are cut."""
-    table = Table(box=None, pad_edge=False, title="gates", title_justify="left", show_header=False)
+def checks(decision: Decision, shown: int = SHOWN_CHECKS, *, narrow: bool = False) -> Table:
+    """Each gate with its figure, interval and n (not where it is `narrow`); those that did not pass come first, and the
+    last ones are cut."""
+    cut = f", {shown} of {len(decision.checks):,}" if len(decision.checks) > shown else ""
+    table = Table(box=None, pad_edge=False, title=f"gates{cut}", title_justify="left", show_header=False)
     ordered = sorted(decision.checks, key=lambda check: check.verdict in (Verdict.PASS, Verdict.SKIPPED))
-    for check in ordered[:SHOWN_CHECKS]:
-        number = f"[dim]n = {check.n:,}"
-        table.add_row(MARKS[check.verdict], Text(check.gate), _number(check.value), Text(_interval(check)), number)
-    if len(ordered) > SHOWN_CHECKS:
-        table.add_row("", f"[dim]and {len(ordered) - SHOWN_CHECKS} more", "", "", "")
+    for check in ordered[:shown]:
+        cells: list[Any] = [MARKS[check.verdict], Text(check.gate), _number(check.value)]
+        if not narrow:
+            cells += [Text(_interval(check)), f"[dim]n = {check.n:,}"]
+        table.add_row(*cells)
     return table
 
 
@@ -119,7 +269,7 @@ def _interval(check: Check) -> str:
     return f"{check.difference:+.4f} ({check.interval.low:+.3f} to {check.interval.high:+.3f})"
 
 
-def _facts(result: RunResult, home: Home) -> Iterator[str]:
+def _facts(result: RunResult) -> Iterator[Fact]:
     evidence = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
     if result.snapshot.corrected_rows:
@@ -128,23 +278,24 @@ def _facts(result: RunResult, home: Home) -> Iterator[str]:
         data += f", {result.snapshot.deleted_rows:,} deleted"
     if evidence and evidence.validated.quarantined:
         data += f", {evidence.validated.quarantined:,} set aside"
-    yield f"data      {data}"
+    yield Fact("data", data)
     if evidence:
-        yield f"          {home.store.root / evidence.validated.report_path / 'index.html'}"
-        yield from (f"warning   {warning}" for warning in evidence.validated.warnings)
+        yield from (Fact("warning", warning, "warning") for warning in evidence.validated.warnings)
         model = f"{evidence.trained.base}, {evidence.trained.epochs:g} epochs in {evidence.trained.precision}"
-        yield f"model     {model}, best after {evidence.trained.best_epoch:g}"
-        yield from (f"          {remark}" for remark in evidence.trained.remarks)
-        yield f"package   {evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB"
-        yield from (f"          {remark}" for remark in evidence.package.remarks)
+        yield Fact("model", f"{model}, best after {evidence.trained.best_epoch:g}")
+        yield from (Fact("", remark, "remark") for remark in evidence.trained.remarks)
+        yield Fact("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
+        yield from (Fact("", remark, "remark") for remark in evidence.package.remarks)
+    steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)
+    yield Fact("time", f"{sum(result.seconds.values()):.0f} s" + (f": {steps}" if steps else ""))
+
+
+def _after(result: RunResult, home: Home) -> Iterator[str]:
+    if result.evidence:
+        page = home.store.root / result.evidence.validated.report_path / "index.html"
+        yield f"Data checks: {shown_path(page)}"
     if result.report:
-        yield f"report    {home.store.root / result.report.path}"
-    yield f"time      {sum(result.seconds.values()):.0f} s: " + ", ".join(
-        f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5
-    )
-
-
-def _next(result: RunResult) -> Iterator[str]:
+        yield f"Report: {shown_path(home.store.root / result.report.path)}"
     if result.status is Status.PROMOTED:
         yield f'Try it: perennial predict {result.model} "a text of yours"'
     yield "See the runs and the registry: make ui"

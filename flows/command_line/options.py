@@ -28,9 +28,9 @@ def answer(value: dict[str, Any], words: str, as_json: bool) -> None:
     if as_json:
         print_json(value)
     else:
-        from rich.console import Console
+        from flows.console import say, terminal
 
-        Console().print(words, markup=False, highlight=False)
+        say(terminal(), words)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -46,9 +46,7 @@ def run(
         if as_json:
             print_json(summary.as_json(result, home))
         else:
-            from rich.console import Console
-
-            summary.show(result, spec, home, Console())
+            summary.show(result, spec, home, console.terminal())
         raise typer.Exit(EXIT_CODES[result.status.value])
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.console import terminal
 from perennial.core import progress
 from perennial.core.errors import SpecError
 from perennial.core.home import Home
@@ -79,7 +80,7 @@ def as_json(behaved: Behaved) -> dict[str, Any]:
 
 def show(behaved: Behaved) -> None:
     """A table of the tests, then what failed."""
-    console, table = Console(), Table(box=None, pad_edge=False)
+    console, table = terminal(), Table(box=None, pad_edge=False)
     for heading in ("", "test", "type", "passed", "rate", "needed"):
         table.add_column(heading, justify="right" if heading in {"passed", "rate", "needed"} else "left")
     for one in behaved.figures:

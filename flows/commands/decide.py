@@ -32,15 +32,12 @@ def as_json(redecided: Redecided) -> dict[str, Any]:
 
 def show(redecided: Redecided) -> None:
     """The decision as a page for people."""
-    from rich.console import Console
-
     from flows import summary
+    from flows.console import say, terminal
 
-    console = Console()
-    console.print(_in_words(redecided), markup=False, highlight=False)
-    console.print(
-        "\n".join(f"  {reason}" for reason in redecided.decision.reasons) + "\n", markup=False, highlight=False
-    )
+    console = terminal()
+    say(console, _in_words(redecided))
+    say(console, "\n".join(f"  {reason}" for reason in redecided.decision.reasons) + "\n")
     console.print(summary.checks(redecided.decision))
 
 

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from flows.console import hanging, say, terminal
 from perennial.doctor import Health, HealthFinding
 
-MARKS = {Health.OK: "[green]✓", Health.WARNING: "[yellow]!", Health.PROBLEM: "[red]✗"}
+MARKS = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.PROBLEM: ("✗", "red")}
 
 
 def is_ill(findings: Sequence[HealthFinding]) -> bool:
@@ -27,12 +24,14 @@ def as_json(findings: Sequence[HealthFinding]) -> dict[str, Any]:
 
 def show(findings: Sequence[HealthFinding]) -> None:
     """A line for each finding, and under it what to do."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    console = terminal()
+    wide = max((len(finding.name) for finding in findings), default=0)
     for finding in findings:
-        table.add_row(MARKS[finding.status], finding.name, Text(finding.seen))
+        mark, colour = MARKS[finding.status]
+        console.print(mark, style=colour, end="  ")
+        room = console.width - 3
+        say(console, hanging(f"{finding.name:<{wide}}  ", finding.seen, room).replace("\n", "\n   "))
         if finding.remedy:
-            table.add_row("", "", Text(finding.remedy, style="bold"))
-    console = Console()
-    console.print(table)
+            say(console, hanging(" " * (wide + 5), finding.remedy, console.width), "bold")
     problems = sum(finding.status is Health.PROBLEM for finding in findings)
     console.print("Nothing is wrong." if not problems else f"{problems} to mend.", style="bold")

@@ -32,10 +32,11 @@ def as_json(finding: DriftFinding, is_armed: bool) -> dict[str, Any]:
 
 def show(finding: DriftFinding, is_armed: bool) -> None:
     """The finding as a table for people."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    from flows.console import say, terminal
+
+    console = terminal()
     if finding.windows:
         console.print(_table(finding))
         console.print()
@@ -43,7 +44,7 @@ def show(finding: DriftFinding, is_armed: bool) -> None:
     reason = f"{due}{finding.reason}" if due or not finding.retrain else f"Drifted: {finding.reason}"
     console.print(Text(reason.rstrip(".") + ".", style="yellow" if finding.retrain or not finding.is_measured else ""))
     if not is_armed and finding.is_measured:
-        console.print(UNARMED, markup=False, highlight=False)
+        say(console, UNARMED)
 
 
 def _table(finding: DriftFinding) -> Any:

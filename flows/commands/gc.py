@@ -25,21 +25,16 @@ def as_json(cleared: Cleared) -> dict[str, Any]:
 
 
 def show(cleared: Cleared) -> None:
-    """What went, as a table."""
-    from rich.console import Console
-    from rich.table import Table
+    """What went, a line each; what is named last may be a long path."""
+    from flows.console import say_line, terminal
 
-    console = Console()
+    console = terminal()
     rows = [(f"version {one.version} of {one.model}", one.bytes, one.why) for one in cleared.versions]
     rows += [(f"{one.what} {one.path}", one.bytes, one.why) for one in cleared.places]
-    if rows:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("what", overflow="fold")
-        table.add_column("size", justify="right", no_wrap=True)
-        table.add_column("why it may go")
-        for what, size, why in sorted(rows, key=lambda row: row[1], reverse=True)[:SHOWN]:
-            table.add_row(what, _size(size), why)
-        console.print(table)
+    shown = sorted(rows, key=lambda row: row[1], reverse=True)[:SHOWN]
+    wide = max((len(why) for _, _, why in shown), default=0)
+    for what, size, why in shown:
+        say_line(console, f"{_size(size):>10}  {why:<{wide}}  {what}")
     if len(rows) > SHOWN:
         console.print(f"{len(rows) - SHOWN:,} smaller ones are left out; --json shows all.", highlight=False)
     console.print(_in_words(cleared, len(rows)), highlight=False)

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.console import say, say_line, shown_path, terminal
 from perennial.init import ColumnChoice, Guess
 from perennial.init.column_choice import option
 
 
 def show(guess: Guess, path: Path) -> None:
     """The guess and its reasons, warnings, and the next command."""
-    console = Console()
+    console = terminal()
     table = Table(box=None, pad_edge=False)
     for heading in ("what", "is", "why", "or"):
         table.add_column(heading)
@@ -20,12 +20,12 @@ def show(guess: Guess, path: Path) -> None:
     named = [*guess.read.items(), ("time", guess.time), ("id", guess.id)]
     for what, choice in [*named, *(("slice", choice) for choice in guess.slices)]:
         table.add_row(what, *map(Text, _cells(choice)))
-    console.print(f"{guess.data}: {guess.rows:,} rows, {_learned(guess)}\n", markup=False, highlight=False)
+    say(console, f"{guess.data}: {guess.rows:,} rows, {_learned(guess)}\n")
     console.print(table)
     console.print()
     for warning in guess.warnings:
-        console.print(f"! {warning}", style="yellow", markup=False, highlight=False)
-    console.print(f"Wrote {path}", markup=False, highlight=False)
+        say(console, f"! {warning}", "yellow")
+    say_line(console, f"Wrote {shown_path(path)}")
     options = f"--kind, {', '.join(map(option, guess.read))}, --time, --id, --slice"
     console.print(f"Not as it should be? {options} and --force say otherwise; or edit the file.", highlight=False)
     console.print(f"Next: perennial run {guess.name}", style="bold", highlight=False)

@@ -8,10 +8,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
-from flows.console import StepLines
+from flows.console import StepLines, terminal
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.home import Home
@@ -48,7 +47,7 @@ def answer(
             remedy=f'Example: perennial predict {model} "a text", or --data FILE, or pipe lines into it.',
         )
     home = Home.from_environment()
-    with progress.heard_by(StepLines(Console(stderr=True))):
+    with progress.heard_by(StepLines(terminal(stderr=True))):
         package = versions.package(home, model, version)
     predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
     if given:
@@ -88,7 +87,7 @@ def _answer_rows(
     out: Path | None,
 ) -> None:
     stdin = sys.stdin.buffer if data is None else None
-    with _output(out) as file, progress.heard_by(StepLines(Console(stderr=True))):
+    with _output(out) as file, progress.heard_by(StepLines(terminal(stderr=True))):
         read = predictor.decoder.columns
         for chunk in unlabelled.rows_of(
             data, stdin=stdin, column=column, read=read, preferred=preferred, delimiter=delimiter
@@ -129,7 +128,7 @@ def _write(file: TextIO, row: Mapping[str, Any]) -> None:
 
 
 def _show(predictor: Predictor, columns: Mapping[str, list[str]], predictions: list[dict[str, Any]]) -> None:
-    console, decoder = Console(), predictor.decoder
+    console, decoder = terminal(), predictor.decoder
     colours = dict(zip(predictor.package.labels, cycle(COLOURS)))
     for cells, prediction in zip(zip(*columns.values(), strict=True), predictions, strict=True):
         console.print(Text(decoder.in_words(prediction), style="bold"), end="  " * bool(decoder.in_words(prediction)))

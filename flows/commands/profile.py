@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.console import Console
 from rich.table import Table
 
+from flows.console import say_line, shown_path, terminal
 from perennial.core.home import Home
 from perennial.profiling import Profile, flame, sampled
 
@@ -29,9 +29,9 @@ def profiled(wanted: bool, pipeline: str, home: Home) -> Iterator[None]:
             profile = sampler.stop()
             folder = home.root / FOLDER / f"{pipeline}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             page = flame.write_profile(profile, folder, f"{pipeline}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-            console = Console(stderr=True)
+            console = terminal(stderr=True)
             console.print(table(profile))
-            console.print(f"The flame graph is {page}", soft_wrap=True, markup=False, highlight=False)
+            say_line(console, f"The flame graph is {shown_path(page)}")
 
 
 def table(profile: Profile) -> Table:

@@ -178,9 +178,10 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
 
 
 def _show(model: str, events: Sequence[Event], placed: dict[str, str | None] | None, problem: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from flows.console import terminal
 
     table = Table(box=None, pad_edge=False)
     for heading in ("when (UTC)", "what", "from", "to", "by", "why"):
@@ -191,7 +192,7 @@ def _show(model: str, events: Sequence[Event], placed: dict[str, str | None] | N
         when = f"{event.moment:%Y-%m-%d %H:%M:%S}"
         cells = (when, what, event.from_version or "—", event.to_version or "—", event.who, event.reason)
         table.add_row(*map(Text, cells), style="" if event.state is State.DONE else "dim")
-    console = Console()
+    console = terminal()
     if len(events) > SHOWN:
         console.print(f"{len(events) - SHOWN:,} older ones are left out; --json shows all.\n", highlight=False)
     console.print(table)
@@ -236,6 +237,6 @@ def _print_json(value: dict[str, Any]) -> None:
 
 
 def _print_plainly(text: str) -> None:
-    from rich.console import Console
+    from flows.console import say, terminal
 
-    Console().print(text, markup=False, highlight=False)
+    say(terminal(), text)

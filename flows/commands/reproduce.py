@@ -38,12 +38,12 @@ def as_json(reproduced: Reproduced) -> dict[str, Any]:
 
 def show(reproduced: Reproduced) -> None:
     """The comparison as a page for people."""
-    from rich.console import Console
+    from flows.console import say, terminal
 
-    console = Console()
-    console.print(_in_words(reproduced), markup=False, highlight=False)
+    console = terminal()
+    say(console, _in_words(reproduced))
     for words in _remarks(reproduced):
-        console.print(words, markup=False, highlight=False)
+        say(console, words)
     console.print()
     console.print(
         _facts([*reproduced.facts, *reproduced.libraries, *([reproduced.decision] if reproduced.decision else [])])

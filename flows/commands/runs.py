@@ -25,11 +25,12 @@ def as_json(pipeline: str, entries: Sequence[RunEntry]) -> dict[str, Any]:
 
 def show(pipeline: str, entries: Sequence[RunEntry]) -> None:
     """The runs as a table for people."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from flows.console import terminal
+
+    console = terminal()
     if not entries:
         console.print(f"No run of {pipeline} is remembered yet: `perennial run {pipeline}`.", markup=False)
         return

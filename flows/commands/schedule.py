@@ -85,17 +85,17 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
 
 
 def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequence[SpecError] = ()) -> None:
-    from rich.console import Console
+    from flows.console import say, terminal
 
     if as_json:
         invalid = {"invalid": [str(error) for error in refused]} if refused else {}
         sys.stdout.write(json.dumps(_as_json(status, shown) | invalid, ensure_ascii=False) + "\n")
         sys.stdout.flush()
         return
-    console = Console()
+    console = terminal()
     _show(shown, console)
     for error in refused:
-        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False)
+        say(terminal(stderr=True), f"Error: {error}")
     if status == "serving":
         page = os.environ[prefect_api.API_URL].removesuffix("/api")
         console.print(f"\nRuns and their logs: {page}\nCtrl-C ends it; ticks that are missed then are one run later.")
@@ -196,12 +196,10 @@ def _show(rows: Sequence[Listed], console: "Console") -> None:
 
 def serve(scheduled: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool) -> None:
     """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start."""
-    from rich.console import Console
-
     from flows import deployments
-    from flows.console import StepLines
+    from flows.console import StepLines, terminal
 
-    with suppress(KeyboardInterrupt), progress.heard_by(StepLines(Console(stderr=True))):
+    with suppress(KeyboardInterrupt), progress.heard_by(StepLines(terminal(stderr=True))):
         made = [
             deployments.deployment_of(one.spec, one.schedule, deployments.argument(one.path, one.spec))
             for one in scheduled

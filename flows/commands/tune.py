@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
+from flows.console import shown_path
 from perennial.core import progress, telemetry
 from perennial.core.errors import SpecError
 from perennial.core.home import Home
@@ -91,13 +92,13 @@ def as_json(tuned: Tuned, written: Path | None) -> dict[str, Any]:
 
 def show(tuned: Tuned, pipeline: str, written: Path | None) -> None:
     """All trials as a table, the best in words, and how to take it over."""
-    from rich.console import Console
+    from flows.console import say, terminal
 
-    console = Console()
+    console = terminal()
     console.print(_table(tuned))
     console.print()
     for words in (*_verdict(tuned), *_what_now(tuned, pipeline, written)):
-        console.print(words, markup=False, highlight=False)
+        say(console, words)
 
 
 def _table(tuned: Tuned) -> Any:
@@ -150,7 +151,8 @@ def _what_now(tuned: Tuned, pipeline: str, written: Path | None) -> Iterator[str
     yield ""
     if written:
         changes = ", ".join(f"{name} {edit.scalar(value)}" for name, value in tuned.changes.items())
-        yield f"Written into {written}: {changes}. The next `perennial run {pipeline}` judges it on test rows."
+        where = f"Written into {shown_path(written)}: {changes}."
+        yield f"{where} The next `perennial run {pipeline}` judges it on test rows."
         return
     yield "Nothing is changed. In pipeline.yaml it would be"
     yield ""
