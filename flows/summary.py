@@ -40,7 +40,7 @@ NARROW = 60
 
 
 @dataclass(frozen=True)
-class Fact:
+class FactLine:
     """A line about the run, under its name."""
 
     name: str
@@ -174,7 +174,7 @@ def _reasons(reasons: Sequence[str], room: int, box: _Box) -> list[Text]:
     return lines
 
 
-def _fitting(facts: Sequence[Fact], room: int, box: _Box) -> list[Text]:
+def _fitting(facts: Sequence[FactLine], room: int, box: _Box) -> list[Text]:
     """The facts' lines: those that must be there, then the others while there is room."""
     heights = [_fact_lines(fact, box) for fact in facts]
     room -= sum(len(lines) for fact, lines in zip(facts, heights, strict=True) if not fact.counted)
@@ -191,7 +191,7 @@ def _fitting(facts: Sequence[Fact], room: int, box: _Box) -> list[Text]:
     return shown
 
 
-def _fact_lines(fact: Fact, box: _Box) -> list[Text]:
+def _fact_lines(fact: FactLine, box: _Box) -> list[Text]:
     lines = box.wrapped(fact.text, FACT_HEIGHT, box.width - 10)
     return [Text(f"{'' if number else fact.name:<10}") + line for number, line in enumerate(lines)]
 
@@ -269,7 +269,7 @@ def _interval(check: Check) -> str:
     return f"{check.difference:+.4f} ({check.interval.low:+.3f} to {check.interval.high:+.3f})"
 
 
-def _facts(result: RunResult) -> Iterator[Fact]:
+def _facts(result: RunResult) -> Iterator[FactLine]:
     evidence = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
     if result.snapshot.corrected_rows:
@@ -278,16 +278,16 @@ def _facts(result: RunResult) -> Iterator[Fact]:
         data += f", {result.snapshot.deleted_rows:,} deleted"
     if evidence and evidence.validated.quarantined:
         data += f", {evidence.validated.quarantined:,} set aside"
-    yield Fact("data", data)
+    yield FactLine("data", data)
     if evidence:
-        yield from (Fact("warning", warning, "warning") for warning in evidence.validated.warnings)
+        yield from (FactLine("warning", warning, "warning") for warning in evidence.validated.warnings)
         model = f"{evidence.trained.base}, {evidence.trained.epochs:g} epochs in {evidence.trained.precision}"
-        yield Fact("model", f"{model}, best after {evidence.trained.best_epoch:g}")
-        yield from (Fact("", remark, "remark") for remark in evidence.trained.remarks)
-        yield Fact("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
-        yield from (Fact("", remark, "remark") for remark in evidence.package.remarks)
+        yield FactLine("model", f"{model}, best after {evidence.trained.best_epoch:g}")
+        yield from (FactLine("", remark, "remark") for remark in evidence.trained.remarks)
+        yield FactLine("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
+        yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)
-    yield Fact("time", f"{sum(result.seconds.values()):.0f} s" + (f": {steps}" if steps else ""))
+    yield FactLine("time", f"{sum(result.seconds.values()):.0f} s" + (f": {steps}" if steps else ""))
 
 
 def _after(result: RunResult, home: Home) -> Iterator[str]:
