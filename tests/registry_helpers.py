@@ -26,7 +26,7 @@ from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.package import OnnxPackage
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import TrainedModel
-from perennial.registry import tracking
+from perennial.registry import tags, tracking
 from perennial.settings.pipeline import PipelineSpec
 
 LABELS = ("negative", "neutral", "positive", "very good")
@@ -148,6 +148,12 @@ def _write_tokenizer(file: Path) -> None:
     tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(file))
+
+
+def note_status(home: Home, registered: RegisteredVersion, status: str) -> None:
+    """Note on the version that its pipeline run ended as `status`: held or rejected."""
+    with tracking.session(home) as client:
+        client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from perennial.core.home import Home
 from perennial.core.progress import heard_by
-from perennial.ingest import retirements
+from perennial.ingest import retirements, snapshots
 from perennial.ingest.snapshots import accept, ingest
 from perennial.records.data import Snapshot
 from perennial.settings.pipeline import PipelineSpec
@@ -62,6 +62,11 @@ class Pipeline:
         accept(self.spec, snapshot, self.home)
         self.notes = listener.messages
         return snapshot
+
+    def accepted(self) -> Snapshot | None:
+        """The snapshot that was accepted last."""
+        head = snapshots._head(self.spec, self.home)
+        return head.snapshot if head else None
 
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:
         """Those that count."""

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import Run, answering, free_port, make_run, start, stop
+from registry_helpers import Run, answering, free_port, make_run, note_status, start, stop
 
 from perennial.core import errors
 from perennial.core.errors import DisagreementError, RegistryError
@@ -373,7 +373,7 @@ def test_a_server_that_dies_in_any_phase_is_survived(
 )
 def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, status: str, words: str) -> None:
     version = run.judged(outcome, None).register()
-    versions.finish(run.home, version, status)
+    note_status(run.home, version, status)
     with pytest.raises(RegistryError, match=words):
         conclusion.finish(run.home, run.spec.name, version.version)
     assert placed(run) is None
