@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, flip
-from registry_helpers import Run, answering, free_port, make_run, note_status
+from registry_helpers import Run, answering, free_port, make_run, note_status, promoted
 
 from perennial.core.errors import RegistryError, SpecError
 from perennial.core.home import Home
@@ -58,12 +58,6 @@ def target(request: pytest.FixtureRequest, run: Run) -> Target:
 def beside(run: Run) -> Target:
     """Another name in the same registry: the quickest target."""
     return Target(run, None)
-
-
-def promoted(run: Run) -> str:
-    version = run.register()
-    assert conclusion.promote(run.home, version)
-    return version.version
 
 
 def second(run: Run, against: str | None, key: str = "b") -> Run:
