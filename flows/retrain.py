@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows import results
-from perennial.core import libraries, progress
+from perennial.core import progress
 from perennial.core.home import Home
 from perennial.pipeline_file import loader
-from perennial.records.run import Evidence, RunResult, Status, Trigger
+from perennial.records.run import RunResult, Status, Trigger
 from perennial.runs import enough_new, run_key
+from perennial.runs.candidate import build_candidate
 from perennial.runs.lock import one_at_a_time
-from tasks.data import encode, ingest, too_few, validate
-from tasks.model import cascade, decide, distill, evaluate, export, finetune, report
-from tasks.registry import conclude, find_champion, find_disagreement, find_finished, find_start, register
+from tasks.candidate import STEPS
+from tasks.data import ingest, too_few
+from tasks.model import report
+from tasks.registry import conclude, find_disagreement, find_finished, register
 
 
 @flow(name="retrain", flow_run_name="retrain {pipeline}", persist_result=False, validate_parameters=False)
@@ -43,32 +45,10 @@ def retrain(
         reason = too_few(spec, snapshot, trigger, home)
         if reason is not None:
             return results.not_begun(Status.SKIPPED, spec.name, reason, snapshot, trigger, seconds)
-        validated = validate(spec, snapshot, home)
-        encoded = encode(spec, validated, home)
-        champion = find_champion(spec, home)
-        start = find_start(spec, champion, home)
-        trained = finetune(spec, encoded, validated, home, start)
-        if spec.export.student:
-            trained = distill(spec, spec.export.student, trained, encoded, validated, home, start)
-        package = export(spec, trained, validated, home)
-        if spec.export.cascade:
-            package = cascade(spec, spec.export.cascade, package, encoded, validated, home)
-        evaluation = evaluate(spec, package, validated, champion, home)
-        decision = decide(spec, evaluation)
-        evidence = Evidence(
-            snapshot=snapshot,
-            validated=validated,
-            trained=trained,
-            package=package,
-            evaluation=evaluation,
-            decision=decision,
-            seconds=seconds,
-            libraries=libraries.installed(),
-            trigger=trigger,
-        )
+        evidence = build_candidate(spec, snapshot, home, STEPS, seconds, trigger)
         page = report(spec, evidence, home)
         version = register(spec, key, evidence, home)
-        conclusion = conclude(spec, version, decision, home)
-        if evaluation.champion_problem is None:
+        conclusion = conclude(spec, version, evidence.decision, home)
+        if evidence.evaluation.champion_problem is None:
             enough_new.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)

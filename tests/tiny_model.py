@@ -2,10 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perennial.core import digest
 from perennial.records.training import TrainedModel
 from perennial.settings.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 TINY_WORDS = [
     "profit",
@@ -44,25 +48,32 @@ def write_tiny_tokenizer(path: Path) -> int:
     return len(tokens)
 
 
-def write_tiny_model(folder: Path) -> TrainedModel:
-    """A real BERT of 2 layers, 32 wide, with a mean-pooled head, as the fine-tuning step leaves one; untrained."""
+def tiny_bert(vocabulary: int, seed: int) -> "BertModel":
+    """A BERT of 2 layers, 32 wide, with random weights."""
     import torch
     from transformers import BertConfig, BertModel
 
-    from perennial.training.model import MeanPooled, save_model, without_pooler
-
-    folder.mkdir(parents=True)
-    size = write_tiny_tokenizer(folder / "tokenizer.json")
-    torch.manual_seed(7)
+    torch.manual_seed(seed)
     config = BertConfig(
-        vocab_size=size,
+        vocab_size=vocabulary,
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    model = MeanPooled(without_pooler(BertModel(config)), 32, len(TINY_LABELS), 0.0).eval()
+    return BertModel(config)
+
+
+def write_tiny_model(folder: Path) -> TrainedModel:
+    """A real BERT of 2 layers, 32 wide, with a mean-pooled head, as the fine-tuning step leaves one; untrained."""
+    import torch
+
+    from perennial.training.model import MeanPooled, save_model, without_pooler
+
+    folder.mkdir(parents=True)
+    size = write_tiny_tokenizer(folder / "tokenizer.json")
+    model = MeanPooled(without_pooler(tiny_bert(size, seed=7)), 32, len(TINY_LABELS), 0.0).eval()
     with torch.no_grad():
         # Weights as far apart as after training, so that texts get answers that differ.
         for name, value in model.named_parameters():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tiny_model import tiny_bert
 
 LABELS = ("negative", "neutral", "positive")
 TELLING = {
@@ -110,20 +111,7 @@ def write_settings(folder: Path, base: Path | str, **changes: Any) -> Path:
 
 def write_base(folder: Path) -> Path:
     """A sentence-embedding base as the hub has them: BERT of 2 layers, 32 wide, random weights, a fast tokenizer."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    size = _write_tokenizer(folder)
-    torch.manual_seed(11)
-    config = BertConfig(
-        vocab_size=size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
+    tiny_bert(_write_tokenizer(folder), seed=11).save_pretrained(folder)
     (folder / "modules.json").write_text("[]\n", encoding="utf-8")
     return folder
 

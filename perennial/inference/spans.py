@@ -83,14 +83,6 @@ def starts_inside(tags: Sequence[str]) -> list[bool]:
     ]
 
 
-def to_tags(spans: Sequence[Span], words: int) -> list[str]:
-    """`spans` (in words, not overlapping) as BIO2 tags, one for each of `words` words."""
-    tags = ["O"] * words
-    for start, end, label in spans:
-        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
-    return tags
-
-
 def likeliest(scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The likeliest legal outputs of each row: no label's further word without its first.
 

@@ -19,11 +19,6 @@ _UNSPACED = (
 _BY_CATEGORY = {"P": _ALONE, "S": _ALONE, "Cs": _ALONE, "M": _MARK, "Z": _SPACE, "Cc": _SPACE, "Cf": _SPACE}
 
 
-def words_of(text: str) -> np.ndarray:
-    """The words of `text` (words × 2, int64): first character and the one after the last. Any string will do."""
-    return words_in([text])[0]
-
-
 def words_in(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The words of all texts (words × 2, int64), and the first character of each text (int64).
 

@@ -49,6 +49,11 @@ _UNSEEN = """
     ANTI JOIN versions ON fresh.row_id = versions.row_id
 """
 # A rank orders by time and then by when it was read; it is of one row only.
+# Say file f gave rows a, b and c in part 0, all of time 10, and a run reads
+#   a (time 20), b (deleted at 20), c (5), d (20) from file g, a (15) from file h, and c (10) from f again, unchanged.
+# Claims are all but the last: f says nothing new of c. An id's claim of the highest rank wins, unless it is older than
+# what counts: a of 20, the deletion of b and d win; a of 15 and c of 5 don't.
+# Chosen are a (its id is known) and d (it is not). Retired of part 0 are a (replaced) and b (deleted); c stays.
 _CHANGES = """
     CREATE TEMP TABLE said AS SELECT *, time::HUGEINT * 1099511627776 + place AS rank FROM fresh;
     CREATE TEMP TABLE known AS SELECT versions.* FROM versions SEMI JOIN said ON versions.row_id = said.row_id;

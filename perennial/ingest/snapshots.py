@@ -87,15 +87,6 @@ def accept(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> None:
         read.replace(_head_path(spec, home))
 
 
-def latest(spec: PipelineSpec, home: Home) -> Snapshot | None:
-    """The snapshot that was accepted last, without reading the source; None if there is none yet.
-
-    Raises StoreError when the record of it is damaged.
-    """
-    head = _head(spec, home)
-    return head.snapshot if head else None
-
-
 def every_head(home: Home) -> list[Snapshot]:
     """The newest snapshot of every pipeline on `home`, under each of the settings it was read with.
 

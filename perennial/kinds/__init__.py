@@ -4,9 +4,8 @@ from importlib import import_module
 from typing import cast
 
 from perennial.kinds.base import Kind
-from perennial.metrics.prediction import Prediction
 
-__all__ = ["Kind", "Prediction", "kind_named", "names"]
+__all__ = ["Kind", "kind_named", "names"]
 
 _MODULES = {
     "text-classification": "perennial.kinds.text_classification",

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from perennial.core import digest, libraries, progress
 from perennial.core.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.core.home import Home
-from perennial.evaluation import gates, package_evaluation
-from perennial.export import linear_cascade, onnx_package, sample
 from perennial.ingest import parts, retirements
 from perennial.promotion import reproduction_diff
 from perennial.promotion.reproduction_diff import Reproduced
@@ -22,12 +20,10 @@ from perennial.records.run import Evidence
 from perennial.records.training import StartingPoint
 from perennial.registry import packages, tags, tracking, versions
 from perennial.registry.versions import StoredEvidence
-from perennial.runs import starting_point
+from perennial.runs import candidate_steps, starting_point
+from perennial.runs.candidate import CandidateSteps, build_candidate
 from perennial.settings.pipeline import PipelineSpec
-from perennial.training import base_model, finetuning
-from perennial.training.distillation import student_training
-from perennial.training.encoding import row_encoding
-from perennial.validation import snapshot_validation
+from perennial.training import base_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -162,36 +158,20 @@ def _made(
     spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rival: Champion | None, scratch: Home
 ) -> Evidence:
     with progress.timed() as seconds:
-        with progress.step("validate"):
-            validated = snapshot_validation.validate(spec, snapshot, scratch)
-        with progress.step("encode"):
-            encoded = row_encoding.encode(spec, validated, scratch)
-        with progress.step("finetune"):
-            trained = finetuning.finetune(spec, encoded, validated, scratch, start)
-        if spec.export.student:
-            with progress.step("distill"):
-                trained = student_training.distill(
-                    spec, spec.export.student, trained, encoded, validated, scratch, start
-                )
-        with progress.step("export"):
-            inputs, targets = sample.validation_sample(spec, validated, scratch.store)
-            package = onnx_package.export(spec, trained, inputs, targets, scratch, data_digest=validated.digest)
-        if spec.export.cascade:
-            with progress.step("cascade"):
-                package = linear_cascade.put_before(
-                    spec, spec.export.cascade, package, encoded, inputs, targets, scratch
-                )
-        with progress.step("evaluate"):
-            evaluation = package_evaluation.evaluate(spec, package, validated, rival, scratch)
-        with progress.step("decide"):
-            decision = gates.decide(spec, evaluation)
-    return Evidence(
-        snapshot=snapshot,
-        validated=validated,
-        trained=trained,
-        package=package,
-        evaluation=evaluation,
-        decision=decision,
-        seconds=seconds,
-        libraries=libraries.installed(),
+        return build_candidate(spec, snapshot, scratch, steps_again(start, rival), seconds)
+
+
+def steps_again(start: StartingPoint | None, rival: Champion | None) -> CandidateSteps:
+    """The chain as plain functions, beginning at `start` and judged against `rival`, as the version was then."""
+    return CandidateSteps(
+        validate=candidate_steps.validate,
+        encode=candidate_steps.encode,
+        find_champion=lambda spec, home: rival,
+        find_start=lambda spec, champion, home: start,
+        finetune=candidate_steps.finetune,
+        distill=candidate_steps.distill,
+        export=candidate_steps.export,
+        cascade=candidate_steps.cascade,
+        evaluate=candidate_steps.evaluate,
+        decide=candidate_steps.decide,
     )

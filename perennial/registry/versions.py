@@ -204,12 +204,6 @@ def made_of(client: "MlflowClient", model: str, run_key: str, package_digest: st
     return [version for version in versions_of_run if version.tags.get(tags.PACKAGE_DIGEST) == package_digest]
 
 
-def finish(home: Home, registered: RegisteredVersion, status: str) -> None:
-    """Note on the version that its pipeline run ended as `status`: held or rejected."""
-    with tracking.session(home) as client:
-        client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
-
-
 def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[ModelVersion]":
     versions_of_run = client.search_model_versions(f"name = '{model}' and tags.`{tags.RUN_KEY}` = '{run_key}'")
     # What was removed is no outcome to rest on: the run is made again.

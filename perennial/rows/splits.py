@@ -52,17 +52,6 @@ def text_key(normalised: str) -> str:
     return hashlib.blake2b(normalised.encode(), digest_size=KEY_BYTES).hexdigest()
 
 
-def split_of(key: str, splits: SplitsSpec) -> str:
-    """The split of the row with this text key: its leading bits as a fraction fall to test, validation or train.
-
-    Test takes [0, test), validation [test, test + validation), train the rest.
-    """
-    fraction = int(key[:_LEADING], 16) / _WHOLE
-    if fraction < splits.test:
-        return "test"
-    return "validation" if fraction < splits.test + splits.validation else "train"
-
-
 def keys_and_splits(rows: Iterable[Iterable[str | None]], splits: SplitsSpec) -> tuple[list[str], list[str]]:
     """Text key and split of each row, given its texts in the order of the kind's text columns; None counts as ""."""
     keys = [text_key(SEPARATOR.join([normalise(text) if text else "" for text in row])) for row in rows]
@@ -76,7 +65,11 @@ def splits_of_columns(columns: Sequence[pa.Array], splits: SplitsSpec) -> tuple[
 
 
 def splits_of_keys(keys: Iterable[str], splits: SplitsSpec) -> list[str]:
-    """`split_of` of each key, faster: hex digits sort as the fractions do, so two limits as hex decide."""
+    """The split of the row with each text key: its leading bits as a fraction fall to test, validation or train.
+
+    Test takes [0, test), validation [test, test + validation), train the rest. Hex digits sort as the fractions do, so
+    two limits as hex decide.
+    """
     test, validation = _limit(splits.test), _limit(splits.test + splits.validation)
     return ["test" if key < test else "validation" if key < validation else "train" for key in keys]
 

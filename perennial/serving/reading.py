@@ -14,7 +14,6 @@ from perennial.inference.words import is_unicode
 from perennial.serving import problems
 from perennial.settings.serving import ServingSpec
 
-TEXT = "text"
 TOKENS = "tokens"
 FORMS = ("texts", "rows")
 

@@ -74,6 +74,7 @@ def _batch(spec: PipelineSpec, batch: pa.RecordBatch, *, new: bool) -> _Batch:
     import pyarrow as pa
 
     keys = batch.column(KEY).to_numpy()
+    # Keys 7 7 9 are two rows, the first of two segments: they begin at 0 and 2, and are rows 0 0 1 of the batch.
     begins = np.append(True, keys[1:] != keys[:-1])
     first = begins.nonzero()[0]
     times = batch.column(TIME).cast(pa.int64()).fill_null(NO_TIME).to_numpy()

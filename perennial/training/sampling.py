@@ -57,7 +57,11 @@ def draw(rows: Candidates, training: TrainingSpec) -> np.ndarray:
 
 
 def _sizes(new: np.ndarray, training: TrainingSpec) -> list[tuple[np.ndarray, int]]:
-    """Of which rows how many are drawn."""
+    """Of which rows how many are drawn.
+
+    With max_rows 200, replay 0.25, 100 new rows and 1,000 old ones, all 100 new rows are drawn, and of the old ones
+    0.25 / 0.75 × 100 = 33, so that they are a quarter of the 133. With max_rows 100 it is 75 new rows and 25 old ones.
+    """
     limit = min(training.max_rows or len(new), len(new))
     fresh, old = int(new.sum()), int((~new).sum())
     # Where nothing is new, only settings are, and what was learned once is learned again.
@@ -92,6 +96,14 @@ def quotas(weights: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     """How many of the `counts` rows of each label are drawn: `size` in all (or all), in proportion to `weights`.
 
     None has more rows than there are, and none fewer than LEAST_SHARE of an even share, or one if there is room.
+
+    In proportion, 100 of these rows would be 98, 1.5 and 0.5. An even share is 33, a tenth of it 3: so the rare labels
+    get 3 each, and the frequent one gives them up. Where a label has 2 rows only, those are all it can get.
+
+    >>> quotas(np.array([980.0, 15, 5]), np.array([980, 15, 5]), 100).tolist()
+    [94, 3, 3]
+    >>> quotas(np.array([980.0, 15, 2]), np.array([980, 15, 2]), 100).tolist()
+    [95, 3, 2]
     """
     if not len(counts) or size >= counts.sum():
         return counts.copy()

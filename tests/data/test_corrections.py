@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
+from notes import Notes
 from validation_data import files_of, pipeline, rows, snapshot, with_row
 
 from perennial.core import progress
@@ -41,18 +42,9 @@ def _ids(spec, home, *parts):
 
 
 def _told(spec, made, home):
-    class Notes:
-        said = ""
-
-        def advance(self, *_):
-            pass
-
-        def note(self, message):
-            self.said += message
-
     notes = Notes()
     with progress.heard_by(notes):
-        return validate(spec, made, home), notes.said
+        return validate(spec, made, home), "".join(notes.messages)
 
 
 def test_labels_are_replaced_and_rows_taken_out(home, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from perennial.core.errors import SourceError
 from perennial.ingest.canonical_rows import canonical_rows, moment, part_schema
 from perennial.rows.batch import Batch
-from perennial.rows.splits import split_of, text_key
+from perennial.rows.splits import splits_of_keys, text_key
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def test_the_schema_is_the_canonical_one(pipeline) -> None:
     assert made.schema == part_schema(spec)
     row = made.to_pylist()[0]
     assert row["text_key"] == text_key("a b")
-    assert row["split"] == split_of(row["text_key"], spec.data.splits)
+    assert [row["split"]] == splits_of_keys([row["text_key"]], spec.data.splits)
     assert (row["time"], row["file"], row["line"]) == (datetime(2026, 1, 31, tzinfo=UTC), "data.csv", 2)
     assert made.schema.field("time").type == pa.timestamp("us", tz="UTC")
 

@@ -10,7 +10,7 @@ import pytest
 
 from perennial.core.errors import SourceError, StoreError
 from perennial.ingest import index_file, parts
-from perennial.ingest.snapshots import ingest, latest
+from perennial.ingest.snapshots import ingest
 
 HEADER = "text,label,at\n"
 DAY1 = "monday one,good,2026-01-05\nmonday two,bad,2026-01-05\n"
@@ -40,11 +40,11 @@ def test_rows_that_were_not_accepted_are_read_again_as_they_are_then(pipeline) -
 def test_first_run_and_nothing_new(pipeline) -> None:
     made = pipeline(time="at")
     made.write("data.csv", HEADER + DAY1)
-    assert latest(made.spec, made.home) is None
+    assert made.accepted() is None
     first = made.ingest()
     assert counts(first) == (2, 2, 0, 0)
     assert first.watermark == "2026-01-05T00:00:00+00:00"
-    assert latest(made.spec, made.home) == first
+    assert made.accepted() == first
     again = made.ingest()
     assert counts(again) == (2, 0, 0, 0)
     assert (again.parts, again.digest, again.watermark) == (first.parts, first.digest, first.watermark)
@@ -154,7 +154,7 @@ def test_an_error_in_one_file_records_nothing(pipeline) -> None:
     made.write("c.csv", "text,label\nc\n")
     with pytest.raises(SourceError, match=r"c.csv, line 2"):
         made.ingest()
-    assert latest(made.spec, made.home) == first
+    assert made.accepted() == first
     made.write("c.csv", "text,label\nc,good\n")
     assert counts(made.ingest()) == (3, 2, 0, 0)
     assert not list((made.home.root / "tmp").iterdir())
@@ -165,7 +165,7 @@ def test_changed_settings_start_a_snapshot_of_their_own(pipeline) -> None:
     made.write("data.csv", "text,label,other\na,good,x\n")
     first = made.ingest()
     other = pipeline(slices=["other"])
-    assert latest(other.spec, other.home) is None
+    assert other.accepted() is None
     assert counts(other.ingest()) == (1, 1, 0, 0)
     assert made.ingest().digest == first.digest
 
@@ -180,7 +180,7 @@ def test_reread_starts_anew(pipeline) -> None:
     again = made.ingest(reread=True)
     assert counts(again) == (2, 2, 0, 0)
     assert texts(made.rows(again)) == ["c", "b"]
-    assert latest(made.spec, made.home) == again
+    assert made.accepted() == again
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_damaged_head_is_named_and_reread_mends_it(pipeline) -> None:
     made.ingest()
     [head] = made.home.state("sentiment").glob("snapshot-*.json")
     head.write_text(head.read_text()[:40])
-    for read in (made.ingest, lambda: latest(made.spec, made.home)):
+    for read in (made.ingest, made.accepted):
         with pytest.raises(
             StoreError, match=r"is damaged. The champion is untouched. `perennial run sentiment --reread`"
         ):
@@ -269,7 +269,7 @@ def test_killed_between_part_and_head_the_next_run_reuses_the_part(pipeline) -> 
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert latest(made.spec, made.home) == first
+    assert made.accepted() == first
     entries = sorted(made.home.store.entries())
     assert len(entries) == 2
     written = [path.stat().st_mtime_ns for path in entries]
@@ -301,7 +301,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(pipeline) -> None:
     """
     run = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert "is full: step 'ingest' could not write its output" in run.stdout, run.stderr
-    assert latest(made.spec, made.home) == first
+    assert made.accepted() == first
     assert made.ingest().rows == 60_001
 
 

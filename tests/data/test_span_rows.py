@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from notes import Notes
 
 from perennial.core import progress
 from perennial.core.errors import SourceError, ValidationError
@@ -20,14 +21,6 @@ from perennial.validation.snapshot_validation import validate
 
 Row = dict[str, Any]
 TOKENS = {"tokens": "tokens"}
-
-
-class Notes(progress.Silent):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.messages.append(message)
 
 
 class Source:

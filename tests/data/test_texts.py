@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from notes import Notes
 
 from perennial.core.errors import SourceError
-from perennial.core.progress import Silent, heard_by
+from perennial.core.progress import heard_by
 from perennial.ingest.unlabelled import answered, rows_of
 
 Row = dict[str, Any]
@@ -145,17 +146,12 @@ def test_broken_standard_input_names_the_line() -> None:
 
 
 def test_rows_without_text_are_counted(tmp_path: Path) -> None:
-    class Notes(Silent):
-        messages: list[str] = []  # noqa: RUF012
-
-        def note(self, message: str) -> None:
-            self.messages.append(message)
-
-    with heard_by(Notes()):
+    notes = Notes()
+    with heard_by(notes):
         assert piped('{"text": null}\n{"text": "a"}\n{"other": 1}\n')[1] == ["", "a", ""]
         piped("")
-    assert "2 rows have no text" in Notes.messages[0]
-    assert "holds no rows" in Notes.messages[1]
+    assert "2 rows have no text" in notes.messages[0]
+    assert "holds no rows" in notes.messages[1]
 
 
 def test_numbers_as_texts_are_texts() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
+from span_tags import bio2
 
 from perennial.inference import spans
 from perennial.metrics import entities
@@ -25,7 +26,7 @@ def tagged(draw: st.DrawFn, words: int) -> list[str]:
         if draw(st.booleans()) and place + size <= words:
             found.append((place, place + size, draw(st.sampled_from(LABELS[:3]))))
         place += size
-    return spans.to_tags(found, words)
+    return bio2(found, words)
 
 
 @st.composite

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from notes import Notes
 from tiny_model import tiny_texts
 
 from perennial import kinds
@@ -17,14 +18,6 @@ from perennial.records.evaluation import ServingFigures
 
 KIND = kinds.kind_named("text-classification")
 TEXTS = tiny_texts(40)
-
-
-class Notes(progress.Silent):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.heard.append(message)
 
 
 class Fickle:
@@ -61,7 +54,7 @@ def test_a_package_that_cannot_be_measured_has_no_figures(tiny_package: Path, tm
         found = serving_cost.measure_serving({"candidate": tiny_package, "champion": tmp_path / "gone"}, TEXTS, KIND)
     check(found["candidate"], tiny_package)
     assert found["champion"] is None
-    (told,) = notes.heard
+    (told,) = notes.messages
     assert "champion" in told
     assert "There is no package in" in told
 

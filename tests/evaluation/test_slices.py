@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from notes import Notes
 from slice_data import START, spec_of, table
 
 from perennial.core.progress import heard_by
@@ -111,23 +112,14 @@ def test_values_are_named_and_blank_ones_are_none():
 
 
 def test_a_column_of_many_values_keeps_the_commonest():
-    class Notes:
-        said = ""
-
-        def advance(self, *_):
-            pass
-
-        def note(self, message):
-            self.said += message
-
     spec, notes = spec_of(), Notes()
     cells = [f"v{number:02}" for number in range(40) for _ in range(1 + (number < 30))]
     with heard_by(notes):
         found = slices.memberships(spec, table(spec, [{"sector": cell} for cell in cells]))
     assert len(_of(found, "sector")) == slices.MAX_VALUES + 1
     assert found["sector: all other values"].sum() == 10
-    assert "'sector' has 40 values" in notes.said
-    assert "the other 10" in notes.said
+    assert "'sector' has 40 values" in notes.messages[0]
+    assert "the other 10" in notes.messages[0]
 
 
 LABELLED = {

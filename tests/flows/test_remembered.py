@@ -4,12 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from channels import Webhook, webhook
+from channels import Webhook
+from notes import Notes
 from place import Place, wait_for
 from place_fixtures import MakePlace
 
@@ -44,13 +44,6 @@ def _quiet(_quiet_environment: None) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
-
-
-@pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with webhook() as made:
-        monkeypatch.setenv("TEAM_URL", made.url)
-        yield made
 
 
 @pytest.fixture
@@ -124,19 +117,15 @@ def test_a_run_beside_another_is_skipped_and_nobody_is_bothered(spec: PipelineSp
 def test_a_run_that_can_not_be_remembered_stands_and_is_told(
     spec: PipelineSpec, home: Home, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[str] = []
-
-    class Ear(progress.Silent):
-        def note(self, message: str) -> None:
-            heard.append(message)
+    notes = Notes()
 
     def note(*_: object) -> None:
         raise RegistryError("The ledger can't be used.")
 
     monkeypatch.setattr(log, "note_run", note)
-    with progress.heard_by(Ear()):
+    with progress.heard_by(notes):
         recorded(spec, home, Trigger(), lambda: result(Status.PROMOTED))
-    assert heard == ["That this run was promoted could not be remembered: The ledger can't be used."]
+    assert notes.messages == ["That this run was promoted could not be remembered: The ledger can't be used."]
     assert hook.titles == ["news: promoted, version 3"]
 
 

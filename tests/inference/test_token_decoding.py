@@ -18,7 +18,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 from perennial.inference import decoders, spans
 from perennial.inference.decoders import Encoded, Meaning
 from perennial.inference.tokenization import Tokenizer
-from perennial.inference.words import words_of
+from perennial.inference.words import words_in
 
 READING = Meaning(("ORG", "PER"))
 WIDTH = spans.outputs(READING.labels)
@@ -156,7 +156,7 @@ def test_spans_lie_where_they_are_said_to(
             ends = span["end"]
         if isinstance(row, str):
             assert set(answer) == {"spans"}
-            starts, stops = words_of(row).T.tolist()
+            starts, stops = words_in([row])[0].T.tolist()
             assert all(span["start"] in starts and span["end"] in stops for span in answer["spans"])
         else:
             assert answer["text"] == text
@@ -195,7 +195,7 @@ def readable(text: str) -> str:
 
 def first_pieces(backend: Backend, text: str) -> dict[int, int]:
     """By hand, of the text as a whole: for each word that a token begins in, the number of the first such token."""
-    words = words_of(text).tolist()
+    words = words_in([text])[0].tolist()
     found: dict[int, int] = {}
     offsets = backend.encode(readable(text), add_special_tokens=False).offsets
     for number, (start, end) in enumerate(offsets):

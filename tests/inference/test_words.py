@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.inference.words import joined, stretches, touched, words_in, words_of
+from perennial.inference.words import joined, stretches, touched, words_in
 
 ODD = [
     *("Siemens", "AG", "e\u0301te\u0301", "\u0301", "中文", "株式会社", "ไทย", "น้ำ", "한국", "नमस्ते", "אבג", "₹1,000"),
@@ -18,6 +18,10 @@ ODD = [
     *(".", "—", "«", "'s"),
 ]
 TEXTS = st.one_of(st.lists(st.sampled_from(ODD), max_size=20).map("".join), st.text())
+
+
+def words_of(text: str) -> np.ndarray:
+    return words_in([text])[0]
 
 
 def said(text: str) -> list[str]:

@@ -2,24 +2,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from registry_helpers import Run, answering, make_run, names_of_errors
+from registry_helpers import Run, answering, names_of_errors, promoted, second
 
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
-from perennial.promotion import conclusion
-from perennial.records.decision import Outcome
 from perennial.registry import aliases, tags, tracking
-
-
-def promoted(run: Run) -> str:
-    version = run.register()
-    assert conclusion.promote(run.home, version)
-    return version.version
-
-
-def second(run: Run, against: str | None) -> Run:
-    return make_run(run.home, run.spec, "b" * 64, bias=1.0).judged(Outcome.PROMOTE, against)
 
 
 def test_no_model_and_no_alias_are_no_champion(place: str, run: Run) -> None:

@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
+from notes import Notes
 
 from perennial.core import progress
 from perennial.core.errors import BusyError
@@ -59,16 +60,11 @@ def test_what_may_still_happen_keeps_others_away(shared: Database) -> None:
 
 
 def test_waiting_says_for_whom(shared: Database) -> None:
-    class Listener(progress.Silent):
-        notes: list[str] = []  # noqa: RUF012
-
-        def note(self, message: str) -> None:
-            self.notes.append(message)
-
-    held, hearing = lease.held(shared, "news"), progress.heard_by(Listener())
+    notes = Notes()
+    held, hearing = lease.held(shared, "news"), progress.heard_by(notes)
     with held, hearing, pytest.raises(BusyError, match="2 s"), lease.held(shared, "news", wait=2):
         pass
-    (note,) = Listener.notes
+    (note,) = notes.messages
     assert lease.whoami() in note
 
 

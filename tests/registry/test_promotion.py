@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import Run, answering, free_port, make_run, start, stop
+from registry_helpers import Run, answering, free_port, make_run, note_status, promoted, second, start, stop
 
 from perennial.core import errors
 from perennial.core.errors import DisagreementError, RegistryError
@@ -17,16 +17,6 @@ from perennial.records.decision import Decision, Outcome
 from perennial.records.run import Status
 from perennial.registry import aliases, history, lease, tags, tracking, versions
 from perennial.registry.ledger import Action, Entry, Ledger, State
-
-
-def promoted(run: Run) -> str:
-    version = run.register()
-    assert conclusion.promote(run.home, version)
-    return version.version
-
-
-def second(run: Run, against: str | None) -> Run:
-    return make_run(run.home, run.spec, "b" * 64, bias=1.0).judged(Outcome.PROMOTE, against)
 
 
 def placed(run: Run, alias: str = aliases.CHAMPION) -> str | None:
@@ -373,7 +363,7 @@ def test_a_server_that_dies_in_any_phase_is_survived(
 )
 def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, status: str, words: str) -> None:
     version = run.judged(outcome, None).register()
-    versions.finish(run.home, version, status)
+    note_status(run.home, version, status)
     with pytest.raises(RegistryError, match=words):
         conclusion.finish(run.home, run.spec.name, version.version)
     assert placed(run) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server
+from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server, note_status
 
 from perennial.core.errors import BusyError, PerennialError, RegistryError, SpecError, StoreError
 from perennial.core.home import Home
@@ -73,7 +73,7 @@ def make_model(run: Run) -> Model:
         registered = made.judged(Outcome.PROMOTE, against).register()
         assert conclusion.promote(run.home, registered)
         against = registered.version
-    versions.finish(run.home, model.register("9", 9.0), tags.HELD)
+    note_status(run.home, model.register("9", 9.0), tags.HELD)
     age(run.home)
     return model
 
@@ -174,7 +174,7 @@ def test_only_the_models_named_lose_anything(model: Model) -> None:
     orphan.mkdir(parents=True)
     spec = model.run.spec.model_copy(update={"name": f"{model.name}-2"})
     for bias, key in enumerate("cd"):
-        versions.finish(model.home, model.register(key, 20.0 + bias, spec), tags.HELD)
+        note_status(model.home, model.register(key, 20.0 + bias, spec), tags.HELD)
     age(model.home)
     cleared = model.clear(spec.name)
     assert [(one.model, one.version) for one in cleared.versions] == [(spec.name, "1")]

@@ -2,7 +2,7 @@ import time
 from typing import Any
 
 import pytest
-from registry_helpers import Run, make_run
+from registry_helpers import Run, make_run, note_status
 
 from perennial.core.errors import PackageError, RegistryError
 from perennial.inference import package as sealed
@@ -80,7 +80,7 @@ def test_after_a_rollback_the_next_candidate_is_judged_against_the_target(three:
 @pytest.mark.parametrize("status", ["registered", "rejected", "held"])
 def test_only_a_former_champion_can_be_rolled_back_to(three: Run, status: str) -> None:
     other = make_run(three.home, three.spec, "d" * 64, bias=9.0).register()
-    versions.finish(three.home, other, status)
+    note_status(three.home, other, status)
     with pytest.raises(RegistryError, match=r"Version 4 .* was never champion.*3, 2, 1"):
         back(three, "4")
     with pytest.raises(RegistryError, match=r"no version 9"):

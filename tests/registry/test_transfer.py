@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, flip
-from registry_helpers import Run, answering, free_port, make_run
+from registry_helpers import Run, answering, free_port, make_run, note_status, promoted
 
 from perennial.core.errors import RegistryError, SpecError
 from perennial.core.home import Home
@@ -58,12 +58,6 @@ def target(request: pytest.FixtureRequest, run: Run) -> Target:
 def beside(run: Run) -> Target:
     """Another name in the same registry: the quickest target."""
     return Target(run, None)
-
-
-def promoted(run: Run) -> str:
-    version = run.register()
-    assert conclusion.promote(run.home, version)
-    return version.version
 
 
 def second(run: Run, against: str | None, key: str = "b") -> Run:
@@ -229,7 +223,7 @@ def test_evidence_of_something_else_is_refused(beside: Target, run: Run, what: s
 )
 def test_only_what_passed_is_taken(beside: Target, run: Run, outcome: Outcome, status: str, words: str) -> None:
     version = run.judged(outcome, None).register()
-    registered.finish(run.home, version, status)
+    note_status(run.home, version, status)
     with pytest.raises(RegistryError, match=words):
         beside.bring(run, version.version)
     with pytest.raises(RegistryError, match="no version 7"):

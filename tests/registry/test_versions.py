@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import LABELS, USER_TEXT, Run, make_run
+from registry_helpers import LABELS, USER_TEXT, Run, make_run, note_status
 
 from perennial import kinds
 from perennial.core import progress
@@ -169,7 +169,7 @@ def test_only_a_finished_run_is_done_already(place: str, run: Run) -> None:
     assert versions.already(run.home, run.spec.name, "a" * 64) is None
     registered = run.register()
     assert versions.already(run.home, run.spec.name, "a" * 64) is None
-    versions.finish(run.home, registered, tags.HELD)
+    note_status(run.home, registered, tags.HELD)
     assert versions.already(run.home, run.spec.name, "f" * 64) is None
     found = versions.already(run.home, run.spec.name, "a" * 64)
     assert found == versions.FinishedVersion(registered=registered, status=tags.HELD)
@@ -178,7 +178,7 @@ def test_only_a_finished_run_is_done_already(place: str, run: Run) -> None:
 @pytest.mark.parametrize("status", [tags.HELD, tags.REJECTED])
 def test_a_candidate_judged_beside_another_champion_is_judged_again(run: Run, status: str) -> None:
     registered = run.register()
-    versions.finish(run.home, registered, status)
+    note_status(run.home, registered, status)
     other = make_run(run.home, run.spec, "b" * 64, bias=1.0).register()
     assert versions.already(run.home, run.spec.name, "a" * 64) is not None
     with tracking.session(run.home) as client:

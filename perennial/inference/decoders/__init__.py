@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import cast
 
 from perennial.core.errors import PackageError, listing
-from perennial.inference.decoders.base import Columns, Decoder, Encoded, Input, Meaning, Outputs, Reading, answer_to
+from perennial.inference.decoders.base import Columns, Decoder, Encoded, Input, Meaning, Outputs
 
-__all__ = ["Columns", "Decoder", "Encoded", "Input", "Meaning", "Outputs", "Reading", "answer_to", "decoder_named"]
+__all__ = ["Columns", "Decoder", "Encoded", "Input", "Meaning", "Outputs", "decoder_named"]
 
 _MODULES = {
     "text-classification": "text_classification",

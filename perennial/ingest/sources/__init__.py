@@ -3,11 +3,10 @@
 from collections.abc import Collection
 
 from perennial.ingest.sources.base import Piece
-from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource, HuggingFaceSource
 from perennial.settings.pipeline import PipelineSpec
 
-__all__ = ["Batch", "Piece", "pieces"]
+__all__ = ["Piece", "pieces"]
 
 
 def pieces(spec: PipelineSpec, known_pieces: Collection[str] = ()) -> list[Piece]:
