@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
 from perennial.core.store import write_atomically
+from perennial.scheduling import prefect_api
 from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running
 
 SERVING = "--serving"
@@ -36,20 +38,22 @@ class Meanwhile(Protocol):
 
 
 class PrefectError(PerennialError):
-    """The embedded Prefect server did not start."""
+    """The embedded Prefect server did not start or ended too early, or the one that is named can't be used."""
 
 
-def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = None) -> None:
+def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = None) -> "subprocess.Popen[str] | None":
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
     `serving`: with its page, its scheduler and its automations, on port 4200 if that is free, and with its errors in
     `home.prefect`; others find it by `running`. `meanwhile`: what to do while it starts, which takes seconds, and many
     on a new home, where it makes its database; it may import Prefect, for whose settings the address is known by then.
     Called before Prefect is imported: it reads its settings then, and what it says last, when the process ends, must
-    still be heard. Raises PrefectError if the server does not start.
+    still be heard. Returns the server's process; None: another one is used. Raises PrefectError if the server does not
+    start, or the one that is named does not answer.
     """
-    if os.environ.get(API_URL):
-        return
+    if address := os.environ.get(API_URL):
+        _check(address)
+        return None
     new = not _has_database(home)
     with _listening(PORT if serving else 0) as listening:
         os.environ[API_URL] = _api(listening)
@@ -73,7 +77,35 @@ def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = No
     if serving:
         path = home.prefect / ADDRESS
         write_atomically(path, os.environ[API_URL] + "\n")
-        atexit.register(path.unlink, missing_ok=True)
+        atexit.register(_forget, path, os.environ[API_URL])
+    return server
+
+
+def _check(address: str) -> None:
+    fault = prefect_api.fault_of(address)
+    if fault:
+        raise PrefectError(
+            f"Prefect at {prefect_api.masked(address)} can't be used: {fault}. The champion is as it was.",
+            remedy=f"Start that server, correct {API_URL}, or unset it to use the embedded one; then run the same "
+            "command again.",
+        )
+
+
+def _forget(path: Path, address: str) -> None:
+    # Only its own: another one may have begun to serve meanwhile.
+    with suppress(OSError):
+        if path.read_text(encoding="utf-8").strip() == address:
+            path.unlink()
+
+
+def ended(server: "subprocess.Popen[str]", home: Home) -> PrefectError:
+    """That the server which serves schedules has ended, in words."""
+    return PrefectError(
+        f"Prefect's embedded server, which makes the scheduled runs, has ended (exit code {server.wait()}). The "
+        "champion is as it was, and a run that was at work is gone on with after the next start.",
+        remedy=f"Start `perennial schedule` again: ticks that were missed are one run. If it ends again, see "
+        f"{home.prefect / LOG}.",
+    )
 
 
 def _serving(home: Home, serving: bool) -> list[str]:

@@ -67,7 +67,7 @@ class TickWatch:
         """The pipeline's next tick, in its time zone, if that should have a run and has none."""
         server = Server(self.address)
         deployment = server.find(pipeline)
-        if deployment is None or deployment.paused:
+        if deployment is None or deployment.paused or deployment.is_off:
             return None
         tick = next_tick(schedule)
         if tick - datetime.now(UTC) > timedelta(days=ticks.DAYS_AHEAD - 1):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,10 +29,16 @@ from perennial.settings.pipeline import PipelineSpec
 from perennial.settings.schedule import ScheduleSpec
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
     from rich.console import Console
 
 SHOWN_STARTS = 3
+PAUSED = "paused"
+OFF = "switched off"
+"""On Prefect's page, the schedule alone."""
+SERVER_SECONDS = 1
+"""How often it is looked whether the embedded server lives."""
 POLL_SECONDS = 5
 """How often it is looked for runs that give way."""
 WHAT_TO_WRITE = """add to its pipeline.yaml:
@@ -58,7 +65,7 @@ class Listed:
 
     of: Scheduled
     state: str
-    """served, paused, or not served."""
+    """served, paused, switched off, or not served."""
     starts: tuple[datetime, ...]
     """When its next runs start, in the schedule's time zone, jitter and all; none when paused."""
 
@@ -73,8 +80,9 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     home = Home.from_environment()
     environment.prepare(home)
     if not asked:
-        prefect_server.embed(home, serving=True)
-        serve(scheduled, home, at_once, as_json=as_json)
+        _refuse_second(home)
+        server = prefect_server.embed(home, serving=True)
+        serve(scheduled, home, server, at_once, as_json=as_json)
         return
     prefect_server.join(home)
     if asked != ["list"]:
@@ -99,6 +107,15 @@ def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequenc
     if status == "serving":
         page = os.environ[prefect_api.API_URL].removesuffix("/api")
         console.print(f"\nRuns and their logs: {page}\nCtrl-C ends it; ticks that are missed then are one run later.")
+
+
+def _refuse_second(home: Home) -> None:
+    """Raises PrefectError when another process serves on this home: two servers on one database lose ticks."""
+    if not os.environ.get(prefect_api.API_URL) and (address := prefect_api.running(home)):
+        raise prefect_server.PrefectError(
+            f"`perennial schedule` serves on {home.root} already, at {address}.",
+            remedy=f"End that one, or serve with its server: {prefect_api.API_URL}={address} perennial schedule …",
+        )
 
 
 def with_schedule(names: Sequence[str]) -> tuple[list[Scheduled], list[SpecError]]:
@@ -139,9 +156,17 @@ def listed(scheduled: Sequence[Scheduled]) -> list[Listed]:
     answer = []
     for one in scheduled:
         deployment = served[one.spec.name]
-        state = "not served" if deployment is None else "paused" if deployment.paused else "served"
-        answer.append(Listed(one, state, () if state == "paused" else _starts(one)))
+        state = _state(deployment)
+        answer.append(Listed(one, state, () if state in (PAUSED, OFF) else _starts(one)))
     return answer
+
+
+def _state(deployment: "DeploymentResponse | None") -> str:
+    if deployment is None:
+        return "not served"
+    if deployment.paused:
+        return PAUSED
+    return "served" if any(schedule.active for schedule in deployment.schedules) else OFF
 
 
 def pause(scheduled: Sequence[Scheduled], *, paused: bool) -> None:
@@ -160,7 +185,17 @@ def pause(scheduled: Sequence[Scheduled], *, paused: bool) -> None:
             )
         for deployment in served.values():
             if deployment is not None:
-                (client.pause_deployment if paused else client.resume_deployment)(deployment.id)
+                (client.pause_deployment if paused else _resume)(deployment.id)
+
+
+def _resume(deployment: UUID) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.resume_deployment(deployment)
+        # On Prefect's page a schedule can be switched off by itself.
+        for schedule in client.read_deployment_schedules(deployment):
+            client.update_deployment_schedule(deployment, schedule.id, active=True)
 
 
 def _as_json(status: str, rows: Sequence[Listed]) -> dict[str, Any]:
@@ -188,14 +223,29 @@ def _show(rows: Sequence[Listed], console: "Console") -> None:
         table.add_column(heading, no_wrap=heading not in ("next", "also"))
     for one in rows:
         schedule = one.of.schedule
-        starts = ", ".join(f"{start:%a %d %b %H:%M}" for start in one.starts) or "—"
+        starts = ", ".join(map(_in_words, one.starts)) or "—"
         also = "new files" if schedule.watch else ""
         table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, starts, also)
     console.print(table)
 
 
-def serve(scheduled: Sequence[Scheduled], home: Home, at_once: int, *, as_json: bool) -> None:
-    """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start."""
+def _in_words(start: datetime) -> str:
+    year = "" if start.year == datetime.now(start.tzinfo).year else f" {start.year}"
+    return f"{start:%a %d %b}{year} {start:%H:%M}"
+
+
+def serve(
+    scheduled: Sequence[Scheduled],
+    home: Home,
+    server: "subprocess.Popen[str] | None",
+    at_once: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start.
+
+    `server`: the embedded one. Raises PrefectError when that ends.
+    """
     from flows import deployments
     from flows.console import StepLines, terminal
 
@@ -204,11 +254,16 @@ def serve(scheduled: Sequence[Scheduled], home: Home, at_once: int, *, as_json: 
             deployments.deployment_of(one.spec, one.schedule, deployments.argument(one.path, one.spec))
             for one in scheduled
         ]
-        asyncio.run(_serve(scheduled, made, home, at_once, as_json))
+        asyncio.run(_serve(scheduled, made, home, server, at_once, as_json))
 
 
 async def _serve(
-    found: Sequence[Scheduled], made: Sequence["RunnerDeployment"], home: Home, at_once: int, as_json: bool
+    found: Sequence[Scheduled],
+    made: Sequence["RunnerDeployment"],
+    home: Home,
+    server: "subprocess.Popen[str] | None",
+    at_once: int,
+    as_json: bool,
 ) -> None:
     from flows import tick_watch
     from flows.patient_runner import PatientRunner
@@ -231,12 +286,25 @@ async def _serve(
     # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
     await asyncio.sleep(0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    if server is not None:
+        tasks.append(asyncio.create_task(_end_with(server, home)))
     try:
         with suppress(asyncio.CancelledError):
             await running
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _end_with(server: "subprocess.Popen[str]", home: Home) -> None:
+    """End this process when its server has ended: without it no tick has a run, and nobody would start it again."""
+    while server.poll() is None:
+        await asyncio.sleep(SERVER_SECONDS)
+    # The runner's own end waits for a server that does not answer; what was at work ends with this process.
+    error = prefect_server.ended(server, home)
+    sys.stderr.write(f"Error: {error}\n")
+    sys.stderr.flush()
+    os._exit(error.exit_code)
 
 
 async def _again(seconds: float, work: Callable[..., None], *arguments: Any) -> None:

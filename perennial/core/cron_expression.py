@@ -18,6 +18,8 @@ SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+LONGEST_ITEM = 20
+"""Characters; two names of months and a step have fewer."""
 LONGEST_MONTHS = dict(zip(range(1, 13), (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), strict=True))
 """Days of each month, in a leap year."""
 _ITEM = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", re.ASCII)
@@ -41,7 +43,7 @@ class Field:
 
     def _item(self, item: str, text: str) -> range:
         found = _ITEM.fullmatch(item)
-        if found is None:
+        if found is None or len(item) > LONGEST_ITEM:
             raise self._not_known(text)
         first, last = self.low, self.high
         if found[1] is not None:
@@ -50,7 +52,10 @@ class Field:
             last = self._number(found[2], text) if found[2] else self.high if found[3] else first
         if found[2] and first >= last:
             # A range from a value to itself means all of them to Prefect.
-            raise self._not_known(text)
+            raise ValueError(
+                f"cron's {self.name} is {text!r}; a range goes up, from a value to a larger one. Write one that goes "
+                "round as two, such as 22-23,0-2"
+            )
         return range(first, last + 1) if found[3] is None else self._stepped(first, last, int(found[3]), text)
 
     def _stepped(self, first: int, last: int, step: int, text: str) -> range:
@@ -107,7 +112,7 @@ def _days(cron: str, days: int, today: date) -> Iterator[bool]:
     _, _, month_days, months, weekdays = _values(cron)
     texts = SHORTHANDS.get(cron, cron).split()
     # Where both are named, either will do.
-    either = texts[2] != "*" and texts[4] != "*"
+    either = not any("*" in texts[place].split(",") for place in (2, 4))
     for day in (today + timedelta(days=number) for number in range(days)):
         suits = (day.day in month_days, day.isoweekday() % 7 in weekdays)
         yield day.month in months and (any(suits) if either else all(suits))
@@ -119,6 +124,6 @@ def _values(cron: str) -> list[frozenset[int]]:
         seconds = "" if len(texts) != len(FIELDS) + 1 else "; there is none for seconds"
         raise ValueError(
             f"cron has {len(texts)} fields; it needs five: minute, hour, day of month, month, day of week{seconds}, "
-            'for example "0 3 * * *" for three at night'
+            f'for example "0 3 * * *" for three at night; or one of {", ".join(SHORTHANDS)}'
         )
     return [field.values(text) for field, text in zip(FIELDS, texts, strict=True)]

@@ -9,6 +9,7 @@ from perennial.core.home import Home
 from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
 from perennial.registry.tracking import masked
+from perennial.runs import one_run
 from perennial.scheduling import prefect_api, ticks
 from perennial.scheduling.prefect_api import Deployment, PrefectApiError, Server
 from perennial.settings.schedule import ScheduleSpec
@@ -58,7 +59,11 @@ def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) ->
         return HealthFinding.warning(name, f"not served by the Prefect server at {masked(address)}", remedy)
     if deployment.paused:
         return HealthFinding.ok(name, f"paused; `perennial schedule --resume {pipeline}` lets it go on")
-    if (late := server.late(deployment, LATE_SECONDS)) and not server.is_at_work():
+    if deployment.is_off:
+        remedy = f"If that is not meant, `perennial schedule --resume {pipeline}` switches it on."
+        return HealthFinding.warning(name, "its schedule is switched off on Prefect's page: no tick has a run", remedy)
+    # A run that was killed may be called running for ever; one that lives renews its lease.
+    if (late := server.late(deployment, LATE_SECONDS)) and not one_run.at_work(home):
         return _nobody_starts(name, late)
     planned = server.planned(deployment)
     if planned is not None:
@@ -70,10 +75,10 @@ def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) ->
 
 def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: Home, address: str) -> HealthFinding:
     now = datetime.now(UTC)
-    # A day more than is planned ahead begins somewhere on earth; one less ends there.
-    if not cron_expression.comes_within(schedule.cron, ticks.DAYS_AHEAD - 1, now.date()):
+    # Today's tick may be over, and today may be another day where the schedule is.
+    if not cron_expression.comes_within(schedule.cron, ticks.DAYS_AHEAD - 3, now.date() + timedelta(days=2)):
         return HealthFinding.ok(
-            name, f"served; its next tick is more than {ticks.DAYS_AHEAD} days away, and not planned yet"
+            name, f"served; a tick that is more than {ticks.DAYS_AHEAD} days away is not planned yet"
         )
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
         return HealthFinding.ok(name, "served since a moment ago; its runs are planned within a minute")

@@ -134,6 +134,13 @@ def holder(database: Database, model: str) -> tuple[str, float]:
         return _holder(database, connection, model)
 
 
+def held_now(database: Database, prefix: str) -> list[str]:
+    """The leases, of those whose names begin with `prefix`, that somebody has now."""
+    names = sa.select(LEASES.c.model).where(LEASES.c.model.startswith(prefix), LEASES.c.expires > database.now())
+    with database.reading() as connection:
+        return [str(name) for name in connection.scalars(names)]
+
+
 def _holder(database: Database, connection: sa.Connection, model: str) -> tuple[str, float]:
     left = sa.select(LEASES.c.holder, LEASES.c.expires - database.now()).where(LEASES.c.model == model)
     with connection.begin():

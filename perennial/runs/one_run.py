@@ -34,6 +34,17 @@ def name_of(pipeline: str) -> str:
     return f"run:{pipeline}"
 
 
+def at_work(home: Home) -> list[str]:
+    """The pipelines of which a run is at work now, on any machine that shares the ledger; none where there is none.
+
+    Raises RegistryError when the database can't be used.
+    """
+    if not database.is_there(home):
+        return []
+    held = lease.held_now(database.open_database(home), name_of(""))
+    return [name.removeprefix(name_of("")) for name in held]
+
+
 def _taken(book: Database, pipeline: str) -> Lease:
     name = name_of(pipeline)
     before: float | None = None

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
@@ -39,7 +41,8 @@ class Deployment:
 
     identity: str
     paused: bool
-    """Or without a schedule that is switched on."""
+    is_off: bool
+    """Its schedule was switched off on Prefect's page."""
     updated: datetime
 
 
@@ -54,9 +57,11 @@ class Server:
         found = self._ask(f"/deployments/name/{FLOW}/{pipeline}")
         if found is None:
             return None
-        active = any(schedule["active"] for schedule in found["schedules"])
-        updated = datetime.fromisoformat(found["updated"])
-        return Deployment(found["id"], found["paused"] or not active, updated)
+        try:
+            is_off = not any(schedule["active"] for schedule in found["schedules"])
+            return Deployment(found["id"], bool(found["paused"]), is_off, datetime.fromisoformat(found["updated"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise PrefectApiError(f"What answers at {masked(self.address)} is no Prefect server.") from error
 
     def planned(self, deployment: Deployment, until: datetime | None = None) -> datetime | None:
         """When the next run is due that the server's scheduler has planned; None: none is planned, or none `until`."""
@@ -70,14 +75,6 @@ class Server:
         runs = self._runs(deployment, {"expected_start_time": past, "state": {"type": {"any_": ["SCHEDULED"]}}})
         return [_due(run) for run in runs]
 
-    def is_at_work(self) -> bool:
-        """Whether a run of any pipeline is."""
-        asked = {
-            "flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}},
-            "flows": {"name": {"any_": [FLOW]}},
-        }
-        return bool(self._ask("/flow_runs/filter", {**asked, "limit": 1}))
-
     def _runs(self, deployment: Deployment, only: dict[str, Any]) -> list[dict[str, Any]]:
         ours = {"deployment_id": {"any_": [deployment.identity]}, **only}
         asked = {"flow_runs": ours, "sort": "EXPECTED_START_TIME_ASC", "limit": 50}
@@ -90,8 +87,7 @@ class Server:
         headers = {"Content-Type": "application/json", **_credentials()}
         for pause in PAUSES:
             try:
-                request = urllib.request.Request(f"{self.address.rstrip('/')}{path}", content, headers)  # noqa: S310
-                with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - by its setting
+                with _opened(self.address, path, content, headers) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code == HTTPStatus.NOT_FOUND:
@@ -102,6 +98,32 @@ class Server:
             except (OSError, ValueError) as error:
                 raise PrefectApiError(f"Prefect's server does not answer within {SECONDS} s.") from error
         raise PrefectApiError(f"Prefect's server is busy, and was asked {len(PAUSES)} times.")
+
+
+def fault_of(address: str) -> str:
+    """Why the server at `address` can't be used, in words; empty: it answers as Prefect's does."""
+    fault = ""
+    for pause in (*PAUSES[:2], 0):
+        try:
+            with _opened(address, "/health", None, _credentials()) as answer:
+                return "" if json.load(answer) is True else "what answers there is no Prefect server"
+        except urllib.error.HTTPError as error:
+            # It is there; who may not ask for its health is told so by what is asked next.
+            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                return ""
+            fault = f"it answers with HTTP status {error.code}"
+        except ValueError:
+            return "what answers there is no Prefect server"
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            fault = "connection refused" if isinstance(reason, ConnectionRefusedError) else "it does not answer"
+        time.sleep(pause)
+    return fault
+
+
+def masked(address: str) -> str:
+    """`address` without user name and password."""
+    return re.sub(r"://[^/\s]*@", "://***@", address)
 
 
 def running(home: Home) -> str | None:
@@ -129,6 +151,17 @@ def last_error(home: Home) -> str | None:
     errors = [line for line in lines if line and not line[0].isspace()]
     about = [line for line in errors if ABOUT_SCHEDULES in line]
     return (about or errors)[-1] if errors else None
+
+
+def _opened(address: str, path: str, content: bytes | None, headers: dict[str, str]) -> Any:
+    """The answer, to be closed. A user and password in the address are sent as a header, as Prefect does."""
+    parts = urlsplit(address)
+    if parts.username:
+        sent = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers = {**headers, "Authorization": f"Basic {base64.b64encode(sent.encode()).decode()}"}
+    place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + path, "", ""))
+    request = urllib.request.Request(place, content, headers)  # noqa: S310 - by its setting
+    return urllib.request.urlopen(request, timeout=SECONDS)  # noqa: S310
 
 
 def _due(run: dict[str, Any]) -> datetime:

@@ -1,10 +1,14 @@
 """The embedded Prefect server ends with the run, and a server that does not start is told in words."""
 
 import os
+import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from place import free_port
+from place import Place, assert_explained, ended, free_port, processes_with, wait_for
+from registry_helpers import answering
 
 from flows import prefect_server
 from flows.prefect_server import PrefectError, embed, join
@@ -12,10 +16,59 @@ from perennial.core.home import Home
 from perennial.scheduling.prefect_api import ADDRESS, running
 
 
-def test_a_server_that_is_named_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-    embed(Home(tmp_path))
-    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
+def parent_of(number: int) -> int:
+    return int((Path("/proc") / str(number) / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def read_some(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_a_server_that_is_named_is_used(tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
+    assert embed(Home(tmp_path)) is None
+    assert os.environ["PREFECT_API_URL"] == prefect_api
+
+
+def test_a_server_that_is_named_and_is_none_is_told(make_place: Callable[..., Place]) -> None:
+    place = make_place(schedule={"cron": "0 3 * * *"})
+    named = {"PREFECT_API_URL": f"http://ann:hunter2@127.0.0.1:{free_port()}/api"}
+    for command in (("run", "tiny"), ("schedule",), ("schedule", "--list"), ("schedule", "--pause")):
+        said = place.command(*command, **named)
+        assert_explained(said, 1, "Prefect at http://***@127.0.0.1", "connection refused", "unset it")
+        assert "hunter2" not in said.text
+    with answering(200, b"{}", "application/json") as address:
+        said = place.command("schedule", "--list", PREFECT_API_URL=address)
+        assert_explained(said, 1, "what answers there is no Prefect server")
+
+
+def test_an_address_that_another_has_written_is_left(tmp_path: Path) -> None:
+    path = tmp_path / ADDRESS
+    path.write_text("http://127.0.0.1:2/api\n")
+    prefect_server._forget(path, "http://127.0.0.1:1/api")
+    assert path.exists()
+    prefect_server._forget(path, "http://127.0.0.1:2/api")
+    assert not path.exists()
+
+
+@pytest.mark.slow
+def test_a_schedule_ends_with_its_server_and_is_the_only_one_on_its_home(make_place: Callable[..., Place]) -> None:
+    place = make_place(schedule={"cron": "0 3 * * *"})
+    place.prefect_api = None
+    serving = place.start("schedule")
+    try:
+        wait_for(lambda: running(place.home), serving)
+        second = place.apart("schedule")
+        assert_explained(second, 1, "serves on", "already", "PREFECT_API_URL=")
+        wait_for(lambda: b"Ctrl-C ends it" in read_some(serving), serving)
+        servers = [number for number in processes_with("flows.prefect_server") if parent_of(number) == serving.pid]
+        for number in servers:
+            os.kill(number, signal.SIGKILL)
+        said = ended(serving, 60)
+        assert_explained(said, 1, "Prefect's embedded server, which makes the scheduled runs, has ended", "again")
+    finally:
+        serving.kill()
 
 
 def test_a_server_that_can_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

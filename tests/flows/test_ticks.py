@@ -19,7 +19,8 @@ from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
 from perennial.doctor import Health, HealthFinding, schedules
-from perennial.scheduling.prefect_api import LOG, Server, running
+from perennial.runs import one_run
+from perennial.scheduling.prefect_api import LOG, running
 
 pytestmark = pytest.mark.slow(minutes=3)
 
@@ -219,7 +220,7 @@ def test_doctor_tells_schedules_apart(
     api.patch(f"/deployments/{late}/schedules/{api.deployment('late')['schedules'][0]['id']}", {"active": True})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", api.address)
-    monkeypatch.setattr(Server, "is_at_work", lambda _: False)
+    monkeypatch.setattr(one_run, "at_work", lambda _: [])
     found = {finding.name.split()[-1]: finding for finding in schedules.schedules(side.on_postgres.place.home)}
     assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in found.items()} == {
         "rare": (Health.OK, "served"),
