@@ -15,7 +15,6 @@ from perennial.ingest import canonical_rows
 from perennial.ingest.sources import file
 from perennial.init import token_lengths
 from perennial.kinds import Kind
-from perennial.kinds.span_rows import FAULT
 from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
@@ -119,7 +118,8 @@ def _count(
 ) -> None:
     texts = list(zip(*(content[name].to_pylist() for name in kind.text_columns), strict=True))
     targets = content[kind.target_column]
-    faults: list[str | None] = content[FAULT].to_pylist() if FAULT in content else [None] * len(texts)
+    column = kind.fault_column
+    faults: list[str | None] = content[column].to_pylist() if column else [None] * len(texts)
     room = SAMPLED_ROWS - len(census.tokens)
     census.tokens += [token_lengths.tokens(row) for row in texts[: max(room, 0)] if any(row)]
     keys, places = splits.keys_and_splits(texts, SplitsSpec())

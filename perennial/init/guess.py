@@ -13,7 +13,7 @@ from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.record import Record
 from perennial.ingest.sources import file
-from perennial.init import columns, file_census, floors, token_lengths, whole_file_checks
+from perennial.init import columns, file_census, token_lengths, whole_file_checks
 from perennial.init.column_choice import ColumnChoice
 from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
@@ -153,11 +153,7 @@ def _settings(kind: Kind, census: Census) -> dict[str, Any]:
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
     usual = int(DataSpec.model_fields["min_rows_per_label"].default)
-    floor, majority, tokens = (
-        floors.floor(kind, census),
-        floors.majority(kind, census),
-        token_lengths.longest(census.tokens),
-    )
+    floor, majority, tokens = kind.floor(census), kind.majority(census), token_lengths.longest(census.tokens)
     return {
         "rows": census.rows,
         "labels": {name: max(counts[name], 0) for name in names},

@@ -10,7 +10,7 @@ from perennial.ingest.column_profile import Column
 from perennial.init import columns
 from perennial.init.column_choice import ColumnChoice, listed, named, others
 from perennial.init.sample import FileSample, Given, RecognisedKind
-from perennial.kinds.multi_label import SEPARATORS
+from perennial.kinds.multi_label.kind import SEPARATORS
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
     from perennial.inference.spans import Span
+    from perennial.kinds.floors import CountedRows, Floor
+    from perennial.kinds.wording import Wording
     from perennial.metrics.label_errors import Doubt
     from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
@@ -70,6 +72,16 @@ class Kind(Protocol):
     """Whether a linear model may answer easy rows: the outputs are one for each label, of which one is right."""
     degree_of: Literal["label", "number"] | None
     """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
+    least_labels: int
+    """Different labels that there must be for anything to be learned; 0: this kind has none."""
+    takes_any_text: bool
+    """Whether any text may stand in the target's column: then rows without a target can be read as rows of this kind,
+    with the text in its place."""
+    reads_whole: bool
+    """Whether the whole of a text is read that is longer than `model.max_length`, window by window."""
+    fault_column: str | None
+    """Canonical column that says why a row can't be read; None: whatever can't be read has no target."""
+    wording: Wording
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Canonical columns of this kind with their Arrow types; the text and target columns are among them."""
@@ -205,14 +217,23 @@ class Kind(Protocol):
     ) -> tuple[list[Any], list[Prediction]]:
         """The part of `targets` and `predictions` that is about `labels`, some of all, for comparing two models."""
 
+    def floor(self, counted: CountedRows) -> Floor:
+        """The floor under a first model of these rows."""
+
+    def majority(self, counted: CountedRows) -> float | None:
+        """Share of the commonest label where each row has one; None: rows may have several, or none."""
+
+    def cautions(self, counted: CountedRows) -> Iterator[str]:
+        """What a person should know of these rows before the first run and other kinds need not be told."""
+
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         """Predictions for `test` of simple models trained on `train`, by name; both hold the canonical columns."""
 
 
-def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Problem]:
-    """Fewer labels than `least`."""
-    if len(spec.data.labels) < least:
-        needed = {1: "a label or more", 2: "two labels or more"}[least]
+def label_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
+    """Fewer labels than the kind can learn from."""
+    if len(spec.data.labels) < kind.least_labels:
+        needed = {1: "a label or more", 2: "two labels or more"}[kind.least_labels]
         yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"
 
 

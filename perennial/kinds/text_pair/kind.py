@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from perennial.kinds.text_classification import TextClassificationKind
+from perennial.kinds.text_classification.kind import TextClassificationKind
+from perennial.kinds.text_pair.wording import WORDING
 
 
 class TextPairKind(TextClassificationKind):
@@ -12,6 +13,7 @@ class TextPairKind(TextClassificationKind):
     text_columns = ("text", "text_pair")
     input_columns = ("text", "text_pair")
     cascades = False
+    wording = WORDING
 
 
 KIND = TextPairKind()

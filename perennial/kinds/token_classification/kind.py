@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +11,22 @@ from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import stretches, touched
 from perennial.kinds.base import Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.floors import ABOVE_CHANCE, Floor
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.span_rows import (
+from perennial.kinds.text_classification.kind import TextClassificationKind, balance, divergence
+from perennial.kinds.token_classification.marked_text import SPANS_FORM, marked, meant_spans, without_marks
+from perennial.kinds.token_classification.span_rows import (
     FAULT,
     FAULTS,
     FaultError,
     as_tuples,
     checked_spans,
-    is_span,
     plain_spans,
     row_from_spans,
     row_from_tokens,
     split_cell,
 )
-from perennial.kinds.text_classification import TextClassificationKind, balance, divergence
+from perennial.kinds.token_classification.wording import WORDING
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import torch
 
     from perennial.inference.decoders.token_classification import Layout
+    from perennial.kinds.floors import CountedRows
     from perennial.metrics.label_errors import Doubt
     from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
@@ -45,9 +47,6 @@ if TYPE_CHECKING:
     from perennial.settings.pipeline import PipelineSpec
     from perennial.settings.training import TrainingSpec
 
-MARKED = re.compile(r"\[([^\[\]]+)\]\(([^()]+)\)")
-"""A span in a behavioural test's text: [Acme Corp](ORG)."""
-SPANS_FORM = '[{"start": 0, "end": 9, "label": "ORG"}]'
 UNKNOWN = "unknown_label"
 NOT_LEARNED = -100
 """The target of a token that is not the first of a word."""
@@ -72,6 +71,11 @@ class TokenClassificationKind(TextClassificationKind):
     doubts_need_details = True
     cascades = False
     degree_of = None
+    least_labels = 1
+    takes_any_text = False
+    reads_whole = True
+    fault_column = FAULT
+    wording = WORDING
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -116,7 +120,7 @@ class TokenClassificationKind(TextClassificationKind):
         return {UNKNOWN: pa.array(unknown, pa.string())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        problems = [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
+        problems = [*label_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]
         if spec.model.pooling != "auto":
             what = f"{spec.model.pooling!r} makes one vector of a text; {self.name} answers each word: leave it out"
             problems.append((("model", "pooling"), what))
@@ -251,12 +255,9 @@ class TokenClassificationKind(TextClassificationKind):
         return [score for score, _ in pairs], [span_found for _, span_found in pairs]
 
     def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[spans.Span, ...]]:
-        (text,), bare, marks, done = texts, "", [], 0
-        for mark in MARKED.finditer(text):
-            bare += text[done : mark.start()]
-            marks.append((len(bare), len(bare) + len(mark[1]), mark[2]))
-            bare, done = bare + mark[1], mark.end()
-        return (bare + text[done:],), tuple(marks)
+        (text,) = texts
+        bare, marks = without_marks(text)
+        return (bare,), marks
 
     def meets(self, expect: ExpectSpec, marks: Sequence[spans.Span], prediction: Prediction) -> bool:
         return as_tuples(prediction["spans"]) == list(marks)
@@ -288,7 +289,7 @@ class TokenClassificationKind(TextClassificationKind):
         return json.dumps(plain_spans(target), ensure_ascii=False)
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        _, spans_meant = _meant(words)
+        _, spans_meant = meant_spans(words)
         for span in spans_meant:
             known_label(span["label"], labels)
         return spans_meant
@@ -297,13 +298,13 @@ class TokenClassificationKind(TextClassificationKind):
         from perennial.rows import spreadsheet
 
         (text,) = texts
-        shown = _marked(text, json.loads(words))
+        shown = marked(text, json.loads(words))
         # What a spreadsheet can't hold as it is would not come back as it was.
         held = len(shown) <= spreadsheet.MAX_CELL and text == text.strip() and not {"\x00", "\r"} & set(text)
-        return shown if held and _meant(shown) == (text, json.loads(words)) else words
+        return shown if held and meant_spans(shown) == (text, json.loads(words)) else words
 
     def misfit(self, words: str, text: str | None) -> str | None:
-        quoted, spans_meant = _meant(words)
+        quoted, spans_meant = meant_spans(words)
         if quoted not in {None, text}:
             return f"without [ ](LABEL) its text is not the row's; leave the text as it is, or write {SPANS_FORM}"
         try:
@@ -324,6 +325,13 @@ class TokenClassificationKind(TextClassificationKind):
             return [span for span in predicted if span["label"] in kept]
 
         return [about(target) for target in targets], [{"spans": about(answer["spans"])} for answer in predictions]
+
+    def floor(self, counted: CountedRows) -> Floor:
+        basis = "a span counts if both its ends and its label are right"
+        return Floor(metric="f1", value=ABOVE_CHANCE, basis=basis)
+
+    def majority(self, counted: CountedRows) -> float | None:
+        return None
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.metrics import lexicon
@@ -355,32 +363,6 @@ def _answers(targets: pa.Array, layout: Layout, labels: Sequence[str]) -> np.nda
     seen_at = np.maximum.accumulate(np.where(layout.sight.joined, 0, np.arange(len(answers))))
     answers[seen_at[first[first < behind]]] = begins[first < behind]
     return answers
-
-
-def _meant(words: str) -> tuple[str | None, list[dict[str, Any]]]:
-    """The text that a correction quotes (None: it is a JSON list, which quotes none), and its spans.
-
-    Raises ValueError for a JSON list of something else.
-    """
-    if words.startswith(("[{", "[]")):
-        try:
-            given = json.loads(words)
-        except ValueError:
-            given = None
-        if isinstance(given, list) and all(map(is_span, given)):
-            return None, plain_spans(given)
-        raise ValueError(f"{words[:60]!r} is no list of spans, such as {SPANS_FORM}")
-    (text,), marks = KIND.unmarked((words,))
-    return text, [{"start": start, "end": end, "label": label} for start, end, label in marks]
-
-
-def _marked(text: str, predicted: Sequence[Mapping[str, Any]]) -> str:
-    """`text` with its spans marked, as in [Acme Corp](ORG)."""
-    shown, done = "", 0
-    for start, end, label in as_tuples(predicted):
-        shown += f"{text[done:start]}[{text[start:end]}]({label})"
-        done = end
-    return shown + text[done:]
 
 
 KIND = TokenClassificationKind()

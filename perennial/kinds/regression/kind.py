@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.kinds.base import Problem, cascade_problems
+from perennial.kinds.floors import Floor
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.text_classification import TextClassificationKind
+from perennial.kinds.regression.wording import WORDING
+from perennial.kinds.text_classification.kind import TextClassificationKind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from perennial.inference.spans import Span
+    from perennial.kinds.floors import CountedRows
     from perennial.metrics.label_errors import Doubt
     from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from perennial.settings.pipeline import PipelineSpec
     from perennial.settings.training import TrainingSpec
 
+EXPLAINED = 0.1
+"""R² for numbers: people who rate texts agree with each other less than people who sort them."""
 SMALLEST_SPREAD = 1e-12
 """Standard deviation, as a share of the largest number, below which numbers differ by rounding alone."""
 
@@ -48,6 +53,9 @@ class RegressionKind(TextClassificationKind):
     expected_forms = ("between",)
     cascades = False
     degree_of = "number"
+    least_labels = 0
+    takes_any_text = False
+    wording = WORDING
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -193,6 +201,16 @@ class RegressionKind(TextClassificationKind):
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:
         return list(targets), list(predictions)
+
+    def floor(self, counted: CountedRows) -> Floor:
+        import statistics
+
+        spread = statistics.pstdev(counted.numbers)
+        basis = f"0 is as good as always answering the mean, which is off by {spread:.3g} (rmse)"
+        return Floor(metric="r2", value=EXPLAINED, basis=basis)
+
+    def majority(self, counted: CountedRows) -> float | None:
+        return None
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.metrics import baselines

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded, Input, Outputs
 from perennial.kinds.base import Kind, Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.floors import LOPSIDED, Floor, above_chance, share_of_commonest
 from perennial.kinds.gate_problems import metric_problems
+from perennial.kinds.text_classification.wording import WORDING
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from perennial.inference.spans import Span
+    from perennial.kinds.floors import CountedRows
     from perennial.metrics.label_errors import Doubt
     from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
@@ -58,6 +61,11 @@ class TextClassificationKind(Kind):
     doubts_need_details = False
     cascades = True
     degree_of: Literal["label", "number"] | None = "label"
+    least_labels = 2
+    takes_any_text = True
+    reads_whole = False
+    fault_column: str | None = None
+    wording = WORDING
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -76,7 +84,7 @@ class TextClassificationKind(Kind):
         return {}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        return [*label_problems(self, spec, 2), *metric_problems(self, spec), *cascade_problems(self, spec)]
+        return [*label_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         from perennial.rows.expectation import built_in
@@ -217,6 +225,24 @@ class TextClassificationKind(Kind):
     ) -> tuple[list[Any], list[Prediction]]:
         rows = [(target, answer) for target, answer in zip(targets, predictions, strict=True) if target in labels]
         return [target for target, _ in rows], [answer for _, answer in rows]
+
+    def floor(self, counted: CountedRows) -> Floor:
+        counts = counted.rows_per_label
+        share = share_of_commonest(counts)
+        if share <= LOPSIDED:
+            basis = f"always answering the commonest label is right for {share:.0%} of the rows"
+            return Floor(metric="accuracy", value=above_chance(share), basis=basis)
+        # Macro F1 of always answering the commonest label: its own F1, and 0 for every other label.
+        chance = 2 * share / (1 + share) / len(counts)
+        basis = f"{share:.0%} of the rows have one label, so accuracy would say little"
+        return Floor(metric="macro_f1", value=above_chance(chance), basis=basis)
+
+    def majority(self, counted: CountedRows) -> float | None:
+        counts = counted.rows_per_label
+        return share_of_commonest(counts) if counts else None
+
+    def cautions(self, counted: CountedRows) -> Iterator[str]:
+        return iter(())
 
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.metrics import baselines

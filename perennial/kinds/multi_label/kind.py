@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.decoders.base import sigmoid
 from perennial.kinds.base import Problem, cascade_problems, known_label, label_problems
+from perennial.kinds.floors import Floor, above_chance
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.text_classification import TextClassificationKind
+from perennial.kinds.multi_label.wording import WORDING
+from perennial.kinds.text_classification.kind import TextClassificationKind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Metrics
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from perennial.inference.spans import Span
+    from perennial.kinds.floors import CountedRows
     from perennial.metrics.label_errors import Doubt
     from perennial.metrics.sums import MetricSums
     from perennial.rows.batch import Batch
@@ -48,6 +51,9 @@ class MultiLabelKind(TextClassificationKind):
     not_resampled: frozenset[str] = frozenset()
     expected_forms = ("has", "lacks")
     cascades = False
+    least_labels = 1
+    takes_any_text = False
+    wording = WORDING
 
     def column_types(self) -> dict[str, pa.DataType]:
         import pyarrow as pa
@@ -71,7 +77,7 @@ class MultiLabelKind(TextClassificationKind):
         return {UNKNOWN: pa.array(unknown, pa.string()), NO_LIST: pa.array(unreadable, pa.string())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        return [*label_problems(self, spec, 1), *metric_problems(self, spec), *cascade_problems(self, spec)]
+        return [*label_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]
 
     def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
         from perennial.core.errors import listing
@@ -228,6 +234,21 @@ class MultiLabelKind(TextClassificationKind):
         ]
         return [[label for label in target if label in kept] for target in targets], answers
 
+    def floor(self, counted: CountedRows) -> Floor:
+        chance = _same_labels(counted)
+        basis = f"always answering the commonest labels reaches {chance:.2f}"
+        return Floor(metric="micro_f1", value=above_chance(chance), basis=basis)
+
+    def majority(self, counted: CountedRows) -> float | None:
+        return None
+
+    def cautions(self, counted: CountedRows) -> Iterator[str]:
+        if counted.unlabelled:
+            yield (
+                f"{counted.unlabelled:,} rows have no label: the model learns that none fits them. If nobody has "
+                "labelled them yet, leave them out."
+            )
+
     def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
         from perennial.metrics import baselines
 
@@ -236,6 +257,13 @@ class MultiLabelKind(TextClassificationKind):
             "commonest": baselines.commonest_labels(texts, labels),
             "tfidf": baselines.tfidf_one_versus_rest(texts, labels),
         }
+
+
+def _same_labels(counted: CountedRows) -> float:
+    """The best micro F1 of answering the same labels to every row."""
+    held = sorted(counted.rows_per_label.values(), reverse=True)
+    rows = max(counted.usable, 1)
+    return max(2 * sum(held[:n]) / (n * rows + sum(held)) for n in range(1, len(held) + 1))
 
 
 def _labels(value: object) -> list[str] | None:
