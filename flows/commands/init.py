@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial.init import ColumnChoice, Guess
-from perennial.init.column_choice import option
+from perennial.kinds.recognition.column_choice import option
 
 
 def show(guess: Guess, path: Path) -> None:

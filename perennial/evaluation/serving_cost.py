@@ -14,7 +14,7 @@ from perennial.core.errors import PackageError
 from perennial.inference import process
 from perennial.inference.decoders import Input
 from perennial.inference.process import Process
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.records.evaluation import ServingFigures
 
 ROWS = 256

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slice_expressions
-from perennial.kinds.base import Problem
+from perennial.kinds.protocols import Problem
 from perennial.rows.columns import TIME
 from perennial.settings.pipeline import PipelineSpec
 

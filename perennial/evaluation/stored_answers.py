@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Contest
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial.core.errors import SourceError
-from perennial.ingest import canonical_rows
 from perennial.ingest.sources import file
 from perennial.init import token_lengths
-from perennial.kinds import Kind
-from perennial.rows import cells, splits
+from perennial.kinds.protocols import Kind
+from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
 from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
 
@@ -189,7 +188,7 @@ def _labels(kind: Kind, targets: Counter[str]) -> list[str]:
 
 def _tells_time(value: object) -> bool:
     try:
-        canonical_rows.moment(value)
+        moments.moment(value)
     except (ValueError, OverflowError):
         return False
     return True

@@ -13,14 +13,15 @@ from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.record import Record
 from perennial.ingest.sources import file
-from perennial.init import columns, file_census, token_lengths, whole_file_checks
-from perennial.init.column_choice import ColumnChoice
+from perennial.init import file_census, token_lengths, whole_file_checks
 from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
-from perennial.init.sample import FileSample, Given
 from perennial.init.warnings import warnings
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
+from perennial.kinds.recognition import columns
+from perennial.kinds.recognition.column_choice import ColumnChoice
+from perennial.kinds.recognition.sample import FileSample, Given
 from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from perennial.core.errors import listing
 from perennial.init.file_census import Census
 from perennial.init.token_lengths import LENGTHS
-from perennial.kinds import Kind
 from perennial.kinds.floors import LOPSIDED
+from perennial.kinds.protocols import Kind
 from perennial.settings.data import DataSpec
 
 NOTICEABLE = 0.05

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from perennial.core.errors import SourceError, listing
-from perennial.init.column_choice import ColumnChoice, option
 from perennial.init.file_census import MAX_LABELS, Census
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
+from perennial.kinds.recognition.column_choice import ColumnChoice, option
 from perennial.settings.data import DataSpec
 
 

@@ -1,39 +1,5 @@
 """The kinds of task Perennial knows, by name."""
 
-from importlib import import_module
-from typing import cast
+from perennial.kinds.registry import kind_named, name_for_bare_texts, names, names_of_shape
 
-from perennial.kinds.base import Kind
-from perennial.metrics.prediction import Prediction
-
-__all__ = ["Kind", "Prediction", "kind_named", "name_for_bare_texts", "names"]
-
-_MODULES = {
-    "text-classification": "perennial.kinds.text_classification.kind",
-    "text-pair": "perennial.kinds.text_pair.kind",
-    "multi-label": "perennial.kinds.multi_label.kind",
-    "token-classification": "perennial.kinds.token_classification.kind",
-    "regression": "perennial.kinds.regression.kind",
-}
-
-
-def names() -> tuple[str, ...]:
-    """Every kind's name, as `kind:` in pipeline.yaml."""
-    return tuple(_MODULES)
-
-
-def kind_named(name: str) -> Kind:
-    """The kind called `name`. Raises KeyError if there is none; a pipeline.yaml that names one is refused."""
-    return cast(Kind, import_module(_MODULES[name]).KIND)
-
-
-def name_for_bare_texts(kind: Kind) -> str:
-    """The first kind that reads the same texts as `kind` and takes any text for what is learned.
-
-    So rows are read that have texts and nothing else. Raises KeyError if there is none.
-    """
-    for name in names():
-        other = kind_named(name)
-        if other.takes_any_text and other.text_columns == kind.text_columns:
-            return name
-    raise KeyError(f"no kind reads {', '.join(kind.text_columns)} without what is learned")
+__all__ = ["kind_named", "name_for_bare_texts", "names", "names_of_shape"]

@@ -21,6 +21,8 @@ class Wording:
     """What model.max_length counts, after the number of tokens that nearly all texts have."""
     training: str = ""
     """Settings of training that suit the kind better than the defaults, as lines of YAML."""
+    unlike_label: str = ""
+    """What to do about a column that is no label because it holds what this kind learns."""
     instead: str = ""
     """What a pipeline of another kind says of its labels where this kind would do as well."""
 

@@ -19,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from perennial.core import progress
 from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Outputs
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.records.training import Halved
 from perennial.settings.export import StudentSpec
 from perennial.settings.training import TrainingSpec

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from perennial.core.errors import TrainingError
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.records.training import StartingPoint
 from perennial.training.model import is_head
 

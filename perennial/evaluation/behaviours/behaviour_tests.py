@@ -11,7 +11,7 @@ from perennial.evaluation import asking
 from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import BehaviourFigures
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec

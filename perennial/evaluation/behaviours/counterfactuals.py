@@ -16,7 +16,7 @@ from perennial.evaluation.asking import Heard, Texts
 from perennial.evaluation.behaviours import terms
 from perennial.evaluation.behaviours.terms import Terms
 from perennial.inference.predictor import Predictor
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import GroupFigures
 from perennial.rows import text_edits

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perennial import kinds
 from perennial.core.store import Store
 from perennial.ingest import retirements
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.records.data import CheckedPart, ValidatedData
 from perennial.records.run import Evidence
 from perennial.settings.pipeline import PipelineSpec

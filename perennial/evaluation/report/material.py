@@ -15,7 +15,7 @@ from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.evaluation.report import drift
 from perennial.evaluation.report.drift import DataDrift
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.metrics import calibration
 from perennial.metrics.calibration import Bin
 from perennial.records.data import ValidatedData

@@ -8,5 +8,6 @@ WORDING = Wording(
     missing="no number",
     baseline="the better of the mean and TF-IDF with ridge regression",
     offered_gate="{metric: rmse, max: 0.5}    # in the column's own unit; so is mae. Lower is better",
+    unlike_label="For a number that is to be predicted, add --kind regression.",
     instead="They are numbers: to learn how much, not which one, run init with --kind regression --force.",
 )

@@ -5,18 +5,17 @@ from collections.abc import Iterator, Sequence
 
 from perennial.core.errors import SpecError, listing
 from perennial.inference import spans
-from perennial.ingest.column_profile import Column
-from perennial.init import columns, list_columns
-from perennial.init.column_choice import ColumnChoice, listed, named, others
-from perennial.init.sample import FileSample, Given, RecognisedKind
+from perennial.kinds.recognition import columns, list_columns
+from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns
+from perennial.rows.column_profile import Column
 
-KIND = "token-classification"
 TOKEN_NAMES = re.compile(r"(^|[_\W])(tokens?|words?)$", re.I)
 TAG_NAMES = (re.compile(r"ner|entit", re.I), re.compile(r"^(tags?|labels?)$", re.I))
 """Most telling first: the tags of phrases and of other things are written alike."""
 
 
-def find_token_classification(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
+def find_token_classification(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedColumns | None:
     """Tokens with tags or a text with spans; None (SpecError if `forced`) when there are none."""
     if given.label or given.text_pair:
         return None
@@ -56,7 +55,7 @@ def oddity(sample: FileSample) -> str | None:
     return None
 
 
-def _with_tags(sample: FileSample, given: Given) -> RecognisedKind | None:
+def _with_tags(sample: FileSample, given: Given) -> RecognisedColumns | None:
     tokens_column = given.tokens or given.text
     if given.tags:
         named(sample.columns, given.tags, "tags")
@@ -81,11 +80,11 @@ def _with_tags(sample: FileSample, given: Given) -> RecognisedKind | None:
                 column=tags, reason=f"you named it; {why}" if given.tags else why, alternatives=tuple(rest)[:5]
             ),
         }
-        return RecognisedKind(kind=KIND, reason=f"{tags!r} holds a tag for each of {tokens!r}", columns=choices)
+        return RecognisedColumns(reason=f"{tags!r} holds a tag for each of {tokens!r}", columns=choices)
     return None
 
 
-def _with_spans(sample: FileSample, given: Given) -> RecognisedKind | None:
+def _with_spans(sample: FileSample, given: Given) -> RecognisedColumns | None:
     if given.tokens or given.tags:
         return None
     ranked = [column for column in sample.columns if sample.lists[column.name].holds_spans]
@@ -101,7 +100,7 @@ def _with_spans(sample: FileSample, given: Given) -> RecognisedKind | None:
         ),
     }
     reason = f"{column.name!r} says where in {choices['text'].column!r} what is"
-    return RecognisedKind(kind=KIND, reason=reason, columns=choices)
+    return RecognisedColumns(reason=reason, columns=choices)
 
 
 def _tag_columns(sample: FileSample) -> list[str]:
@@ -134,7 +133,7 @@ _REMEDY = (
 )
 
 
-def reads(roles_named: Sequence[str]) -> str | None:
+def conflict_of_roles(roles_named: Sequence[str]) -> str | None:
     """What is wrong with these roles of one row, given together; None: nothing."""
     if "spans" in roles_named and {"tokens", "tags"} & set(roles_named):
         return "A row is either tokens with tags or a text with spans, not both."

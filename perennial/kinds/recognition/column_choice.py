@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from perennial.core.errors import SpecError, listing
 from perennial.core.record import Record
-from perennial.ingest.column_profile import Column
+from perennial.rows.column_profile import Column
 
 
 class ColumnChoice(Record):

@@ -4,17 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from perennial import kinds
 from perennial.core.errors import SpecError, listing
-from perennial.ingest.column_profile import Column
-from perennial.init import columns
-from perennial.init.column_choice import ColumnChoice, listed, named, others
-from perennial.init.sample import FileSample, Given, RecognisedKind
-from perennial.kinds.multi_label.kind import SEPARATORS
-from perennial.rows.batch import Batch
-from perennial.settings.data import ColumnsSpec
+from perennial.kinds.multi_label.label_cells import SEPARATORS, labels_of_cell
+from perennial.kinds.recognition import columns
+from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
+from perennial.rows import cells
+from perennial.rows.column_profile import Column
 
-KIND = "multi-label"
 NAMES = re.compile(
     r"(^|[_\W])(labels?|class(es)?|targets?|topics?|categor(y|ies)|emotions?|genres?|intents?|aspects?|themes?"
     r"|sentiments?)$",
@@ -28,7 +25,7 @@ FEW_SHARE = 0.2
 Held = Sequence[Sequence[str] | None]
 
 
-def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
+def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedColumns | None:
     """A text and its labels; None (SpecError if `forced`) when no column holds several, or one label is likelier."""
     text = columns.text(sample.columns, given.text) if forced or given.text or columns.texts(sample.columns) else None
     if text is None or text.column is None:
@@ -60,6 +57,14 @@ def is_one_hot(sample: FileSample, name: str) -> bool:
     return {label for row in _labels(sample, name) for label in row or ()} <= {"0", "1"}
 
 
+def oddity(sample: FileSample) -> str | None:
+    """Lists of 0 and 1 in the place of the labels' names, in words."""
+    one_hot = next((name for name in sample.lists if is_one_hot(sample, name)), None)
+    if one_hot is None:
+        return None
+    return f"Column {one_hot!r} holds lists of 0 and 1; expected are lists of the labels' names, such as ['a']."
+
+
 def _candidates(sample: FileSample, text: str) -> list[Column]:
     fit = [column for column in sample.columns if column.name != text and _holds_several(sample, column, likely=False)]
     return sorted(fit, key=lambda column: (_rank(column), column.distinct))
@@ -88,11 +93,7 @@ MOSTLY = 0.9
 
 def _labels(sample: FileSample, name: str) -> Held:
     """Each cell's labels, as a run would read them."""
-    values = list(sample.cells[name])
-    columns: dict[str, list[object]] = {"text": [None] * len(values), "label": values}
-    batch = Batch(name, "row", range(1, len(values) + 1), columns)
-    held: Held = kinds.kind_named(KIND).canonical(batch, ColumnsSpec())["label"].to_pylist()
-    return held
+    return [labels_of_cell(cells.nested(value)) for value in sample.cells[name]]
 
 
 def _are_few(column: Column, held: Held) -> bool:
@@ -112,16 +113,17 @@ def _rank(column: Column) -> int:
     return 0 if NAMES.search(column.name) else 1 if columns.LABEL_NAMES.search(column.name) else 2
 
 
-def _found(sample: FileSample, column: Column, text: ColumnChoice, prefix: str, ranked: list[Column]) -> RecognisedKind:
+def _found(
+    sample: FileSample, column: Column, text: ColumnChoice, prefix: str, ranked: list[Column]
+) -> RecognisedColumns:
     counts = Counter(label for row in _labels(sample, column.name) for label in row or ())
     described_labels = f"{prefix}{len(counts):,} different labels, such as {listing(map(repr, sorted(counts)), 3)}"
     label = ColumnChoice(column=column.name, reason=described_labels, alternatives=others(ranked, column.name))
     single = bool(columns.labels(sample.columns, (text.column or "",)))
-    return RecognisedKind(
-        kind=KIND,
+    return RecognisedColumns(
         reason=f"{column.name!r} holds lists of labels that recur"
         if sample.lists[column.name].holds_names
         else f"cells of {column.name!r} hold several labels each",
         columns={"text": text, "label": label},
-        alternatives=("text-classification",) if single else (),
+        also=(RowShape.LABEL,) if single else (),
     )

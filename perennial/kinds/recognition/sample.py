@@ -1,17 +1,18 @@
-"""What recognising a kind of task starts from and ends with: the columns seen, those a user gave, the answer."""
+"""What recognising a kind of task starts from and ends with: a sample of a file, columns a user named, the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from functools import cached_property
 
 from perennial.core.record import Record
-from perennial.ingest import column_profile
-from perennial.ingest.column_profile import Column
-from perennial.init import list_columns
-from perennial.init.column_choice import ColumnChoice
-from perennial.init.list_columns import Lists
+from perennial.kinds.recognition import list_columns
+from perennial.kinds.recognition.column_choice import ColumnChoice
+from perennial.kinds.recognition.list_columns import Lists
+from perennial.rows import column_profile
+from perennial.rows.column_profile import Column
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,19 @@ class Given:
         return {role: name for role, name in roles.items() if name is not None}
 
 
-class RecognisedKind(Record):
-    """A kind of task, why it is taken for that, and the columns it reads."""
+class RowShape(StrEnum):
+    """What a row looks like in a file where one kind of task is easily taken for another."""
 
-    kind: str
+    LABEL = "one label for a text"
+    PAIR = "one label for two texts"
+    NUMBER = "a number for a text"
+
+
+class RecognisedColumns(Record):
+    """The columns that a kind of task reads, and why a file is taken to be for it."""
+
     reason: str
     columns: dict[str, ColumnChoice]
-    """By role, as data.columns names them."""
-    alternatives: tuple[str, ...] = ()
-    """Kinds that would do as well."""
+    """By role, as data.columns names them; what is learned comes last."""
+    also: tuple[RowShape, ...] = ()
+    """What the rows may be taken for as well."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from perennial.ingest.canonical_rows import moment
 from perennial.rows import cells
+from perennial.rows.moments import moment
 
 _NUMBER = re.compile(r"\s*[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
 _WORDS = re.compile(r"\S\s+\S")

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from perennial.core.errors import SpecError
-from perennial.ingest.column_profile import Column
-from perennial.init.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.rows.column_profile import Column
 
 LABEL_NAMES = re.compile(
     r"(^|[_\W])(labels?|sentiment|categor(y|ies)|class|target|topic|intent|emotion|tag|stars|rating|y)$", re.I
@@ -51,8 +51,8 @@ def described(column: Column) -> str:
     )
 
 
-def label(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> ColumnChoice:
-    """The column of labels, one for each row. Raises SpecError when none looks like one."""
+def label(columns: Sequence[Column], taken: Sequence[str], given: str | None, hint: str = "") -> ColumnChoice:
+    """The column of labels, one for each row. Raises SpecError, with a `hint`, when none looks like one."""
     ranked = labels(columns, taken)
     if given is not None:
         column = named(columns, given, "label")
@@ -61,8 +61,8 @@ def label(columns: Sequence[Column], taken: Sequence[str], given: str | None) ->
     if not ranked:
         raise SpecError(
             f"No column looks like a label (few values, each of them many times). {listed(columns)}",
-            remedy="If one of them is the label after all, name it: --label COLUMN. For a number that is to be "
-            "predicted, add --kind regression. Texts without labels can't be learned from.",
+            remedy=f"If one of them is the label after all, name it: --label COLUMN. {hint}Texts without labels can't "
+            "be learned from.",
         )
     best = ranked[0]
     like = ", and is named like a label" if LABEL_NAMES.search(best.name) else ""

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from perennial.inference import spans
-from perennial.ingest import column_profile
-from perennial.rows import cells
+from perennial.rows import cells, column_profile
 
 MOST = 0.9
 """Share of a column's cells that must be what the column is taken for: the rest are faults, which a run sets aside."""

@@ -3,12 +3,12 @@
 import re
 
 from perennial.core.errors import SpecError
-from perennial.ingest.column_profile import Column
-from perennial.init import columns, regression
-from perennial.init.column_choice import ColumnChoice, listed, others
-from perennial.init.sample import FileSample, Given, RecognisedKind
+from perennial.kinds import registry
+from perennial.kinds.recognition import columns, numbers
+from perennial.kinds.recognition.column_choice import ColumnChoice, listed, others
+from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
+from perennial.rows.column_profile import Column
 
-KIND = "text-pair"
 KNOWN = (
     ("premise", "hypothesis"),
     ("question", "answer"),
@@ -26,7 +26,7 @@ TWINS = (("1", "2"), ("0", "1"), ("a", "b"), ("first", "second"))
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 
 
-def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedKind | None:
+def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedColumns | None:
     """Two texts and their label. None when no names say that two columns are a pair, or no column is a label.
 
     `forced`: the likeliest two texts, whatever their names. Raises SpecError when there are not two (`forced`), and
@@ -37,7 +37,7 @@ def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) ->
         return None
     labels = columns.labels(sample.columns, pair)
     if not labels and not forced and not given.label:
-        if number := regression.candidates(sample, pair):
+        if number := numbers.candidates(sample, pair):
             raise _no_kind(pair, number[0].name)
         return None
     one, other = (sample.column(name) for name in pair)
@@ -45,10 +45,10 @@ def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) ->
     choices = {
         "text": _choice(one, given.text, others(rest, *pair)),
         "text_pair": _choice(other, given.text_pair, others(rest, *pair)),
-        "label": columns.label(sample.columns, pair, given.label),
+        "label": columns.label(sample.columns, pair, given.label, registry.number_hint()),
     }
     reason = f"{pair[0]!r} and {pair[1]!r} are named like two texts read together"
-    return RecognisedKind(kind=KIND, reason=reason, columns=choices, alternatives=("text-classification",))
+    return RecognisedColumns(reason=reason, columns=choices, also=(RowShape.LABEL,))
 
 
 def _pair(sample: FileSample, given: Given, forced: bool) -> tuple[str, str] | None:
@@ -113,5 +113,6 @@ def _no_kind(pair: tuple[str, str], number: str) -> SpecError:
     return SpecError(
         f"Columns {pair[0]!r} and {pair[1]!r} are two texts, and {number!r} is a number: to learn a number from a pair "
         "of texts is no kind of task that Perennial knows.",
-        remedy=f"Make few labels of the number, or learn it from one text: --kind regression --text {pair[0]!r}.",
+        remedy="Make few labels of the number, or learn it from one text: "
+        f"--kind {registry.names_of_shape(RowShape.NUMBER)[0]} --text {pair[0]!r}.",
     )

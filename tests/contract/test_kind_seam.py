@@ -1,0 +1,76 @@
+"""No code asks which kind of task it is: each kind answers for itself, in its package and its decoder."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perennial import kinds
+
+REPOSITORY = Path(__file__).parents[2]
+OWN = (REPOSITORY / "perennial" / "kinds", REPOSITORY / "perennial" / "inference" / "decoders")
+FILES = sorted(path for room in ("perennial", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py"))
+REGISTRIES = {OWN[0] / "registry.py", OWN[1] / "__init__.py"}
+
+
+def folder(kind: str) -> str:
+    return kind.replace("-", "_")
+
+
+def is_own(path: Path, kind: str) -> bool:
+    """Whether the file belongs to this kind, or lists all of them by name."""
+    return path in REGISTRIES or path.is_relative_to(OWN[0] / folder(kind)) or path == OWN[1] / f"{folder(kind)}.py"
+
+
+def constants(tree: ast.Module) -> Iterator[str]:
+    """Every piece of text that is no docstring and no comment on an attribute."""
+    documented = {
+        id(statement.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body
+        if isinstance(statement, ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.value
+
+
+def names_it(text: str, kind: str) -> bool:
+    # A kind whose name is a word of the language may stand in a sentence, as in "logistic regression".
+    return text == kind or f"--kind {kind}" in text or ("-" in kind and kind in text)
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("kind", kinds.names())
+def test_a_kind_is_named_in_its_package_and_its_decoder_only(kind: str) -> None:
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES if not is_own(path, kind)}
+    assert [str(path) for path, tree in trees.items() if any(names_it(text, kind) for text in constants(tree))] == []
+
+
+@pytest.mark.parametrize("kind", kinds.names())
+def test_nobody_imports_the_package_of_one_kind(kind: str) -> None:
+    package = f"perennial.kinds.{folder(kind)}"
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES if not is_own(path, kind)}
+    users = {
+        str(path)
+        for path, tree in trees.items()
+        for name in imports(tree)
+        if name == package or name.startswith(f"{package}.")
+    }
+    assert users == set()
+
+
+def test_the_contract_finds_what_it_forbids() -> None:
+    asking = ast.parse('def floor(kind):\n    """Of text-pair."""\n    return kind == \'text-pair\'\n')
+    assert [text for text in constants(asking) if names_it(text, "text-pair")] == ["text-pair"]
+    assert names_it("add --kind regression", "regression")
+    assert not names_it("logistic regression", "regression")
