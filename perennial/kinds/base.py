@@ -58,6 +58,15 @@ class KindBase(Kind, ABC):
     def labels_in(self, targets: pa.Array) -> pa.Array | None:
         return None
 
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        import numpy as np
+        import pyarrow as pa
+
+        return np.empty(0, np.int64), pa.array([], pa.string())
+
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        return []
+
     def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
 

@@ -91,6 +91,10 @@ class ReadsRows(Named, Protocol):
     def labels_in(self, targets: pa.Array) -> pa.Array | None:
         """The labels of these rows in one array, each once a row; None: this kind has no labels."""
 
+    @abstractmethod
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        """Each label that these rows hold: the number of its row, and its name; both empty: this kind has no labels."""
+
 
 class LearnsTargets(Named, Protocol):
     """What training asks of a kind: targets as numbers, outputs, losses."""
@@ -173,16 +177,16 @@ class GivesAnswers(Named, Protocol):
         """What the model reads of each row, from the kind's input columns."""
 
     @abstractmethod
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        """The labels that the answer names, each once; none: this kind has no labels, or the answer names none."""
+
+    @abstractmethod
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         """What a model that learned nothing answers to everything; None: these answers differ."""
 
     @abstractmethod
     def same_answer(self, one: Prediction, other: Prediction) -> bool:
         """Whether two predictions tell a user the same, whatever their scores."""
-
-    @abstractmethod
-    def sureness(self, prediction: Prediction) -> float:
-        """How sure the model was of its answer, 0 to 1, to list the worst mistakes first."""
 
     @abstractmethod
     def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Span, ...]]:
@@ -238,6 +242,10 @@ class JudgesAnswers(Named, Protocol):
     @abstractmethod
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         """Whether `prediction` is what `target` (a value of the target column) asks for; None: a matter of degree."""
+
+    @abstractmethod
+    def sureness(self, prediction: Prediction) -> float:
+        """How sure the model was of its answer, 0 to 1, to list the worst mistakes first."""
 
     @abstractmethod
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:

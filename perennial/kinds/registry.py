@@ -5,10 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from perennial.core import plugins
+
 if TYPE_CHECKING:
     from perennial.kinds.protocols import Kind
     from perennial.kinds.recognition.sample import RowShape
 
+GROUP = "perennial.kinds"
+"""The entry points by which an installed package adds a kind: its name, and the module and object of its `Kind`."""
 _MODULES = {
     "text-classification": "perennial.kinds.text_classification.kind",
     "text-pair": "perennial.kinds.text_pair.kind",
@@ -20,12 +24,12 @@ _MODULES = {
 
 def names() -> tuple[str, ...]:
     """Every kind's name, as `kind:` in pipeline.yaml."""
-    return tuple(_MODULES)
+    return (*_MODULES, *(name for name in plugins.plugin_names(GROUP) if name not in _MODULES))
 
 
 def kind_named(name: str) -> Kind:
     """The kind called `name`. Raises KeyError if there is none; a pipeline.yaml that names one is refused."""
-    return cast("Kind", import_module(_MODULES[name]).KIND)
+    return cast("Kind", import_module(_MODULES[name]).KIND if name in _MODULES else plugins.plugin(GROUP, name))
 
 
 def name_for_bare_texts(kind: Kind) -> str:

@@ -22,6 +22,9 @@ class MultiLabelAnswering(KindBase):
     degree_of = "label"
     expected_forms = ("has", "lacks")
 
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        return [str(label) for label in prediction["labels"]]
+
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         answers = {tuple(sorted(prediction["labels"])) for prediction in predictions}
         if len(answers) != 1:
@@ -33,10 +36,6 @@ class MultiLabelAnswering(KindBase):
         changed = set(one["labels"]) ^ set(other["labels"])
         # A threshold that lies between two scores as close as these tells nothing about the models.
         return all(abs(one["scores"][label] - other["scores"][label]) < ROUNDING for label in changed)
-
-    def sureness(self, prediction: Prediction) -> float:
-        scores = prediction["scores"].values()
-        return float(sum(max(score, 1 - score) for score in scores) / len(scores))
 
     def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
         return set(expect.has) <= set(prediction["labels"]) and not set(expect.lacks) & set(prediction["labels"])

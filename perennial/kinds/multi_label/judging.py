@@ -39,6 +39,10 @@ class MultiLabelJudging(KindBase):
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return set(target) == set(prediction["labels"])
 
+    def sureness(self, prediction: Prediction) -> float:
+        scores = prediction["scores"].values()
+        return float(sum(max(score, 1 - score) for score in scores) / len(scores))
+
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         pairs = [
             (float(score), label in target)

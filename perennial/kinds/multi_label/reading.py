@@ -11,6 +11,7 @@ from perennial.kinds.multi_label.label_cells import labels_of_cell
 from perennial.kinds.protocols import Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from perennial.rows.batch import Batch
@@ -66,6 +67,11 @@ class MultiLabelReading(KindBase):
         import pyarrow.compute as pc
 
         return pc.list_flatten(targets)
+
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        import pyarrow.compute as pc
+
+        return pc.list_parent_indices(targets).to_numpy(), targets.flatten()
 
 
 def _lists(column: pa.ChunkedArray) -> list[list[str] | None]:

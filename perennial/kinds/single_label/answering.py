@@ -19,15 +19,15 @@ class SingleLabelAnswering(KindBase):
     expected_forms: tuple[str, ...] = ("label",)
     degree_of: Literal["label", "number"] | None = "label"
 
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        return [str(prediction["label"])]
+
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         answers = {prediction["label"] for prediction in predictions}
         return f"label {answers.pop()!r}" if len(answers) == 1 else None
 
     def same_answer(self, one: Prediction, other: Prediction) -> bool:
         return bool(one["label"] == other["label"])
-
-    def sureness(self, prediction: Prediction) -> float:
-        return float(prediction["score"])
 
     def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
         return bool(prediction["label"] == expect.label)

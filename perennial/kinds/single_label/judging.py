@@ -50,6 +50,9 @@ class SingleLabelJudging(KindBase):
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return bool(prediction["label"] == target)
 
+    def sureness(self, prediction: Prediction) -> float:
+        return float(prediction["score"])
+
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         scores = [float(prediction["score"]) for prediction in predictions]
         return scores, [prediction["label"] == target for target, prediction in zip(targets, predictions, strict=True)]

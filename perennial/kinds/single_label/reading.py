@@ -9,6 +9,7 @@ from perennial.kinds.gate_problems import metric_problems
 from perennial.kinds.protocols import Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from perennial.rows.batch import Batch
@@ -47,3 +48,8 @@ class SingleLabelReading(KindBase):
 
     def labels_in(self, targets: pa.Array) -> pa.Array | None:
         return targets
+
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        import numpy as np
+
+        return np.arange(len(targets)), targets

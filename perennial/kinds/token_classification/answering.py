@@ -23,15 +23,14 @@ class SpanAnswering(KindBase):
 
     reads_whole = True
 
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        return sorted({span["label"] for span in prediction["spans"]})
+
     def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
         return "no span" if predictions and not any(prediction["spans"] for prediction in predictions) else None
 
     def same_answer(self, one: Prediction, other: Prediction) -> bool:
         return as_tuples(one["spans"]) == as_tuples(other["spans"])
-
-    def sureness(self, prediction: Prediction) -> float:
-        # No span is the surest answer there is.
-        return min((float(span["score"]) for span in prediction["spans"]), default=1.0)
 
     def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[spans.Span, ...]]:
         (text,) = texts

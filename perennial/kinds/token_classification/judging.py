@@ -43,6 +43,10 @@ class SpanJudging(KindBase):
     def right(self, target: Any, prediction: Prediction) -> bool | None:
         return as_tuples(target) == as_tuples(prediction["spans"])
 
+    def sureness(self, prediction: Prediction) -> float:
+        # No span is the surest answer there is.
+        return min((float(span["score"]) for span in prediction["spans"]), default=1.0)
+
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         pairs = [
             (float(span["score"]), place in target)

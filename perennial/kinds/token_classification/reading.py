@@ -18,6 +18,7 @@ from perennial.kinds.token_classification.span_rows import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from perennial.rows.batch import Batch
@@ -105,3 +106,8 @@ class SpanReading(KindBase):
 
         rows = targets.to_pylist()
         return pa.array([label for row in rows for label in {span["label"] for span in row or ()}], pa.string())
+
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        import pyarrow.compute as pc
+
+        return pc.list_parent_indices(targets).to_numpy(), targets.flatten().field("label")
