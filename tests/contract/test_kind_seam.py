@@ -1,13 +1,26 @@
 """No code asks which kind of task it is: each kind answers for itself, in its package and its decoder."""
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from perennial import kinds
+from perennial.kinds.base import KindBase
+from perennial.kinds.protocols import (
+    GivesAnswers,
+    JudgesAnswers,
+    Kind,
+    LearnsTargets,
+    ReadsRows,
+    RecognisesFiles,
+    ReviewsTargets,
+)
 
+STEPS = (ReadsRows, LearnsTargets, GivesAnswers, JudgesAnswers, ReviewsTargets, RecognisesFiles)
 REPOSITORY = Path(__file__).parents[2]
 OWN = (REPOSITORY / "perennial" / "kinds", REPOSITORY / "perennial" / "inference" / "decoders")
 FILES = sorted(path for room in ("perennial", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py"))
@@ -16,6 +29,12 @@ REGISTRIES = {OWN[0] / "registry.py", OWN[1] / "__init__.py"}
 
 def folder(kind: str) -> str:
     return kind.replace("-", "_")
+
+
+def members(step: type) -> set[str]:
+    """What a protocol asks for, but for the name."""
+    methods = {name for name, value in vars(step).items() if getattr(value, "__isabstractmethod__", False)}
+    return methods | set(inspect.get_annotations(step))
 
 
 def is_own(path: Path, kind: str) -> bool:
@@ -67,6 +86,30 @@ def test_nobody_imports_the_package_of_one_kind(kind: str) -> None:
         if name == package or name.startswith(f"{package}.")
     }
     assert users == set()
+
+
+@pytest.mark.parametrize("kind", kinds.names())
+def test_no_kind_inherits_what_another_means(kind: str) -> None:
+    parents = type(kinds.kind_named(kind)).__mro__[1:]
+    others = {type(kinds.kind_named(name)) for name in kinds.names()} - {type(kinds.kind_named(kind))}
+    assert KindBase in parents
+    assert others & set(parents) == set()
+
+
+@pytest.mark.parametrize(
+    "step", [ReadsRows, LearnsTargets, GivesAnswers, JudgesAnswers, ReviewsTargets, RecognisesFiles]
+)
+def test_what_a_step_asks_is_asked_by_no_other_and_answered_by_every_kind(step: type) -> None:
+    asked = members(step)
+    others = [other for other in Kind.__bases__ if other not in (step, Protocol)]
+    assert {other.__name__: asked & members(other) for other in others if asked & members(other)} == {}
+    for name in kinds.names():
+        assert [member for member in asked if not hasattr(kinds.kind_named(name), member)] == []
+
+
+def test_a_kind_that_leaves_something_out_is_no_kind() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        type("Unfinished", (KindBase,), {"name": "unfinished"})()
 
 
 def test_the_contract_finds_what_it_forbids() -> None:
