@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from perennial import kinds
+from perennial.kinds.protocols import JudgesAnswers
 from perennial.settings.base import Settings
 from perennial.settings.pipeline import PipelineSpec
 
@@ -146,7 +147,7 @@ def _metrics(name: str) -> str:
     return "".join(lines)
 
 
-def _metric(kind: kinds.Kind, metric: str, scope: str) -> str:
+def _metric(kind: JudgesAnswers, metric: str, scope: str) -> str:
     return f"| `{metric}` | {'lower' if metric in kind.lower_is_better else 'higher'} | {scope} |\n"
 
 

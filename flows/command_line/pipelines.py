@@ -7,6 +7,7 @@ import typer
 
 from flows.command_line.options import EXIT_CODES, Json, print_json, watching
 from flows.failures import reported
+from perennial import kinds
 
 
 def run(
@@ -55,10 +56,7 @@ def init(
     data: Annotated[Path, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file, plain or gzipped.")],
     kind: Annotated[
         str | None,
-        typer.Option(
-            help="text-classification, text-pair, multi-label, token-classification or regression, if it is not the "
-            "one recognised."
-        ),
+        typer.Option(help=f"{', '.join(kinds.names()[:-1])} or {kinds.names()[-1]}, if it is not the one recognised."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="The column that holds the other text of a pair.")] = None,

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from flows.console import say, say_line, shown_path, terminal
 from perennial.init import ColumnChoice, Guess
-from perennial.init.column_choice import option
+from perennial.kinds.recognition.column_choice import option
 
 
 def show(guess: Guess, path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct, Estimate
-from perennial.kinds import Kind
+from perennial.kinds.protocols import JudgesAnswers
 from perennial.metrics.prediction import Prediction
 from perennial.metrics.sums import MetricSums, paired
 from perennial.records.evaluation import Comparison, Difference, Interval, Metrics
@@ -30,7 +30,7 @@ DECIMALS = 10
 class ComparedRows:
     """Rows that models are judged on, and how."""
 
-    kind: Kind
+    kind: JudgesAnswers
     labels: tuple[str, ...]
     ids: Sequence[str]
     targets: Sequence[Any]

@@ -29,7 +29,7 @@ from perennial.evaluation.worker import Pace
 from perennial.inference.decoders import Input
 from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.data import ValidatedData
 from perennial.records.evaluation import BehaviourFigures, Contest, Evaluation, LabelErrors, ServingFigures

@@ -14,7 +14,7 @@ from perennial.core.errors import PackageError
 from perennial.inference import process
 from perennial.inference.decoders import Input
 from perennial.inference.process import Process
-from perennial.kinds import Kind
+from perennial.kinds.protocols import GivesAnswers
 from perennial.records.evaluation import ServingFigures
 
 ROWS = 256
@@ -57,7 +57,7 @@ class _Measured:
 
 
 def measure_serving(
-    packages: Mapping[str, Path], inputs: Sequence[Input], kind: Kind
+    packages: Mapping[str, Path], inputs: Sequence[Input], kind: GivesAnswers
 ) -> dict[str, ServingFigures | None]:
     """Figures of each package (a folder, by whose it is), on some of `inputs`.
 
@@ -123,7 +123,7 @@ def _say(number: int) -> None:
     progress.advance(number, ROUNDS + 1, unit="round", detail="cost of serving")
 
 
-def _figures(measured: _Measured, kind: Kind) -> ServingFigures | None:
+def _figures(measured: _Measured, kind: GivesAnswers) -> ServingFigures | None:
     if measured.problem is not None:
         return None
     alone, padded, together = (measured.answers[how] for how in ("alone", "padded", "together"))
@@ -140,7 +140,7 @@ def _figures(measured: _Measured, kind: Kind) -> ServingFigures | None:
     )
 
 
-def _changes(kind: Kind, one: Sequence[Any], other: Sequence[Any]) -> int:
+def _changes(kind: GivesAnswers, one: Sequence[Any], other: Sequence[Any]) -> int:
     return sum(not kind.same_answer(before, after) for before, after in zip(one, other, strict=True))
 
 

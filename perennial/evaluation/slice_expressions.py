@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial import kinds
 from perennial.core.errors import SpecError, listing
-from perennial.kinds.base import Problem
+from perennial.kinds.protocols import Problem
 from perennial.rows.columns import TIME
 from perennial.settings.pipeline import PipelineSpec
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slice_expressions
-from perennial.kinds.base import Problem
+from perennial.kinds.protocols import Problem
 from perennial.rows.columns import TIME
 from perennial.settings.pipeline import PipelineSpec
 
@@ -158,12 +158,8 @@ def _by_label(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     targets = test[kind.target_column].combine_chunks()
     if kind.labels_in(targets.slice(0, 0)) is None:
         return {}
-    rows = np.arange(len(targets))
-    if pa.types.is_list(targets.type):
-        rows, targets = pc.list_parent_indices(targets).to_numpy(), targets.flatten()
-    if pa.types.is_struct(targets.type):
-        targets = targets.field("label")
-    numbers = pc.index_in(targets, value_set=pa.array(spec.data.labels, pa.string())).fill_null(-1).to_numpy()
+    rows, names = kind.label_rows(targets)
+    numbers = pc.index_in(names, value_set=pa.array(spec.data.labels, pa.string())).fill_null(-1).to_numpy()
     members = {f"{LABEL}={label}": np.zeros(test.num_rows, bool) for label in spec.data.labels}
     for index, inside in enumerate(members.values()):
         inside[rows[numbers == index]] = True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perennial.kinds import Kind
+from perennial.kinds.protocols import GivesAnswers
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import Contest
 
@@ -38,7 +38,7 @@ class Answers:
     """Which rows are in a slice (bool), by its name."""
 
 
-def write_answers(folder: Path, answers: Answers, kind: Kind) -> None:
+def write_answers(folder: Path, answers: Answers, kind: GivesAnswers) -> None:
     """Write `answers` into `folder`, without what they quote of the texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq

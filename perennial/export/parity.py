@@ -12,7 +12,7 @@ from perennial.core.errors import ExportError, PackageError
 from perennial.inference.decoders import Decoder, Encoded, Outputs
 from perennial.inference.package import PackageInfo
 from perennial.inference.runtime import Graph
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 
 if TYPE_CHECKING:
     from perennial.records.evaluation import Metrics

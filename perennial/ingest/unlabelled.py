@@ -15,11 +15,10 @@ from typing import Any, BinaryIO, cast
 from perennial.core import progress
 from perennial.core.errors import SourceError, listing
 from perennial.inference.words import is_unicode
-from perennial.ingest import column_profile
 from perennial.ingest.sources import file, jsonl
 from perennial.ingest.sources.base import MAX_LINE_BYTES, require_columns
 from perennial.ingest.sources.lines import BLOCK_BYTES, TextLines
-from perennial.rows import cells
+from perennial.rows import cells, column_profile
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
 

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial.core.errors import SourceError
-from perennial.ingest import canonical_rows
 from perennial.ingest.sources import file
 from perennial.init import token_lengths
-from perennial.kinds import Kind
-from perennial.kinds.span_rows import FAULT
-from perennial.rows import cells, splits
+from perennial.kinds.protocols import ReadsRows
+from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
 from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
 
@@ -97,7 +95,7 @@ class _Sample:
         self.seen = {key: values for key, values in self.seen.items() if int(key[:8], 16) < self.share}
 
 
-def take(path: Path, kind: Kind, columns: ColumnsSpec, delimiter: str | None) -> Census:
+def take(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
     """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
     census, target_sample, ids = Census(), _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
@@ -115,11 +113,12 @@ def take(path: Path, kind: Kind, columns: ColumnsSpec, delimiter: str | None) ->
 
 
 def _count(
-    census: Census, target_sample: _Sample, kind: Kind, content: Mapping[str, pa.Array], first: Sequence[bool]
+    census: Census, target_sample: _Sample, kind: ReadsRows, content: Mapping[str, pa.Array], first: Sequence[bool]
 ) -> None:
     texts = list(zip(*(content[name].to_pylist() for name in kind.text_columns), strict=True))
     targets = content[kind.target_column]
-    faults: list[str | None] = content[FAULT].to_pylist() if FAULT in content else [None] * len(texts)
+    column = kind.fault_column
+    faults: list[str | None] = content[column].to_pylist() if column else [None] * len(texts)
     room = SAMPLED_ROWS - len(census.tokens)
     census.tokens += [token_lengths.tokens(row) for row in texts[: max(room, 0)] if any(row)]
     keys, places = splits.keys_and_splits(texts, SplitsSpec())
@@ -139,7 +138,7 @@ def _count(
     _count_targets(census, kind, targets, good)
 
 
-def _count_targets(census: Census, kind: Kind, targets: pa.Array, good: Mapping[str, list[int]]) -> None:
+def _count_targets(census: Census, kind: ReadsRows, targets: pa.Array, good: Mapping[str, list[int]]) -> None:
     for split, numbers in good.items():
         chosen = targets.take(numbers) if numbers else targets[:0]
         labels = kind.labels_in(chosen)
@@ -165,7 +164,7 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: Kind) -> None:
+def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsRows) -> None:
     sampled = sum(labels.total() for labels in target_sample.seen.values())
     torn = [(key, labels) for key, labels in target_sample.seen.items() if len(labels) > 1]
     census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
@@ -178,7 +177,7 @@ def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: Kind) 
         census.labels[place].subtract(_labels(kind, told_targets))
 
 
-def _labels(kind: Kind, targets: Counter[str]) -> list[str]:
+def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
     """The labels of rows with these targets, each as JSON."""
     import pyarrow as pa
 
@@ -189,7 +188,7 @@ def _labels(kind: Kind, targets: Counter[str]) -> list[str]:
 
 def _tells_time(value: object) -> bool:
     try:
-        canonical_rows.moment(value)
+        moments.moment(value)
     except (ValueError, OverflowError):
         return False
     return True

@@ -13,14 +13,15 @@ from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.record import Record
 from perennial.ingest.sources import file
-from perennial.init import columns, file_census, floors, token_lengths, whole_file_checks
-from perennial.init.column_choice import ColumnChoice
+from perennial.init import file_census, token_lengths, whole_file_checks
 from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
-from perennial.init.sample import FileSample, Given
 from perennial.init.warnings import warnings
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
+from perennial.kinds.recognition import columns
+from perennial.kinds.recognition.column_choice import ColumnChoice
+from perennial.kinds.recognition.sample import FileSample, Given
 from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 
@@ -153,11 +154,7 @@ def _settings(kind: Kind, census: Census) -> dict[str, Any]:
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
     usual = int(DataSpec.model_fields["min_rows_per_label"].default)
-    floor, majority, tokens = (
-        floors.floor(kind, census),
-        floors.majority(kind, census),
-        token_lengths.longest(census.tokens),
-    )
+    floor, majority, tokens = kind.floor(census), kind.majority(census), token_lengths.longest(census.tokens)
     return {
         "rows": census.rows,
         "labels": {name: max(counts[name], 0) for name in names},

@@ -14,7 +14,6 @@ from perennial import kinds
 from perennial.core.errors import SpecError, StoreError
 from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
-from perennial.init.wording import WORDING
 from perennial.pipeline_file import loader
 from perennial.settings.data import DataSpec, SplitsSpec
 from perennial.settings.evaluation import EvaluationSpec
@@ -97,7 +96,7 @@ def _head(guess: Guess, folder: Path) -> str:
 #   perennial run {guess.name}
 # Any setting can be overridden for one run: perennial run {guess.name} --set training.epochs=1
 name: {guess.name}    # also the name of the registered model
-kind: {guess.kind}    # {WORDING[guess.kind].answer}
+kind: {guess.kind}    # {kinds.kind_named(guess.kind).wording.answer}
 
 data:
   source:
@@ -127,8 +126,9 @@ def _labels(guess: Guess) -> str:
         return "  # There are no labels to name: what is learned is a number."
     names = [quoted(label) for label in guess.labels]
     comment = "  # All labels, in the order reports show them; rows with any other are set aside (quarantined)."
-    if "regression" in guess.kind_alternatives:
-        comment += "\n  # They are numbers: to learn how much, not which one, run init with --kind regression --force."
+    for alternative in guess.kind_alternatives:
+        if instead := kinds.kind_named(alternative).wording.instead:
+            comment += f"\n  # {instead}"
     line = f"  labels: [{', '.join(names)}]"
     if len(line) <= _LINE:
         return f"{comment}\n{line}"
@@ -166,16 +166,17 @@ def _least(guess: Guess, label: str) -> int:
 
 
 def _model(guess: Guess) -> str:
+    length = kinds.kind_named(guess.kind).wording.length
     return f"""\
 model:
   # A folder, or a hub id; this one is installed with Perennial and needs no network.
   base: sentence-transformers/all-MiniLM-L6-v2
-  max_length: {guess.max_length}    # tokens; 99 of 100 have {guess.max_tokens:,} or fewer, {WORDING[guess.kind].length}
+  max_length: {guess.max_length}    # tokens; 99 of 100 have {guess.max_tokens:,} or fewer, {length}
 """
 
 
 def _training(guess: Guess) -> str:
-    own = WORDING[guess.kind].training
+    own = kinds.kind_named(guess.kind).wording.training
     if guess.rows >= _MANY_ROWS:
         own += _MANY_STEPS
     if own:
@@ -193,7 +194,7 @@ def _training(guess: Guess) -> str:
 
 
 def _gates(guess: Guess) -> str:
-    kind, wording = kinds.kind_named(guess.kind), WORDING[guess.kind]
+    kind = kinds.kind_named(guess.kind)
     rows = round(guess.rows * SplitsSpec().test)
     return f"""\
 # All must hold before a new model serves. All judge the packed model, on test rows no model has trained on.
@@ -201,12 +202,12 @@ gates:
   # A floor under everything, low enough for a first run; raise it to what you need.
   # {guess.floor_basis[:1].upper()}{guess.floor_basis[1:]}.
   - {{metric: {guess.floor_metric}, min: {guess.floor:.2f}}}
-  # Not clearly worse than {wording.baseline}.
+  # Not clearly worse than {kind.wording.baseline}.
   - {{metric: {kind.selection_metric}, versus: baseline, margin: 0.02}}
   # Shown to be at most this much worse than the model serving now: the whole confidence interval of the difference
   # must say so, and on about {rows:,} test rows chance alone is nearly as much. With more rows it can be smaller.
   - {{metric: {kind.headline_metric}, versus: champion, margin: {margin(rows):.2f}}}
-{_offered_gate(guess)}
+  # - {kind.wording.offered_gate}
 """
 
 
@@ -218,13 +219,6 @@ def margin(rows: int) -> float:
     z = NormalDist().inv_cdf((1 + EvaluationSpec().confidence) / 2)
     half = z * math.sqrt(0.1 / max(rows, 1))
     return min(0.10, max(0.01, math.ceil(half * 100) / 100))
-
-
-def _offered_gate(guess: Guess) -> str:
-    per_label = WORDING[guess.kind].per_label
-    if per_label:
-        return f"  # - {{metric: {per_label}, per: label, min: 0.60}}    # no label is given up to please the others"
-    return "  # - {metric: rmse, max: 0.5}    # in the column's own unit; so is mae. Lower is better"
 
 
 _SCHEDULE = """\

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from perennial.ingest.column_profile import WIDE
+from perennial.rows.column_profile import WIDE
 
 LENGTHS = (128, 256, 512)
 """Tokens. 512 is where the default base model ends; below 128 nothing is gained, as batches are padded to their own."""

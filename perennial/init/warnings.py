@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from perennial.core.errors import listing
 from perennial.init.file_census import Census
-from perennial.init.floors import LOPSIDED
 from perennial.init.token_lengths import LENGTHS
-from perennial.init.wording import WORDING
-from perennial.kinds import Kind
+from perennial.kinds.floors import LOPSIDED
+from perennial.kinds.protocols import Kind
 from perennial.settings.data import DataSpec
 
 NOTICEABLE = 0.05
@@ -21,16 +20,12 @@ def warnings(
 ) -> Iterator[str]:
     """One sentence or two for each thing that a run would set aside or could not learn, the most basic first."""
     yield from _set_aside(kind, census)
-    if census.unlabelled and kind.name == "multi-label":
-        yield (
-            f"{census.unlabelled:,} rows have no label: the model learns that none fits them. If nobody has labelled "
-            "them yet, leave them out."
-        )
+    yield from kind.cautions(census)
     for split, labels in label_rows.items():
         empty = [label for label, rows in labels.items() if not rows]
         if empty:
             yield f"No {split} row has the label {listing(map(repr, empty))}: it {LOST[split]}. Add rows with it."
-    if tokens > LENGTHS[-1] and kind.name != "token-classification":
+    if tokens > LENGTHS[-1] and not kind.reads_whole:
         yield f"Some texts have about {tokens:,} tokens; the model reads the first {LENGTHS[-1]} of a text."
     if majority is not None and majority > LOPSIDED:
         yield f"{majority:.0%} of the rows have one label, so accuracy says little: the floor is on macro F1."
@@ -40,7 +35,7 @@ def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
     blank = (census.blank_texts + census.blank_labels) / max(census.rows, 1)
     if blank:
         yield (
-            f"{census.blank_texts:,} rows have no text and {census.blank_labels:,} {WORDING[kind.name].missing}; a run "
+            f"{census.blank_texts:,} rows have no text and {census.blank_labels:,} {kind.wording.missing}; a run "
             "sets them aside (quarantine)."
         )
     for fault, count in census.faults.most_common():

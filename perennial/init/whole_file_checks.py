@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from perennial.core.errors import SourceError, listing
-from perennial.init.column_choice import ColumnChoice, option
 from perennial.init.file_census import MAX_LABELS, Census
-from perennial.init.wording import WORDING
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
+from perennial.kinds.recognition.column_choice import ColumnChoice, option
 from perennial.settings.data import DataSpec
 
 
@@ -23,7 +22,7 @@ def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, ce
         faults = [f"{count:,} rows: {fault}" for fault, count in census.faults.most_common()]
         faults_listed = f" Faults: {listing(faults)}." if faults else ""
         raise SourceError(
-            f"{data} has {census.usable:,} rows with {WORDING[kind.name].wanted}; at least {least:,} are needed "
+            f"{data} has {census.usable:,} rows with {kind.wording.wanted}; at least {least:,} are needed "
             f"(data.min_rows) to learn from and to judge by.{faults_listed}",
             remedy="Mend them." if faults else "Label more texts; some hundreds make a useful model.",
         )
@@ -34,7 +33,7 @@ def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, ce
             f"Column {choice.column!r} of {data} names no label in any row: there is nothing to learn.",
             remedy=f"Name another column with {remedy}, or add rows with labels.",
         )
-    elif len(labels) < 2 and kind.name in ("text-classification", "text-pair"):
+    elif len(labels) < kind.least_labels:
         raise SourceError(
             f"Column {choice.column!r} of {data} holds one value only, {next(iter(labels))[:40]!r}: there is nothing "
             "to tell apart.",

@@ -1,225 +1,138 @@
-"""The seam between the pipeline and what it learns: all that a step needs to know of a kind of task.
-
-A kind is one module in this folder plus one decoder in `perennial.inference.decoders`; no other code asks which kind it
-is. Heavy libraries are imported inside the methods that need them, so that a spec can be checked without torch.
-"""
+"""What kinds of task share: an abstract base of defaults, and what is wrong with a pipeline of any kind."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from abc import ABC
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from perennial.core.errors import listing
-from perennial.inference.decoders.base import Encoded, Input, Outputs
+from perennial.inference import decoders
+from perennial.inference.decoders.base import Input
+from perennial.kinds import registry
+from perennial.kinds.protocols import Kind, Problem
 from perennial.metrics.prediction import Prediction
-from perennial.records.evaluation import Metrics
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-    import torch
 
     from perennial.inference.spans import Span
-    from perennial.metrics.label_errors import Doubt
-    from perennial.metrics.sums import MetricSums
-    from perennial.rows.batch import Batch
-    from perennial.rows.expectation import Expected
+    from perennial.kinds.floors import CountedRows
+    from perennial.kinds.recognition.sample import FileSample, RowShape
     from perennial.rows.text_edits import Edit
-    from perennial.settings.behaviours import ExpectSpec
-    from perennial.settings.data import ColumnsSpec, DataSpec
+    from perennial.settings.data import ColumnsSpec
     from perennial.settings.pipeline import PipelineSpec
-    from perennial.settings.training import TrainingSpec
 
 
-Problem = tuple[tuple[str | int, ...], str]
-"""The path of a setting, and what is wrong with it and what to do."""
+class KindBase(Kind, ABC):
+    """A kind of task of one text a row, without labels, scores or anything else that not every kind has.
 
+    What a kind has, it says; what is left abstract here, it must say.
+    """
 
-class Kind(Protocol):
-    """What a kind of task decides; the steps do the rest."""
-
-    name: str
-    text_columns: tuple[str, ...]
-    """Canonical columns of text; their normalised content decides a row's split."""
-    input_columns: tuple[str, ...]
-    """Canonical columns from which the decoder reads what the model answers to."""
-    target_column: str
-    """Canonical column that holds what the model learns."""
-    contradicts: bool
-    """Whether two rows with the same text and different targets can't both be right."""
-    selection_metric: str
-    """Chooses the best checkpoint; higher is better."""
-    headline_metric: str
-    """What `export.max_drop` limits and tables show first; higher is better."""
-    metrics: tuple[str, ...]
-    """Names of the overall metrics."""
-    label_metrics: tuple[str, ...]
-    """Names of the metrics there are for each label."""
-    lower_is_better: frozenset[str]
-    not_resampled: frozenset[str]
-    """Metrics that are no function of sums over rows: they have no interval, so no champion is compared by them, and
-    no slice has them."""
-    right_or_wrong: bool
-    """Whether an answer is right or wrong, and not a matter of degree."""
-    expected_forms: tuple[str, ...]
-    """Settings of `expect` in a behavioural test that say something to this kind."""
-    doubts_need_details: bool
-    """Whether `doubts` takes predictions with details (`Predictor.predict`), or answers as they are."""
-    cascades: bool
-    """Whether a linear model may answer easy rows: the outputs are one for each label, of which one is right."""
-    degree_of: Literal["label", "number"] | None
-    """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
-
-    def column_types(self) -> dict[str, pa.DataType]:
-        """Canonical columns of this kind with their Arrow types; the text and target columns are among them."""
+    text_columns: tuple[str, ...] = ("text",)
+    input_columns: tuple[str, ...] = ("text",)
+    target_column = "label"
+    least_labels = 0
+    takes_any_text = False
+    fault_column: str | None = None
+    cascades = False
+    reads_whole = False
+    expected_forms: tuple[str, ...] = ()
+    degree_of: Literal["label", "number"] | None = None
+    label_metrics: tuple[str, ...] = ()
+    lower_is_better: frozenset[str] = frozenset()
+    not_resampled: frozenset[str] = frozenset()
+    doubts_need_details = False
+    roles: tuple[str, ...] = ("text", "label")
+    shape: RowShape | None = None
 
     def sources(self, columns: ColumnsSpec) -> tuple[str, ...]:
-        """Names of the source's columns that are read."""
-
-    def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
-        """The canonical columns of `batch`. Raises SourceError, naming file and line, for what can't be a row."""
+        return tuple(getattr(columns, name) for name in (*self.text_columns, self.target_column))
 
     def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:
-        """Columns that `expectations` look at and nobody keeps."""
-
-    def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        """What in `spec` does not fit this kind."""
-
-    def expectations(self, data: DataSpec) -> tuple[Expected, ...]:
-        """Expectations every data set of this kind must meet."""
+        return {}
 
     def labels_in(self, targets: pa.Array) -> pa.Array | None:
-        """The labels of these rows in one array, each once a row; None: this kind has no labels."""
+        return None
 
-    def inputs(self, rows: pa.Table) -> list[Input]:
-        """What the model reads of each row, from the kind's input columns."""
+    def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
+        import numpy as np
+        import pyarrow as pa
 
-    def encode_targets(self, targets: pa.Array, encoded: Encoded, labels: Sequence[str]) -> pa.Array:
-        """What the model learns, as numbers, one for each segment of `encoded` (a list: one for each of its tokens)."""
+        return np.empty(0, np.int64), pa.array([], pa.string())
+
+    def labels_answered(self, prediction: Prediction) -> list[str]:
+        return []
 
     def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Where on the first axis of encoded `targets` a label is to be learned, and its number; both empty: nowhere,
-        or this kind has no labels."""
+        import numpy as np
 
-    def outputs(self, labels: Sequence[str]) -> int:
-        """Width of the model's output."""
+        return np.empty(0, np.int64), np.empty(0, np.int64)
 
-    def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """What each output stands for, by which outputs of models with other labels are told to be the same."""
-
-    def statistics(self, targets: np.ndarray, labels: Sequence[str], training: TrainingSpec) -> dict[str, np.ndarray]:
-        """What the loss, or the reading of outputs, must know of all encoded train targets; float32 arrays."""
-
-    def loss(
-        self,
-        outputs: torch.Tensor,
-        targets: torch.Tensor,
-        statistics: Mapping[str, torch.Tensor],
-        training: TrainingSpec,
-    ) -> torch.Tensor:
-        """The scalar training loss of a batch."""
-
-    def soft_loss(
-        self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
-    ) -> torch.Tensor:
-        """How far the `outputs` for a batch are from those that a teacher gives for it, `soft`, as one number to be
-        minimised: a mean over what is learned, as `loss` is. (Hinton et al. 2015, section 2.)
-
-        `targets`: of the batch, as `loss` takes them. Outputs are divided by `temperature` first, and what comes out is
-        multiplied by its square, so that gradients stay as large as those of `loss`.
-        """
-
-    def decoding(
-        self,
-        outputs: Outputs,
-        encoded: Encoded,
-        targets: Sequence[Any],
-        labels: Sequence[str],
-        statistics: Mapping[str, np.ndarray],
-    ) -> dict[str, Any]:
-        """What the decoder must know beyond the labels, chosen on validation rows; JSON-ready.
-
-        `outputs`: what the model gives for each segment of `encoded`; `targets`: values of the target column. A kind
-        whose answers have scores gives their `temperature` here.
-        """
-
-    def collapsed(self, predictions: Sequence[Prediction]) -> str | None:
-        """What a model that learned nothing answers to everything; None: these answers differ."""
-
-    def same_answer(self, one: Prediction, other: Prediction) -> bool:
-        """Whether two predictions tell a user the same, whatever their scores."""
-
-    def measure(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> Metrics:
-        """Every metric of `predictions`, row by row beside `targets` (values of the target column)."""
-
-    def tallies(
-        self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
-    ) -> tuple[MetricSums, ...]:
-        """What each row adds to the sums that the metrics of `measure` but `not_resampled` are made of."""
-
-    def right(self, target: Any, prediction: Prediction) -> bool | None:
-        """Whether `prediction` is what `target` (a value of the target column) asks for; None: a matter of degree."""
-
-    def sureness(self, prediction: Prediction) -> float:
-        """How sure the model was of its answer, 0 to 1, to list the worst mistakes first."""
-
-    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
-        """Each score that `predictions` tell, and whether what it is the score of is so; empty: this kind has none."""
-
-    def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Span, ...]]:
-        """A behavioural case's texts without what a person marked in them, and the spans marked there, if any."""
-
-    def meets(self, expect: ExpectSpec, marks: Sequence[Span], prediction: Prediction) -> bool:
-        """Whether `prediction` is what a behavioural test expects; `marks`: the spans marked in its text."""
-
-    def degree(self, prediction: Prediction, label: str | None) -> float:
-        """What `degree_of` names: the score of `label`, or the number answered."""
-
-    def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
-        """What `prediction` would be if it meant the same after `edits` of the text, for `same_answer`."""
-
-    def shift(self, before: Prediction, after: Prediction) -> float:
-        """How far (0 or more) the score of the answer `before` moved, once `moved`; a number's own unit for numbers."""
-
-    def doubts(self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Doubt]:
-        """Rows whose targets `predictions`, of a model that did not learn them, contradict."""
-
-    def target_in_words(self, target: Any) -> str:
-        """A value of the target column as a person reads and writes it in one cell."""
-
-    def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
-        """The value of the target column that `words` mean. Raises ValueError that says what is wrong with them."""
-
-    def beside_text(self, words: str, texts: Sequence[str]) -> str:
-        """`words` of `target_in_words` as a person corrects them beside the row's texts."""
-
-    def misfit(self, words: str, text: str | None) -> str | None:
-        """Why `words` can't be about the row with this first text; None: they can."""
+    def inputs(self, rows: pa.Table) -> list[Input]:
+        columns = {name: rows[name].to_pylist() for name in self.input_columns}
+        return decoders.decoder_named(self.name).inputs(columns)
 
     def without_text(self, prediction: Prediction) -> Prediction:
-        """`prediction` without any of the row's own text, as it may be stored beside a run."""
+        return prediction
+
+    def sureness(self, prediction: Prediction) -> float:
+        return 0.0
+
+    def unmarked(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+        return texts, ()
+
+    def degree(self, prediction: Prediction, label: str | None) -> float:
+        raise TypeError(f"{self.name} answers nothing that has a degree")
+
+    def moved(self, prediction: Prediction, edits: Sequence[Edit]) -> Prediction:
+        return prediction
+
+    def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
+        return [], []
 
     def shared(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[list[Any], list[Prediction]]:
-        """The part of `targets` and `predictions` that is about `labels`, some of all, for comparing two models."""
+        return list(targets), list(predictions)
 
-    def baselines(self, train: pa.Table, test: pa.Table, labels: Sequence[str]) -> dict[str, list[Prediction]]:
-        """Predictions for `test` of simple models trained on `train`, by name; both hold the canonical columns."""
+    def beside_text(self, words: str, texts: Sequence[str]) -> str:
+        return words
+
+    def misfit(self, words: str, text: str | None) -> str | None:
+        return None
+
+    def conflict_of_roles(self, roles_named: Sequence[str]) -> str | None:
+        return None
+
+    def oddity(self, sample: FileSample) -> str | None:
+        return None
+
+    def majority(self, counted: CountedRows) -> float | None:
+        return None
+
+    def cautions(self, counted: CountedRows) -> Iterator[str]:
+        return iter(())
 
 
-def label_problems(kind: Kind, spec: PipelineSpec, least: int) -> Iterator[Problem]:
-    """Fewer labels than `least`."""
-    if len(spec.data.labels) < least:
-        needed = {1: "a label or more", 2: "two labels or more"}[least]
+def label_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
+    """Fewer labels than the kind can learn from."""
+    if len(spec.data.labels) < kind.least_labels:
+        needed = {1: "a label or more", 2: "two labels or more"}[kind.least_labels]
         yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"
 
 
 def cascade_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
     """A cascade of a kind that has none."""
     if spec.export.cascade is not None and not kind.cascades:
-        yield ("export", "cascade"), f"{kind.name} has no cascade, only text-classification has: leave it out"
+        others = [name for name in registry.names() if registry.kind_named(name).cascades]
+        text = (
+            f"{kind.name} has no cascade, only {listing(others)} {'has' if len(others) == 1 else 'have'}: leave it out"
+        )
+        yield ("export", "cascade"), text
 
 
 def known_label(words: str, labels: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perennial.metrics import gate_metrics
 
 if TYPE_CHECKING:
-    from perennial.kinds.base import Kind, Problem
+    from perennial.kinds.protocols import Kind, Problem
     from perennial.settings.gates import GateSpec
     from perennial.settings.pipeline import PipelineSpec
 

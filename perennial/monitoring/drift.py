@@ -173,7 +173,7 @@ def live_spec(spec: PipelineSpec, settings: TriggersSpec) -> PipelineSpec:
 
     What a kind of task reads beside the texts is read from the text's column, and means nothing.
     """
-    kind = "text-pair" if len(kinds.kind_named(spec.kind).text_columns) > 1 else "text-classification"
+    kind = kinds.name_for_bare_texts(kinds.kind_named(spec.kind))
     names = spec.data.columns
     columns = type(names)(text=names.text, text_pair=names.text_pair, label=names.text, time=settings.time)
     data = spec.data.model_copy(update={"source": settings.source, "columns": columns})

@@ -84,7 +84,7 @@ class _Answering:
         self._predictor = Predictor(folder, digest=champion.package_digest)
         held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]
         answers = self._answers(_spread(held_out, ANSWERED))
-        self._labels = Counter(label for answer in answers for label in _answered(answer))
+        self._labels = self._labels_of(answers)
         self._scores = self._scores_of(answers)
         self._cuts = effect_sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
 
@@ -92,7 +92,7 @@ class _Answering:
         if not len(self._scores):
             return {}
         answers = self._answers(window.texts)
-        labels = Counter(label for answer in answers for label in _answered(answer))
+        labels = self._labels_of(answers)
         figures = {}
         if "answers" in self._wanted and (self._labels or labels):
             figures["answers"] = _psi_of(self._labels, labels)
@@ -105,20 +105,14 @@ class _Answering:
         answered = asking.answers(self._spec, self._predictor, texts)
         return [answered[one] for one in texts]
 
+    def _labels_of(self, answers: Sequence[Prediction]) -> Counter[str]:
+        kind = kinds.kind_named(self._spec.kind)
+        return Counter(label for answer in answers for label in kind.labels_answered(answer))
+
     def _scores_of(self, answers: Sequence[Prediction]) -> np.ndarray:
         kind = kinds.kind_named(self._spec.kind)
         is_number = kind.degree_of == "number"
         return np.array([kind.degree(one, None) if is_number else kind.sureness(one) for one in answers], float)
-
-
-def _answered(answer: Mapping[str, object]) -> list[str]:
-    """The labels that an answer gives: one, several, or those of its spans."""
-    if isinstance(label := answer.get("label"), str):
-        return [label]
-    if isinstance(labels := answer.get("labels"), Sequence):
-        return [str(label) for label in labels]
-    spans = answer.get("spans")
-    return sorted({span["label"] for span in spans}) if isinstance(spans, Sequence) else []
 
 
 def _labels(spec: PipelineSpec, reference: WindowRows, window_rows: int) -> Measure:

@@ -81,7 +81,7 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     yield f"The figures hold for texts like those of its {rows:,} rows (validated: {digest}), not for others."
     if spec.data.labels:
         yield "It answers with the labels it knows, whatever it is asked."
-    if spec.kind != "token-classification":
+    if not kinds.kind_named(spec.kind).reads_whole:
         yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read."
     weak = {label: values["f1"] for label, values in evaluation.candidate.per_label.items() if "f1" in values}
     if weak:

@@ -19,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from perennial.core import progress
 from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Outputs
-from perennial.kinds import Kind
+from perennial.kinds.protocols import LearnsTargets
 from perennial.records.training import Halved
 from perennial.settings.export import StudentSpec
 from perennial.settings.training import TrainingSpec
@@ -52,7 +52,7 @@ class PerennialTrainer(Trainer):
         network: torch.nn.Module,
         arguments: TrainingArguments,
         *,
-        kind: Kind,
+        kind: LearnsTargets,
         training: TrainingSpec,
         rows: EncodedRows,
         validation: Sequence[np.ndarray],

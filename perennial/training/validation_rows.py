@@ -11,7 +11,7 @@ from perennial.core.home import Home
 from perennial.inference import decoders
 from perennial.inference.decoders import Decoder, Encoded, Meaning, Outputs
 from perennial.inference.tokenization import Tokenizer
-from perennial.kinds import Kind
+from perennial.kinds.protocols import Kind
 from perennial.records.data import EncodedData, ValidatedData
 from perennial.records.training import TrainedModel
 from perennial.settings.pipeline import PipelineSpec

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from perennial.core.errors import TrainingError
-from perennial.kinds import Kind
+from perennial.kinds.protocols import LearnsTargets
 from perennial.records.training import StartingPoint
 from perennial.training.model import is_head
 
@@ -20,7 +20,7 @@ def encoder_names(network: nn.Module) -> frozenset[str]:
 
 
 def load_start(
-    network: nn.Module, start: StartingPoint, kind: Kind, labels: Sequence[str], root: Path
+    network: nn.Module, start: StartingPoint, kind: LearnsTargets, labels: Sequence[str], root: Path
 ) -> frozenset[str]:
     """Put the weights of `start` into `network`, which is as built for `labels`; gives the names of those it knew.
 

@@ -9,7 +9,7 @@ from perennial import kinds
 from perennial.core import digest
 from perennial.core.errors import ValidationError
 from perennial.core.home import Home
-from perennial.kinds import Kind
+from perennial.kinds.protocols import JudgesAnswers
 from perennial.pipeline_file import edit
 from perennial.records.data import EncodedData, ValidatedData
 from perennial.records.training import StartingPoint, TrainedModel
@@ -35,7 +35,7 @@ class TrialContext:
     start: StartingPoint | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> JudgesAnswers:
         """What is learned."""
         return kinds.kind_named(self.spec.kind)
 

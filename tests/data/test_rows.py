@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from perennial.core.errors import SourceError
-from perennial.ingest.canonical_rows import canonical_rows, moment, part_schema
+from perennial.ingest.canonical_rows import canonical_rows, part_schema
 from perennial.rows.batch import Batch
+from perennial.rows.moments import moment
 from perennial.rows.splits import splits_of_keys, text_key
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from perennial.core import progress
 from perennial.core.errors import SourceError, ValidationError
 from perennial.core.home import Home
 from perennial.ingest.snapshots import ingest
-from perennial.kinds.span_rows import FAULTS
+from perennial.kinds.token_classification.span_rows import FAULTS
 from perennial.records.data import ValidatedData
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.snapshot_validation import validate

@@ -12,7 +12,7 @@ import pytest
 
 from perennial.core.errors import ValidationError
 from perennial.inference.decoders import Encoded, Meaning, decoder_named
-from perennial.kinds.multi_label import KIND
+from perennial.kinds.multi_label.kind import KIND
 from perennial.settings.training import TrainingSpec
 
 LABELS = ("earnings", "mergers", "rules")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Encoded, Meaning, decoder_named
-from perennial.kinds.regression import KIND
+from perennial.kinds.regression.kind import KIND
 from perennial.settings.training import TrainingSpec
 
 NOBODY = Encoded([], 0)

@@ -9,7 +9,7 @@ import pytest
 
 from perennial import kinds
 from perennial.inference.decoders import Encoded
-from perennial.kinds.text_classification import KIND
+from perennial.kinds.text_classification.kind import KIND
 from perennial.settings.data import DataSpec
 from perennial.settings.pipeline import PipelineSpec
 from perennial.settings.training import TrainingSpec

@@ -9,7 +9,7 @@ import pytest
 
 from perennial.core.errors import SourceError
 from perennial.ingest.canonical_rows import canonical_rows
-from perennial.kinds.text_pair import KIND
+from perennial.kinds.text_pair.kind import KIND
 from perennial.rows.batch import Batch
 
 LABELS = ("sues", "supplies")

@@ -13,7 +13,8 @@ from perennial import kinds
 from perennial.inference import decoders, spans
 from perennial.inference.decoders import Encoded, Meaning
 from perennial.inference.tokenization import Tokenizer
-from perennial.kinds.token_classification import KIND, NOT_LEARNED
+from perennial.kinds.token_classification.kind import KIND
+from perennial.kinds.token_classification.learning import NOT_LEARNED
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec
 from perennial.settings.pipeline import PipelineSpec

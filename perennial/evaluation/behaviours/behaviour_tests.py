@@ -11,7 +11,7 @@ from perennial.evaluation import asking
 from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
-from perennial.kinds import Kind
+from perennial.kinds.protocols import GivesAnswers
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import BehaviourFigures
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
@@ -62,13 +62,15 @@ def behaviour_figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) 
     )
 
 
-def _judged(kind: Kind, test: AnyTest, case: BehaviourCase, answers: Mapping[Texts, Prediction]) -> Asked:
+def _judged(kind: GivesAnswers, test: AnyTest, case: BehaviourCase, answers: Mapping[Texts, Prediction]) -> Asked:
     answer = answers[case.texts]
     before = answers[case.before] if case.before is not None else None
     return Asked(case, answer, before, _passes(kind, test, case, before, answer))
 
 
-def _passes(kind: Kind, test: AnyTest, case: BehaviourCase, before: Prediction | None, answer: Prediction) -> bool:
+def _passes(
+    kind: GivesAnswers, test: AnyTest, case: BehaviourCase, before: Prediction | None, answer: Prediction
+) -> bool:
     if isinstance(test, MinimumSpec) or before is None:
         return isinstance(test, MinimumSpec) and kind.meets(test.expect, case.marks, answer)
     match test:

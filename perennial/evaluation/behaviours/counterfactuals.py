@@ -16,7 +16,7 @@ from perennial.evaluation.asking import Heard, Texts
 from perennial.evaluation.behaviours import terms
 from perennial.evaluation.behaviours.terms import Terms
 from perennial.inference.predictor import Predictor
-from perennial.kinds import Kind
+from perennial.kinds.protocols import GivesAnswers
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import GroupFigures
 from perennial.rows import text_edits
@@ -82,7 +82,9 @@ def _all_swapped(group_terms: Terms, rows: Sequence[Texts], order: Sequence[int]
                 yield _Swapped(texts, after, made[0])
 
 
-def _figures(kind: Kind, group: str, answered: Sequence[tuple[_Swapped, Prediction, Prediction]]) -> GroupFigures:
+def _figures(
+    kind: GivesAnswers, group: str, answered: Sequence[tuple[_Swapped, Prediction, Prediction]]
+) -> GroupFigures:
     pairs = [(kind.moved(before, row.edits), after) for row, before, after in answered]
     shifts = [kind.shift(before, after) for before, after in pairs]
     return GroupFigures(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from perennial import kinds
 from perennial.evaluation.behaviours import cases
-from perennial.kinds.base import Kind, Problem
+from perennial.kinds.protocols import Kind, Problem
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
 from perennial.settings.pipeline import PipelineSpec
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perennial import kinds
 from perennial.core.store import Store
 from perennial.ingest import retirements
-from perennial.kinds import Kind
+from perennial.kinds.protocols import ReadsRows
 from perennial.records.data import CheckedPart, ValidatedData
 from perennial.records.run import Evidence
 from perennial.settings.pipeline import PipelineSpec
@@ -89,7 +89,9 @@ class _Seen:
     lengths: np.ndarray
 
     @classmethod
-    def of(cls, kind: Kind, data: ValidatedData, parts: Iterable[int], gone: retirements.Gone, store: Store) -> _Seen:
+    def of(
+        cls, kind: ReadsRows, data: ValidatedData, parts: Iterable[int], gone: retirements.Gone, store: Store
+    ) -> _Seen:
         import numpy as np
 
         labels: Counter[str] = Counter()
@@ -110,14 +112,14 @@ class _Seen:
         return Side(self.rows, dict(self.labels), median, tuple(float(value) for value in shares))
 
 
-def _labels(kind: Kind, batch: pa.RecordBatch) -> dict[str, int]:
+def _labels(kind: ReadsRows, batch: pa.RecordBatch) -> dict[str, int]:
     labels = kind.labels_in(batch.column(kind.target_column))
     if labels is None:
         return {}
     return {row["values"]: row["counts"] for row in labels.value_counts().to_pylist() if row["values"] is not None}
 
 
-def _lengths(kind: Kind, batch: pa.RecordBatch) -> np.ndarray:
+def _lengths(kind: ReadsRows, batch: pa.RecordBatch) -> np.ndarray:
     import pyarrow.compute as pc
 
     columns = [pc.fill_null(pc.utf8_length(batch.column(name)), 0) for name in kind.text_columns]

@@ -15,7 +15,7 @@ from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.evaluation.report import drift
 from perennial.evaluation.report.drift import DataDrift
-from perennial.kinds import Kind
+from perennial.kinds.protocols import JudgesAnswers
 from perennial.metrics import calibration
 from perennial.metrics.calibration import Bin
 from perennial.records.data import ValidatedData
@@ -70,7 +70,7 @@ def gather(spec: PipelineSpec, evidence: Evidence, home: Home) -> Material:
     )
 
 
-def _reliability(kind: Kind, evidence: Evidence, home: Home) -> dict[str, tuple[Bin, ...]]:
+def _reliability(kind: JudgesAnswers, evidence: Evidence, home: Home) -> dict[str, tuple[Bin, ...]]:
     predictions = home.store.root / evidence.evaluation.predictions_path
     if not predictions.is_file():
         return {}

@@ -1,5 +1,6 @@
 """What a decoder is: how rows of one kind of task become token ids, and outputs become answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -60,23 +61,48 @@ class Decoder(Protocol):
     columns: tuple[tuple[str, ...], ...]
     """Canonical columns a row is read from; alternatives, the preferred first."""
 
+    @abstractmethod
     def inputs(self, columns: Columns) -> list[Input]:
         """What the model reads of each row of `columns`, which holds one of `self.columns`."""
 
+    @abstractmethod
     def encode(self, inputs: Sequence[Input], tokenizer: Tokenizer) -> Encoded:
         """`inputs` as token ids. Raises TypeError if one is not of this kind's type."""
 
+    @abstractmethod
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
         """One JSON-ready answer for each row of `encoded`, from the outputs of its segments."""
 
+    @abstractmethod
     def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
         """What an answer leaves out of what the model says of each row: nothing, or arrays by name."""
 
+    @abstractmethod
     def in_words(self, answer: Mapping[str, Any]) -> str:
         """`answer` for a person, on one line; "" if all of it is marked in the text."""
 
+    @abstractmethod
     def marked(self, answer: Mapping[str, Any]) -> list[tuple[int, int, str]]:
         """What is marked in the text of `answer`: first character, the one after the last, label."""
+
+
+class TextDecoder(Decoder, ABC):
+    """A decoder of one text a row, read as one segment, of which the answer says all there is to say."""
+
+    per_token = False
+    columns: tuple[tuple[str, ...], ...] = (("text",),)
+
+    def inputs(self, columns: Columns) -> list[Input]:
+        return answer_to(columns["text"])
+
+    def encode(self, inputs: Sequence[Input], tokenizer: Tokenizer) -> Encoded:
+        return Encoded(*tokenizer.encode(inputs))
+
+    def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
+        return [{} for _ in outputs]
+
+    def marked(self, answer: Mapping[str, Any]) -> list[tuple[int, int, str]]:
+        return []
 
 
 def answer_to(cells: Sequence[str | None]) -> list[str]:

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from perennial.inference.decoders.base import Encoded, Outputs, Reading, sigmoid, tempered
-from perennial.inference.decoders.text_classification import TextClassification
+from perennial.inference.decoders.base import Encoded, Outputs, Reading, TextDecoder, sigmoid, tempered
 
 THRESHOLD = 0.5
 """Of a label for which none was chosen on validation rows."""
 
 
-class MultiLabel(TextClassification):
+class MultiLabel(TextDecoder):
     """A text in, {"labels" (those that hold, the likeliest first), "scores" (each label's probability)} out."""
 
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from perennial.inference.decoders.base import Encoded, Outputs, Reading
-from perennial.inference.decoders.text_classification import TextClassification
+from perennial.inference.decoders.base import Encoded, Outputs, Reading, TextDecoder
 
 DECIMALS = 5
 """Of a standard deviation: those behind change with a row's neighbours in the batch, by float32's rounding."""
 
 
-class Regression(TextClassification):
+class Regression(TextDecoder):
     """A text in, {"value"} out. The model answers in standard deviations from the mean of what it learned from."""
 
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:

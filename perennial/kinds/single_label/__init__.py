@@ -1,0 +1,1 @@
+"""What kinds share whose answer is exactly one of some labels, whatever they read."""

@@ -1,0 +1,1 @@
+"""Exactly one label for a text."""

@@ -1,0 +1,1 @@
+"""Exactly one label for two texts that are read together."""

@@ -1,0 +1,1 @@
+"""Any number of labelled spans in a text."""
