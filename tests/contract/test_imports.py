@@ -99,7 +99,9 @@ def test_importing_tasks_and_flows_makes_no_files(tmp_path: Path, package: str) 
     assert imported(tmp_path, *modules(package))["files"] == []
 
 
-@pytest.mark.parametrize("name", ["perennial.pipeline_file.loader", "perennial.kinds.text_classification", "flows.cli"])
+@pytest.mark.parametrize(
+    "name", ["perennial.pipeline_file.loader", "perennial.kinds.text_classification.kind", "flows.cli"]
+)
 def test_what_must_be_instant_loads_nothing_heavy(tmp_path: Path, name: str) -> None:
     assert not HEAVY & set(imported(tmp_path, name)["loaded"])
 
