@@ -143,7 +143,7 @@ def find_version(client: "MlflowClient", home: Home, model: str, version: str | 
     if version is not None:
         return _version(client, model, version)
     champion = aliases.version_of_champion(client, home, model)
-    disagreement = agreement.examine(client, home, model)
+    disagreement = _disagreement(client, home, model)
     if champion is None:
         if disagreement:
             raise disagreement.error()
@@ -162,6 +162,15 @@ def find_version(client: "MlflowClient", home: Home, model: str, version: str | 
     if disagreement:
         progress.note(str(disagreement))
     return champion
+
+
+def _disagreement(client: "MlflowClient", home: Home, model: str) -> agreement.Disagreement | None:
+    # Whoever asks a model goes by the registry; a ledger that is down keeps nobody from being answered.
+    try:
+        return agreement.examine(client, home, model)
+    except RegistryError as error:
+        progress.note(f"Whether the ledger agrees is not known: {error.problem}")
+    return None
 
 
 def _was_promoted(version: "ModelVersion") -> bool:

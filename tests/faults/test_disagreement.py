@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_pipeline
-from place import Ended, Place
+from place import Ended, Place, assert_explained, free_port
 
 from perennial.promotion import alias_move, rollback, serving_champion
 from perennial.promotion.reconciliation import disagreement
@@ -346,6 +346,15 @@ def test_a_model_out_of_service_says_so(judged: Place) -> None:
     again = judged.run("--json")
     assert (again.code, "`perennial rollback tiny --to 1" in again.json["reasons"][0]) == (0, True)
     assert judged.command("rollback", "tiny", "--to", "1", "--reason", "Back.").code == 0
+
+
+def test_a_ledger_that_is_down_keeps_nobody_from_being_answered(judged: Place) -> None:
+    down = {"PERENNIAL_DATABASE_URL": f"postgresql+psycopg://ann:hunter2@127.0.0.1:{free_port()}/x"}
+    said = judged.command("predict", "tiny", "record profit", **down)
+    assert said.code == 0, said.text
+    assert "Whether the ledger agrees is not known" in said.text
+    assert "hunter2" not in said.text
+    assert_explained(judged.run(**down), 1, "The ledger at", "connection refused")
 
 
 def test_the_same_registry_by_another_address(judged: Place) -> None:
