@@ -18,4 +18,4 @@ def test_it_writes_a_flame_graph_and_shows_the_steps(seasoned: Place) -> None:
     assert {"ingest", "look up", "between steps"} <= steps.keys()
     assert all(step["seconds"] >= 0 for step in steps.values())
     assert "where the time went" in ended.text
-    assert str(folder / flame.PAGE) in ended.text
+    assert str((folder / flame.PAGE).relative_to(seasoned.folder)) in ended.text, "as from the working folder"
