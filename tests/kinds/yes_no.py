@@ -115,7 +115,7 @@ class YesNoKind(KindBase):
         return bool(one["yes"] == other["yes"])
 
     def meets(self, expect: Any, marks: Any, prediction: Prediction) -> bool:
-        raise NotImplementedError
+        return bool(prediction["yes"] == expect)
 
     def shift(self, before: Prediction, after: Prediction) -> float:
         return float(abs(before["score"] - after["score"]))
