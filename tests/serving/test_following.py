@@ -65,10 +65,10 @@ def test_promotions_and_rollbacks_take_effect_and_no_request_is_dropped(home: Ho
             server.until(lambda: server.version() == "1")
         assert {status for status, _ in told} == {200}
         assert list(dict.fromkeys(version for _, version in told)) == ["1", "2"]
-        assert server.figure("perennial_champion_version", version="1") == 1
-        assert server.figure("perennial_champion_version", version="2") == 0
+        server.until(lambda: server.figure("perennial_champion_version", version="1") == 1)
+        server.until(lambda: server.figure("perennial_champion_version", version="2") == 0)
         for name in ("registry", "missing", "package"):
-            assert server.figure("perennial_champion_problem", problem=name) == 0
+            server.until(lambda name=name: server.figure("perennial_champion_problem", problem=name) == 0)
         assert "Version 2 of tiny serves; before it was version 1." in server.text
         assert server.end() == 0
 
@@ -136,18 +136,18 @@ def test_a_server_started_again_while_the_registry_is_down_goes_on_with_what_it_
         proxy.spoil(lambda *_: True)
         with behind(proxy, here, "--version", "1") as server:
             assert server.version() == "1"
-            assert server.figure("perennial_champion_problem", problem="registry") == 0
+            server.until(lambda: server.figure("perennial_champion_problem", problem="registry") == 0)
         with behind(proxy, here, "--wait") as server:
             server.until(lambda: server.version() == "1")
         with behind(proxy, here) as server:
             assert server.version() == "1"
-            assert server.figure("perennial_champion_problem", problem="registry") == 1
+            server.until(lambda: server.figure("perennial_champion_problem", problem="registry") == 1)
             assert "it answered with HTTP status 500" in server.text
             assert "Version 1 goes on serving." in server.text
             promote(trainer, "b", "1", "kept")
             proxy.heal()
             server.until(lambda: server.version() == "2")
-            assert server.figure("perennial_champion_problem", problem="registry") == 0
+            server.until(lambda: server.figure("perennial_champion_problem", problem="registry") == 0)
 
 
 def note_of(home: Home) -> Path:
