@@ -16,8 +16,9 @@ class ScheduleSpec(Settings):
     refused. Needed beside other triggers, too: what they miss while a machine is down, the next tick finds."""
     timezone: str = "UTC"
     """Of cron, by its IANA name such as Europe/Berlin. The hour of the day stays over the year. A tick in the hour that
-    clocks skip in spring comes an hour earlier (02:30 at 01:30); the hour that comes twice in autumn counts once, the
-    first time, so that an hourly cron leaves out an hour."""
+    clocks skip in spring comes an hour earlier (02:30 at 01:30; an hour later, at 03:30, where Prefect's server runs on
+    Python 3.13 or newer); the hour that comes twice in autumn counts once, the first time, so that an hourly cron
+    leaves out an hour."""
     jitter_seconds: int = Field(default=0, ge=0, le=6 * 3600)
     """A run starts up to this long after its tick, always the same for one tick of one pipeline, so that many pipelines
     of one cron don't ask one registry or database all at once."""
