@@ -155,7 +155,7 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
     made = snapshots.ingest(spec, home).model_copy(
         update={
             "parts": tuple(written),
-            "digest": retirements.digest_of([part.sha256 for part in written], ()),
+            "digest": retirements.digest_of_parts([part.sha256 for part in written], ()),
             "rows": count * ROWS,
             "new_rows": ROWS,
         }

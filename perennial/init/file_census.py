@@ -101,7 +101,7 @@ def take(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | Non
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
     for batch in file.read(path, wanted, delimiter):
-        census.rows += len(batch.places)
+        census.rows += len(batch.numbers)
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
         first = _first_of_its_kind(census, ids, batch, columns.id)
@@ -202,7 +202,7 @@ def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object
         for name, values in batch.columns.items():
             # A key that JSON Lines' earlier rows did not have.
             columns.setdefault(name, [None] * taken).extend(values)
-        taken += len(batch.places)
+        taken += len(batch.numbers)
         for values in columns.values():
             values.extend([None] * (taken - len(values)))
     if not taken:
@@ -214,6 +214,6 @@ def _until(batches: Iterator[Batch], limit: int) -> Iterator[Batch]:
     taken = 0
     for batch in batches:
         yield batch
-        taken += len(batch.places)
+        taken += len(batch.numbers)
         if taken >= limit:
             return

@@ -62,7 +62,7 @@ class DataDrift:
 def data_drift(spec: PipelineSpec, evidence: Evidence, store: Store) -> DataDrift | None:
     """New and older rows, read from the checked parts; None: nothing is new, or the parts are not in this store."""
     validated, snapshot = evidence.validated, evidence.snapshot
-    parts, gone = validated.parts, retirements.Gone(validated.retired, store)
+    parts, gone = validated.parts, retirements.RetiredIds(validated.retired, store)
     first = _first_new(parts, snapshot.new_rows + snapshot.corrected_rows)
     if first == len(parts) or not all((store.root / part.path).is_file() for part in parts):
         return None
@@ -90,7 +90,7 @@ class _Seen:
 
     @classmethod
     def of(
-        cls, kind: ReadsRows, data: ValidatedData, parts: Iterable[int], gone: retirements.Gone, store: Store
+        cls, kind: ReadsRows, data: ValidatedData, parts: Iterable[int], gone: retirements.RetiredIds, store: Store
     ) -> _Seen:
         import numpy as np
 

@@ -48,7 +48,7 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     parts = []
     for number, part in enumerate(data.parts):
         progress.advance(number, len(data.parts), unit="part")
-        retired = retirements.of_part(data.retired, number)
+        retired = retirements.retirements_of_part(data.retired, number)
         parts.append(_less(spec, part, number, retired, stored, home))
     progress.advance(len(parts), len(parts), unit="part")
     return EncodedData(
@@ -74,7 +74,9 @@ def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredToke
 
 def part_keys(spec: PipelineSpec, data: ValidatedData, number: int, stored: tokenizer.StoredTokenizer) -> list[str]:
     """The key of all train rows of the part `number`, and after it those of what is left after each retirement."""
-    return _keys(part_key(spec, data.parts[number], stored), number, retirements.of_part(data.retired, number))
+    return _keys(
+        part_key(spec, data.parts[number], stored), number, retirements.retirements_of_part(data.retired, number)
+    )
 
 
 def _keys(whole: str, number: int, retired: Sequence[Retirement]) -> list[str]:
@@ -104,7 +106,7 @@ def _less(
         return encoded_part
 
     def make(folder: Path) -> EncodedPart:
-        gone = retirements.Gone(retired[done:], home.store).ids(number)
+        gone = retirements.RetiredIds(retired[done:], home.store).ids(number)
         rows = encoded_part.rows - _copy_without(
             home.store.root / encoded_part.path / ROWS, gone.to_pylist(), folder / ROWS
         )
