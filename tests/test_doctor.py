@@ -243,6 +243,6 @@ def test_schedules_that_nothing_serves(home: Home, tmp_path: Path, monkeypatch: 
 
 def test_why_another_server_plans_nothing_is_to_be_seen_there(home: Home) -> None:
     why = ticks.reason(home, "http://me:secret@prefect.example/api")
-    assert "http://***@prefect.example/api" in why.seen
+    assert "http://***@prefect.example/api" in why.observed
     assert "secret" not in str(why)
     assert "prefect below 3.9.1 with SQLAlchemy 2.1 or newer: scheduled runs are never made" in why.remedy

@@ -258,7 +258,7 @@ def serve(
 
 
 async def _serve(
-    found: Sequence[Scheduled],
+    scheduled: Sequence[Scheduled],
     made: Sequence["RunnerDeployment"],
     home: Home,
     server: "subprocess.Popen[str] | None",
@@ -273,13 +273,13 @@ async def _serve(
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
-    served = [(one.spec, made_as) for one, made_as in zip(found, ids, strict=True)]
+    served = [(one.spec, made_as) for one, made_as in zip(scheduled, ids, strict=True)]
     await asyncio.to_thread(_drop_older, served, home)
-    _print(await asyncio.to_thread(listed, found), "serving", as_json)
-    watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
+    _print(await asyncio.to_thread(listed, scheduled), "serving", as_json)
+    watched = [(one, made_as) for one, made_as in zip(scheduled, ids, strict=True) if one.schedule.watch]
     beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
-    ticks = TickWatch([(one.spec.name, one.schedule) for one in found], home, os.environ[prefect_api.API_URL])
+    ticks = TickWatch([(one.spec.name, one.schedule) for one in scheduled], home, os.environ[prefect_api.API_URL])
     beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())

@@ -57,7 +57,7 @@ class InstalledPair:
     """A bad pair that is installed."""
 
     pair: IncompatiblePair
-    seen: str
+    observed: str
     """Both with their versions, and what fails."""
 
 

@@ -102,10 +102,10 @@ def versions(_: Home) -> Iterator[HealthFinding]:
 
 def pairs(_: Home) -> Iterator[HealthFinding]:
     """No two installed packages are known not to work together, though their own requirements allow it."""
-    found = list(incompatible_packages.installed_pairs())
-    for one in found:
-        yield HealthFinding.problem("pairs", one.seen, one.pair.remedy)
-    if not found:
+    clashing = list(incompatible_packages.installed_pairs())
+    for pair in clashing:
+        yield HealthFinding.problem("pairs", pair.observed, pair.pair.remedy)
+    if not clashing:
         yield HealthFinding.ok("pairs", "no two packages here are known not to work together")
 
 

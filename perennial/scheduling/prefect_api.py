@@ -54,12 +54,12 @@ class Server:
 
     def find(self, pipeline: str) -> Deployment | None:
         """The deployment of a pipeline; None: it was never served by that server."""
-        found = self._ask(f"/deployments/name/{FLOW}/{pipeline}")
-        if found is None:
+        answer = self._ask(f"/deployments/name/{FLOW}/{pipeline}")
+        if answer is None:
             return None
         try:
-            is_off = not any(schedule["active"] for schedule in found["schedules"])
-            return Deployment(found["id"], bool(found["paused"]), is_off, datetime.fromisoformat(found["updated"]))
+            is_off = not any(schedule["active"] for schedule in answer["schedules"])
+            return Deployment(answer["id"], bool(answer["paused"]), is_off, datetime.fromisoformat(answer["updated"]))
         except (KeyError, TypeError, ValueError) as error:
             raise PrefectApiError(f"What answers at {masked(self.address)} is no Prefect server.") from error
 
@@ -78,8 +78,8 @@ class Server:
     def _runs(self, deployment: Deployment, only: dict[str, Any]) -> list[dict[str, Any]]:
         ours = {"deployment_id": {"any_": [deployment.identity]}, **only}
         asked = {"flow_runs": ours, "sort": "EXPECTED_START_TIME_ASC", "limit": 50}
-        found: list[dict[str, Any]] = self._ask("/flow_runs/filter", asked)
-        return found
+        runs: list[dict[str, Any]] = self._ask("/flow_runs/filter", asked)
+        return runs
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer; None: there is no such thing."""
@@ -159,8 +159,8 @@ def _opened(address: str, path: str, content: bytes | None, headers: dict[str, s
     if parts.username:
         sent = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers = {**headers, "Authorization": f"Basic {base64.b64encode(sent.encode()).decode()}"}
-    place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + path, "", ""))
-    request = urllib.request.Request(place, content, headers)  # noqa: S310 - by its setting
+    bare_address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + path, "", ""))
+    request = urllib.request.Request(bare_address, content, headers)  # noqa: S310 - by its setting
     return urllib.request.urlopen(request, timeout=SECONDS)  # noqa: S310
 
 

@@ -50,7 +50,7 @@ class Steps:
     values: tuple[float | int, ...]
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna knows it: the place of a value."""
+        """As Optuna knows it: the index of a value."""
         from optuna.distributions import IntDistribution
 
         return IntDistribution(0, len(self.values) - 1)
@@ -61,7 +61,7 @@ class Steps:
 
     def nearest(self, value: Value) -> int:
         """What is drawn when this setting, or the nearest there is, is meant."""
-        return min(range(len(self.values)), key=lambda place: abs(self.values[place] - float(value)))
+        return min(range(len(self.values)), key=lambda index: abs(self.values[index] - float(value)))
 
 
 Space = Mapping[str, Rate | Steps]
