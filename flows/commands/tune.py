@@ -45,14 +45,14 @@ def tune(
     with one_tuning(spec.name, home):
         # Now, and not after minutes of validation.
         studies.verify(studies.file(home, spec.name))
-        tuned = search.search(_ground(spec, home), trials=trials, minutes=minutes, seed=seed)
+        tuned = search.search(_context(spec, home), trials=trials, minutes=minutes, seed=seed)
     if not write or not tuned.changes:
         return tuned, None
     edit.write_settings(path, trial_context.GROUP, tuned.changes)
     return tuned, path
 
 
-def _ground(spec: PipelineSpec, home: Home) -> TrialContext:
+def _context(spec: PipelineSpec, home: Home) -> TrialContext:
     from perennial.ingest import snapshots
     from perennial.training.encoding import row_encoding
     from perennial.validation import snapshot_validation

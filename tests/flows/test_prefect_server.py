@@ -102,7 +102,7 @@ def test_the_server_that_serves_schedules_is_found_while_it_lives(
 
 
 def test_two_that_start_at_once_have_ports_of_their_own() -> None:
-    with prefect_server._listening(free_port()) as first:
+    with prefect_server._server_socket(free_port()) as first:
         port = first.getsockname()[1]
-        with prefect_server._listening(port) as second:
+        with prefect_server._server_socket(port) as second:
             assert second.getsockname()[1] != port

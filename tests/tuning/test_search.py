@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tiny_pipeline
-from tuning_helpers import MakeGround, killed, prepare
+from tuning_helpers import MakeContext, killed, prepare
 
 from perennial.core.errors import TrainingError, ValidationError
 from perennial.records.training import TrainedModel
@@ -52,9 +52,9 @@ def test_only_the_models_that_may_be_wanted_stay(searched: tuple[TrialContext, T
 
 
 def test_a_second_search_goes_on_as_one_that_was_not_interrupted(
-    make_ground: MakeGround, searched: tuple[TrialContext, Tuned]
+    make_context: MakeContext, searched: tuple[TrialContext, Tuned]
 ) -> None:
-    context = make_ground()
+    context = make_context()
     once = search(context, trials=5, minutes=0)
     assert len(once.trials) == 1
     assert once.best == once.now
@@ -66,9 +66,9 @@ def test_a_second_search_goes_on_as_one_that_was_not_interrupted(
 
 
 def test_a_killed_search_leaves_a_study_and_its_trial_is_made_again(
-    make_ground: MakeGround, searched: tuple[TrialContext, Tuned], tmp_path: Path
+    make_context: MakeContext, searched: tuple[TrialContext, Tuned], tmp_path: Path
 ) -> None:
-    make_ground()
+    make_context()
     killed(tmp_path / "work")
     found = search(prepare(tmp_path / "work"), trials=1)
     assert found.earlier == 1
@@ -90,10 +90,10 @@ def test_on_other_rows_a_study_begins_with_the_best_of_the_last(searched: tuple[
         assert studies.first(storage, same, before.now, before.space) == []
 
 
-def test_settings_that_are_tuned_do_not_part_studies_and_others_do(make_ground: MakeGround) -> None:
-    one = make_ground()
-    tuned = make_ground("tuned", training__epochs=3, training__tokens_per_batch=512)
-    other = make_ground("other", training__weight_decay=0.1)
+def test_settings_that_are_tuned_do_not_part_studies_and_others_do(make_context: MakeContext) -> None:
+    one = make_context()
+    tuned = make_context("tuned", training__epochs=3, training__tokens_per_batch=512)
+    other = make_context("other", training__weight_decay=0.1)
     assert one.key == tuned.key != other.key
 
 
@@ -111,8 +111,8 @@ def with_finished(context: TrialContext, values: Mapping[int, float], trials: in
     return path
 
 
-def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_ground: MakeGround) -> None:
-    context = make_ground(training__epochs=3)
+def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_context: MakeContext) -> None:
+    context = make_context(training__epochs=3)
     path = with_finished(context, {1: 1.0, 2: 1.01, 3: 1.02})
     with studies.opened(path) as storage:
         study = studies.study_of(storage, context.key, lower_is_better=False)
@@ -131,9 +131,9 @@ def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_ground: Make
 
 
 def test_settings_that_give_no_model_are_told_and_the_search_goes_on(
-    make_ground: MakeGround, monkeypatch: pytest.MonkeyPatch
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context, real = make_ground(), TrialContext.train
+    context, real = make_context(), TrialContext.train
 
     def diverges(self: TrialContext, settings: Mapping[str, Any], heard: AfterEpoch | None = None) -> TrainedModel:
         if settings != self.now:
@@ -149,18 +149,18 @@ def test_settings_that_give_no_model_are_told_and_the_search_goes_on(
 
 
 def test_a_pipeline_whose_own_settings_give_no_model_is_told_so(
-    make_ground: MakeGround, monkeypatch: pytest.MonkeyPatch
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverges(*_: Any) -> TrainedModel:
         raise TrainingError("Training diverged.")
 
     monkeypatch.setattr(TrialContext, "train", diverges)
     with pytest.raises(TrainingError, match="diverged"):
-        search(make_ground(), trials=2)
+        search(make_context(), trials=2)
 
 
-def test_without_validation_rows_nothing_is_chosen(make_ground: MakeGround) -> None:
-    context = make_ground()
+def test_without_validation_rows_nothing_is_chosen(make_context: MakeContext) -> None:
+    context = make_context()
     none = context.validated.model_copy(update={"rows": {"train": 10, "validation": 0}})
     with pytest.raises(ValidationError, match=r"None of the rows of tiny is in the validation split.*raise"):
         search(replace(context, validated=none), trials=1)
