@@ -19,7 +19,7 @@ from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
 from perennial.core.store import write_atomically
 from perennial.scheduling import prefect_api
-from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running
+from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running_server
 
 SERVING = "--serving"
 DATABASE = "prefect.db"
@@ -46,11 +46,11 @@ def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = No
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
     `serving`: with its page, its scheduler and its automations, on port 4200 if that is free, and with its errors in
-    `home.prefect`; others find it by `running`. `meanwhile`: what to do while it starts, which takes seconds, and many
-    on a new home, where it makes its database; it may import Prefect, for whose settings the address is known by then.
-    Called before Prefect is imported: it reads its settings then, and what it says last, when the process ends, must
-    still be heard. Returns the server's process; None: another one is used. Raises PrefectError if the server does not
-    start, or the one that is named does not answer.
+    `home.prefect`; others find it by `running_server`. `meanwhile`: what to do while it starts, which takes seconds,
+    and many on a new home, where it makes its database; it may import Prefect, for whose settings the address is known
+    by then. Called before Prefect is imported: it reads its settings then, and what it says last, when the process
+    ends, must still be heard. Returns the server's process; None: another one is used. Raises PrefectError if the
+    server does not start, or the one that is named does not answer.
     """
     if address := os.environ.get(API_URL):
         _check(address)
@@ -121,7 +121,7 @@ def _has_database(home: Home) -> bool:
 
 def join(home: Home) -> None:
     """Speak to the server that serves schedules on `home`, or else to one as `embed` starts it."""
-    if not os.environ.get(API_URL) and (address := running(home)):
+    if not os.environ.get(API_URL) and (address := running_server(home)):
         os.environ[API_URL] = address
     embed(home)
 

@@ -75,7 +75,7 @@ class TickWatch:
         return None if server.planned(deployment, until=tick + AROUND_CLOCK_CHANGES) else tick
 
     def _problem(self, pipelines: Sequence[str], tick: datetime) -> str:
-        why = ticks.reason(self.home, self.address)
+        why = ticks.reason_without_runs(self.home, self.address)
         first, others = pipelines[0], f" The same with {listing(pipelines[1:])}." if len(pipelines) > 1 else ""
         return (
             f"Ticks pass without runs: the next of {first}, {tick:%a %d %b %H:%M} ({tick.tzinfo}), has none, which "

@@ -120,7 +120,7 @@ def _gist(sentence: str) -> str:
 
 def _messages(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None) -> list[Message]:
     try:
-        before = [run for run in log.recent(home, spec.name, HISTORY) if run != entry]
+        before = [run for run in log.recent_runs(home, spec.name, HISTORY) if run != entry]
     except RegistryError:
         before = []  # better told twice than never
     wanted = [event for event in events(entry, before, spec.notify.stale_after_runs) if event in spec.notify.on]

@@ -55,7 +55,7 @@ def entry(home: Home, key: str) -> Path:
 def test_examine_looks_at_everything_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     # Importing everything takes long, and has a test of its own.
     monkeypatch.setattr(installation, "failing", lambda modules: {})
-    findings = doctor.examine(home)
+    findings = doctor.examine_installation(home)
     assert {finding.name for finding in findings} >= {*doctor.CHECKS}
     assert [finding for finding in findings if finding.status is Health.PROBLEM] == []
     assert not home.root.exists()
@@ -67,7 +67,7 @@ def test_a_check_that_fails_is_a_finding(home: Home, monkeypatch: pytest.MonkeyP
         raise RuntimeError("a secret")
 
     monkeypatch.setattr(doctor, "CHECKS", {"something": broken})
-    (finding,) = doctor.examine(home)
+    (finding,) = doctor.examine_installation(home)
     assert (finding.name, finding.status) == ("something", Health.PROBLEM)
     assert "RuntimeError" in finding.seen
     assert "secret" not in finding.seen
@@ -242,7 +242,7 @@ def test_schedules_that_nothing_serves(home: Home, tmp_path: Path, monkeypatch: 
 
 
 def test_why_another_server_plans_nothing_is_to_be_seen_there(home: Home) -> None:
-    why = ticks.reason(home, "http://me:secret@prefect.example/api")
+    why = ticks.reason_without_runs(home, "http://me:secret@prefect.example/api")
     assert "http://***@prefect.example/api" in why.observed
     assert "secret" not in str(why)
     assert "prefect below 3.9.1 with SQLAlchemy 2.1 or newer: scheduled runs are never made" in why.remedy

@@ -75,7 +75,7 @@ def run(status: str, sentence: str = "Because.", number: int = 0, **changes: Any
 
 def live(spec: PipelineSpec, home: Home, statuses: Sequence[tuple[str, str]], report: str | None = None) -> None:
     """Remember and tell one run after another."""
-    first = len(log.recent(home, "news", 1000))
+    first = len(log.recent_runs(home, "news", 1000))
     for number, (status, sentence) in enumerate(statuses, first):
         entry = run(status, sentence, number)
         log.note_run(home, entry)

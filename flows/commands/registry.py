@@ -53,12 +53,12 @@ def roll_back(model: str, to: str | None, reason: str) -> RolledBack:
         return rollback.rollback(Home.from_environment(), model, to, reason)
 
 
-def as_json(ended: Conclusion) -> dict[str, Any]:
+def conclusion_as_json(ended: Conclusion) -> dict[str, Any]:
     """How it ended, as one JSON-ready object."""
     return ended.model_dump(mode="json")
 
 
-def in_words(ended: Conclusion) -> str:
+def conclusion_in_words(ended: Conclusion) -> str:
     """How it ended, in sentences."""
     head = f"{ended.model}: {ended.status.value}, version {ended.version}."
     serving = "" if ended.status is Status.PROMOTED else f"Champion is {history.named(ended.champion)}."

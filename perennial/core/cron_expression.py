@@ -90,7 +90,7 @@ FIELDS = (
 )
 
 
-def check(cron: str) -> None:
+def check_cron(cron: str) -> None:
     """Raises ValueError that says why `cron` is none, or would never come."""
     _, _, days, months, weekdays = _values(cron)
     if any(day <= LONGEST_MONTHS[month] for month in months for day in days):
@@ -103,7 +103,7 @@ def check(cron: str) -> None:
 
 
 def comes_within(cron: str, days: int, today: date) -> bool:
-    """Whether a tick of `cron`, which `check` took, comes from `today` on in so many days."""
+    """Whether a tick of `cron`, which `check_cron` took, comes from `today` on in so many days."""
     return any(_days(cron, days, today))
 
 

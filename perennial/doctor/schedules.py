@@ -29,7 +29,9 @@ def schedules(home: Home) -> Iterator[HealthFinding]:
         return
     address = prefect_api.in_use(home)
     if address is None:
-        yield HealthFinding.ok(NAME, f"nothing serves schedules now ({len(by_pipeline)} here); `perennial schedule` does")
+        yield HealthFinding.ok(
+            NAME, f"nothing serves schedules now ({len(by_pipeline)} here); `perennial schedule` does"
+        )
         return
     for name, schedule in by_pipeline.items():
         try:
@@ -82,11 +84,9 @@ def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: 
         )
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
         return HealthFinding.ok(name, "served since a moment ago; its runs are planned within a minute")
-    why = ticks.reason(home, address)
-    observed = (
-        f"served, but its next tick has no run, and passes without one: the server's scheduler plans none. {why.observed}"
-    )
-    return HealthFinding.problem(name, observed, why.remedy)
+    why = ticks.reason_without_runs(home, address)
+    fault = "served, but its next tick has no run, and passes without one: the server's scheduler plans none."
+    return HealthFinding.problem(name, f"{fault} {why.observed}", why.remedy)
 
 
 def _nobody_starts(name: str, late: list[datetime]) -> HealthFinding:

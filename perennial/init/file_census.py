@@ -95,7 +95,7 @@ class _Sample:
         self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
+def take_census(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
     """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
     census, target_sample, ids = Census(), _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)

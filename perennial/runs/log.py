@@ -74,7 +74,7 @@ def note_run(home: Home, entry: RunEntry) -> None:
         connection.execute(sa.insert(RUNS).values(**values))
 
 
-def recent(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
+def recent_runs(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
     """The last `limit` runs of `pipeline`, newest first; none if there is no database yet. Raises RegistryError."""
     if not database.is_there(home):
         return []

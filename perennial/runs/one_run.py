@@ -1,7 +1,7 @@
 """The lease by which one run at a time retrains a pipeline, on however many machines that share the ledger's database.
 
-It is a lease of its own, beside the one of promotion, which a run takes only at its end. A run that is killed stops renewing
-it, and another run may begin when it has lapsed.
+It is another than the lease of promotion, which a run takes only at its end. A run that is killed stops renewing it,
+and another run may begin when it has lapsed.
 """
 
 import time

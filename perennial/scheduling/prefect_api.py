@@ -121,7 +121,7 @@ def fault_of(address: str) -> str:
     return fault
 
 
-def running(home: Home) -> str | None:
+def running_server(home: Home) -> str | None:
     """The API's address of the server that `perennial schedule` serves on `home` now; None: there is none."""
     try:
         address = (home.prefect / ADDRESS).read_text(encoding="utf-8").strip()
@@ -134,7 +134,7 @@ def running(home: Home) -> str | None:
 
 def in_use(home: Home) -> str | None:
     """The API's address of the server that is named, or else of the one that serves `home`; None: neither."""
-    return os.environ.get(API_URL) or running(home)
+    return os.environ.get(API_URL) or running_server(home)
 
 
 def last_error(home: Home) -> str | None:

@@ -23,13 +23,13 @@ class Reason:
     remedy: str
 
 
-def reason(home: Home, address: str) -> Reason:
+def reason_without_runs(home: Home, address: str) -> Reason:
     """Why the server at `address` plans no runs."""
     bad = next(
         (pair for pair in incompatible_packages.installed_pairs() if pair.pair is incompatible_packages.NO_RUNS),
         None,
     )
-    return _elsewhere(address, bad) if address != prefect_api.running(home) else _here(home, bad)
+    return _elsewhere(address, bad) if address != prefect_api.running_server(home) else _here(home, bad)
 
 
 def _here(home: Home, bad: incompatible_packages.InstalledPair | None) -> Reason:
@@ -38,7 +38,9 @@ def _here(home: Home, bad: incompatible_packages.InstalledPair | None) -> Reason
     observed = f"Its last error: {error}." if error else f"It wrote no error to {log}."
     if bad is not None:
         return Reason(f"{observed} Here is {bad.observed}.", bad.pair.remedy)
-    return Reason(observed, f"Start `perennial schedule` again; if that does not help, see {log}, and run `make setup`.")
+    return Reason(
+        observed, f"Start `perennial schedule` again; if that does not help, see {log}, and run `make setup`."
+    )
 
 
 def _elsewhere(address: str, bad: incompatible_packages.InstalledPair | None) -> Reason:

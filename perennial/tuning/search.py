@@ -36,7 +36,7 @@ def search(context: TrialContext, *, trials: int, minutes: float | None = None, 
     context.check()
     path = studies.file(context.home, context.spec.name)
     ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    with studies.opened(path) as storage:
+    with studies.open_studies(path) as storage:
         with progress.step("recall"):
             study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
             earlier = len(studies.finished_trials(study))
@@ -61,7 +61,7 @@ class Session:
 
     def attempt(self, trial: Trial) -> None:
         """Train with the settings of `trial`, and tell the study what came of it."""
-        settings = studies.settings_of(trial)
+        settings = studies.trial_settings(trial)
         is_now = settings == self.context.now
         listener = TrialListener(self.context.metric, trial, float(settings["epochs"]), to_the_end=is_now)
         with progress.step(f"trial {trial.number + 1}"):
@@ -110,7 +110,7 @@ class Session:
 
     def _forget(self) -> None:
         """Models of a search are many: only that of the best settings, and of those as they are, stay in the store."""
-        now = studies.with_settings(studies.finished(self.study), self.context.now)
+        now = studies.trial_with(studies.finished(self.study), self.context.now)
         kept = {self._best(), now.number if now else None}
         for number in [one for one in self.made if one not in kept]:
             self.context.home.store.forget(finetuning.STEP, self.made.pop(number))

@@ -94,7 +94,7 @@ def settings(space: Space, drawn: Point) -> dict[str, Value]:
     return {name: one.value(drawn[name]) for name, one in space.items()}
 
 
-def point(space: Space, wanted: Settings) -> dict[str, float | int]:
+def point_of(space: Space, wanted: Settings) -> dict[str, float | int]:
     """The point nearest to `wanted`, which may lie outside of what is tried."""
     return {name: one.nearest(wanted[name]) for name, one in space.items()}
 

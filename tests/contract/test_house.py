@@ -64,7 +64,7 @@ NOT_YET = ("ingest", "validation", "rows", "training", "export", "inference", "e
 
 
 def variables(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and name of every variable, attribute and parameter. Fields of classes are left out: records are stored under them."""
+    """Line and name of every variable, attribute and parameter; of fields not: records are stored under their names."""
     fields = {
         id(line.target)
         for node in ast.walk(tree)

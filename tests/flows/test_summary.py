@@ -111,7 +111,7 @@ def test_a_run_that_did_nothing_is_short(home: Home) -> None:
 
 def _shown(result: RunResult, home: Home, width: int) -> list[str]:
     file = io.StringIO()
-    summary.show(result, report_data.spec(), home, Console(file=file, width=width, emoji=False))
+    summary.show_run(result, report_data.spec(), home, Console(file=file, width=width, emoji=False))
     return file.getvalue().splitlines()
 
 

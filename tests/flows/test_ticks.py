@@ -20,7 +20,7 @@ from scheduling import Api, Worker, ended, until
 
 from perennial.doctor import Health, HealthFinding, schedules
 from perennial.runs import one_run
-from perennial.scheduling.prefect_api import LOG, running
+from perennial.scheduling.prefect_api import LOG, running_server
 
 pytestmark = pytest.mark.slow(minutes=3)
 
@@ -71,7 +71,7 @@ class Serving(Worker):
 
     @property
     def api(self) -> Api:
-        return Api(self.place.prefect_api or until(lambda: running(self.place.home), self))
+        return Api(self.place.prefect_api or until(lambda: running_server(self.place.home), self))
 
     def wait(self) -> None:
         self.since = datetime.fromisoformat(until(lambda: self.api.deployment("tiny"), self)["created"])

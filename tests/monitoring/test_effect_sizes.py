@@ -73,7 +73,7 @@ def test_every_value_is_in_one_bin(values: list[int]) -> None:
 def test_the_divergence_is_scipys(one: list[int], other: list[int]) -> None:
     size = max(len(one), len(other))
     p, q = (np.array([*lot, *[0] * (size - len(lot))], float) for lot in (one, other))
-    assert sizes.divergence(p, q) == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-9)
+    assert sizes.js_divergence(p, q) == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-9)
 
 
 def bursty(random: np.random.Generator, rows: int, tokens: int = 400) -> csr_array:

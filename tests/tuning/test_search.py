@@ -82,7 +82,7 @@ def test_on_other_rows_a_study_begins_with_the_best_of_the_last(searched: tuple[
     before, found = searched
     context = replace(before, validated=before.validated.model_copy(update={"digest": "0" * 64}))
     assert context.key != before.key
-    with studies.opened(Path(found.study)) as storage:
+    with studies.open_studies(Path(found.study)) as storage:
         study = studies.study_of(storage, context.key, lower_is_better=False)
         assert studies.finished(study) == []
         assert studies.first(storage, study, context.now, context.space) == [context.now, found.best.settings]
@@ -100,7 +100,7 @@ def test_settings_that_are_tuned_do_not_part_studies_and_others_do(make_context:
 def with_finished(context: TrialContext, values: Mapping[int, float], trials: int = studies.TO_COMPARE) -> Path:
     """The file of a study in which finished trials had `values` after their epochs."""
     path = studies.file(context.home, context.spec.name)
-    with studies.opened(path) as storage:
+    with studies.open_studies(path) as storage:
         study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
         for seed in range(trials):
             trial = studies.next_trial(study, None, context.space, seed)
@@ -114,7 +114,7 @@ def with_finished(context: TrialContext, values: Mapping[int, float], trials: in
 def test_a_trial_that_falls_behind_costs_its_first_epochs_only(make_context: MakeContext) -> None:
     context = make_context(training__epochs=3)
     path = with_finished(context, {1: 1.0, 2: 1.01, 3: 1.02})
-    with studies.opened(path) as storage:
+    with studies.open_studies(path) as storage:
         study = studies.study_of(storage, context.key, lower_is_better=False)
         # Left at work, as by a kill: it is tried again.
         studies.next_trial(study, {**context.now, "epochs": 4}, context.space, 1)
@@ -179,6 +179,6 @@ def test_of_errors_the_lower_is_better(tiny_base: Path, monkeypatch: pytest.Monk
     assert found.lower_is_better
     assert found.best.value == min(values) < max(values)
     assert found.gain >= 0
-    with studies.opened(Path(found.study)) as storage:
+    with studies.open_studies(Path(found.study)) as storage:
         study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
         assert (study.direction.name, study.best_value) == ("MINIMIZE", found.best.value)
