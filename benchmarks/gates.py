@@ -49,7 +49,7 @@ class World:
         """Candidate minus champion on infinitely many rows."""
         found = self.distinct
         sums = (found.patterns[found.like].T @ self.often)[None]
-        return float(found.tallies.figures(sums)[0, found.tallies.names.index((metric, None))])
+        return float(found.metric_sums.figures(sums)[0, found.metric_sums.names.index((metric, None))])
 
 
 def measure(scratch: Path) -> dict[str, object]:
@@ -93,7 +93,7 @@ def _simulated(metric: str, rows: int) -> dict[str, object]:
 def _promoted(nature: World, metric: str, rows: int, margin: float) -> tuple[float, float]:
     draw = np.random.default_rng(rows)
     distinct = nature.distinct
-    place = distinct.tallies.names.index((metric, None))
+    place = distinct.metric_sums.names.index((metric, None))
     ours = plain = 0
     for often in draw.multinomial(rows, nature.often, size=PAIRS):
         counts = np.bincount(distinct.like, weights=often, minlength=len(distinct.patterns)).astype(np.int64)
@@ -114,7 +114,7 @@ def _simulated_losses(rows: int) -> dict[str, object]:
         both = [_losses(shared + one + margin), _losses(shared + other)]
         distinct = Distinct.of(sums.paired(*both))
         found = resampling.estimate(distinct, distinct.counts(), confidence=CONFIDENCE, resamples=RESAMPLES)
-        # The first metric of these tallies; lower is better.
+        # The first metric of these sums; lower is better.
         ours += bool(found.high[0] < margin)
         plain += bool(found.values[0] <= 0)
     figures = {"promoted": ours / PAIRS, "by candidate >= champion": plain / PAIRS}

@@ -124,7 +124,7 @@ class YesNoKind(KindBase):
         right = [self.right(*row) for row in zip(targets, predictions, strict=True)]
         return Metrics(n=len(right), values={"accuracy": sum(right) / len(right)} if right else {})
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         right = [self.right(*row) for row in zip(targets, predictions, strict=True)]

@@ -32,7 +32,7 @@ class SpanJudging(KindBase):
         predicted = [as_tuples(prediction["spans"]) for prediction in predictions]
         return entities.entity_metrics([as_tuples(target) for target in targets], predicted, labels)
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
