@@ -132,8 +132,8 @@ def _until(happened: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + prefect_server.SECONDS_TO_START
     while time.monotonic() < deadline:
         try:
-            if found := happened():
-                return found
+            if outcome := happened():
+                return outcome
         except urllib.error.URLError:
             pass
         time.sleep(SAMPLE_SECONDS)

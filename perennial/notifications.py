@@ -1,6 +1,6 @@
 """Telling people how a run ended, through Apprise: one message an event, with the reason and a link to the report.
 
-What was told before follows from the remembered runs, so a run that fails every night for the same reason is told once.
+What was told before follows from the log of runs, so a run that fails every night for the same reason is told once.
 The URLs of channels hold secrets: they come from the environment, and are in no message, note or log.
 """
 

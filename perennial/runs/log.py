@@ -1,4 +1,4 @@
-"""The remembered runs: an append-only record of every run of a pipeline, why it was started and how it ended.
+"""The log of runs: an append-only record of every run of a pipeline, why it was started and how it ended.
 
 The ledger tells what became of the champion; this tells what was tried, the failures and the skipped runs too. It
 shares the ledger's database, so that all machines of a team see all runs.
