@@ -138,10 +138,13 @@ def _result(
 
 def _evidence(long: bool, warnings: int, gates: int) -> Evidence:
     made = report_data.evidence()
-    told = tuple((REASON if long else f"warning {number} is short") for number in range(warnings))
+    sentences = tuple((REASON if long else f"warning {number} is short") for number in range(warnings))
     checks = tuple(_check(number, f"{TRAIN * 2 * long}gate {number} of") for number in range(gates))
     decision = Decision(digest="2" * 64, outcome=Outcome.HOLD, reasons=(), checks=checks, champion_version="7")
-    changes: dict[str, Any] = {"validated": made.validated.model_copy(update={"warnings": told}), "decision": decision}
+    changes: dict[str, Any] = {
+        "validated": made.validated.model_copy(update={"warnings": sentences}),
+        "decision": decision,
+    }
     if long:
         changes["trained"] = made.trained.model_copy(update={"base": TRAIN * 4})
     return made.model_copy(update=changes)
