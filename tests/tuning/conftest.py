@@ -1,4 +1,4 @@
-"""Ground to search on, and one undisturbed search."""
+"""A context to search in, and one undisturbed search."""
 
 import shutil
 from pathlib import Path
@@ -35,7 +35,7 @@ def make_context(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeContext
 
 @pytest.fixture(scope="session")
 def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialContext, Tuned]:
-    """Ground, and a search of three trials on it. Read only."""
+    """A context, and a search of three trials in it. Read only."""
     folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("searched") / "work"))
     tiny_pipeline.write_settings(folder / "tiny", tiny_base, **WEAK)
     context = prepare(folder)
