@@ -91,7 +91,7 @@ def test_what_is_taken_is_what_prefect_takes(numbers: tuple[int, ...]) -> None:
 def test_what_is_taken_comes_and_prefect_fails_on_what_never_does(day: str, month: str, weekday: str) -> None:
     cron = f"0 0 {day} {month} {weekday}"
     try:
-        crons.check(cron)
+        crons.check_cron(cron)
     except ValueError as error:
         if "never comes" in str(error):
             with pytest.raises(ValueError, match="failed to find next date"):
