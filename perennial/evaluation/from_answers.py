@@ -22,7 +22,7 @@ def evaluation_of(spec: PipelineSpec, answers: Answers, contest: Contest, *, dig
     champion_labels = contest.champion_labels
     kind, labels = kinds.kind_named(spec.kind), spec.data.labels
     rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
-    candidate = Sums.of(rows, rows.tallies(answers.candidate))
+    candidate = Sums.of(rows, rows.metric_sums(answers.candidate))
     new, dropped = _new(labels, champion_labels), tuple(label for label in champion_labels or () if label not in labels)
     duel = _duel(rows, answers, champion_labels) if answers.champion is not None else None
     progress.advance(0, None, detail="intervals")
@@ -59,7 +59,7 @@ class _Duel:
 
     def measured(self, answers: Sequence[Prediction]) -> Metrics:
         rows = self.rivals.rows
-        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.tallies(answers))
+        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.metric_sums(answers))
         return sums.with_intervals(rows.measure(answers))
 
 
@@ -75,7 +75,7 @@ def _duel(rows: ComparedRows, answers: Answers, champion_labels: Sequence[str] |
         kept = np.array([bool(rows.kind.shared([target], [one], labels)[0]) for target, one in pairs], bool)
         ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
         rows = replace(rows, labels=labels, ids=ids, targets=targets)
-    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.tallies(theirs)))
+    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.metric_sums(theirs)))
 
 
 def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel | None) -> Iterator[SliceFigures]:

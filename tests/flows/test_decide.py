@@ -17,8 +17,8 @@ def run_id(place: Place, version: str) -> str:
 
 def answers(place: Place, version: str) -> Path:
     """Where MLflow keeps what the models of the run answered."""
-    (found,) = place.home.mlflow.rglob(f"{run_id(place, version)}/artifacts/answers")
-    return found
+    (folder,) = place.home.mlflow.rglob(f"{run_id(place, version)}/artifacts/answers")
+    return folder
 
 
 def test_a_decision_is_made_again_from_what_mlflow_keeps(seasoned: Place) -> None:

@@ -9,7 +9,7 @@ from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import stretches, touched
 from perennial.kinds.base import KindBase
-from perennial.kinds.loss_parts import balance, divergence
+from perennial.kinds.loss_parts import balance, soft_divergence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class SpanLearning(KindBase):
     ) -> torch.Tensor:
         # What a model gives for other tokens than the first of a word is never read.
         learned = (targets != NOT_LEARNED).to(outputs.dtype)
-        return (divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
+        return (soft_divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
 
     def decoding(
         self,
