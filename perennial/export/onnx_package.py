@@ -109,9 +109,9 @@ def _exact(
     spec: PipelineSpec, sample: parity.ParitySample, source: Path, work: Path
 ) -> tuple[Made, parity.ParityAnswers]:
     """The fp32 graph that agrees with the trained model, and its answers: the fused one, or else the plain one."""
-    from perennial.training.model import load_model, outputs_of
+    from perennial.training.model import load_to_trace, outputs_of
 
-    model = load_model(source, attention="eager")
+    model = load_to_trace(source)
     plain = work / "plain.onnx"
     _stage(0)
     graph.trace(model, plain, sample.draft.pad_id, per_token=sample.decoder.per_token)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any
 
+from perennial.core.model_families import tokenizer_families
+
 # Some 15 MB. What is not kept is tokenized again.
 ROOM = 100_000
 # In characters; a longer one is hardly a word that comes again, as in Chinese, where no spaces are written.
@@ -18,15 +20,11 @@ TEXTS = 512
 def can_be_used(settings: dict[str, Any]) -> bool:
     """Whether the tokenizer of a tokenizer.json's content reads a text as it would read its chunks one by one.
 
-    True for BERT's: it removes each space and looks at nothing beyond it (`BertNormalizer` maps character by character,
-    `BertPreTokenizer` splits at white space, WordPiece knows words alone), unless an added token reaches over one.
+    True for those of a family that does (`TokenizerFamily.alone_behind`), unless an added token reaches over a space.
     """
-    normalizer, splitter, model = (settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model"))
-    return (
-        normalizer.get("type") in (None, "BertNormalizer")
-        and splitter.get("type") == "BertPreTokenizer"
-        and model.get("type") == "WordPiece"
-        and not any(_reaches_out(token) for token in settings.get("added_tokens", []))
+    parts = [settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model")]
+    return any(family.reads_words_alone(*parts) for family in tokenizer_families()) and not any(
+        _reaches_out(token) for token in settings.get("added_tokens", [])
     )
 
 

@@ -19,6 +19,7 @@ from training_helpers import Work, killed
 
 from perennial import kinds
 from perennial.core.errors import BaseModelError, SpecError, TrainingError
+from perennial.core.model_families import family_named
 from perennial.records.training import TrainedModel
 from perennial.training import memory, model
 from perennial.training.checkpoints import Checkpoints
@@ -248,8 +249,9 @@ def test_a_student_begins_as_its_teacher_less_some_layers(architecture: str, tmp
     made = student_network.student_of(tmp_path, 3, dropout=0.1)
     begun, known = made.state_dict(), load_file(tmp_path / model.WEIGHTS)
     for name, values in begun.items():
-        number = model.layer_number(name)
-        source = name if number is None else model.in_layer(name, [0, 2, 4][number])
+        family = family_named(architecture)
+        number = family.layer_number(name)
+        source = name if number is None else family.in_layer(name, [0, 2, 4][number])
         assert torch.equal(values, known[source])
     assert student_network.layers_of(tmp_path) == 5
     ids = torch.ones(2, 4, dtype=torch.int64)
