@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from perennial.training.attachments import Attachment
     from perennial.training.checkpoints import Best, Checkpoints
     from perennial.training.encoding.dataset import EncodedRows
     from perennial.training.trainer import PerennialTrainer
@@ -96,9 +97,10 @@ def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
     that answers the same to everything; Stopped when `course.heard` does.
     """
     telemetry.off()
-    from perennial.training import model, vocabulary
+    from perennial.training import attachments, model
 
-    trainer = _trainer(course, build)
+    attached = attachments.chosen_attachments(course.rows, course.judged.padding)
+    trainer = _trainer(course, build, attached)
     try:
         best = _learn(trainer, course.kept)
         outputs = trainer.best_outputs()
@@ -108,7 +110,7 @@ def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
         # To resume it would only end the same way.
         course.kept.remove()
         raise
-    vocabulary.widen(trainer.model)
+    attachments.fold_all(trainer.model, attached)
     model.save_model(trainer.model, folder)
     shutil.copyfile(course.tokenizer, folder / TOKENIZER)
     return TrainOutcome(trainer, best, decoding, time.monotonic() - course.started)
@@ -162,12 +164,11 @@ def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
     return best
 
 
-def _trainer(course: TrainRun, build: Build) -> PerennialTrainer:
-    import numpy as np
+def _trainer(course: TrainRun, build: Build, attached: Sequence[Attachment]) -> PerennialTrainer:
     import torch
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import model, vocabulary
+    from perennial.training import attachments, model
     from perennial.training.trainer import PerennialTrainer
 
     spec, settings = course.spec, course.spec.training
@@ -176,7 +177,7 @@ def _trainer(course: TrainRun, build: Build) -> PerennialTrainer:
     model.freeze(network, embeddings=settings.freeze_embeddings, layers=settings.freeze_layers)
     if settings.gradient_checkpointing:
         model.recompute(network)
-    vocabulary.narrow(network, np.union1d(course.rows.tokens, [course.judged.padding]))
+    attachments.attach_all(network, attached)
     arguments = TrainingArguments(
         output_dir=str(course.kept.folder),
         num_train_epochs=settings.epochs,

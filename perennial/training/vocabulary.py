@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from perennial.training.model import pretrained_part
 
-class HeldEmbedding(nn.Module):
+
+class TrimmedEmbedding(nn.Module):
     """An embedding whose vectors of some tokens are trained, and whose others stay as they are.
 
     Embeddings are half of a small model's weights, and most of them belong to tokens that no training row holds. In one
@@ -18,58 +20,55 @@ class HeldEmbedding(nn.Module):
     """
 
     whole: torch.Tensor
-    held: torch.Tensor
-    places: torch.Tensor
+    trained_ids: torch.Tensor
+    row_of_id: torch.Tensor
 
-    def __init__(self, table: nn.Embedding, held: np.ndarray) -> None:
-        """`held`: ids of the tokens that are trained, sorted, each once; in training there may be no others."""
+    def __init__(self, table: nn.Embedding, trained_ids: np.ndarray) -> None:
+        """`trained_ids`: of the tokens, sorted, each once; in training there may be no others."""
         super().__init__()
-        ids = torch.from_numpy(held.astype(np.int64))
-        places = torch.full((table.num_embeddings,), -1)
-        places[ids] = torch.arange(len(ids))
-        padding = -1 if table.padding_idx is None else int(places[table.padding_idx])
-        self.padding_place = padding if padding >= 0 else None
+        ids = torch.from_numpy(trained_ids.astype(np.int64))
+        row_of_id = torch.full((table.num_embeddings,), -1)
+        row_of_id[ids] = torch.arange(len(ids))
+        padding = -1 if table.padding_idx is None else int(row_of_id[table.padding_idx])
+        self.padding_row = padding if padding >= 0 else None
         self.weight = nn.Parameter(table.weight.detach()[ids].clone())
         # No part of the state: the base model and the rows, which a resumed run has too, give them.
         self.register_buffer("whole", table.weight.detach(), persistent=False)
-        self.register_buffer("held", ids, persistent=False)
-        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("trained_ids", ids, persistent=False)
+        self.register_buffer("row_of_id", row_of_id, persistent=False)
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         """The vector of each token id."""
-        places = self.places[input_ids]
+        rows = self.row_of_id[input_ids]
         if self.training:
-            return F.embedding(places, self.weight, padding_idx=self.padding_place)
-        trained = F.embedding(places.clamp(min=0), self.weight)
-        return torch.where((places >= 0).unsqueeze(-1), trained, F.embedding(input_ids, self.whole))
+            return F.embedding(rows, self.weight, padding_idx=self.padding_row)
+        trained = F.embedding(rows.clamp(min=0), self.weight)
+        return torch.where((rows >= 0).unsqueeze(-1), trained, F.embedding(input_ids, self.whole))
 
     def table(self) -> nn.Embedding:
-        """All vectors in one table, those that were trained in their places."""
-        weights = self.whole.index_copy(0, self.held, self.weight.detach())
+        """All vectors in one table, with those that were trained."""
+        weights = self.whole.index_copy(0, self.trained_ids, self.weight.detach())
         tokens, width = weights.shape
         return nn.Embedding(tokens, width, _weight=weights)
 
 
-def narrow(network: nn.Module, held: np.ndarray) -> None:
-    """Let `network` train the embeddings of the tokens `held` (ids, sorted, each once) and of no others.
+@dataclass(frozen=True, eq=False)
+class TrimmedVocabulary:
+    """Lets a network train the embeddings of some tokens and of no others: an `Attachment`."""
 
-    A network whose embeddings are frozen, or no plain table, is left as it is.
-    """
-    encoder = _encoder(network)
-    table = encoder.get_input_embeddings()
-    if type(table) is nn.Embedding and table.weight.requires_grad and table.max_norm is None:
-        encoder.set_input_embeddings(HeldEmbedding(table, held))
+    trained_ids: np.ndarray
+    """Of these tokens; sorted, each once."""
 
+    def attach(self, network: nn.Module) -> None:
+        """A network whose embeddings are frozen, or no plain table, is left as it is."""
+        encoder = pretrained_part(network)
+        table = encoder.get_input_embeddings()
+        if type(table) is nn.Embedding and table.weight.requires_grad and table.max_norm is None:
+            encoder.set_input_embeddings(TrimmedEmbedding(table, self.trained_ids))
 
-def widen(network: nn.Module) -> None:
-    """Give `network` its whole table of embeddings back, with what was trained in it."""
-    encoder = _encoder(network)
-    embeddings = encoder.get_input_embeddings()
-    if isinstance(embeddings, HeldEmbedding):
-        encoder.set_input_embeddings(embeddings.table())
-
-
-def _encoder(network: nn.Module) -> Any:
-    """The transformers model inside `network`."""
-    inner = network.classifier if hasattr(network, "classifier") else network.encoder
-    return cast(Any, inner)
+    def fold(self, network: nn.Module) -> None:
+        """Gives `network` its whole table back, with what was trained of it."""
+        encoder = pretrained_part(network)
+        embeddings = encoder.get_input_embeddings()
+        if isinstance(embeddings, TrimmedEmbedding):
+            encoder.set_input_embeddings(embeddings.table())
