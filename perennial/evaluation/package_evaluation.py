@@ -158,9 +158,9 @@ def _label_errors(
     heard = _heard("row", "label errors")
     if kind.doubts_need_details:
         rows = pa.concat_tables([test, validation])
-        answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
+        answers = asking.ask_rows(predictor.predict_with_details, kind.inputs(rows), heard)
         return label_errors.find_label_errors(spec, rows, answers, folder)
-    more = predictor.predict(kind.inputs(validation), on_progress=heard)
+    more = asking.ask_rows(predictor.predict, kind.inputs(validation), heard)
     return label_errors.find_label_errors(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
 
 
@@ -205,7 +205,7 @@ def _predictor(home: Home, path: str, expected: str) -> Predictor:
 
 
 def _answers(predictor: Answerer, inputs: Sequence[Input], who: str) -> list[Prediction]:
-    return list(predictor.predict(inputs, on_progress=_heard("row", who)))
+    return list(asking.ask_rows(predictor.predict, inputs, _heard("row", who)))
 
 
 def _heard(unit: str, detail: str) -> asking.Heard:
