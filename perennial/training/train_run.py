@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from perennial.training.attachments import Attachment
+    from perennial.training.attachments.attachment import Attachment
     from perennial.training.checkpoints import Best, Checkpoints
     from perennial.training.encoding.dataset import EncodedRows
     from perennial.training.trainer import PerennialTrainer
@@ -97,9 +97,10 @@ def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
     that answers the same to everything; Stopped when `course.heard` does.
     """
     telemetry.off()
-    from perennial.training import attachments, model
+    from perennial.training import model
+    from perennial.training.attachments import attachment, choice
 
-    attached = attachments.chosen_attachments(course.rows, course.judged.padding)
+    attached = choice.chosen_attachments(course.rows, course.judged.padding)
     trainer = _trainer(course, build, attached)
     try:
         best = _learn(trainer, course.kept)
@@ -110,7 +111,7 @@ def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
         # To resume it would only end the same way.
         course.kept.remove()
         raise
-    attachments.fold_all(trainer.model, attached)
+    attachment.fold_all(trainer.model, attached)
     model.save_model(trainer.model, folder)
     shutil.copyfile(course.tokenizer, folder / TOKENIZER)
     return TrainOutcome(trainer, best, decoding, time.monotonic() - course.started)
@@ -168,7 +169,8 @@ def _trainer(course: TrainRun, build: Build, attached: Sequence[Attachment]) -> 
     import torch
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import attachments, model
+    from perennial.training import model
+    from perennial.training.attachments import attachment
     from perennial.training.trainer import PerennialTrainer
 
     spec, settings = course.spec, course.spec.training
@@ -177,7 +179,7 @@ def _trainer(course: TrainRun, build: Build, attached: Sequence[Attachment]) -> 
     model.freeze(network, embeddings=settings.freeze_embeddings, layers=settings.freeze_layers)
     if settings.gradient_checkpointing:
         model.recompute(network)
-    attachments.attach_all(network, attached)
+    attachment.attach_all(network, attached)
     arguments = TrainingArguments(
         output_dir=str(course.kept.folder),
         num_train_epochs=settings.epochs,

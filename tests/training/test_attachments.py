@@ -12,10 +12,11 @@ from torch import nn
 from training_helpers import Work
 
 from perennial.records.training import TrainedModel
-from perennial.training import attachments, base_model, model
-from perennial.training.attachments import Attachment
+from perennial.training import base_model, model
+from perennial.training.attachments import attachment, choice
+from perennial.training.attachments.attachment import Attachment
+from perennial.training.attachments.vocabulary import TrimmedVocabulary
 from perennial.training.encoding.dataset import EncodedRows
-from perennial.training.vocabulary import TrimmedVocabulary
 
 TARGETS = re.compile(r"attention\.self\.(query|value)$")
 
@@ -64,12 +65,12 @@ class CutShortError(Exception):
 @pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each training has a trimmed vocabulary and low-rank updates attached."""
-    trimmed = attachments.chosen_attachments
+    trimmed = choice.chosen_attachments
 
     def chosen(rows: EncodedRows, padding: int) -> tuple[Attachment, ...]:
         return (*trimmed(rows, padding), LowRankUpdates())
 
-    monkeypatch.setattr(attachments, "chosen_attachments", chosen)
+    monkeypatch.setattr(choice, "chosen_attachments", chosen)
 
 
 def base_weights(made: Work) -> dict[str, torch.Tensor]:
@@ -133,14 +134,14 @@ def test_attachments_come_off_in_the_other_order() -> None:
             done.append(f"-{self.name}")
 
     both = (Noted("a"), Noted("b"))
-    attachments.attach_all(nn.Module(), both)
-    attachments.fold_all(nn.Module(), both)
+    attachment.attach_all(nn.Module(), both)
+    attachment.fold_all(nn.Module(), both)
     assert done == ["+a", "+b", "-b", "-a"]
 
 
 def test_a_trimmed_vocabulary_is_what_every_training_has(work) -> None:
     made = work()
     rows = EncodedRows(made.encoded, made.root)
-    (trimmed,) = attachments.chosen_attachments(rows, 0)
+    (trimmed,) = choice.chosen_attachments(rows, 0)
     assert isinstance(trimmed, TrimmedVocabulary)
     assert set(trimmed.trained_ids) == {*rows.tokens, 0}

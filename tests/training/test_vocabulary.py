@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from perennial.training.vocabulary import TrimmedEmbedding, TrimmedVocabulary
+from perennial.training.attachments.vocabulary import TrimmedEmbedding, TrimmedVocabulary
 
 HELD = np.array([0, 2, 3, 7])
 TRIMMED = TrimmedVocabulary(HELD)

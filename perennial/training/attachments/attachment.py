@@ -1,18 +1,12 @@
-"""What a network carries while it is trained: attached before its optimizer is built, folded in before it is saved."""
+"""The seam between a training and what its network carries meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from perennial.training.vocabulary import TrimmedVocabulary
-
 if TYPE_CHECKING:
     from torch import nn
-
-    from perennial.training.encoding.dataset import EncodedRows
 
 
 class Attachment(Protocol):
@@ -33,14 +27,6 @@ class Attachment(Protocol):
 
         The network has its best weights by then, and answers the same afterwards.
         """
-
-
-def chosen_attachments(rows: EncodedRows, padding: int) -> tuple[Attachment, ...]:
-    """What a training on `rows`, filled up with the token id `padding`, attaches to its network, in this order.
-
-    What depends on a setting belongs here, too; `finetuning.training_key` holds all of TrainingSpec already.
-    """
-    return (TrimmedVocabulary(np.union1d(rows.tokens, [padding])),)
 
 
 def attach_all(network: nn.Module, attachments: Sequence[Attachment]) -> None:
