@@ -189,7 +189,7 @@ def _attempt(
     _stage(4)
     path = exact.path.with_name(f"{precision}.onnx")
     try:
-        nodes = quantization.lower(exact.path, path, precision, recipe, sample.segments)
+        nodes = quantization.lower_precision(exact.path, path, precision, recipe, sample.segments)
         candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
     except (OSError, MemoryError, ImportError):  # the machine's fault or the installation's, not the graph's
         raise
@@ -232,7 +232,7 @@ def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: st
         base=model.base,
         base_revision=model.base_revision,
         data_digest=data_digest,
-        cpu_features=cpu.features(),
+        cpu_features=cpu.cpu_features(),
         graph={},
         parity={},
         created_with=_versions(),

@@ -38,7 +38,7 @@ class Chunks:
     def __init__(self, backend: Any) -> None:
         """`backend`: a tokenizers.Tokenizer that neither truncates nor pads."""
         self._backend = backend
-        self._known: dict[str, bytes] = {}
+        self._ids_by_word: dict[str, bytes] = {}
 
     def read(self, texts: Sequence[str]) -> Iterator[bytes]:
         """The token ids of each text, all of them, without special ones, as the bytes of 32-bit integers."""
@@ -48,7 +48,7 @@ class Chunks:
 
     def _read(self, rows: Sequence[list[str]], texts: Sequence[str]) -> Iterator[bytes]:
         words = set().union(*rows)
-        long = {word for word in words.difference(self._known) if len(word) > LONGEST}
+        long = {word for word in words.difference(self._ids_by_word) if len(word) > LONGEST}
         ids_by_word = self.learnt(words - long if long else words)
         if not long:
             return (b"".join(map(ids_by_word.__getitem__, row)) for row in rows)
@@ -61,10 +61,10 @@ class Chunks:
 
     def learnt(self, words: set[str]) -> dict[str, bytes]:
         """The ids of these `words`, none of them longer than LONGEST, and of others; most stay known."""
-        ids_by_word = self._known
+        ids_by_word = self._ids_by_word
         new = list(words.difference(ids_by_word))
         if len(ids_by_word) + len(new) > ROOM:
-            self._known = ids_by_word = {word: ids_by_word[word] for word in words.intersection(ids_by_word)}
+            self._ids_by_word = ids_by_word = {word: ids_by_word[word] for word in words.intersection(ids_by_word)}
         ids_by_word.update(zip(new, self.tokenized(new), strict=True))
         return ids_by_word
 

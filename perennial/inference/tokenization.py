@@ -66,7 +66,7 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_id = _pad_id(settings)
         self.unknown_id = _unknown_id(settings)
-        self._place_to_cut = _place_to_cut(settings)
+        self._cut_pattern = _cut_pattern(settings)
         # A row whose rest fills this many rows more is known to go on at least MARGIN_TOKENS beyond the row's end.
         self._special = self._backend.num_special_tokens_to_add(False)
         kept = max(1, max_length - self._special)
@@ -185,9 +185,9 @@ class Tokenizer:
 
     def _cut(self, text: str, limit: int) -> str:
         """`text` up to the last place within `limit` characters where it may be cut; all of it if there is none."""
-        if len(text) <= limit or self._place_to_cut is None:
+        if len(text) <= limit or self._cut_pattern is None:
             return text
-        fits = self._place_to_cut.match
+        fits = self._cut_pattern.match
         return next((text[:index] for index in range(limit, 0, -1) if fits(text, index)), text)
 
 
@@ -259,7 +259,7 @@ def _unknown_id(settings: dict[str, Any]) -> int | None:
     return None if token_id is None else int(token_id)
 
 
-def _place_to_cut(settings: dict[str, Any]) -> re.Pattern[str] | None:
+def _cut_pattern(settings: dict[str, Any]) -> re.Pattern[str] | None:
     """Where this tokenizer always splits; None: nowhere for certain, so texts stay whole."""
     splitter = settings.get("pre_tokenizer") or {}
     parts = splitter.get("pretokenizers", [splitter])

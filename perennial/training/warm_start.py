@@ -63,6 +63,8 @@ def _moved(
     """`fresh` with the rows of those outputs that `weights_before` has, too."""
     if len(weights_before) != len(before):
         raise IndexError(f"{len(weights_before)} outputs, {len(before)} expected")
-    places = {name: index for index, name in enumerate(before)}
-    rows = [weights_before[places[name]] if name in places else fresh[index] for index, name in enumerate(now)]
+    index_before = {name: index for index, name in enumerate(before)}
+    rows = [
+        weights_before[index_before[name]] if name in index_before else fresh[index] for index, name in enumerate(now)
+    ]
     return torch.stack(rows)

@@ -14,7 +14,7 @@ from perennial.training import model
 from perennial.training.dropout import quickened
 
 
-def chosen(layers: int, of: int) -> list[int]:
+def evenly_spaced_layers(layers: int, of: int) -> list[int]:
     """The numbers of `layers` of `of` layers, evenly spaced from the lowest to the highest; of one, the lowest.
 
     DistilBERT began so (Sanh et al. 2019, section 3); Sun et al. 2019 compare it with other choices.
@@ -31,7 +31,7 @@ def student_of(teacher: Path, layers: int, dropout: float) -> nn.Module:
 
     config = model.saved_config(teacher)
     family = family_named(config.model_type)
-    kept = chosen(layers, _layer_count(config, family))
+    kept = evenly_spaced_layers(layers, _layer_count(config, family))
     network = model.empty(teacher, _with_layers(config, family, kept), model.training_attention(family), dropout)
     try:
         network.load_state_dict(_with_weights(load_file(teacher / model.WEIGHTS), family, kept))

@@ -196,8 +196,8 @@ def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
     arrays = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
     if encoded.row_of is None:
         return arrays
-    places = pa.array(encoded.row_of)
-    return {name: column.take(places) for name, column in arrays.items()}
+    row_numbers = pa.array(encoded.row_of)
+    return {name: column.take(row_numbers) for name, column in arrays.items()}
 
 
 def _row_keys(ids: Sequence[str]) -> pa.Array:
