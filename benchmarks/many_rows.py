@@ -63,7 +63,7 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
     from perennial.evaluation import from_answers, gates, label_errors
     from perennial.evaluation import stored_answers as stored
     from perennial.evaluation.report import material, page
-    from perennial.records.evaluation import Contest
+    from perennial.records.evaluation import EvaluationContext
 
     folder = home.store.root / PLACE
     times = [time.perf_counter()]
@@ -73,9 +73,9 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
         return times[-1] - times[-2]
 
     given = stored.read_answers(folder)
-    contest = Contest(champion_version="1", champion_labels=LABELS)
+    context = EvaluationContext(champion_version="1", champion_labels=LABELS)
     evaluation = from_answers.evaluation_of(
-        spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}"
+        spec, given, context, digest="0" * 64, predictions_path=f"{PLACE}/{stored.PREDICTIONS}"
     )
     yield "every figure and interval", spent()
     rows = _rows(given)

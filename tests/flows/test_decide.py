@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from place import Place, assert_explained
 
-from perennial.evaluation.stored_answers import CONTEST, PREDICTIONS
+from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.registry import tracking
 
 
@@ -34,7 +34,7 @@ def test_a_decision_is_made_again_from_what_mlflow_keeps(seasoned: Place) -> Non
         assert check["interval"]["low"] <= check["value"] <= check["interval"]["high"]
     of_run = seasoned.command("decide", run_id(seasoned, "1"))
     assert_explained(of_run, 0, "Version 1 of tiny: PROMOTE, the very decision that is registered")
-    assert sorted(path.name for path in answers(seasoned, "1").iterdir()) == [CONTEST, PREDICTIONS]
+    assert sorted(path.name for path in answers(seasoned, "1").iterdir()) == [CONTEXT, PREDICTIONS]
 
 
 def test_answers_that_were_changed_are_not_the_registered_decision(seasoned: Place) -> None:

@@ -44,7 +44,7 @@ class SpanLearning(KindBase):
         return places, (targets[places] - spans.begin(0)) // 2
 
     def outputs(self, labels: Sequence[str]) -> int:
-        return spans.outputs(labels)
+        return spans.output_count(labels)
 
     def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
         return ("outside", *(f"{which} {label}" for label in labels for which in ("begin", "inside")))
