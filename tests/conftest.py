@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiers
 import tiny_pipeline
 from channels import Webhook, webhook
 from hypothesis import settings
@@ -26,14 +27,10 @@ settings.register_profile("perennial", deadline=None, database=None, max_example
 settings.register_profile("soak", settings.get_profile("perennial"), max_examples=60)
 settings.load_profile("perennial")
 
-COLLECTED = pytest.StashKey[dict[str, bool]]()
-"""Every test collected, before a tier leaves some out, and whether it is for `make soak`."""
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep which tests there are, for tests/contract/test_tiers.py."""
-    config.stash[COLLECTED] = {item.nodeid: item.get_closest_marker("soak") is not None for item in items}
+    tiers.keep(config, items)
 
 
 @pytest.fixture(scope="session")

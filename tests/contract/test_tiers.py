@@ -1,57 +1,75 @@
 """Two tiers: what `make soak` shows at full size, a twin shows small in `make test`, and CI runs both."""
 
 import ast
-import tomllib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import COLLECTED
+from tiers import COLLECTED
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = sorted((REPOSITORY / "tests").rglob("test_*.py"))
-FEWEST_ASSERTIONS = 4_376
-"""`assert` and `pytest.raises` in tests/ when the tiers were made; tests may move from one to the other, not away."""
+TREES = {
+    path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted((REPOSITORY / "tests").rglob("*.py"))
+}
+MARK = "pytest.mark.soak"
 
 
-@dataclass(frozen=True)
-class Test:
-    """A test function: where, whether all of its cases are for `make soak`, and the twins it or its cases name."""
-
-    name: str
-    soak: bool
-    twins: tuple[ast.expr | None, ...]
+def twin_of(mark: ast.Call) -> str | None:
+    """The twin that a mark names; None: it names none."""
+    twin = {keyword.arg: keyword.value for keyword in mark.keywords}.get("twin")
+    return twin.value if isinstance(twin, ast.Constant) and isinstance(twin.value, str) else None
 
 
-def twins(node: ast.AST) -> Iterator[ast.expr | None]:
-    """What the marks `soak` in a piece of code name as twins; None: a mark that names nothing."""
-    called = {id(call.func): call for call in ast.walk(node) if isinstance(call, ast.Call)}
-    for mark in ast.walk(node):
-        if isinstance(mark, ast.Attribute) and mark.attr == "soak":
-            call = called.get(id(mark))
-            yield next((one.value for one in call.keywords if one.arg == "twin"), None) if call else None
+def marks() -> Iterator[tuple[str, str | None]]:
+    """Every mark in tests/, of functions, files and single cases: in which file, and the twin it names."""
+    for file, tree in TREES.items():
+        calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == MARK:
+                yield file, twin_of(calls[id(node)]) if id(node) in calls else None
 
 
-def is_mark(node: ast.expr) -> bool:
-    """Whether it marks the whole of what it stands at: the mark itself, not one within the parameters of another."""
-    return ast.unparse(node).startswith("pytest.mark.soak")
+def quick(file: str) -> set[str]:
+    """The test functions of a file of which not every case is for `make soak`."""
+    body = TREES[file].body if file in TREES else []
+    if any(isinstance(node, ast.Assign) and ast.unparse(node).startswith(f"pytestmark = {MARK}") for node in body):
+        return set()
+    return {
+        node.name
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if not any(ast.unparse(decorator).startswith(MARK) for decorator in node.decorator_list)
+    }
 
 
-def tests_of(path: Path) -> Iterator[Test]:
-    """The test functions of a file; a mark of a parameter, also of a fixture, stands for a case of them."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    file = path.relative_to(REPOSITORY).as_posix()
-    marks = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark" and is_mark(node.value)
-    ]
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            soak = bool(marks) or any(is_mark(decorator) for decorator in node.decorator_list)
-            yield Test(f"{file}::{node.name}", soak, tuple(twins(node)) + tuple(t for m in marks for t in twins(m)))
+def recipe(target: str) -> str:
+    """What a target of the Makefile does."""
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (lines,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    return str(lines)
 
 
-TESTS = {test.name: test for path in FILES for test in tests_of(path)}
-SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "tests").rglob("*.py"))}
+def test_there_are_some() -> None:
+    assert len(list(marks())) > 10
+
+
+@pytest.mark.parametrize(("file", "twin"), marks())
+def test_each_soak_test_names_a_twin_that_is_in_make_test(
+    file: str, twin: str | None, request: pytest.FixtureRequest
+) -> None:
+    assert twin, f"a mark in {file} names no twin: soak(twin='tests/…/test_….py::test_…')"
+    path, _, name = twin.partition("::")
+    assert name.split("[")[0] in quick(path), twin
+    # Single cases are those of files that are collected; `make test` collects all.
+    cases = {case: soak for case, soak in request.config.stash[COLLECTED].items() if case.startswith(f"{path}::")}
+    if cases:
+        assert any(not soak for case, soak in cases.items() if case == twin or case.startswith(f"{twin}[")), twin
+
+
+def test_the_tiers_are_all_tests_and_ci_runs_both() -> None:
+    assert '-m "not soak"' in recipe("test")
+    assert '-m "soak or hypothesis" --hypothesis-profile=soak' in recipe("soak")
+    commands = re.findall(r"^make (\w+)$", (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert commands == ["check", "test", "soak"]
