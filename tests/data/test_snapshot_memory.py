@@ -34,6 +34,5 @@ def peak(folder: Path, name: str, rows: int) -> int:
     return memory
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peak(tmp_path, "large", 1_000_000) < 1.4 * peak(tmp_path, "small", 100_000)

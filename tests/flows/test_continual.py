@@ -27,7 +27,6 @@ def start_of(made: TrainedModel) -> Start:
     return made.start
 
 
-@pytest.mark.slow
 def test_from_champion_to_champion(make_place: MakePlace, tmp_path: Path) -> None:
     place = make_place(training__start_from="champion", training__replay=0.5, training__epochs=3, gates=GATES)
     assert place.run().code == 0

@@ -17,9 +17,6 @@ from tiny_pipeline import FILLERS
 
 from perennial.registry import tracking
 
-pytestmark = pytest.mark.slow
-
-
 @dataclass(frozen=True)
 class Done:
     """A place with a champion of some kind, and what its run printed. Read only."""

@@ -13,9 +13,6 @@ from perennial.evaluation import label_errors
 from perennial.pipeline_file import loader
 from perennial.validation import corrections
 
-pytestmark = pytest.mark.slow
-
-
 def wrong_rows(count: int) -> dict[str, str]:
     """Right labels of rows whose given label is another one, by text."""
     return {

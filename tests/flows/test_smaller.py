@@ -29,7 +29,6 @@ def evidence(place: Place, version: str) -> tuple[Evidence, str]:
         return versions.evidence_of(client, place.home, known).evidence, str(card)
 
 
-@pytest.mark.slow
 def test_a_student_behind_a_linear_model_becomes_champion(make_place: MakePlace, tmp_path: Path) -> None:
     place = make_place(training__start_from="champion", training__epochs=3, export=EXPORT, gates=GATES)
     said = place.run("--json").json

@@ -175,7 +175,6 @@ def test_an_evaluation_that_does_not_fit_takes_fewer_rows(work, monkeypatch: pyt
     assert made.train().validation == pytest.approx(expected.validation, abs=1e-5)
 
 
-@pytest.mark.slow
 def test_killed_after_it_ran_out_it_resumes_to_the_same_model(work, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     made, whole = (work(name, training__checkpoint_seconds=1e-6) for name in ("work", "whole"))
     with room_for(8, monkeypatch):
