@@ -9,11 +9,11 @@ import pytest
 from tiers import COLLECTED
 
 REPOSITORY = Path(__file__).parents[2]
-TREES = {
-    path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+MARK = "pytest.mark.soak"
+TEXTS = {
+    path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted((REPOSITORY / "tests").rglob("*.py"))
 }
-MARK = "pytest.mark.soak"
 
 
 def twin_of(mark: ast.Call) -> str | None:
@@ -24,7 +24,8 @@ def twin_of(mark: ast.Call) -> str | None:
 
 def marks() -> Iterator[tuple[str, str | None]]:
     """Every mark in tests/, of functions, files and single cases: in which file, and the twin it names."""
-    for file, tree in TREES.items():
+    for file in (file for file, text in TEXTS.items() if MARK in text):
+        tree = ast.parse(TEXTS[file])
         calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == MARK:
@@ -33,7 +34,7 @@ def marks() -> Iterator[tuple[str, str | None]]:
 
 def quick(file: str) -> set[str]:
     """The test functions of a file of which not every case is for `make soak`."""
-    body = TREES[file].body if file in TREES else []
+    body = ast.parse(TEXTS.get(file, "")).body
     if any(isinstance(node, ast.Assign) and ast.unparse(node).startswith(f"pytestmark = {MARK}") for node in body):
         return set()
     return {

@@ -75,9 +75,7 @@ def state(run: Run) -> tuple[str | None, str | None, str | None]:
     ids=["sqlite-two", "sqlite", "postgresql"],
     indirect=["promoters"],
 )
-def test_killed_after_each_step_the_next_command_mends(
-    run: Run, promoters: Promoters, steps: tuple[str, ...]
-) -> None:
+def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Promoters, steps: tuple[str, ...]) -> None:
     champion = run.register().version
     assert promoters.ask({"model": "news", "version": champion, "against": None, "lease": LEASE}) == [True]
     other = make_run(run.home, run.spec, "b" * 64, bias=1.0).register().version

@@ -25,9 +25,7 @@ SPEC = {
 LONG = int(os.environ.get("RACE_ROUNDS", "0"))
 # Where ledger and MLflow are, processes, rounds. Two are the hardest to tell apart, so they race longest; twenty take
 # seconds a round on two cores, and so does a server.
-LONG_RACE = pytest.mark.soak(
-    twin="tests/faults/test_promotion_races.py::test_exactly_one_wins_each_round[sqlite-3-5]"
-)
+LONG_RACE = pytest.mark.soak(twin="tests/faults/test_promotion_races.py::test_exactly_one_wins_each_round[sqlite-3-5]")
 RACES = [
     ("sqlite", 3, 5),
     *(

@@ -17,6 +17,7 @@ from tiny_pipeline import FILLERS
 
 from perennial.registry import tracking
 
+
 @dataclass(frozen=True)
 class Done:
     """A place with a champion of some kind, and what its run printed. Read only."""

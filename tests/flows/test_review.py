@@ -13,6 +13,7 @@ from perennial.evaluation import label_errors
 from perennial.pipeline_file import loader
 from perennial.validation import corrections
 
+
 def wrong_rows(count: int) -> dict[str, str]:
     """Right labels of rows whose given label is another one, by text."""
     return {

@@ -50,7 +50,9 @@ def test_ticks_without_runs_are_told_once_until_they_have_some(prefect_api: str,
         for seconds in (FIRST_SECONDS, FIRST_SECONDS + LATER_SECONDS):
             watch.look(seconds)
         (message,) = notes.messages
-        assert message.startswith(f"Ticks pass without runs: the next of unplanned, {next_tick(schedule):%a %d %b %H:%M}")
+        assert message.startswith(
+            f"Ticks pass without runs: the next of unplanned, {next_tick(schedule):%a %d %b %H:%M}"
+        )
         assert "Its last error: ERROR: schedule_deployments: no bulk DML." in message
         assert message.endswith("Until then `perennial run unplanned` starts one.")
         assert "traceback" not in message

@@ -20,6 +20,7 @@ from tracking_server import (
     with_password,
 )
 
+
 def backed_up(settings: Settings, *arguments: str) -> Path:
     ended = settings.script("backup.sh", "backups", *arguments)
     assert ended.code == 0, ended.text

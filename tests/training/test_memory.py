@@ -191,7 +191,7 @@ ROWS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), min_size=1, max
 
 
 @given(rows=ROWS, number=st.sampled_from([1, 2, 4, 8, 16]), per_token=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_pieces_are_the_batch_and_their_losses_its_loss(
     rows: list[tuple[int, int]], number: int, per_token: bool
 ) -> None:
