@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 import tiny_pipeline
 from place import Place, assert_explained
 from tiny_pipeline import LABELS

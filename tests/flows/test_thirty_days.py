@@ -127,9 +127,8 @@ def month(
             yield made
 
 
-def test_three_days(
-    prefect_api: str, tiny_base: Path, empty_database: Path, tmp_path: Path, _quiet_environment: None
-) -> None:
+@pytest.mark.usefixtures("_quiet_environment")
+def test_three_days(prefect_api: str, tiny_base: Path, empty_database: Path, tmp_path: Path) -> None:
     """The power goes while a model is trained, and the next day goes on with it; all is kept in SQLite."""
     place, ledger = Place(tmp_path / "place", prefect_api), f"sqlite:///{tmp_path / 'ledger.db'}"
     with begun(place, tiny_base, empty_database, ledger) as month:

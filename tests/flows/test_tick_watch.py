@@ -1,4 +1,4 @@
-"""What `perennial schedule` takes for the next ticks, also where clocks change, and what it says of those without runs."""
+"""What `perennial schedule` takes for the next ticks, also where clocks change, and says of those without runs."""
 
 import time
 from datetime import UTC, datetime

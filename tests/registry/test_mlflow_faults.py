@@ -89,7 +89,7 @@ def assert_honest(error: RegistryError, proxy: Proxy) -> None:
 
 
 def different(names: list[str], three: bool) -> list[int]:
-    """The first request of each kind, and all from right before the move on; or three: the first, the move, the last."""
+    """The first request of each kind, and all from right before the move on; or three: first, move, last."""
     move = next(number for number, name in enumerate(names) if name.startswith(MOVE))
     if three:
         return [0, move, len(names) - 1]
