@@ -16,6 +16,7 @@ from typing import IO, Any, Protocol
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.core.store import write_atomically
 from perennial.scheduling import prefect_api
 from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running
@@ -85,7 +86,7 @@ def _check(address: str) -> None:
     fault = prefect_api.fault_of(address)
     if fault:
         raise PrefectError(
-            f"Prefect at {prefect_api.masked(address)} can't be used: {fault}. The champion is as it was.",
+            f"Prefect at {mask_secrets(address)} can't be used: {fault}. The champion is as it was.",
             remedy=f"Start that server, correct {API_URL}, or unset it to use the embedded one; then run the same "
             "command again.",
         )

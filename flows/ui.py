@@ -11,6 +11,7 @@ import typer
 from flows import environment
 from flows.failures import reported
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.scheduling import prefect_api
 
 HOST = "127.0.0.1"
@@ -44,7 +45,7 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
     if not prefect_page:
         servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"
-    return servers, tracking.masked(mlflow_page), tracking.masked(prefect_page)
+    return servers, mask_secrets(mlflow_page), mask_secrets(prefect_page)
 
 
 def _wait(servers: list[subprocess.Popen[bytes]], mlflow_page: str, prefect_page: str) -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from perennial.core import cron_expression
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
-from perennial.registry.tracking import masked
 from perennial.runs import one_run
 from perennial.scheduling import prefect_api, ticks
 from perennial.scheduling.prefect_api import Deployment, PrefectApiError, Server
@@ -56,7 +56,7 @@ def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) ->
     deployment = server.find(pipeline)
     if deployment is None:
         remedy = f"Start `perennial schedule {pipeline}`, or set PREFECT_API_URL to the server that serves it."
-        return HealthFinding.warning(name, f"not served by the Prefect server at {masked(address)}", remedy)
+        return HealthFinding.warning(name, f"not served by the Prefect server at {mask_secrets(address)}", remedy)
     if deployment.paused:
         return HealthFinding.ok(name, f"paused; `perennial schedule --resume {pipeline}` lets it go on")
     if deployment.is_off:

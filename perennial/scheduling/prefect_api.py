@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 
 API_URL = "PREFECT_API_URL"
 ADDRESS = "address"
@@ -61,7 +61,7 @@ class Server:
             is_off = not any(schedule["active"] for schedule in found["schedules"])
             return Deployment(found["id"], bool(found["paused"]), is_off, datetime.fromisoformat(found["updated"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise PrefectApiError(f"What answers at {masked(self.address)} is no Prefect server.") from error
+            raise PrefectApiError(f"What answers at {mask_secrets(self.address)} is no Prefect server.") from error
 
     def planned(self, deployment: Deployment, until: datetime | None = None) -> datetime | None:
         """When the next run is due that the server's scheduler has planned; None: none is planned, or none `until`."""
@@ -119,11 +119,6 @@ def fault_of(address: str) -> str:
             fault = "connection refused" if isinstance(reason, ConnectionRefusedError) else "it does not answer"
         time.sleep(pause)
     return fault
-
-
-def masked(address: str) -> str:
-    """`address` without user name and password."""
-    return re.sub(r"://[^/\s]*@", "://***@", address)
 
 
 def running(home: Home) -> str | None:

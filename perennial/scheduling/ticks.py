@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from perennial.core import incompatible_packages
 from perennial.core.home import Home
-from perennial.registry import tracking
+from perennial.core.masking import mask_secrets
 from perennial.scheduling import prefect_api
 
 DAYS_AHEAD = 100
@@ -42,7 +42,7 @@ def _here(home: Home, bad: incompatible_packages.InstalledPair | None) -> Reason
 
 
 def _elsewhere(address: str, bad: incompatible_packages.InstalledPair | None) -> Reason:
-    seen = f"That server is {tracking.masked(address)}" + (f"; here is {bad.seen}." if bad else ".")
+    seen = f"That server is {mask_secrets(address)}" + (f"; here is {bad.seen}." if bad else ".")
     remedy = (
         "Look where it runs: what its log says of schedule_deployments, whether its services are on "
         "(PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED), and for versions that don't fit: "
