@@ -57,12 +57,12 @@ class Api:
         run: dict[str, Any] = self.get(f"/flow_runs/{identity}")
         return run
 
-    def runs(self, pipeline: str) -> list[dict[str, Any]]:
-        """All of a pipeline's runs that nobody can schedule any more, oldest first."""
+    def runs(self, pipeline: str, planned: bool = False) -> list[dict[str, Any]]:
+        """All of a pipeline's runs that nobody can schedule any more, oldest first; `planned`: those to come, too."""
         ours = {"deployments": {"name": {"any_": [pipeline]}}, "sort": "EXPECTED_START_TIME_ASC"}
         runs: list[dict[str, Any]] = self.post("/flow_runs/filter", ours)
         now = datetime.now(UTC).isoformat()
-        return [run for run in runs if not run["auto_scheduled"] or run["expected_start_time"] <= now]
+        return [run for run in runs if planned or not run["auto_scheduled"] or run["expected_start_time"] <= now]
 
     def emit(self, pipeline: str, detail: str) -> None:
         """The event that data landed, as a webhook sends it."""

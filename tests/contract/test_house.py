@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,14 @@ MOST_FILES, MOST_LINES = 20, 400
 VAGUE = {"of", "find", "make", "get"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def public(path: Path, kind: type[ast.ClassDef] | type[ast.FunctionDef]) -> Iterator[str]:
     """The public names of a kind that a file defines at its top level."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in parsed(path).body:
         if isinstance(node, kind) and not node.name.startswith("_"):
             yield node.name
 
@@ -50,7 +56,7 @@ def test_no_module_of_ours_is_imported_under_another_name() -> None:
     aliases = [
         f"{path}: {node.module}.{one.name} as {one.asname}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom)
         for one in node.names
         if one.asname and f"{node.module}.{one.name}" in modules

@@ -17,8 +17,6 @@ from perennial.records.run import Trigger
 from perennial.runs import log
 from perennial.runs.log import RunEntry
 
-pytestmark = pytest.mark.slow
-
 # Rows of the tiny pipeline end in a running number, whose digits do shift.
 SETTINGS: dict[str, Any] = {"window_rows": 100, "needed": 2, "of_last": 3, "limits": {"tokens": None, "length": None}}
 

@@ -17,8 +17,6 @@ from tiny_pipeline import FILLERS
 
 from perennial.registry import tracking
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Done:

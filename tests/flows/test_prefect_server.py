@@ -52,7 +52,6 @@ def test_an_address_that_another_has_written_is_left(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.slow
 def test_a_schedule_ends_with_its_server_and_is_the_only_one_on_its_home(make_place: Callable[..., Place]) -> None:
     place = make_place(schedule={"cron": "0 3 * * *"})
     place.prefect_api = None

@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 import tiny_pipeline
 from place import Place, assert_explained
 from tiny_pipeline import LABELS
@@ -12,8 +11,6 @@ from tiny_pipeline import LABELS
 from perennial.evaluation import label_errors
 from perennial.pipeline_file import loader
 from perennial.validation import corrections
-
-pytestmark = pytest.mark.slow
 
 
 def wrong_rows(count: int) -> dict[str, str]:

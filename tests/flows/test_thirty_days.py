@@ -7,19 +7,18 @@ day's run is due when the day before has ended, instead of at three at night.
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
+import sqlalchemy as sa
 import tiny_pipeline
 from place import Place, is_training, prefect_server
 from postgres_fixtures import Postgres
 from scheduling import Api, Worker, ended, until
 
 from perennial.registry import tags, tracking
-
-pytestmark = pytest.mark.slow(minutes=10)
 
 PART = 130
 """Rows of a day that brings enough; a run needs 120."""
@@ -88,14 +87,32 @@ class Month:
         self.worker.kill()
         self.killed.append(run)
         self.answers()
-        with psycopg.connect(self.worker.environment["PERENNIAL_DATABASE_URL"].replace("+psycopg", "")) as ledger:
-            ledger.execute("UPDATE perennial_leases SET expires = expires - 3600 WHERE expires > 0")
+        ledger = sa.create_engine(self.worker.environment["PERENNIAL_DATABASE_URL"])
+        with ledger.begin() as connection:
+            connection.exec_driver_sql("UPDATE perennial_leases SET expires = expires - 3600 WHERE expires > 0")
+        ledger.dispose()
         self.worker.start()
 
     def made(self, step: str) -> Callable[[], bool]:
         """Whether a step of today's run has ended."""
         before = len(self.place.entries(step))
         return lambda: len(self.place.entries(step)) > before
+
+
+@contextmanager
+def begun(place: Place, base: Path, empty_database: Path, ledger: str) -> Iterator[Month]:
+    """The first morning: a pipeline with its first data, and a worker that serves it."""
+    folder = place.folder / "pipelines" / "tiny"
+    tiny_pipeline.write_pipeline(folder, base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
+    place.give_database(empty_database)
+    worker = Worker(place, {"PERENNIAL_DATABASE_URL": ledger})
+    worker.start()
+    api = Api(str(place.prefect_api))
+    try:
+        until(lambda: api.deployment("tiny"), worker)
+        yield Month(place, base, worker, api)
+    finally:
+        worker.kill()
 
 
 @pytest.fixture
@@ -106,19 +123,28 @@ def month(
     kept_by = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url("prefect", "asyncpg")}
     with prefect_server(tmp_path / "prefect", **kept_by) as address:
         place = Place(tmp_path / "place", address)
-        folder = place.folder / "pipelines" / "tiny"
-        tiny_pipeline.write_pipeline(folder, tiny_base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
-        place.give_database(empty_database)
-        worker = Worker(place, {"PERENNIAL_DATABASE_URL": postgres.url("ledger", "psycopg")})
-        worker.start()
-        api = Api(address)
-        try:
-            until(lambda: api.deployment("tiny"), worker)
-            yield Month(place, tiny_base, worker, api)
-        finally:
-            worker.kill()
+        with begun(place, tiny_base, empty_database, postgres.url("ledger", "psycopg")) as made:
+            yield made
 
 
+@pytest.mark.usefixtures("_quiet_environment")
+def test_three_days(prefect_api: str, tiny_base: Path, empty_database: Path, tmp_path: Path) -> None:
+    """The power goes while a model is trained, and the next day goes on with it; all is kept in SQLite."""
+    place, ledger = Place(tmp_path / "place", prefect_api), f"sqlite:///{tmp_path / 'ledger.db'}"
+    with begun(place, tiny_base, empty_database, ledger) as month:
+        month.day("Promoted", "checks passed", "Version 1.")
+        month.part()
+        month.killed_day(lambda: is_training(month.place))
+        month.day("Promoted", "Version 2.")
+        assert len(month.days) + len(month.killed) == 3
+        assert_one_history(month)
+        runs = place.command("runs", "tiny", "--json", **month.worker.environment).json["runs"]
+        assert sum("was killed" in run["sentence"] for run in runs) == 1
+        assert len(month.place.entries("finetune")) == 2
+        assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed"]
+
+
+@pytest.mark.soak(twin="tests/flows/test_thirty_days.py::test_three_days")
 def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.day("Promoted", "checks passed", "Version 1.")  # 1: the first data
     month.day("Skipped", "Already trained: version 1 (promoted).")  # 2: nothing came
@@ -188,8 +214,8 @@ def test_thirty_days(month: Month, postgres: Postgres) -> None:
     assert_story(month)
 
 
-def assert_story(month: Month) -> None:
-    """The ledger, the remembered runs and MLflow say what the days said; nothing was trained twice."""
+def assert_one_history(month: Month) -> None:
+    """The ledger has the moves that the days told of."""
     ledger = month.place.command("history", "tiny", "--json", **month.worker.environment).json
     done = [(event["action"], event["to_version"]) for event in ledger["events"] if event["state"] == "done"]
     actions = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
@@ -198,6 +224,10 @@ def assert_story(month: Month) -> None:
     ]
     assert done == versions
 
+
+def assert_story(month: Month) -> None:
+    """The ledger, the remembered runs and MLflow say what the days said; nothing was trained twice."""
+    assert_one_history(month)
     runs = month.place.command("runs", "tiny", "--limit", "100", "--json", **month.worker.environment).json["runs"]
     told_apart = ("was killed", "Superseded")
     remembered = [run["status"] for run in reversed(runs) if not any(word in run["sentence"] for word in told_apart)]

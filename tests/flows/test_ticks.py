@@ -18,11 +18,10 @@ from place import REPOSITORY, Place, prefect_server
 from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
+from perennial.core.home import Home
 from perennial.doctor import Health, HealthFinding, schedules
 from perennial.runs import one_run
-from perennial.scheduling.prefect_api import LOG, running_server
-
-pytestmark = pytest.mark.slow(minutes=3)
+from perennial.scheduling.prefect_api import FLOW, LOG, running_server
 
 EVERY_MINUTE = {"cron": "* * * * *"}
 ERROR = "InvalidRequestError: Can't evaluate bulk DML statement; please supply a bulk_dml decorated function"
@@ -135,6 +134,7 @@ def side(tiny_base: Path, empty_database: Path, tmp_path_factory: pytest.TempPat
         yield made
 
 
+@pytest.mark.soak(twin="tests/flows/test_tick_watch.py::test_ticks_without_runs_are_told_once_until_they_have_some")
 def test_a_scheduler_that_fails_is_told_until_it_works(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     log = side.planted.log
     # Two ticks.
@@ -180,6 +180,7 @@ def look(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> HealthFinding:
     return finding
 
 
+@pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
 @pytest.mark.parametrize("which", ["embedded", "on_postgres"])
 def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     serving: Serving = getattr(side, which)
@@ -197,9 +198,9 @@ def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.Monk
 
 
 def test_doctor_tells_schedules_apart(
-    side: Side, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_api: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = side.on_postgres.api
+    api = Api(prefect_api)
     now = datetime.now(UTC)
     crons = {
         "rare": f"0 0 1 {(now.month + 5) % 12 + 1} *",
@@ -209,10 +210,10 @@ def test_doctor_tells_schedules_apart(
     }
     for name, cron in crons.items():
         tiny_pipeline.write_pipeline(tmp_path / "pipelines" / name, tiny_base, name=name, schedule={"cron": cron})
-    tiny = api.deployment("tiny")
+    flow = api.post("/flows/", {"name": FLOW})["id"]
     for name in ("rare", "paused", "late"):
         schedule = {"active": name != "late", "schedule": {"cron": crons[name], "timezone": "UTC"}}
-        made = {"name": name, "flow_id": tiny["flow_id"], "paused": name == "paused", "schedules": [schedule]}
+        made = {"name": name, "flow_id": flow, "paused": name == "paused", "schedules": [schedule]}
         api.post("/deployments/", made)
     late = api.deployment("late")["id"]
     due = {"type": "SCHEDULED", "state_details": {"scheduled_time": (now - timedelta(hours=2)).isoformat()}}
@@ -221,7 +222,7 @@ def test_doctor_tells_schedules_apart(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", api.address)
     monkeypatch.setattr(one_run, "at_work", lambda _: [])
-    by_name = {finding.name.split()[-1]: finding for finding in schedules.schedules(side.on_postgres.place.home)}
+    by_name = {finding.name.split()[-1]: finding for finding in schedules.schedules(Home(tmp_path / "home"))}
     assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in by_name.items()} == {
         "rare": (Health.OK, "served"),
         "paused": (Health.OK, "paused"),

@@ -42,7 +42,6 @@ def test_what_is_installed_is_known_after_perennials_own() -> None:
     assert decoders.decoder_named(yes_no.NAME) is yes_no.DECODER
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("installed", "_quiet_environment")
 def test_a_sixth_kind_goes_from_a_file_to_a_champion(
     tiny_base: Path, prefect_api: str, empty_database: Path, tmp_path: Path

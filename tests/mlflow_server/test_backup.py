@@ -20,8 +20,6 @@ from tracking_server import (
     with_password,
 )
 
-pytestmark = pytest.mark.slow
-
 
 def backed_up(settings: Settings, *arguments: str) -> Path:
     ended = settings.script("backup.sh", "backups", *arguments)

@@ -11,7 +11,6 @@ from tracking_server import ADMIN_PASSWORD, SECRETS, Settings, TrackingServer, s
 
 from perennial.doctor import services
 
-pytestmark = pytest.mark.slow
 DOWN = "postgresql+psycopg://ann:hunter2@127.0.0.1:1/mlflow"
 
 

@@ -96,7 +96,6 @@ def test_other_settings_give_another_student(school, reference: tuple[Work, Trai
     assert other.epochs == 1
 
 
-@pytest.mark.slow
 def test_a_killed_distillation_resumes_to_the_same_student(
     school, reference: tuple[Work, TrainedModel, TrainedModel], tmp_path: Path
 ) -> None:
@@ -122,7 +121,6 @@ def test_a_killed_distillation_resumes_to_the_same_student(
     assert not any(made.home.root.glob("checkpoints/*"))
 
 
-@pytest.mark.slow
 def test_a_teacher_is_asked_anew_where_what_it_gave_is_damaged(
     school, reference: tuple[Work, TrainedModel, TrainedModel], tmp_path: Path
 ) -> None:

@@ -18,7 +18,6 @@ def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return made
 
 
-@pytest.mark.slow
 def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     path = place.folder / "pipelines" / "tiny" / "pipeline.yaml"
     text = path.read_text(encoding="utf-8").replace("training:\n", "# Mine.\ntraining:   # of the tiny one\n")
