@@ -14,7 +14,7 @@ from perennial.core.model_families import ModelFamily, TokenizerFamily
 NAME = "toy-tower"
 FILLER, UNKNOWN = "<filler>", "<what>"
 RECORD = ModelFamily(
-    tokenizers=(TokenizerFamily("Split", alone_behind=(None,), alone_by="WordLevel"),),
+    tokenizers=(TokenizerFamily("Split", word_by_word_normalizers=(None,), word_by_word_model="WordLevel"),),
     padding_tokens=(FILLER,),
     position_limit="reach",
     positions_behind_padding=True,

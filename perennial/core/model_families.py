@@ -21,29 +21,31 @@ class TokenizerFamily:
     """The `type` of the pre-tokenizer that splits at every space."""
     switches: tuple[str, ...] = ()
     """Settings of it that must not be false, or it does not split there."""
-    alone_behind: tuple[str | None, ...] = ()
-    """Normalizers (None: none) with which it reads each word between two spaces as it would read it alone: they map
-    character by character, the splitter removes the space, and `alone_by` looks at nothing beyond a word. (): none."""
-    alone_by: str = ""
-    """The `type` of the tokenizer's model for which that holds."""
+    word_by_word_normalizers: tuple[str | None, ...] = ()
+    """The `type` of the normalizers (None: none) with which it reads what lies between two spaces as it would read that
+    alone: they map character by character, and the pre-tokenizer removes the space. (): it reads no text so."""
+    word_by_word_model: str = ""
+    """The `type` of the tokenizer's model for which that holds, as it looks at nothing beyond a word."""
 
     def splits_at_spaces(self, pre_tokenizer: Mapping[str, Any]) -> bool:
         """Whether a pre-tokenizer of tokenizer.json is this family's and splits at every space."""
         here = pre_tokenizer.get("type") == self.pre_tokenizer
         return here and all(pre_tokenizer.get(switch, True) for switch in self.switches)
 
-    def reads_words_alone(
+    def reads_word_by_word(
         self, normalizer: Mapping[str, Any], pre_tokenizer: Mapping[str, Any], model: Mapping[str, Any]
     ) -> bool:
         """Whether a tokenizer of these parts reads a text as it would read what lies between its spaces one by one."""
         return (
-            normalizer.get("type") in self.alone_behind
+            normalizer.get("type") in self.word_by_word_normalizers
             and pre_tokenizer.get("type") == self.pre_tokenizer
-            and model.get("type") == self.alone_by
+            and model.get("type") == self.word_by_word_model
         )
 
 
-BERT_PIECES = TokenizerFamily("BertPreTokenizer", alone_behind=(None, "BertNormalizer"), alone_by="WordPiece")
+BERT_PIECES = TokenizerFamily(
+    "BertPreTokenizer", word_by_word_normalizers=(None, "BertNormalizer"), word_by_word_model="WordPiece"
+)
 BYTE_PIECES = TokenizerFamily("ByteLevel", switches=("use_regex",))
 SENTENCE_PIECES = TokenizerFamily("Metaspace", switches=("split",))
 WHITE_SPACE = (TokenizerFamily("Whitespace"), TokenizerFamily("WhitespaceSplit"))

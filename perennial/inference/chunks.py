@@ -20,10 +20,10 @@ TEXTS = 512
 def can_be_used(settings: dict[str, Any]) -> bool:
     """Whether the tokenizer of a tokenizer.json's content reads a text as it would read its chunks one by one.
 
-    True for those of a family that does (`TokenizerFamily.alone_behind`), unless an added token reaches over a space.
+    True for those of a family that reads word by word, unless an added token reaches over a space.
     """
     parts = [settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model")]
-    return any(family.reads_words_alone(*parts) for family in tokenizer_families()) and not any(
+    return any(family.reads_word_by_word(*parts) for family in tokenizer_families()) and not any(
         _reaches_out(token) for token in settings.get("added_tokens", [])
     )
 
