@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from place import free_port
+
 from perennial.core.home import Home
-from perennial.inference import package as sealed
+from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, render, sha256
 from perennial.promotion import conclusion, registration
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
 from perennial.records.decision import Decision, Outcome
@@ -122,16 +123,16 @@ def write_package(home: Home, path: str, bias: float) -> OnnxPackage:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     checker.check_model(model)
-    save(model, folder / sealed.MODEL)
-    _write_tokenizer(folder / sealed.TOKENIZER)
-    files = {name: sealed.sha256(folder / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
-    info = sealed.PackageInfo(
+    save(model, folder / MODEL)
+    _write_tokenizer(folder / TOKENIZER)
+    files = {name: sha256(folder / name) for name in (MODEL, TOKENIZER)}
+    info = PackageInfo(
         kind="text-classification", labels=LABELS, decoding={}, max_length=32, pad_id=0, precision="fp32",
         fallback=None, opset=17, inputs=("input_ids", "attention_mask"), base="tiny", base_revision="0" * 64,
         data_digest="c" * 64, cpu_features=(), graph={}, parity={}, created_with={}, files=files,
     )  # fmt: skip
-    content = sealed.render(info)
-    (folder / sealed.DESCRIPTION).write_bytes(content)
+    content = render(info)
+    (folder / DESCRIPTION).write_bytes(content)
     # What the store keeps beside a step's files is no part of the package.
     (folder / "record.json").write_text(json.dumps({"sample": USER_TEXT}), encoding="utf-8")
     return OnnxPackage(
@@ -166,12 +167,6 @@ def note_status(home: Home, registered: RegisteredVersion, status: str) -> None:
     """Note on the version that its pipeline run ended as `status`: held or rejected."""
     with tracking.session(home) as client:
         client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(arguments: list[str], port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:

@@ -77,7 +77,7 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
         if models:
             named = [one for model in models for one in versions_by_model[model]]
             owned = _owned(home, _evidence_of_any(client, home, named))
-            places = [place for place in places if place.path in owned]
+            places = [entry for entry in places if entry.path in owned]
         old = [retention_versions.described(client, home, version, why) for version, why in chosen]
     return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(places), kept_versions=len(kept))
 
@@ -135,8 +135,8 @@ def _owned(home: Home, some: Sequence[StoredEvidence]) -> set[str]:
 
 
 def _discard(home: Home, places: Sequence[UnneededEntry]) -> None:
-    for number, place in enumerate(places):
+    for number, entry in enumerate(places):
         progress.advance(number, len(places), unit="entries", detail="removing what nothing needs")
         with clear_disk_errors(home.root, "gc"):
-            discard(home.root / place.path)
+            discard(home.root / entry.path)
     progress.advance(len(places), len(places), unit="entries")

@@ -65,11 +65,11 @@ def going(
     chosen = [pair for model in models for pair in _old(client, versions_by_model[model], policy)]
     names = {(version.name, version.version) for version, _ in chosen}
     used = {
-        place
+        address
         for some in versions_by_model.values()
         for version in some
         if not is_removed(version) and (version.name, version.version) not in names
-        for place in _places(version)
+        for address in _places(version)
     }
     # A copy of a version, such as one promoted to another environment, has the same files.
     return [(version, why) for version, why in chosen if not used & _places(version)]

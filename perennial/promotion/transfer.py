@@ -132,16 +132,16 @@ def _ended_before(session: AliasSession, bundle: TransferBundle) -> Conclusion |
     if serving in status:
         reason = f"It is there already: version {serving} is champion."
         return _conclusion(session, Status.PROMOTED, serving, serving, reason)
-    for version, known in status.items():
-        if known == tags.PARKED:
+    for version, noted in status.items():
+        if noted == tags.PARKED:
             reason = f"It is there already and awaits approval: `perennial approve {session.model} {version}`."
             return _conclusion(session, Status.HELD, version, serving, reason)
-        if known in (tags.PROMOTED, tags.REJECTED):
-            what = "was champion before" if known == tags.PROMOTED else "was rejected"
+        if noted in (tags.PROMOTED, tags.REJECTED):
+            what = "was champion before" if noted == tags.PROMOTED else "was rejected"
             raise RegistryError(
                 f"It is there already, as version {version} of {session.model}, which {what}.",
                 remedy=f"To go back to it: `perennial rollback {session.model} --to {version} --reason …`."
-                if known == tags.PROMOTED
+                if noted == tags.PROMOTED
                 else f"`perennial run {session.model}` trains and judges a new one.",
             )
     return None

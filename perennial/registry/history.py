@@ -106,9 +106,10 @@ def _event(begun: Entry, ended: Entry) -> Event:
 def _moved(last: Event, after: Sequence[Event]) -> str:
     if not after or after[0].action not in OUTSIDE:
         return ""
-    seen = after[0]
+    by_hand = after[0]
     # A champion that was put back was away before.
-    to = seen.from_version if seen.to_version == last.to_version else seen.to_version
+    to = by_hand.from_version if by_hand.to_version == last.to_version else by_hand.to_version
     return (
-        f"Some time between {moment_of(last)} and {moment_of(seen)} it was moved outside of Perennial, to {named(to)}."
+        f"Some time between {moment_of(last)} and {moment_of(by_hand)} it was moved outside of Perennial, "
+        f"to {named(to)}."
     )

@@ -221,7 +221,7 @@ def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[Model
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
-    by_number = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
+    by_number = {str(one.version): one for one in client.search_model_versions(f"name = '{model}'")}
     if version in by_number:
         return by_number[version]
     newest_first = sorted(by_number, key=int, reverse=True)

@@ -5,7 +5,7 @@ import pytest
 from registry_helpers import Run, make_run, note_status
 
 from perennial.core.errors import PackageError, RegistryError
-from perennial.inference import package as sealed
+from perennial.inference import package
 from perennial.promotion import alias_move, conclusion, reconciliation, rollback, smoke_test
 from perennial.promotion.rollback import RolledBack
 from perennial.records.decision import Outcome
@@ -99,7 +99,7 @@ def test_a_tampered_package_is_refused(three: Run, name: str) -> None:
     # This machine has the right one in its store.
     digest = versions.package(three.home, three.spec.name, "2").package_digest
     stored = three.home.mlflow.rglob("package/package.json")
-    (folder,) = (path.parent for path in stored if sealed.sha256(path) == digest)
+    (folder,) = (path.parent for path in stored if package.sha256(path) == digest)
     file = folder / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
