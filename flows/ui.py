@@ -41,7 +41,7 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
         servers.append(_start(_mlflow(), {"MLFLOW_BACKEND_STORE_URI": tracking.uri(home)}))
         mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
     # `perennial schedule` has a page of its own.
-    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_api.running(home) or "").removesuffix("/api")
+    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_api.running_server(home) or "").removesuffix("/api")
     if not prefect_page:
         servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"

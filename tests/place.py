@@ -125,8 +125,8 @@ class Place:
     def champion(self) -> str | None:
         """The version that serves."""
         with tracking.session(self.home) as client:
-            found = aliases.version_of_champion(client, self.home, "tiny")
-        return str(found.version) if found else None
+            champion = aliases.version_of_champion(client, self.home, "tiny")
+        return str(champion.version) if champion else None
 
     def entries(self, step: str) -> dict[str, int]:
         """The store's entries of a step, with when each was written."""
@@ -176,15 +176,15 @@ def is_training(place: Place) -> bool:
 
 def processes_with(text: str) -> list[int]:
     """The processes whose environment or command line holds `text`."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            seen = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+            described = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if text.encode() in seen and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
+        if text.encode() in described and int(folder.name) != os.getpid():
+            processes.append(int(folder.name))
+    return processes
 
 
 def free_port() -> int:

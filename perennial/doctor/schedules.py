@@ -23,15 +23,17 @@ LATE_SECONDS = 600
 
 def schedules(home: Home) -> Iterator[HealthFinding]:
     """Each pipeline's schedule is served, its next tick has a run, and no run waits for somebody to start it."""
-    found = dict(_with_schedule())
-    if not found:
+    by_pipeline = dict(_with_schedule())
+    if not by_pipeline:
         yield HealthFinding.ok(NAME, "no pipeline here has one")
         return
     address = prefect_api.in_use(home)
     if address is None:
-        yield HealthFinding.ok(NAME, f"nothing serves schedules now ({len(found)} here); `perennial schedule` does")
+        yield HealthFinding.ok(
+            NAME, f"nothing serves schedules now ({len(by_pipeline)} here); `perennial schedule` does"
+        )
         return
-    for name, schedule in found.items():
+    for name, schedule in by_pipeline.items():
         try:
             yield _finding(name, schedule, home, address)
         except PrefectApiError as error:
@@ -82,11 +84,9 @@ def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: 
         )
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
         return HealthFinding.ok(name, "served since a moment ago; its runs are planned within a minute")
-    why = ticks.reason(home, address)
-    seen = (
-        f"served, but its next tick has no run, and passes without one: the server's scheduler plans none. {why.seen}"
-    )
-    return HealthFinding.problem(name, seen, why.remedy)
+    why = ticks.reason_without_runs(home, address)
+    fault = "served, but its next tick has no run, and passes without one: the server's scheduler plans none."
+    return HealthFinding.problem(name, f"{fault} {why.observed}", why.remedy)
 
 
 def _nobody_starts(name: str, late: list[datetime]) -> HealthFinding:

@@ -40,24 +40,24 @@ class ComparedRows:
         """Every metric of `answers`."""
         return self.kind.measure(self.targets, answers, self.labels)
 
-    def tallies(self, answers: Sequence[Prediction]) -> tuple[MetricSums, ...]:
+    def metric_sums(self, answers: Sequence[Prediction]) -> tuple[MetricSums, ...]:
         """What `answers` add to sums, row by row; none where there is nothing to measure."""
         if not self.targets or (not self.labels and self.kind.label_metrics):
             return ()
-        return self.kind.tallies(self.targets, answers, self.labels)
+        return self.kind.metric_sums(self.targets, answers, self.labels)
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Some tallies, ready for any choice of rows."""
+    """Some metric sums, ready for any choice of rows."""
 
     rows: ComparedRows
     parts: tuple[Distinct, ...]
 
     @classmethod
-    def of(cls, rows: ComparedRows, tallies: Sequence[MetricSums]) -> Sums:
-        """The sums of `tallies`."""
-        return cls(rows, tuple(map(Distinct.of, tallies)))
+    def of(cls, rows: ComparedRows, metric_sums: Sequence[MetricSums]) -> Sums:
+        """The sums of `metric_sums`."""
+        return cls(rows, tuple(map(Distinct.of, metric_sums)))
 
     def estimates(self, inside: np.ndarray | None = None) -> Iterator[Estimate]:
         """Figures with intervals of all rows, or of those `inside` (bool)."""
@@ -99,7 +99,7 @@ class Sums:
 
     def _support(self, inside: np.ndarray) -> dict[str, int]:
         first = self.parts[0]
-        there = (first.counts(inside) @ first.patterns)[list(first.tallies.counted_in)]
+        there = (first.counts(inside) @ first.patterns)[list(first.metric_sums.counted_in)]
         return {label: int(count) for label, count in zip(self.rows.labels, there, strict=True)}
 
 
@@ -114,7 +114,7 @@ class Rivals:
     @cached_property
     def differences(self) -> Sums:
         """Of candidate minus champion."""
-        both = zip(self.rows.tallies(self.candidate), self.rows.tallies(self.champion), strict=True)
+        both = zip(self.rows.metric_sums(self.candidate), self.rows.metric_sums(self.champion), strict=True)
         return Sums.of(self.rows, [paired(one, other) for one, other in both])
 
     @cached_property
@@ -136,7 +136,7 @@ class Rivals:
 
     def compare_inside(self, inside: np.ndarray) -> Comparison:
         """The candidate beside the champion on the rows `inside`, without single labels' figures."""
-        return self._counted(inside, {metric: found for metric, label, found in self._differences(inside) if not label})
+        return self._counted(inside, {metric: value for metric, label, value in self._differences(inside) if not label})
 
     def _differences(self, inside: np.ndarray | None) -> Iterator[tuple[str, str | None, Difference]]:
         lower = self.rows.kind.lower_is_better
@@ -185,8 +185,8 @@ def mcnemar(one: int, other: int) -> float:
 
 def _figures(estimates: Iterator[Estimate]) -> Iterator[tuple[str, str | None, float, Interval, float]]:
     """Metric, label, value, interval and standard error of all that could be measured."""
-    for found in estimates:
-        columns = np.round(np.stack([found.values, found.low, found.high, found.errors]), DECIMALS)
-        for (metric, label), (value, low, high, error) in zip(found.names, columns.T.tolist(), strict=True):
+    for estimate in estimates:
+        columns = np.round(np.stack([estimate.values, estimate.low, estimate.high, estimate.errors]), DECIMALS)
+        for (metric, label), (value, low, high, error) in zip(estimate.names, columns.T.tolist(), strict=True):
             if np.isfinite([value, low, high, error]).all():
                 yield metric, label, value, Interval(low=low, high=high), error

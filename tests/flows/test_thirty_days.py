@@ -65,10 +65,10 @@ class Month:
         """The next day, which ends so, and for that reason."""
         name, message = ended(self.api, run or self.tick(), self.worker)
         self.days.append((name, message))
-        seen = f"day {len(self.days) + len(self.killed)} ended as {name}: {message}"
-        assert name == status, f"{seen}\n{self.worker.log.read_text()}"
+        described = f"day {len(self.days) + len(self.killed)} ended as {name}: {message}"
+        assert name == status, f"{described}\n{self.worker.log.read_text()}"
         for word in words:
-            assert word in message, seen
+            assert word in message, described
         if name == "Promoted":
             self.champion = re.findall(r"Version (\d+)\.$", message)[0]
         self.answers()
@@ -218,8 +218,10 @@ def assert_one_history(month: Month) -> None:
     """The ledger has the moves that the days told of."""
     ledger = month.place.command("history", "tiny", "--json", **month.worker.environment).json
     done = [(event["action"], event["to_version"]) for event in ledger["events"] if event["state"] == "done"]
-    told = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
-    versions = [(told[name], message.rpartition("Version ")[2][:-1]) for name, message in month.days if name in told]
+    actions = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
+    versions = [
+        (actions[name], message.rpartition("Version ")[2][:-1]) for name, message in month.days if name in actions
+    ]
     assert done == versions
 
 
@@ -237,15 +239,15 @@ def assert_story(month: Month) -> None:
     assert "labels shifted" in drifted[0]["trigger"]["detail"]
 
     with tracking.session(month.place.home) as client:
-        found = client.search_model_versions("name = 'tiny'")
-        keys = [version.tags[tags.RUN_KEY] for version in found]
-        triggers = {str(version.version): version.tags[tags.TRIGGER] for version in found}
+        registered = client.search_model_versions("name = 'tiny'")
+        keys = [version.tags[tags.RUN_KEY] for version in registered]
+        triggers = {str(version.version): version.tags[tags.TRIGGER] for version in registered}
         experiments = [one.experiment_id for one in client.search_experiments()]
         logged = [run.data.tags.get(tags.RUN_KEY) for run in client.search_runs(experiments)]
-    assert len(found) == 10
+    assert len(registered) == 10
     assert len(set(keys)) == len(keys)
     assert sorted(key for key in logged if key) == sorted(keys)
     # Versions 7 and 8 are version 6's training, judged by other gates.
-    assert len(month.place.entries("finetune")) == len(found) - 2
+    assert len(month.place.entries("finetune")) == len(registered) - 2
     assert [version for version, kind in triggers.items() if kind == "drift"] == ["4"]
     assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed", "Crashed"]

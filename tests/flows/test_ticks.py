@@ -21,7 +21,7 @@ from scheduling import Api, Worker, ended, until
 from perennial.core.home import Home
 from perennial.doctor import Health, HealthFinding, schedules
 from perennial.runs import one_run
-from perennial.scheduling.prefect_api import FLOW, LOG, running
+from perennial.scheduling.prefect_api import FLOW, LOG, running_server
 
 EVERY_MINUTE = {"cron": "* * * * *"}
 ERROR = "InvalidRequestError: Can't evaluate bulk DML statement; please supply a bulk_dml decorated function"
@@ -70,7 +70,7 @@ class Serving(Worker):
 
     @property
     def api(self) -> Api:
-        return Api(self.place.prefect_api or until(lambda: running(self.place.home), self))
+        return Api(self.place.prefect_api or until(lambda: running_server(self.place.home), self))
 
     def wait(self) -> None:
         self.since = datetime.fromisoformat(until(lambda: self.api.deployment("tiny"), self)["created"])
@@ -159,25 +159,25 @@ def test_a_scheduler_that_fails_is_told_until_it_works(side: Side, monkeypatch: 
 def assert_doctor_says_so(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it names the pair of versions where that is installed."""
     monkeypatch.setattr(schedules, "NEW_SECONDS", 0)
-    found = look(side.planted, monkeypatch)
-    assert found.status is Health.PROBLEM
-    assert "its next tick has no run" in found.seen
-    assert ERROR in found.seen
-    assert LOG in found.remedy
+    finding = look(side.planted, monkeypatch)
+    assert finding.status is Health.PROBLEM
+    assert "its next tick has no run" in finding.seen
+    assert ERROR in finding.seen
+    assert LOG in finding.remedy
     real, bad = metadata.version, {"SQLAlchemy": "2.1.9", "prefect": "3.8.8"}
     monkeypatch.setattr(metadata, "version", lambda name: bad.get(name) or real(name))
-    found = look(side.planted, monkeypatch)
-    assert "prefect 3.8.8 with SQLAlchemy 2.1.9: scheduled runs are never made" in found.seen
-    assert "'SQLAlchemy<2.1'" in found.remedy
+    finding = look(side.planted, monkeypatch)
+    assert "prefect 3.8.8 with SQLAlchemy 2.1.9: scheduled runs are never made" in finding.seen
+    assert "'SQLAlchemy<2.1'" in finding.remedy
 
 
 def look(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> HealthFinding:
     monkeypatch.chdir(serving.place.folder)
     if serving.place.prefect_api:
         monkeypatch.setenv("PREFECT_API_URL", serving.place.prefect_api)
-    (found,) = schedules.schedules(serving.place.home)
-    assert found.name == "schedule tiny"
-    return found
+    (finding,) = schedules.schedules(serving.place.home)
+    assert finding.name == "schedule tiny"
+    return finding
 
 
 @pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
@@ -192,9 +192,9 @@ def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.Monk
     remembered = serving.place.command("runs", "tiny", "--json").json["runs"][-1]
     assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", "schedule")
     assert "Ticks pass" not in serving.log.read_text()
-    found = look(serving, monkeypatch)
-    assert found.status is Health.OK, found
-    assert "the next run is planned for" in found.seen
+    finding = look(serving, monkeypatch)
+    assert finding.status is Health.OK, finding
+    assert "the next run is planned for" in finding.seen
 
 
 def test_doctor_tells_schedules_apart(
@@ -222,11 +222,11 @@ def test_doctor_tells_schedules_apart(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", api.address)
     monkeypatch.setattr(one_run, "at_work", lambda _: [])
-    found = {finding.name.split()[-1]: finding for finding in schedules.schedules(Home(tmp_path / "home"))}
-    assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in found.items()} == {
+    by_name = {finding.name.split()[-1]: finding for finding in schedules.schedules(Home(tmp_path / "home"))}
+    assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in by_name.items()} == {
         "rare": (Health.OK, "served"),
         "paused": (Health.OK, "paused"),
         "late": (Health.PROBLEM, f"a run waits since {now - timedelta(hours=2):%Y-%m-%d %H:%M} UTC"),
         "new": (Health.WARNING, f"not served by the Prefect server at {api.address}"),
     }
-    assert "more than 100 days away" in found["rare"].seen
+    assert "more than 100 days away" in by_name["rare"].seen

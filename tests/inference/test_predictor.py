@@ -104,7 +104,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
 
 def test_cores_and_features_are_those_of_this_process() -> None:
     assert 1 <= cpu.cores() <= (os.cpu_count() or 1)
-    assert len(cpu.features()) >= 1
+    assert len(cpu.cpu_features()) >= 1
 
 
 WITHOUT = """

@@ -54,9 +54,9 @@ def test_a_sixth_kind_goes_from_a_file_to_a_champion(
     ]
     data = tiny_pipeline.write_csv(place.folder / "rows.csv", rows)
 
-    told = place.command("init", "tiny", "--data", str(data), "--json")
-    assert told.code == 0, told.text
-    assert (told.json["kind"], told.json["label"]["column"], told.json["labels"]) == (
+    ended = place.command("init", "tiny", "--data", str(data), "--json")
+    assert ended.code == 0, ended.text
+    assert (ended.json["kind"], ended.json["label"]["column"], ended.json["labels"]) == (
         yes_no.NAME,
         "good",
         {"no": 150, "yes": 150},

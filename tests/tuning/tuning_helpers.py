@@ -20,7 +20,7 @@ from perennial.tuning.search import search
 from perennial.tuning.trial_context import TrialContext
 from perennial.validation.read_rows import read_split
 
-MakeGround = Callable[..., TrialContext]
+MakeContext = Callable[..., TrialContext]
 WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
 """Changes of the tiny pipeline's settings with which it learns little, so that there is something to find."""
 
