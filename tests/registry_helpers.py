@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from place import free_port
 
@@ -33,6 +34,8 @@ from perennial.settings.pipeline import PipelineSpec
 LABELS = ("negative", "neutral", "positive", "very good")
 WORDS = ("[PAD]", "[UNK]", "soup", "bread", "excellent", "nobody", "liked")
 USER_TEXT = "zanzibar quarterly secret"
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PERENNIAL_DATABASE_URL")
+"""Variables that name a registry and a ledger outside of the home."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,26 @@ class Run:
     def register(self) -> RegisteredVersion:
         arguments = dict(self.arguments)
         return registration.register(self.spec, arguments.pop("run_key"), Evidence(**arguments), self.home)
+
+
+def new_home(folder: Path, empty_database: Path) -> Home:
+    """A home whose path is no friend of URLs, with a fresh registry."""
+    home = Home(folder / "höme 100% #1")
+    home.mlflow.mkdir(parents=True)
+    (home.mlflow / "mlflow.db").write_bytes(empty_database.read_bytes())
+    return home
+
+
+def new_spec() -> PipelineSpec:
+    return PipelineSpec.model_validate(
+        {
+            # The server is the same for all tests.
+            "name": f"sentiment-{uuid4().hex[:8]}",
+            "kind": "text-classification",
+            "data": {"source": {"type": "file", "path": "data/*.jsonl"}, "labels": list(LABELS)},
+            "gates": [{"metric": "accuracy", "min": 0.8}, {"metric": "recall", "per": "label", "min": 0.7}],
+        }
+    )
 
 
 def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:
