@@ -157,7 +157,7 @@ def _unknown(ledger: Ledger, model: str, problem: Disagreement | str | None) -> 
         return problem.error()
     known = ledger.models()
     return RegistryError(
-        f"The ledger at {ledger.database.place} has nothing about {model!r}"
+        f"The ledger at {ledger.database.address} has nothing about {model!r}"
         + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
         remedy=f"`perennial run {model}` begins its history.",
     )

@@ -32,7 +32,7 @@ def ledger(home: Home) -> Iterator[HealthFinding]:
         yield HealthFinding.problem(NAME, f"{model}: {fault.problem}", fault.remedy)
     if not mended and not faults:
         about = f"about {listing(models)}, as the registry has it" if models else "empty"
-        yield HealthFinding.ok(NAME, f"{book.database.place}: {about}")
+        yield HealthFinding.ok(NAME, f"{book.database.address}: {about}")
 
 
 def _mended(home: Home, model: str) -> Iterator[HealthFinding]:

@@ -86,11 +86,11 @@ def _restored(session: AliasSession, before: str | None, reason: str) -> str:
 
 def _accepted(session: AliasSession, before: str | None, reason: str) -> str | None:
     """Take what the registry has for right."""
-    known = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
+    ledger_champion = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
     if before is not None:
         _check_serves(session, before)
-    session.note(Action.RECONCILE, before, reason, before=known)
-    if before is not None and before != known:
+    session.note(Action.RECONCILE, before, reason, before=ledger_champion)
+    if before is not None and before != ledger_champion:
         session.mark_by_hand(before)
     return before
 

@@ -62,4 +62,4 @@ def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None
     champion = aliases.version_of_champion(client, home, run)
     if champion is None:
         raise RegistryError(f"{run} has no champion.", remedy="Name a version, or an MLflow run's id.")
-    return versions.known(champion)
+    return versions.candidate_of(champion)

@@ -17,11 +17,11 @@ ALONE: dict[str, object] = {
 def missing(evidence: Evidence, home: Home) -> str | None:
     """What this store lacks of the data that the candidate was judged on, in words; None: nothing."""
     validated = evidence.validated
-    places = [part.path for part in validated.parts] + [one.path for one in validated.retired] + [validated.report_path]
-    gone = [place for place in places if not (home.store.root / place).exists()]
+    paths = [part.path for part in validated.parts] + [one.path for one in validated.retired] + [validated.report_path]
+    gone = [path for path in paths if not (home.store.root / path).exists()]
     if not gone:
         return None
-    return f"its data is not in the store of {home.root} ({len(gone):,} of {len(places):,} places missing)"
+    return f"its data is not in the store of {home.root} ({len(gone):,} of {len(paths):,} places missing)"
 
 
 def rejudge(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class FoundReport(Record):
+class LocalReport(Record):
     """A report on this machine."""
 
     model: str
@@ -25,7 +25,7 @@ class FoundReport(Record):
     path: Path
 
 
-def find_report(home: Home, run: str, version: str | None) -> FoundReport:
+def find_report(home: Home, run: str, version: str | None) -> LocalReport:
     """The report of `version` (None: the newest) of the model `run`, or of the MLflow run of that id.
 
     If MLflow can't be asked for the newest version, the page that was made last here is meant. Raises RegistryError
@@ -34,7 +34,7 @@ def find_report(home: Home, run: str, version: str | None) -> FoundReport:
     try:
         with tracking.session(home) as client:
             candidate = _candidate(client, run, version)
-            return FoundReport(
+            return LocalReport(
                 model=candidate.registered.model, version=candidate.registered.version, path=_path(home, candidate)
             )
     except RegistryError as error:
@@ -42,7 +42,7 @@ def find_report(home: Home, run: str, version: str | None) -> FoundReport:
         if here is None:
             raise
         progress.note(f"{error.problem} This is the report made last on this machine.")
-        return FoundReport(model=run, version=None, path=here)
+        return LocalReport(model=run, version=None, path=here)
 
 
 def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candidate:

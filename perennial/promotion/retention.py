@@ -72,13 +72,13 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
         there = [one for some in versions_by_model.values() for one in some if not retention_versions.is_removed(one)]
         kept = [one for one in there if (one.name, one.version) not in names]
         evidence = _evidence(client, home, kept)
-        places = _unneeded(home, evidence, policy)
+        unneeded = _unneeded(home, evidence, policy)
         if models:
             named = [one for model in models for one in versions_by_model[model]]
             owned = _owned(home, _evidence_of_any(client, home, named))
-            places = [place for place in places if place.path in owned]
+            unneeded = [entry for entry in unneeded if entry.path in owned]
         old = [retention_versions.described(client, home, version, why) for version, why in chosen]
-    return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(places), kept_versions=len(kept))
+    return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(unneeded), kept_versions=len(kept))
 
 
 def _check(home: Home, versions_by_model: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ def _evidence(client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]"
     for number, version in enumerate(kept):
         progress.advance(number, len(kept), unit="versions", detail=f"what version {version.version} needs")
         try:
-            evidence.append(versions.evidence_of(client, home, versions.known(version)))
+            evidence.append(versions.evidence_of(client, home, versions.candidate_of(version)))
         except RegistryError as error:
             raise RegistryError(
                 f"What version {version.version} of {version.name} was made from can't be read, so it is not known "
@@ -117,7 +117,7 @@ def _evidence_of_any(client: "MlflowClient", home: Home, some: "Sequence[ModelVe
     for version in some:
         # Only to tell whose an entry is that nobody needs: what can't be told stays.
         with suppress(RegistryError):
-            evidence.append(versions.evidence_of(client, home, versions.known(version)))
+            evidence.append(versions.evidence_of(client, home, versions.candidate_of(version)))
     return evidence
 
 
@@ -133,9 +133,9 @@ def _owned(home: Home, some: Sequence[StoredEvidence]) -> set[str]:
     return {home.store.folder(*entry.split("/")).relative_to(home.root).as_posix() for entry in entries}
 
 
-def _discard(home: Home, places: Sequence[UnneededEntry]) -> None:
-    for number, place in enumerate(places):
-        progress.advance(number, len(places), unit="entries", detail="removing what nothing needs")
+def _discard(home: Home, entries: Sequence[UnneededEntry]) -> None:
+    for number, entry in enumerate(entries):
+        progress.advance(number, len(entries), unit="entries", detail="removing what nothing needs")
         with clear_disk_errors(home.root, "gc"):
-            discard(home.root / place.path)
-    progress.advance(len(places), len(places), unit="entries")
+            discard(home.root / entry.path)
+    progress.advance(len(entries), len(entries), unit="entries")

@@ -65,14 +65,14 @@ def going(
     chosen = [pair for model in models for pair in _old(client, versions_by_model[model], policy)]
     names = {(version.name, version.version) for version, _ in chosen}
     used = {
-        place
+        location
         for some in versions_by_model.values()
         for version in some
         if not is_removed(version) and (version.name, version.version) not in names
-        for place in _places(version)
+        for location in _locations(version)
     }
     # A copy of a version, such as one promoted to another environment, has the same files.
-    return [(version, why) for version, why in chosen if not used & _places(version)]
+    return [(version, why) for version, why in chosen if not used & _locations(version)]
 
 
 def described(client: "MlflowClient", home: Home, version: "ModelVersion", why: str) -> OldVersion:
@@ -145,7 +145,7 @@ def _in_use(client: "MlflowClient", version: "ModelVersion") -> str | None:
     return "its run may not have ended" if status == tags.REGISTERED and young else None
 
 
-def _places(version: "ModelVersion") -> set[str]:
+def _locations(version: "ModelVersion") -> set[str]:
     return {str(version.run_id), str(version.source)}
 
 

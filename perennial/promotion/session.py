@@ -58,8 +58,8 @@ class AliasSession:
 
     def mark_by_hand(self, version: str) -> None:
         """Put on a version that it is champion because somebody moved the alias; one that was promoted stays so."""
-        known = self.client.get_model_version(self.model, version)
-        if known.tags.get(tags.STATUS) != tags.PROMOTED:
+        model_version = self.client.get_model_version(self.model, version)
+        if model_version.tags.get(tags.STATUS) != tags.PROMOTED:
             self.mark(version, tags.BY_HAND)
 
     def has_model(self) -> bool:

@@ -83,7 +83,7 @@ def ask(folder: Path, cases: Cases | None) -> None:
 
 def _cases(client: MlflowClient, home: Home, model_version: ModelVersion, compare: bool) -> Cases | None:
     try:
-        return versions.evidence_of(client, home, versions.known(model_version)).evidence.evaluation.cases
+        return versions.evidence_of(client, home, versions.candidate_of(model_version)).evidence.evaluation.cases
     except RegistryError as error:
         if compare:
             raise

@@ -126,21 +126,21 @@ def _ended_before(session: AliasSession, bundle: TransferBundle) -> Conclusion |
     versions_before = versions.made_of(
         session.client, session.model, bundle.run_key, bundle.stored.evidence.package.digest
     )
-    status = {str(version.version): version.tags.get(tags.STATUS) for version in versions_before}
+    statuses = {str(version.version): version.tags.get(tags.STATUS) for version in versions_before}
     serving = session.champion()
-    if serving in status:
+    if serving in statuses:
         reason = f"It is there already: version {serving} is champion."
         return _conclusion(session, Status.PROMOTED, serving, serving, reason)
-    for version, known in status.items():
-        if known == tags.PARKED:
+    for version, status in statuses.items():
+        if status == tags.PARKED:
             reason = f"It is there already and awaits approval: `perennial approve {session.model} {version}`."
             return _conclusion(session, Status.HELD, version, serving, reason)
-        if known in (tags.PROMOTED, tags.REJECTED):
-            what = "was champion before" if known == tags.PROMOTED else "was rejected"
+        if status in (tags.PROMOTED, tags.REJECTED):
+            what = "was champion before" if status == tags.PROMOTED else "was rejected"
             raise RegistryError(
                 f"It is there already, as version {version} of {session.model}, which {what}.",
                 remedy=f"To go back to it: `perennial rollback {session.model} --to {version} --reason …`."
-                if known == tags.PROMOTED
+                if status == tags.PROMOTED
                 else f"`perennial run {session.model}` trains and judges a new one.",
             )
     return None

@@ -91,7 +91,7 @@ class Database:
     """The ledger's database, its tables up to date."""
 
     engine: sa.Engine
-    place: str
+    address: str
     """Its address, without a password."""
 
     @contextmanager
@@ -100,7 +100,7 @@ class Database:
 
         `standing`: one sentence on how things stand if it does.
         """
-        with _explained(self.place, standing), self.engine.begin() as connection:
+        with _explained(self.address, standing), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -109,7 +109,7 @@ class Database:
 
         Raises as `transaction` does.
         """
-        with _explained(self.place), self.engine.connect() as connection:
+        with _explained(self.address), self.engine.connect() as connection:
             yield connection.execution_options(**{READS: True})
 
     @contextmanager
@@ -243,7 +243,7 @@ def _migrate(database: Database) -> None:
     with database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        _refuse_newer(connection, database.place)
+        _refuse_newer(connection, database.address)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -1,7 +1,7 @@
 """The ledger: an append-only history of what was done to the champions, by whom and why.
 
 A move of the alias `champion` is two entries: the intent, written before, and its conclusion, written after. An intent
-without a conclusion is what a killed process leaves; `guard` finds it and says how it came out.
+without a conclusion is what a killed process leaves; `alias_move` finds it and says how it came out.
 """
 
 from collections.abc import Mapping

@@ -56,7 +56,7 @@ class StoredEvidence(Record):
 
 def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
     """What is known of `version`. Raises RegistryError when there is no such version."""
-    return known(_version(client, model, version))
+    return candidate_of(_version(client, model, version))
 
 
 def newest(client: "MlflowClient", model: str) -> str:
@@ -72,10 +72,10 @@ def made_by(client: "MlflowClient", run_id: str) -> Candidate:
     versions_made = client.search_model_versions(f"run_id = '{run_id}'")
     if not versions_made:
         raise RegistryError(f"No version was made by the MLflow run {run_id}.", remedy="Name a model and a version.")
-    return known(max(versions_made, key=lambda version: int(version.version)))
+    return candidate_of(max(versions_made, key=lambda version: int(version.version)))
 
 
-def known(version: "ModelVersion") -> Candidate:
+def candidate_of(version: "ModelVersion") -> Candidate:
     """What a version's tags say."""
     return Candidate(
         registered=registered_version(version),
@@ -221,7 +221,7 @@ def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[Model
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
-    by_number = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
+    by_number = {str(each.version): each for each in client.search_model_versions(f"name = '{model}'")}
     if version in by_number:
         return by_number[version]
     newest_first = sorted(by_number, key=int, reverse=True)
