@@ -46,12 +46,14 @@ def concluded(
     conclusion: Conclusion, version: RegisteredVersion, evidence: Evidence, report: Report, seconds: dict[str, float]
 ) -> RunResult:
     """A run that registered `version` on `evidence` and ended in `conclusion`."""
+    # First of all: whoever reads one sentence of a promotion must read this one.
+    overridden = [f"{evidence.overrides}."] if evidence.overrides else []
     return RunResult(
         status=conclusion.status,
         model=version.model,
         version=version.version,
         run_id=version.run_id,
-        reasons=(*evidence.decision.reasons, *conclusion.reasons),
+        reasons=(*overridden, *evidence.decision.reasons, *conclusion.reasons),
         snapshot=evidence.snapshot,
         evidence=evidence,
         report=report,

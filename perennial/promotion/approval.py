@@ -6,11 +6,12 @@ from perennial.core.home import Home
 from perennial.promotion import registration, rejudge
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.conclusion import Conclusion, end, promoted_or_held
+from perennial.promotion.safeguards import evidence_check
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.package import Champion
 from perennial.records.run import RegisteredVersion, Status
-from perennial.registry import aliases, history, packages, tags, tracking, versions
+from perennial.registry import aliases, history, packages, tags, tracking
 from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate, StoredEvidence
 
@@ -26,9 +27,10 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
     with alias_session(home, model) as session:
         session.require_agreement()
         parked = _parked(session, version)
+        believed = evidence_check.believed(session.client, home, parked)
         if session.champion() == parked.registered.champion_version:
             return promoted_or_held(session, parked.registered, Action.APPROVE, reason, parked.decision_digest)
-        stored, rival = _material(session, parked)
+        stored, rival = _material(session, parked, believed)
     # The lease is not held while models are running: whether the champion is still this one is asked again below.
     registered, decision = _judged_again(home, parked, stored, rival)
     with alias_session(home, model) as session:
@@ -42,7 +44,7 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
 def reject(home: Home, model: str, version: str | None, reason: str) -> Conclusion:
     """Refuse a candidate (None: the challenger). Raises RegistryError if it is the champion, or there is none."""
     with alias_session(home, model) as session:
-        parked = versions.candidate(session.client, model, version or _challenger(session))
+        parked = session.candidate(version or _challenger(session))
         name, serving = parked.registered.version, session.champion()
         if name == serving:
             raise RegistryError(
@@ -56,7 +58,7 @@ def reject(home: Home, model: str, version: str | None, reason: str) -> Conclusi
 
 
 def _parked(session: AliasSession, version: str | None) -> Candidate:
-    parked = versions.candidate(session.client, session.model, version or _challenger(session))
+    parked = session.candidate(version or _challenger(session))
     if parked.status != tags.PARKED or parked.decision != Outcome.PROMOTE.value:
         raise RegistryError(
             f"Version {parked.registered.version} of {session.model} does not await approval: it is "
@@ -76,13 +78,14 @@ def _challenger(session: AliasSession) -> str:
     return version
 
 
-def _material(session: AliasSession, parked: Candidate) -> tuple[StoredEvidence, Champion | None]:
+def _material(
+    session: AliasSession, parked: Candidate, stored: StoredEvidence
+) -> tuple[StoredEvidence, Champion | None]:
     """What judging it again takes: its evidence, with a package that is in this store, and the champion's package."""
     progress.note(
         f"The champion is {history.named(session.champion())} now; version {parked.registered.version} was judged "
         f"against {history.named(parked.registered.champion_version)}, so it is judged again."
     )
-    stored = versions.evidence_of(session.client, session.home, parked)
     registered = stored.evidence
     if lacking := rejudge.missing(registered, session.home):
         raise RegistryError(

@@ -6,10 +6,11 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.safeguards import evidence_check
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
-from perennial.registry import aliases, history, tags, versions
+from perennial.registry import aliases, history, tags
 from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate
 
@@ -69,11 +70,12 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
     """
     with alias_session(home, model) as session:
         session.require_agreement()
-        candidate = versions.candidate(session.client, model, version)
+        candidate = session.candidate(version)
         if session.champion() == version:
             reason = f"Version {version} is champion already."
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
+        evidence_check.believed(session.client, home, candidate)
         if candidate.needs_approval:
             return park(session, candidate.registered, candidate.decision_digest)
         return promoted_or_held(
@@ -130,9 +132,7 @@ def _unclear(session: AliasSession, registered: RegisteredVersion, decision_dige
     reason = str(session.disagreement) if session.disagreement else _may_have_served(session, registered.version)
     if reason is None:
         return None
-    held = _held(session, registered, reason, decision_digest)
-    session.mark(registered.version, tags.REGISTERED)
-    return held
+    return _held(session, registered, reason, decision_digest, status=tags.REGISTERED)
 
 
 def _may_have_served(session: AliasSession, version: str) -> str | None:
@@ -150,11 +150,18 @@ def _may_have_served(session: AliasSession, version: str) -> str | None:
     )
 
 
-def _held(session: AliasSession, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
+def _held(
+    session: AliasSession,
+    registered: RegisteredVersion,
+    reason: str,
+    decision_digest: str | None,
+    *,
+    status: str = tags.HELD,
+) -> Conclusion:
     version, serving = registered.version, session.champion()
     progress.note(reason)
-    session.note(Action.HOLD, version, reason, before=serving, digest=decision_digest)
-    session.mark(version, tags.HELD)
+    session.note(Action.HOLD, version, reason, before=serving, digest=decision_digest, status=status)
+    session.mark(version, status)
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
@@ -183,7 +190,8 @@ def _observed(session: AliasSession, registered: RegisteredVersion, decision: De
     reason = f"The gates came to {decision.outcome.value}; registry.mode is observe, so nothing moves."
     if decision.outcome is Outcome.PROMOTE:
         reason += f" `perennial promote {session.model} {version}` lets it serve."
-    session.note(Action.HOLD, version, reason, before=decision.champion_version, digest=decision.digest)
+    before = decision.champion_version
+    session.note(Action.HOLD, version, reason, before=before, digest=decision.digest, status=tags.OBSERVED)
     session.mark(version, tags.OBSERVED)
     return Conclusion(status=Status.OBSERVED, model=session.model, version=version, reasons=(reason,), champion=serving)
 

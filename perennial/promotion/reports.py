@@ -33,7 +33,7 @@ def find_report(home: Home, run: str, version: str | None) -> LocalReport:
     """
     try:
         with tracking.session(home) as client:
-            candidate = _candidate(client, run, version)
+            candidate = _candidate(client, home, run, version)
             return LocalReport(
                 model=candidate.registered.model, version=candidate.registered.version, path=_path(home, candidate)
             )
@@ -45,10 +45,10 @@ def find_report(home: Home, run: str, version: str | None) -> LocalReport:
         return LocalReport(model=run, version=None, path=here)
 
 
-def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candidate:
+def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None) -> Candidate:
     if version is None and re.fullmatch(versions.RUN_ID, run):
-        return versions.made_by(client, run)
-    return versions.candidate(client, run, version or versions.newest(client, run))
+        return versions.made_by(client, home, run)
+    return versions.candidate(client, home, run, version or versions.newest(client, run))
 
 
 def _path(home: Home, candidate: Candidate) -> Path:
@@ -58,4 +58,4 @@ def _path(home: Home, candidate: Candidate) -> Path:
     # What lies here is removed by `perennial gc`, as anything temporary is.
     folder = home.root / "tmp" / f"report-{candidate.registered.model}-{candidate.registered.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    return versions.artifact(home, candidate, run_report.FILE, folder)
+    return versions.judged_artifact(home, candidate, run_report.FILE, folder)

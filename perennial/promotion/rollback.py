@@ -1,14 +1,19 @@
 """Rollback: a former champion serves again, after it was fetched, loaded and asked. No training, no judging."""
 
+from perennial.core import progress
 from perennial.core.errors import RegistryError, listing
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.safeguards import evidence_check
 from perennial.promotion.session import AliasSession
+from perennial.records.decision import Outcome
 from perennial.registry import aliases, history, tags, versions
 from perennial.registry.history import Event
 from perennial.registry.ledger import Action
+from perennial.registry.version_status import VersionStatus
+from perennial.registry.versions import Candidate
 
 
 class RolledBack(Record):
@@ -26,8 +31,8 @@ class RolledBack(Record):
 def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
     """Make `to` (None: the alias `previous`) champion again.
 
-    Only a version that was champion before can be rolled back to: its gates were passed. Raises RegistryError when
-    there is no such version, its package in the registry is not what was registered, or it gives no answers.
+    Only a version that was champion before, and whose gates were passed, can be rolled back to. Raises RegistryError
+    when there is no such version, its package in the registry is not what was registered, or it gives no answers.
     """
     with alias_session(home, model) as session:
         moves, before = history.moves(session.ledger.entries(model)), session.champion()
@@ -71,13 +76,46 @@ def _previous(session: AliasSession, moves: list[Event]) -> str:
 
 
 def _check_served(session: AliasSession, target: str) -> None:
-    candidate = versions.candidate(session.client, session.model, target)
-    served = history.champions(session.ledger.entries(session.model))
-    # A tag is believed only where the ledger knows of no champion at all, as when it is a new one.
-    if target in served or (not served and candidate.status == tags.PROMOTED):
+    """Raises RegistryError unless `target` was champion, on a decision that is the ledger's and says PROMOTE."""
+    candidate, statuses = session.candidate(target), session.statuses()
+    status = statuses.get(target, VersionStatus(target))
+    promoted = [int(version) for version, one in statuses.items() if one.was_promoted]
+    served = listing(sorted(promoted, reverse=True), 10) or "there is none yet"
+    # A ledger that knows of no champion at all is a new one: then it is a person's word and the evidence that count.
+    is_new = not history.moves(session.ledger.entries(session.model))
+    if status.was_promoted:
+        _check_evidence(session, candidate)
         return
+    if (is_new or status.was_accepted) and _passed(session, candidate):
+        return
+    how = (
+        f"was put on the alias by hand, and its gates did not let it through ({candidate.decision or 'no decision'})"
+        if status.was_accepted
+        else f"was never champion; it is {candidate.status or 'of unknown status'}"
+    )
     raise RegistryError(
-        f"Version {target} of {session.model} was never champion; it is {candidate.status or 'of unknown status'}. A "
-        f"rollback returns to a version that was: {listing(served, 10) or 'there is none yet'}.",
+        f"Version {target} of {session.model} {how}. A rollback returns to a version that served after it passed its "
+        f"gates: {served}.",
         remedy=f"A new version comes in through its gates: `perennial promote {session.model} {target}`.",
     )
+
+
+def _check_evidence(session: AliasSession, candidate: Candidate) -> None:
+    evidence_check.check_package(candidate)
+    try:
+        evidence = versions.evidence_of(session.client, session.home, candidate).evidence
+    except RegistryError as error:
+        if candidate.judging is not None:
+            raise
+        # Of an older version: its package is compared with its digest, and it served before.
+        progress.note(f"What version {candidate.registered.version} was judged by is not known. {error.problem}")
+        return
+    if candidate.decision_digest not in (None, evidence.decision.digest):
+        evidence_check.believed(session.client, session.home, candidate)
+
+
+def _passed(session: AliasSession, candidate: Candidate) -> bool:
+    if candidate.status == tags.REJECTED:
+        return False
+    evidence = versions.evidence_of(session.client, session.home, candidate).evidence
+    return evidence.decision.outcome is Outcome.PROMOTE

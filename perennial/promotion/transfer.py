@@ -126,7 +126,11 @@ def _ended_before(session: AliasSession, bundle: TransferBundle) -> Conclusion |
     versions_before = versions.made_of(
         session.client, session.model, bundle.run_key, bundle.stored.evidence.package.digest
     )
-    statuses = {str(version.version): version.tags.get(tags.STATUS) for version in versions_before}
+    by_ledger = session.statuses()
+    statuses = {
+        number: by_ledger[number].status if number in by_ledger else None
+        for number in (str(version.version) for version in versions_before)
+    }
     serving = session.champion()
     if serving in statuses:
         reason = f"It is there already: version {serving} is champion."

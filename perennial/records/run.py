@@ -21,6 +21,17 @@ class Trigger(Record):
     """In words, for example the file that came, or what drifted."""
 
 
+class Overrides(Record):
+    """What `--set` changed of what a person wrote down in pipeline.yaml about who may serve."""
+
+    settings: tuple[str, ...]
+    """Their dotted names: gates, approval, splits."""
+    reason: str
+
+    def __str__(self) -> str:
+        return f"pipeline.yaml was overridden by --set {', '.join(self.settings)}: {self.reason}"
+
+
 class Evidence(Record):
     """All that a run found, and its decision rests on; what is registered with the package."""
 
@@ -36,6 +47,8 @@ class Evidence(Record):
     """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
     trigger: Trigger = Trigger()
     """Why the run was started."""
+    overrides: Overrides | None = None
+    """None: its gates, approval and splits were those of pipeline.yaml."""
 
 
 class Report(Record):

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from perennial.core.errors import DisagreementError, listing
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.registry import aliases, database, history, tags, tracking
+from perennial.registry import aliases, chain, database, history, tags, tracking
 from perennial.registry.history import Event
 from perennial.registry.lease import Lease
 from perennial.registry.ledger import Action, Ledger, LeftMark
@@ -44,6 +44,8 @@ class Mark(Record):
     """The model's name then."""
     who: str
     """user@host."""
+    head: str = ""
+    """The newest link of the ledger's chain then; "": an older Perennial left the mark."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class Disagreement:
     problem: str
     remedy: str
     """The ways out."""
+    is_of_chain: bool = False
+    """The ledger itself was changed: there is nothing to reconcile with."""
     is_of_whole: bool = False
     """One of the two is not the other's, or was restored from a backup; not only the champion is in question."""
 
@@ -374,7 +378,8 @@ def _roll_back(model: str, version: str, ledger: LedgerState, registry: Registry
 def sign(client: "MlflowClient", ledger: Ledger, lease: Lease) -> None:
     """Leave the ledger's mark with the lease's model in the registry. Raises LeaseLostError when that came too late."""
     ledger.note_mark(lease, is_left=False)
-    mark = Mark(ledger=ledger.identity(), token=lease.token, model=lease.model, who=lease.holder)
+    head = chain.newest_hash(ledger.database)
+    mark = Mark(ledger=ledger.identity(), token=lease.token, model=lease.model, who=lease.holder, head=head)
     client.set_registered_model_tag(lease.model, tags.LEDGER, mark.model_dump_json())
     ledger.note_mark(lease, is_left=True)
 

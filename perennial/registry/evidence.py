@@ -17,4 +17,4 @@ def evidence(home: Home, model: str, version: str | None = None) -> tuple[str, S
             if not numbers:
                 raise RegistryError(f"{model} has no versions yet.", remedy=f"Run `perennial run {model}` first.")
             version = str(max(numbers))
-        return version, versions.evidence_of(client, home, versions.candidate(client, model, version))
+        return version, versions.evidence_of(client, home, versions.candidate(client, home, model, version))

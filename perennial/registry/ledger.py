@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.registry import database, tracking
+from perennial.registry import chain, database, tracking
 from perennial.registry.database import ENTRIES, IDENTITY, MARKS, UNTOUCHED, Database
 from perennial.registry.lease import Lease, whoami
 
@@ -42,6 +42,10 @@ class Action(StrEnum):
     """Gates, or a person, refused a candidate."""
     REMOVE = "remove"
     """The package of an old version was removed; it can't serve any more."""
+    COMPLAIN = "complain"
+    """Rows that a version answered wrongly, for later candidates to answer rightly."""
+    RESUME = "resume"
+    """After a rollback: a person lets runs promote by themselves again."""
 
 
 MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND, Action.RECONCILE})
@@ -78,6 +82,8 @@ class Entry(Record):
     decision_digest: str | None
     token: int | None
     """The lease's, under which it was written; None: written while the registry did not bear this ledger's mark."""
+    status: str | None = None
+    """What the version is by this entry, as `tags` names it; None: the action says it."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,7 @@ class Ledger:
         to_version: str | None,
         reason: str,
         decision_digest: str | None = None,
+        status: str | None = None,
     ) -> Entry:
         """Add an entry under `lease`. Raises LeaseLostError if it is not held any more, and then adds none."""
         values = {
@@ -180,6 +187,7 @@ class Ledger:
             "to_version": to_version,
             "reason": reason,
             "decision_digest": decision_digest,
+            "status": status,
         }
         return self._add(lease, values, UNTOUCHED)
 
@@ -197,8 +205,10 @@ class Ledger:
         context = {"token": token, "registry": self.registry, "model": lease.model, "who": whoami()}
         with self.database.transaction(standing) as connection:
             lease.fence(connection)
-            added = connection.execute(sa.insert(ENTRIES).values(**context, **values).returning(*ENTRIES.c))
-            return _entry(added.one())
+            chain.lock(connection)
+            added = connection.execute(sa.insert(ENTRIES).values(**context, **values).returning(*ENTRIES.c)).one()
+            chain.link(connection, "entry", added._asdict())
+            return _entry(added)
 
     def _about(self, model: str | None) -> sa.ColumnElement[bool]:
         ours = ENTRIES.c.registry == self.registry

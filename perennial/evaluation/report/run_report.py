@@ -39,7 +39,7 @@ def report_key(spec: PipelineSpec, evidence: Evidence) -> str:
     """What the report is stored under. Times are no part of it: a run that was resumed has others."""
     return digest.of_values(
         spec=spec,
-        evidence=evidence.model_dump(mode="json", exclude={"seconds"}),
+        evidence=evidence.model_dump(mode="json", exclude={"seconds", *(() if evidence.overrides else ("overrides",))}),
         recipe=RECIPE,
         plotly=importlib.metadata.version("plotly"),
     )
