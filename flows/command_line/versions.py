@@ -157,15 +157,43 @@ def rollback(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
     to: Annotated[str | None, typer.Option(help="A version that was champion; default: the one before.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows that were complained of, each with the right label: CSV, TSV, JSONL or Parquet, columns as in "
+            "the pipeline. A candidate that answers all of them rightly is promoted without a person.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Let a former champion serve again, now: it is fetched, checked, loaded and asked, then the alias moves."""
+    """Let a former champion serve again, now: it is fetched, checked, loaded and asked, then the alias moves.
+
+    From then on candidates that pass their gates wait for `perennial approve`, until `perennial resume`.
+    """
     with reported(as_json, model):
         from flows.commands import registry
 
         with watching(as_json):
-            done = registry.roll_back(model, to, reason)
+            done = registry.roll_back(model, to, reason, rows)
         answer(registry.rolled_back_as_json(done), registry.rolled_back_in_words(done), as_json)
+
+
+def resume(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    as_json: Json = False,
+) -> None:
+    """After a rollback: let runs promote by themselves again, whatever rows were complained of.
+
+    A paused schedule is another matter: `perennial schedule --resume`.
+    """
+    with reported(as_json, model):
+        from flows.commands import registry
+
+        with watching(as_json):
+            done = registry.resume(model, reason)
+        answer(registry.resumed_as_json(done), registry.resumed_in_words(done), as_json)
 
 
 def reconcile(

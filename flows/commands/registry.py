@@ -1,17 +1,19 @@
-"""What `perennial promote`, `approve`, `reject`, `rollback`, `reconcile` and `history` do and answer."""
+"""What `perennial promote`, `approve`, `reject`, `rollback`, `resume`, `reconcile` and `history` do and answer."""
 
 import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from perennial.core import progress
 from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
-from perennial.promotion import approval, conclusion, reconciliation, rollback, transfer
+from perennial.promotion import approval, conclusion, reconciliation, resumption, rollback, transfer
 from perennial.promotion.conclusion import Conclusion
 from perennial.promotion.reconciliation import Keep, Reconciled
+from perennial.promotion.resumption import Resumed
 from perennial.promotion.rollback import RolledBack
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
@@ -46,11 +48,30 @@ def reject(model: str, version: str | None, reason: str) -> Conclusion:
         return approval.reject(Home.from_environment(), model, version, reason)
 
 
-def roll_back(model: str, to: str | None, reason: str) -> RolledBack:
+def roll_back(model: str, to: str | None, reason: str, rows: Path | None) -> RolledBack:
     """Let a former champion serve again."""
     _check_reason(reason)
     with progress.step("rollback"):
-        return rollback.rollback(Home.from_environment(), model, to, reason)
+        return rollback.rollback(Home.from_environment(), model, to, reason, rows)
+
+
+def resume(model: str, reason: str) -> Resumed:
+    """After a rollback, let runs promote by themselves again."""
+    _check_reason(reason)
+    with progress.step("resume"):
+        return resumption.resume(Home.from_environment(), model, reason)
+
+
+def resumed_as_json(done: Resumed) -> dict[str, Any]:
+    """What was ended, as one JSON-ready object."""
+    return {"status": "resumed", **done.model_dump(mode="json")}
+
+
+def resumed_in_words(done: Resumed) -> str:
+    """What was ended, in a sentence."""
+    left = f" The rollback that left version {done.left} holds nothing any more." if done.left else ""
+    rows = f" {done.complaints:,} rows that were complained of count no more." if done.complaints else ""
+    return f"{done.model}: runs promote by themselves again.{left}{rows}"
 
 
 def as_json(ended: Conclusion) -> dict[str, Any]:
@@ -70,15 +91,33 @@ def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
     """Which version serves now, as one JSON-ready object."""
     status = "rolled back" if done.moved else "unchanged"
     known = {"status": status, "model": done.model, "version": done.version, "before": done.before}
-    return known | ({"disagreement": done.disagreement} if done.disagreement else {})
+    kept = {"rows": done.rows, "wrong": done.wrong} if done.rows else {}
+    return known | kept | ({"disagreement": done.disagreement} if done.disagreement else {})
 
 
 def rolled_back_in_words(done: RolledBack) -> str:
     """Which version serves now, in a sentence."""
     if not done.moved:
-        return f"{done.model}: version {done.version} is champion already; nothing was done."
+        nothing = "" if done.rows else "; nothing was done"
+        return f"{done.model}: version {done.version} is champion already{nothing}. {_rows_kept(done)}".strip()
     words = f"{done.model}: rolled back, version {done.version} serves now; before it was {history.named(done.before)}."
-    return f"{words} {done.disagreement}".strip()
+    # What was rolled back from nothing, as after a lost alias, leaves no version that could come back.
+    held = f"Candidates now wait for a person, until `perennial resume {done.model} --reason …`." if done.before else ""
+    return " ".join(part for part in (words, held, _rows_kept(done), done.disagreement) if part)
+
+
+def _rows_kept(done: RolledBack) -> str:
+    if not done.rows:
+        return ""
+    if not done.wrong:
+        return (
+            f"The version that was left answers all {done.rows:,} rows rightly, so they don't show what is wrong with "
+            "it: they were not kept."
+        )
+    return (
+        f"{done.rows:,} rows are kept, of which the version that was left answers {done.wrong:,} wrongly: a candidate "
+        "that answers all of them rightly is promoted all the same."
+    )
 
 
 def reconcile(model: str, keep: str | None, reason: str) -> Reconciled | Disagreement | None:

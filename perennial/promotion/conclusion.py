@@ -6,7 +6,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
-from perennial.promotion.safeguards import evidence_check
+from perennial.promotion.safeguards import evidence_check, rollback_hold
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
@@ -48,9 +48,7 @@ def end(
         rejected = decision.outcome is Outcome.REJECT
         action, status = (Action.REJECT, Status.REJECTED) if rejected else (Action.HOLD, Status.HELD)
         return _without_moving(session, registered, decision, action, status)
-    if needs_approval:
-        return park(session, registered, decision.digest)
-    return promoted_or_held(session, registered, Action.PROMOTE, "Its gates passed.", decision.digest)
+    return promoted_or_parked(session, registered, "Its gates passed.", decision.digest, needs_approval=needs_approval)
 
 
 def promote(home: Home, registered: RegisteredVersion, reason: str = "") -> bool:
@@ -76,15 +74,34 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
         evidence_check.believed(session.client, home, candidate)
-        if candidate.needs_approval:
-            return park(session, candidate.registered, candidate.decision_digest)
-        return promoted_or_held(
+        return promoted_or_parked(
             session,
             candidate.registered,
-            Action.PROMOTE,
             "Its gates passed; finished later.",
             candidate.decision_digest,
+            needs_approval=candidate.needs_approval,
         )
+
+
+def promoted_or_parked(
+    session: AliasSession,
+    registered: RegisteredVersion,
+    reason: str,
+    decision_digest: str | None,
+    *,
+    needs_approval: bool,
+) -> Conclusion:
+    """Promote the version, which passed its gates; or park it, because a person has to say so: by its pipeline, or
+    after a rollback. Held if it can't be told, or it can't serve.
+    """
+    stands = rollback_hold.standing(session, registered.version) if session.disagreement is None else None
+    words = (stands.words,) if stands else ()
+    if needs_approval or (stands and stands.holds):
+        ended = park(session, registered, decision_digest, *words)
+    else:
+        why = " ".join((reason, *words))
+        ended = promoted_or_held(session, registered, Action.PROMOTE, why, decision_digest)
+    return ended.model_copy(update={"reasons": (*words, *ended.reasons)})
 
 
 def promoted_or_held(
@@ -165,8 +182,11 @@ def _held(
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
-def park(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
-    """Let the version await a person's approval; held, if another champion serves than it was judged against."""
+def park(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None, *why: str) -> Conclusion:
+    """Let the version await a person's approval; held, if another champion serves than it was judged against.
+
+    `why`: sentences on why a person is asked, where it is not the pipeline that says so.
+    """
     version, serving = registered.version, session.champion()
     if held := _unclear(session, registered, decision_digest):
         return held
@@ -179,7 +199,7 @@ def park(session: AliasSession, registered: RegisteredVersion, decision_digest: 
     before = session.at(aliases.CHALLENGER)
     if before not in (None, version):
         progress.note(f"It takes the place of version {before}, which awaited approval and can still be named.")
-    session.note(Action.PARK, version, "Its gates passed.", before=serving, digest=decision_digest)
+    session.note(Action.PARK, version, " ".join(("Its gates passed.", *why)), before=serving, digest=decision_digest)
     session.point(aliases.CHALLENGER, version)
     session.mark(version, tags.PARKED)
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)

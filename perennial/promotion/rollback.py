@@ -1,12 +1,17 @@
 """Rollback: a former champion serves again, after it was fetched, loaded and asked. No training, no judging."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 from perennial.core import progress
-from perennial.core.errors import RegistryError, listing
+from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
-from perennial.promotion.safeguards import evidence_check
+from perennial.promotion.safeguards import complaint_rows, evidence_check, rollback_hold
+from perennial.promotion.safeguards.complaint_rows import Case
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Outcome
 from perennial.registry import aliases, history, tags, versions
@@ -14,6 +19,16 @@ from perennial.registry.history import Event
 from perennial.registry.ledger import Action
 from perennial.registry.version_status import VersionStatus
 from perennial.registry.versions import Candidate
+from perennial.settings.pipeline import PipelineSpec
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """Rows that a version was complained of for."""
+
+    version: str
+    spec: PipelineSpec
+    cases: Sequence[Case]
 
 
 class RolledBack(Record):
@@ -24,12 +39,19 @@ class RolledBack(Record):
     before: str | None
     moved: bool
     """False: it was champion already."""
+    rows: int = 0
+    """Rows that were complained of, for later candidates to answer rightly."""
+    wrong: int = 0
+    """Those of them that the version which was left answers wrongly; 0: they show nothing, so none is kept."""
     disagreement: str = ""
     """What ledger and registry still disagree about, and the ways out."""
 
 
-def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
-    """Make `to` (None: the alias `previous`) champion again.
+def rollback(home: Home, model: str, to: str | None, reason: str, rows: Path | None = None) -> RolledBack:
+    """Make `to` (None: the alias `previous`) champion again; then nothing is promoted until a person says so.
+
+    `rows`: a file with rows that the version which is left answers wrongly, each with the right label. A candidate that
+    answers them rightly is promoted all the same, and later ones have to, too.
 
     Only a version that was champion before, and whose gates were passed, can be rolled back to. Raises RegistryError
     when there is no such version, its package in the registry is not what was registered, or it gives no answers.
@@ -37,8 +59,10 @@ def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
     with alias_session(home, model) as session:
         moves, before = history.moves(session.ledger.entries(model)), session.champion()
         target = to or _previous(session, moves)
+        complaint = _complaint(session, target, before, rows) if rows else None
         if target == before and session.disagreement is None:
-            return RolledBack(model=model, version=target, before=before, moved=False)
+            done = RolledBack(model=model, version=target, before=before, moved=False)
+            return _complained(session, done, complaint, reason)
         _check_served(session, target)
         smoke_test.check(session, target, remedy="Name another version with --to.", compare=False)
         if target == before:
@@ -51,7 +75,30 @@ def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
                 remedy=f"See `perennial history {model}`, and name the version with --to if it is still needed.",
             )
         rest = session.disagreement if session.disagreement and session.disagreement.is_of_whole else ""
-        return RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
+        done = RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
+        return _complained(session, done, complaint, reason)
+
+
+def _complaint(session: AliasSession, target: str, before: str | None, rows: Path) -> GivenRows:
+    """The rows of the file, read before anything moves, and the version that they are about."""
+    hold = rollback_hold.rollback_hold(session.ledger.entries(session.model))
+    left = before if before != target else hold.from_version if hold else None
+    if left is None:
+        raise SpecError(
+            f"--rows is about the version that a rollback leaves, and version {target} of {session.model} is champion "
+            "already, with no rollback before.",
+            remedy="Leave --rows out.",
+        )
+    candidate = session.candidate(left)
+    spec = versions.evidence_of(session.client, session.home, candidate).spec
+    return GivenRows(left, spec, complaint_rows.read_cases(rows, spec))
+
+
+def _complained(session: AliasSession, done: RolledBack, given: GivenRows | None, reason: str) -> RolledBack:
+    if given is None:
+        return done
+    wrong = complaint_rows.note_complaint(session, given.version, given.spec, given.cases, reason)
+    return done.model_copy(update={"rows": len(given.cases), "wrong": wrong})
 
 
 def _previous(session: AliasSession, moves: list[Event]) -> str:

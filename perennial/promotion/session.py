@@ -50,6 +50,7 @@ class AliasSession:
         before: str | None = None,
         digest: str | None = None,
         status: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Write down what is no move; `status`: what the version is by it, where `action` does not say it."""
         self.ledger.append(
@@ -61,6 +62,7 @@ class AliasSession:
             reason=self.reason_for(version, reason),
             decision_digest=digest,
             status=status,
+            detail=detail,
         )
 
     def reason_for(self, version: str | None, reason: str) -> str:

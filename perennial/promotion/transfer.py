@@ -16,7 +16,7 @@ from perennial.core.errors import DisagreementError, RegistryError, SpecError
 from perennial.core.home import Home
 from perennial.promotion import alias_move, registration, rejudge, transfer_bundle
 from perennial.promotion.alias_move import alias_session
-from perennial.promotion.conclusion import Conclusion, end, park, promoted_or_held
+from perennial.promotion.conclusion import Conclusion, end, promoted_or_parked
 from perennial.promotion.session import AliasSession
 from perennial.promotion.transfer_bundle import TransferBundle
 from perennial.records.decision import Decision, Outcome
@@ -183,10 +183,9 @@ def _concluded(
     serving = session.champion()
     if serving != registered.champion_version:
         return _changed(session, registered, serving, decision.digest)
-    if bundle.stored.spec.registry.approval == "required":
-        return park(session, registered, decision.digest)
+    needs_approval = bundle.stored.spec.registry.approval == "required"
     reason = f"Copied from {bundle.brought.origin}."
-    return promoted_or_held(session, registered, Action.PROMOTE, reason, decision.digest)
+    return promoted_or_parked(session, registered, reason, decision.digest, needs_approval=needs_approval)
 
 
 def _check_arrived(session: AliasSession, version: str) -> None:

@@ -58,8 +58,8 @@ ENTRIES = sa.Table(
     sa.Column("intent", sa.BigInteger),
     *(sa.Column(name, sa.Text) for name in ("from_version", "to_version", "who", "reason", "decision_digest")),
     sa.Column("token", sa.BigInteger),
-    # What the version that it is about is by this entry, where the action alone does not say.
-    sa.Column("status", sa.Text),
+    # What the version that it is about is by this entry, where the action alone does not say; what else belongs to it.
+    *(sa.Column(name, sa.Text) for name in ("status", "detail")),
 )
 JUDGINGS = sa.Table(
     "perennial_judgings",

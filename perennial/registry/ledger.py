@@ -84,6 +84,8 @@ class Entry(Record):
     """The lease's, under which it was written; None: written while the registry did not bear this ledger's mark."""
     status: str | None = None
     """What the version is by this entry, as `tags` names it; None: the action says it."""
+    detail: str | None = None
+    """What else belongs to the action, as JSON: for COMPLAIN, which rows."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class Ledger:
         reason: str,
         decision_digest: str | None = None,
         status: str | None = None,
+        detail: str | None = None,
     ) -> Entry:
         """Add an entry under `lease`. Raises LeaseLostError if it is not held any more, and then adds none."""
         values = {
@@ -188,6 +191,7 @@ class Ledger:
             "reason": reason,
             "decision_digest": decision_digest,
             "status": status,
+            "detail": detail,
         }
         return self._add(lease, values, UNTOUCHED)
 

@@ -20,6 +20,7 @@ from perennial.registry.ledger import Action, Ledger
 WORSE = (
     "--set=training.epochs=1", "--set=training.learning_rate=1e-4", "--set=training.head_learning_rate=1e-3",
     "--set=gates=[{metric: accuracy, min: 0.1}, {metric: accuracy, versus: champion, margin: 0.05}]",
+    "--reason=A test.",
 )  # fmt: skip
 
 Sabotage = Callable[[Place], object]

@@ -1,9 +1,11 @@
 """Evidence that can't be changed: what is believed is what the ledger has, whatever is done to MLflow or to it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from notes import Notes
 from registry_helpers import Run, make_run, note_tag, promoted, second
 
 from perennial.core import progress
@@ -20,21 +22,11 @@ from perennial.registry.judgings import judgings
 from perennial.registry.ledger import Action, Ledger
 
 
-class Notes:
-    """Hears what is noted."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.heard.append(message)
-
-
 @pytest.fixture
 def notes() -> Iterator[list[str]]:
     listener = Notes()
-    with progress.heard_by(listener):  # type: ignore[arg-type]
-        yield listener.heard
+    with progress.heard_by(listener):
+        yield listener.messages
 
 
 def alias(run: Run, name: str) -> str | None:
@@ -241,16 +233,18 @@ def test_a_ledger_cut_short_is_noticed_by_the_link_in_the_registry(run: Run) -> 
     assert "is not in it any more" in disagreement.problem
 
 
-def test_entries_from_before_the_chain_are_covered_from_the_migration_on(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_from_before_the_chain_are_covered_from_the_migration_on(run: Run) -> None:
     version = promoted(run)
-    # A ledger as an older Perennial left it.
+    # As an older Perennial left ledger and registry.
+    with tracking.session(run.home) as client:
+        mark = json.loads(client.get_registered_model(run.spec.name).tags[tags.LEDGER])
+        client.set_registered_model_tag(run.spec.name, tags.LEDGER, json.dumps({**mark, "head": ""}))
     sql(
         run,
         "DROP TABLE perennial_judgings",
         "DROP TABLE perennial_ledger_chain",
         "ALTER TABLE perennial_ledger DROP COLUMN status",
+        "ALTER TABLE perennial_ledger DROP COLUMN detail",
         "UPDATE perennial_ledger_version SET version_num = '0003'",
     )
     state = chain.examine_chain(Ledger.open(run.home).database)

@@ -20,9 +20,10 @@ TABLES = {"perennial_judgings": "judgings are append-only", "perennial_ledger_ch
 
 
 def upgrade() -> None:
-    """Add the column and the tables, and chain what is there."""
+    """Add the columns and the tables, and chain what is there."""
     number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-    op.add_column("perennial_ledger", sa.Column("status", sa.Text))
+    for name in ("status", "detail"):
+        op.add_column("perennial_ledger", sa.Column(name, sa.Text))
     _make_judgings(number)
     op.create_table(
         "perennial_ledger_chain",
