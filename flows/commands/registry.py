@@ -10,11 +10,10 @@ from typing import Any
 from perennial.core import progress
 from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
-from perennial.promotion import approval, conclusion, reconciliation, resumption, rollback, transfer
+from perennial.promotion import approval, conclusion, reconciliation, rollback, transfer
 from perennial.promotion.conclusion import Conclusion
 from perennial.promotion.reconciliation import Keep, Reconciled
-from perennial.promotion.resumption import Resumed
-from perennial.promotion.rollback import RolledBack
+from perennial.promotion.rollback import Resumed, RolledBack
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
 from perennial.registry import agreement, aliases, history, tracking
@@ -59,7 +58,7 @@ def resume(model: str, reason: str) -> Resumed:
     """After a rollback, let runs promote by themselves again."""
     _check_reason(reason)
     with progress.step("resume"):
-        return resumption.resume(Home.from_environment(), model, reason)
+        return rollback.resume(Home.from_environment(), model, reason)
 
 
 def resumed_as_json(done: Resumed) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.promotion import smoke_test
+from perennial.promotion import rejudge, smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
-from perennial.promotion.safeguards import evidence_check, rollback_hold
+from perennial.promotion.safeguards import approval_age, evidence_check, rollback_hold
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
@@ -64,7 +64,8 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
     """End the run that made `version`, which could not be ended when it was judged: MLflow was down, or it was killed.
 
     Its stored decision must be PROMOTE, and the champion the one that it was judged against: else it is held, or
-    RegistryError says what to do instead; DisagreementError where ledger and registry disagree.
+    RegistryError says what to do instead; DisagreementError where ledger and registry disagree. One that was judged too
+    long ago, or before test rows came, is judged again first.
     """
     with alias_session(home, model) as session:
         session.require_agreement()
@@ -73,14 +74,23 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
             reason = f"Version {version} is champion already."
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
-        evidence_check.believed(session.client, home, candidate)
-        return promoted_or_parked(
-            session,
-            candidate.registered,
-            "Its gates passed; finished later.",
-            candidate.decision_digest,
-            needs_approval=candidate.needs_approval,
-        )
+        stored = evidence_check.believed(session.client, home, candidate)
+        # One that another champion makes stale is held, which looks at no rows.
+        is_stale = session.champion() != candidate.registered.champion_version
+        why = None if is_stale else approval_age.why_again(session, candidate, stored)
+        if why is None:
+            return promoted_or_parked(
+                session,
+                candidate.registered,
+                "Its gates passed; finished later.",
+                candidate.decision_digest,
+                needs_approval=candidate.needs_approval,
+            )
+        material = rejudge.gather(session, candidate, stored, why)
+    registered, decision = rejudge.judge_again(home, material)
+    with alias_session(home, model) as session:
+        ended = end(session, registered, decision, needs_approval=candidate.needs_approval)
+        return ended.model_copy(update={"reasons": (why, *decision.reasons, *ended.reasons)})
 
 
 def promoted_or_parked(
@@ -94,9 +104,9 @@ def promoted_or_parked(
     """Promote the version, which passed its gates; or park it, because a person has to say so: by its pipeline, or
     after a rollback. Held if it can't be told, or it can't serve.
     """
-    stands = rollback_hold.standing(session, registered.version) if session.disagreement is None else None
-    words = (stands.words,) if stands else ()
-    if needs_approval or (stands and stands.holds):
+    hold = rollback_hold.hold_on(session, registered.version) if session.disagreement is None else None
+    words = (hold.words,) if hold else ()
+    if needs_approval or (hold and hold.holds):
         ended = park(session, registered, decision_digest, *words)
     else:
         why = " ".join((reason, *words))
@@ -198,11 +208,30 @@ def park(session: AliasSession, registered: RegisteredVersion, decision_digest: 
     )
     before = session.at(aliases.CHALLENGER)
     if before not in (None, version):
-        progress.note(f"It takes the place of version {before}, which awaited approval and can still be named.")
+        progress.note(f"It takes the place of version {before}, which awaited approval and can't be approved any more.")
     session.note(Action.PARK, version, " ".join(("Its gates passed.", *why)), before=serving, digest=decision_digest)
     session.point(aliases.CHALLENGER, version)
+    _end_superseded(session)
     session.mark(version, tags.PARKED)
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
+
+
+def _end_superseded(session: AliasSession) -> None:
+    """Note on the challengers before that they await nothing any more."""
+    for version in session.client.search_model_versions(f"name = '{session.model}'"):
+        status = session.statuses().get(str(version.version))
+        if status and status.status == tags.SUPERSEDED != version.tags.get(tags.STATUS):
+            session.mark(str(version.version), tags.SUPERSEDED)
+
+
+def superseded(candidate: Candidate) -> RegistryError:
+    """A challenger whose place was taken can't be approved."""
+    registered, by = candidate.registered, candidate.superseded_by
+    return RegistryError(
+        f"Version {registered.version} of {registered.model} does not await approval any more: version {by} passed its "
+        "gates later and took its place.",
+        remedy=f"`perennial approve {registered.model} {by}` lets that one serve.",
+    )
 
 
 def _observed(session: AliasSession, registered: RegisteredVersion, decision: Decision) -> Conclusion:
@@ -233,6 +262,8 @@ def _check_finishable(candidate: Candidate) -> None:
             f"Version {version} of {model} awaits a person's approval.",
             remedy=f"Give it with `perennial approve {model} {version}`.",
         )
+    if candidate.status == tags.SUPERSEDED:
+        raise superseded(candidate)
     if candidate.status == tags.PROMOTED:
         raise RegistryError(
             f"Version {version} of {model} was champion before and is not any more.",

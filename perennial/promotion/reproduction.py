@@ -56,7 +56,8 @@ def _looked_up(
 ) -> tuple[StoredEvidence, Champion | None, str | None]:
     """Its evidence, the champion it was judged against, and why that one can't be had."""
     with tracking.session(home) as client:
-        candidate = versions.candidate(client, home, model, version)
+        # The judging on the rows of its run: later ones may be on newer rows, which no training saw.
+        candidate = versions.as_first_judged(home, versions.candidate(client, home, model, version))
         stored = versions.evidence_of(client, home, candidate)
         _check_digests(candidate, client.get_model_version(model, version).tags, stored)
         against = stored.evidence.evaluation.champion_version

@@ -47,6 +47,16 @@ class RolledBack(Record):
     """What ledger and registry still disagree about, and the ways out."""
 
 
+class Resumed(Record):
+    """What a person ended."""
+
+    model: str
+    left: str | None
+    """The version that the rollback left; None: no rollback held anything any more."""
+    complaints: int
+    """Rows that candidates need not answer rightly any more."""
+
+
 def rollback(home: Home, model: str, to: str | None, reason: str, rows: Path | None = None) -> RolledBack:
     """Make `to` (None: the alias `previous`) champion again; then nothing is promoted until a person says so.
 
@@ -77,6 +87,26 @@ def rollback(home: Home, model: str, to: str | None, reason: str, rows: Path | N
         rest = session.disagreement if session.disagreement and session.disagreement.is_of_whole else ""
         done = RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
         return _complained(session, done, complaint, reason)
+
+
+def resume(home: Home, model: str, reason: str) -> Resumed:
+    """Let runs promote by themselves again after a rollback; rows that were complained of count no more.
+
+    Raises RegistryError when there is nothing to end, DisagreementError where ledger and registry disagree.
+    """
+    with alias_session(home, model) as session:
+        session.require_agreement()
+        entries = session.ledger.entries(model)
+        hold, complaints = rollback_hold.rollback_hold(entries), complaint_rows.complaints(entries)
+        if hold is None and not complaints:
+            raise RegistryError(
+                f"Nothing holds the promotions of {model}: there was no rollback since the last one.",
+                remedy=f"`perennial history {model}` says what was done. To let a paused schedule go on: "
+                f"`perennial schedule --resume {model}`.",
+            )
+        session.note(Action.RESUME, None, reason)
+        left = hold.from_version if hold else None
+        return Resumed(model=model, left=left, complaints=sum(one.rows for one in complaints))
 
 
 def _complaint(session: AliasSession, target: str, before: str | None, rows: Path) -> GivenRows:

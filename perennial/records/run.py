@@ -49,6 +49,13 @@ class Evidence(Record):
     """Why the run was started."""
     overrides: Overrides | None = None
     """None: its gates, approval and splits were those of pipeline.yaml."""
+    judged_on: ValidatedData | None = None
+    """The rows that it was judged on where those are newer than the run's own; None: the run's own."""
+
+    @property
+    def judged(self) -> ValidatedData:
+        """The rows that it was judged on."""
+        return self.judged_on or self.validated
 
 
 class Report(Record):

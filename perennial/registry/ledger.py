@@ -6,7 +6,7 @@ without a conclusion is what a killed process leaves; `alias_move` finds it and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -151,6 +151,11 @@ class Ledger:
         with self.database.transaction() as connection:
             lease.fence(connection)
             connection.execute(sa.delete(MARKS).filter_by(registry=self.registry, model=lease.model))
+
+    def now(self) -> datetime:
+        """The moment, by the clock that dates entries."""
+        with self.database.reading() as connection:
+            return datetime.fromtimestamp(float(connection.scalar(sa.select(self.database.now())) or 0), UTC)
 
     def newest_token(self, model: str) -> int:
         """The highest token under which something was written about `model`; 0: nothing was."""

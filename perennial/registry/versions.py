@@ -162,6 +162,17 @@ def contradictions(version: "ModelVersion", statuses: Mapping[str, VersionStatus
     ]
 
 
+def as_first_judged(home: Home, candidate: Candidate) -> Candidate:
+    """`candidate` by the first judging of it that the ledger has, on the rows of its run; itself, if it has none."""
+    if candidate.judging is None:
+        return candidate
+    registered = candidate.registered
+    made = [one for one in judgings(Ledger.open(home), registered.model) if one.run_id == registered.run_id]
+    first = next(one for one in made if one.version == registered.version)
+    changes = {"judging": first, "decision": first.outcome.value, "decision_digest": first.decision_digest}
+    return candidate.model_copy(update=changes)
+
+
 def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> StoredEvidence:
     """What the decision on a version rested on. Raises RegistryError when it is not there or can't be read."""
     from pydantic import ValidationError

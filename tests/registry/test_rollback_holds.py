@@ -8,7 +8,7 @@ from registry_helpers import LABELS, Run, make_run, promoted, second
 
 from perennial.core.errors import RegistryError, SourceError
 from perennial.inference.predictor import Predictor
-from perennial.promotion import approval, conclusion, resumption, rollback
+from perennial.promotion import approval, conclusion, rollback
 from perennial.promotion.conclusion import Conclusion
 from perennial.records.decision import Outcome
 from perennial.records.run import Status
@@ -77,10 +77,10 @@ def test_the_next_nights_candidate_waits_for_a_person(left: Run) -> None:
 
 def test_a_person_lets_runs_promote_again(left: Run) -> None:
     with pytest.raises(RegistryError, match=r"Nothing holds the promotions.*schedule --resume"):
-        resumption.resume(left.home, left.spec.name, "Mended.")
+        rollback.resume(left.home, left.spec.name, "Mended.")
     back(left)
     assert concluded(candidate(left, "e", 2.0)).status is Status.HELD
-    assert resumption.resume(left.home, left.spec.name, "Mended.").left == "2"
+    assert rollback.resume(left.home, left.spec.name, "Mended.").left == "2"
     assert concluded(candidate(left, "f", 3.0)).status is Status.PROMOTED
     assert Ledger.open(left.home).entries(left.spec.name)[-3].action is Action.RESUME
 
@@ -103,7 +103,7 @@ def test_a_candidate_that_answers_what_was_complained_of_is_promoted(left: Run, 
     held = concluded(made)
     assert (held.status, champion(left)) == (Status.HELD, "1")
     assert "It answers 2 of the 3 rows that were complained of after version 2 rightly." in " ".join(held.reasons)
-    resumption.resume(left.home, left.spec.name, "Again, with the right labels.")
+    rollback.resume(left.home, left.spec.name, "Again, with the right labels.")
     store = [path for path in left.home.mlflow.rglob("*") if path.is_file() and path.parent.name != "complaints"]
     assert not [path for path in store if b"nobody liked" in path.read_bytes()], "texts are in that file alone"
 

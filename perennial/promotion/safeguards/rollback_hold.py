@@ -19,7 +19,7 @@ from perennial.registry.version_status import PROMOTIONS
 
 
 @dataclass(frozen=True)
-class Standing:
+class PromotionHold:
     """Whether a candidate that passed its gates may be promoted without a person, and why, in sentences."""
 
     holds: bool
@@ -39,7 +39,7 @@ def rollback_hold(entries: Sequence[Entry]) -> Event | None:
     return held
 
 
-def standing(session: AliasSession, version: str) -> Standing | None:
+def hold_on(session: AliasSession, version: str) -> PromotionHold | None:
     """Whether `version`, which passed its gates, may be promoted without a person; None: nothing is in its way.
 
     Its package is asked the rows that were complained of.
@@ -50,24 +50,24 @@ def standing(session: AliasSession, version: str) -> Standing | None:
         return None
     left = f"{_left(hold)} " if hold else ""
     if not complaints:
-        return Standing(holds=True, words=f"{left}{_ways_out(session.model, version)}")
+        return PromotionHold(holds=True, words=f"{left}{_ways_out(session.model, version)}")
     return _asked(session, version, left, complaints)
 
 
-def _asked(session: AliasSession, version: str, left: str, complaints: Sequence[Complaint]) -> Standing:
+def _asked(session: AliasSession, version: str, left: str, complaints: Sequence[Complaint]) -> PromotionHold:
     rows = sum(one.rows for one in complaints)
     about = f"the {rows:,} rows that were complained of after {_versions(complaints)}"
     try:
         right = sum(complaint_rows.answered_rightly(session, version, one) for one in complaints)
     except RegistryError as error:
-        return Standing(
+        return PromotionHold(
             holds=True,
             words=f"{left}Whether it answers {about} rightly is not known: {error.problem} "
             f"{_ways_out(session.model, version)}",
         )
     if right == rows:
-        return Standing(holds=False, words=f"It answers all of {about} rightly.")
-    return Standing(
+        return PromotionHold(holds=False, words=f"It answers all of {about} rightly.")
+    return PromotionHold(
         holds=True,
         words=f"{left}It answers {right:,} of {about} rightly. {_ways_out(session.model, version)}",
     )
