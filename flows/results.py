@@ -3,6 +3,7 @@
 from perennial.promotion.conclusion import Conclusion
 from perennial.records.data import Snapshot
 from perennial.records.run import Evidence, RegisteredVersion, Report, RunResult, Status, Trigger
+from perennial.registry import tags
 from perennial.registry.versions import FinishedVersion
 
 
@@ -14,6 +15,8 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, trigger: Trigger, sec
         reason += (
             f" It serves no more; `perennial rollback {version.model} --to {version.version} --reason …` goes back."
         )
+    if finished.status == tags.PARKED:
+        reason += f" `perennial approve {version.model} {version.version}` lets it serve."
     return RunResult(
         status=Status.SKIPPED,
         model=version.model,

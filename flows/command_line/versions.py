@@ -29,7 +29,9 @@ def promote(
 ) -> None:
     """Finish a run that was judged but could not be promoted, such as while MLflow was down. Nothing is trained again.
 
-    Only if its decision is PROMOTE, and the champion is still the one that it was judged against.
+    Only if its decision, by the ledger, is PROMOTE, and the champion is still the one that it was judged against; one
+    that was judged long ago (registry.approval_days), or before test rows came, is judged again. After a rollback it
+    waits for `perennial approve`.
     With --to or --as, another registry's or model's champion is meant: the version is copied there with its evidence,
     judged again if another champion serves there than it was judged against, and promoted if it passes.
     """
@@ -127,7 +129,8 @@ def approve(
 ) -> None:
     """Let a candidate that passed its gates serve, where `registry.approval` is `required`.
 
-    If the champion changed since, the candidate is judged again, against the new one.
+    If the champion changed since, test rows came, or registry.approval_days have passed, the candidate is judged again,
+    on the newest rows of this store. One whose place a newer challenger took can't be approved.
     """
     with reported(as_json, model):
         from flows.commands import registry

@@ -14,9 +14,10 @@ from perennial.promotion import approval, conclusion, reconciliation, rollback, 
 from perennial.promotion.conclusion import Conclusion
 from perennial.promotion.reconciliation import Keep, Reconciled
 from perennial.promotion.rollback import Resumed, RolledBack
+from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
-from perennial.registry import agreement, aliases, history, tracking
+from perennial.registry import aliases, history, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
@@ -89,9 +90,9 @@ def in_words(ended: Conclusion) -> str:
 def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
     """Which version serves now, as one JSON-ready object."""
     status = "rolled back" if done.moved else "unchanged"
-    known = {"status": status, "model": done.model, "version": done.version, "before": done.before}
+    answer = {"status": status, "model": done.model, "version": done.version, "before": done.before}
     kept = {"rows": done.rows, "wrong": done.wrong} if done.rows else {}
-    return known | kept | ({"disagreement": done.disagreement} if done.disagreement else {})
+    return answer | kept | ({"disagreement": done.disagreement} if done.disagreement else {})
 
 
 def rolled_back_in_words(done: RolledBack) -> str:
@@ -193,10 +194,10 @@ def _entries(model: str) -> list[Entry]:
 def _unknown(ledger: Ledger, model: str, problem: Disagreement | str | None) -> RegistryError:
     if isinstance(problem, Disagreement):
         return problem.error()
-    known = ledger.models()
+    models = ledger.models()
     return RegistryError(
         f"The ledger at {ledger.database.address} has nothing about {model!r}"
-        + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
+        + (f"; it knows {listing(models, 10)}." if models else ": it is empty."),
         remedy=f"`perennial run {model}` begins its history.",
     )
 
@@ -208,9 +209,9 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
-            found = {name: aliases.version_of(client, home, model, name) for name in names}
-            placed = {name: str(at.version) if at else None for name, at in found.items()}
-            return placed, agreement.examine(client, home, model)
+            named = {name: aliases.version_of(client, home, model, name) for name in names}
+            placed = {name: str(at.version) if at else None for name, at in named.items()}
+            return placed, ledger_check.examine_all(client, home, Ledger.open(home), model)
     except RegistryError as error:
         return None, f"Whether the registry agrees is not known: {error.problem}"
 

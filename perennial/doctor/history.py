@@ -8,7 +8,7 @@ from perennial.core.home import Home
 from perennial.doctor.finding import HealthFinding
 from perennial.promotion import alias_move
 from perennial.promotion.safeguards import ledger_check
-from perennial.registry import agreement, chain, database, tracking, versions
+from perennial.registry import chain, database, tracking, versions
 from perennial.registry.agreement import Disagreement
 from perennial.registry.chain import ChainState
 from perennial.registry.ledger import Ledger
@@ -72,9 +72,7 @@ def _disagreements(home: Home, book: Ledger, models: list[str]) -> Iterator[tupl
         return  # asking would make MLflow's database where there is none
     with tracking.session(home, patience=tracking.QUICK) as client:
         for model in models:
-            registry = agreement.registry_state(client, home, model)
-            disagreement = ledger_check.examine_chain(book, registry, model) or agreement.examine(client, home, model)
-            if disagreement:
+            if disagreement := ledger_check.examine_all(client, home, book, model):
                 yield model, disagreement
 
 

@@ -54,8 +54,10 @@ def alias_session(home: Home, model: str, *, wait: float | None = None) -> Itera
     ledger = Ledger.open(home)
     with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
         registry = agreement.registry_state(client, home, model)
-        apart = ledger_check.examine_chain(ledger, registry, model) or agreement.of_whole(
-            model, agreement.ledger_state(ledger, model), registry
+        apart = (
+            ledger_check.examine_chain(ledger, model)
+            or agreement.of_whole(model, agreement.ledger_state(ledger, model), registry)
+            or ledger_check.examine_newest_link(ledger, registry, model)
         )
         if apart is None and registry.is_there:
             _sign(client, ledger, held)

@@ -41,8 +41,7 @@ def disagreement(home: Home, model: str) -> Disagreement | None:
     ledger = Ledger.open(home)
     alias_move.settle(home, model)
     with tracking.session(home) as client:
-        registry = agreement.registry_state(client, home, model)
-        return ledger_check.examine_chain(ledger, registry, model) or agreement.examine(client, home, model)
+        return ledger_check.examine_all(client, home, ledger, model)
 
 
 def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
