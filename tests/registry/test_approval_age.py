@@ -102,7 +102,7 @@ def test_a_superseded_challenger_has_ended(champion: Run) -> None:
     with alias_session(champion.home, champion.spec.name) as session:
         statuses = session.statuses()
         kept = {
-            version.version: retention_versions._in_use(session.client, version, statuses)
+            str(version.version): retention_versions._in_use(session.client, version, statuses)
             for version in session.client.search_model_versions(f"name = '{champion.spec.name}'")
         }
     assert (kept[first.version], kept[second.version]) == (None, "alias challenger")
