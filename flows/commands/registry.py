@@ -74,12 +74,12 @@ def resumed_in_words(done: Resumed) -> str:
     return f"{done.model}: runs promote by themselves again.{left}{rows}"
 
 
-def as_json(ended: Conclusion) -> dict[str, Any]:
+def conclusion_as_json(ended: Conclusion) -> dict[str, Any]:
     """How it ended, as one JSON-ready object."""
     return ended.model_dump(mode="json")
 
 
-def in_words(ended: Conclusion) -> str:
+def conclusion_in_words(ended: Conclusion) -> str:
     """How it ended, in sentences."""
     head = f"{ended.model}: {ended.status.value}, version {ended.version}."
     serving = "" if ended.status is Status.PROMOTED else f"Champion is {history.named(ended.champion)}."

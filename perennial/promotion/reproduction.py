@@ -77,7 +77,7 @@ def _champion(client: "MlflowClient", home: Home, model: str, version: str, scra
 def _check_digests(candidate: Candidate, marks: dict[str, str], stored: StoredEvidence) -> None:
     what, evidence = f"Version {candidate.registered.version} of {candidate.registered.model}", stored.evidence
     expected = {
-        tags.DATA_DIGEST: retirements.digest_of(
+        tags.DATA_DIGEST: retirements.digest_of_parts(
             [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
         ),
         tags.PACKAGE_DIGEST: evidence.package.digest,

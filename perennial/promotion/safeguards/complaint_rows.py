@@ -115,7 +115,7 @@ def _cases(path: Path, spec: PipelineSpec) -> Iterator[Case]:
             case = dict(zip(content, values, strict=True))
             if any(value is None for value in case.values()):
                 raise SourceError(
-                    f"{batch.place(row)} lacks its text or its label.", remedy="Fill it in, or leave the row out."
+                    f"{batch.where(row)} lacks its text or its label.", remedy="Fill it in, or leave the row out."
                 )
             yield case
 
@@ -142,7 +142,7 @@ def _right(session: AliasSession, version: str, kind: str, cases: Sequence[Case]
     columns = {name: [case[name] for case in cases] for name in asked.text_columns}
     progress.advance(0, None, detail=f"asking version {version} the rows that were complained of")
     try:
-        with process.running("answer", package) as program:
+        with process.running_program("answer", package) as program:
             reply = program.ask(list(decoders.decoder_named(kind).inputs(columns)), seconds=SECONDS)
     except PackageError as error:
         raise RegistryError(f"Version {version} gives no answers: {error.problem}") from error
