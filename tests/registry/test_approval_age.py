@@ -124,7 +124,7 @@ def test_the_setting_is_no_part_of_a_runs_key(run: Run, monkeypatch: pytest.Monk
     assert run_log.parameters(longer, run.arguments["trained"])["registry.approval_days"] == "90.0"
 
 
-@pytest.mark.slow
+@pytest.mark.soak(twin="tests/registry/test_approval_age.py::test_test_rows_that_came_since_have_to_be_judged_on")
 def test_judged_again_on_the_rows_that_came_since(seasoned: Place) -> None:
     required = ("--set", "registry.approval=required", "--reason", "A test.")
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))
