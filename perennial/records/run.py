@@ -29,7 +29,7 @@ class Overrides(Record):
     reason: str
 
     def __str__(self) -> str:
-        return f"pipeline.yaml was overridden by --set {', '.join(self.settings)}: {self.reason}"
+        return f"pipeline.yaml was overridden by --set {', '.join(self.settings)}: {self.reason.rstrip('.')}"
 
 
 class Evidence(Record):
