@@ -173,6 +173,11 @@ def _contents(client: "MlflowClient", home: Home, version: "ModelVersion") -> It
     for file in run.list_artifacts():
         if file.path in GOES:
             yield run, file.path
+        if file.path == run_log.JUDGINGS:
+            again = (
+                inner.path for judging in run.list_artifacts(file.path) for inner in run.list_artifacts(judging.path)
+            )
+            yield from ((run, path) for path in again if path.rpartition("/")[2] in GOES)
 
 
 def _repository(home: Home, location: str) -> Any:

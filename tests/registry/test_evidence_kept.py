@@ -210,6 +210,14 @@ def test_a_ledger_that_was_changed_holds_everything_and_doctor_says_where(run: R
     assert alias(run, aliases.CHAMPION) == first
 
 
+def test_a_rollback_is_a_way_out_of_a_changed_ledger_too(run: Run) -> None:
+    first = promoted(run)
+    conclusion.promote(run.home, second(run, first).register())
+    sql(run, *CHANGES["a trigger is gone"])
+    done = rollback.rollback(run.home, run.spec.name, None, "It answers nonsense.")
+    assert (done.version, "changed outside of Perennial" in done.disagreement) == (first, True)
+
+
 def test_a_ledger_cut_short_is_noticed_by_the_link_in_the_registry(run: Run) -> None:
     """Its newest entries and their links removed, as if they had never been: the rest is a whole chain."""
     promoted(run)
