@@ -75,6 +75,8 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
         stored = evidence_check.believed(session.client, home, candidate)
+        # By its pipeline, not by a tag: that may have been edited.
+        needs_approval = stored.spec.registry.approval == "required"
         # One that another champion makes stale is held, which looks at no rows.
         is_stale = session.champion() != candidate.registered.champion_version
         why = None if is_stale else approval_age.why_again(session, candidate, stored)
@@ -84,12 +86,12 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
                 candidate.registered,
                 "Its gates passed; finished later.",
                 candidate.decision_digest,
-                needs_approval=candidate.needs_approval,
+                needs_approval=needs_approval,
             )
         material = rejudge.gather(session, candidate, stored, why)
     registered, decision = rejudge.judge_again(home, material)
     with alias_session(home, model) as session:
-        ended = end(session, registered, decision, needs_approval=candidate.needs_approval)
+        ended = end(session, registered, decision, needs_approval=needs_approval)
         return ended.model_copy(update={"reasons": (why, *decision.reasons, *ended.reasons)})
 
 

@@ -14,7 +14,7 @@ from perennial.promotion.safeguards import complaint_rows, evidence_check, rollb
 from perennial.promotion.safeguards.complaint_rows import Case
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Outcome
-from perennial.registry import aliases, history, tags, versions
+from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.history import Event
 from perennial.registry.ledger import Action
 from perennial.registry.version_status import VersionStatus
@@ -127,7 +127,15 @@ def _complaint(session: AliasSession, target: str, before: str | None, rows: Pat
 def _complained(session: AliasSession, done: RolledBack, given: GivenRows | None, reason: str) -> RolledBack:
     if given is None:
         return done
-    wrong = complaint_rows.note_complaint(session, given.version, given.spec, given.cases, reason)
+    try:
+        with tracking.session(session.home, standing=""):
+            wrong = complaint_rows.note_complaint(session, given.version, given.spec, given.cases, reason)
+    except RegistryError as error:
+        raise RegistryError(
+            f"Version {done.version} of {done.model} serves, but the rows of --rows could not be kept: {error.problem}",
+            remedy=f"Candidates wait for a person. To keep the rows: `perennial rollback {done.model} --to "
+            f"{done.version} --rows FILE --reason …`.",
+        ) from error
     return done.model_copy(update={"rows": len(given.cases), "wrong": wrong})
 
 

@@ -49,7 +49,6 @@ class Candidate(Record):
     decision: str | None
     """PROMOTE, HOLD or REJECT; None: not known."""
     decision_digest: str | None
-    needs_approval: bool
     judging: Judging | None = None
     """What the ledger has of the newest judging; None: nothing."""
     superseded_by: str | None = None
@@ -120,7 +119,6 @@ def _tagged(version: "ModelVersion") -> Candidate:
         status=version.tags.get(tags.STATUS),
         decision=version.tags.get(tags.DECISION),
         decision_digest=version.tags.get(tags.DECISION_DIGEST),
-        needs_approval=version.tags.get(tags.APPROVAL) == "required",
     )
 
 

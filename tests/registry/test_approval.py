@@ -3,7 +3,7 @@
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained
-from registry_helpers import Run, make_run
+from registry_helpers import Run, make_run, note_tag
 
 from perennial.core.errors import RegistryError
 from perennial.promotion import approval, conclusion
@@ -71,6 +71,7 @@ def test_approval_can_not_be_had_by_promote(run: Run) -> None:
     """A run that was cut short before it parked its candidate is finished as it would have been."""
     spec = run.spec.model_copy(update={"registry": run.spec.registry.model_copy(update={"approval": "required"})})
     version = Run(spec, run.home, run.arguments).register()
+    note_tag(run.home, version, tags.APPROVAL, "none")
     ended = conclusion.finish(run.home, run.spec.name, version.version)
     assert ended.status is Status.HELD
     assert (placed(run, aliases.CHALLENGER), placed(run, aliases.CHAMPION)) == (version.version, None)
