@@ -45,7 +45,7 @@ def rejudge(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evide
 
 
 @dataclass(frozen=True)
-class Material:
+class JudgingMaterial:
     """What judging a registered candidate again takes, all of it in this store."""
 
     candidate: Candidate
@@ -54,7 +54,7 @@ class Material:
     rival: Champion | None
 
 
-def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, why: str) -> Material:
+def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, why: str) -> JudgingMaterial:
     """What it takes to judge `candidate` again, because of `why` (a sentence); its evidence is `stored`.
 
     Raises RegistryError when its rows are not in this store.
@@ -74,10 +74,10 @@ def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, 
     evidence = stored.evidence.model_copy(update={"package": package})
     champion = aliases.version_of_champion(client, home, session.model)
     rival = packages.fetch(client, home, champion) if champion else None
-    return Material(candidate, stored.model_copy(update={"evidence": evidence}), rival)
+    return JudgingMaterial(candidate, stored.model_copy(update={"evidence": evidence}), rival)
 
 
-def judge_again(home: Home, material: Material) -> tuple[RegisteredVersion, Decision]:
+def judge_again(home: Home, material: JudgingMaterial) -> tuple[RegisteredVersion, Decision]:
     """Judge it, and register what that came to; the lease is not held, for models are running."""
     evidence = rejudge(material.stored, material.rival, home)
     registered = registration.register(material.stored.spec, material.candidate.run_key, evidence, home)
