@@ -22,6 +22,7 @@ from place import free_port
 from perennial.core.home import Home
 from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, render, sha256
 from perennial.promotion import conclusion, registration
+from perennial.promotion.alias_move import alias_session
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
 from perennial.records.decision import Decision, Outcome
 from perennial.records.evaluation import Evaluation, Metrics
@@ -29,6 +30,7 @@ from perennial.records.package import OnnxPackage
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import TrainedModel
 from perennial.registry import tags, tracking
+from perennial.registry.ledger import Action
 from perennial.settings.pipeline import PipelineSpec
 
 LABELS = ("negative", "neutral", "positive", "very good")
@@ -187,9 +189,17 @@ def second(run: Run, against: str | None) -> Run:
 
 
 def note_status(home: Home, registered: RegisteredVersion, status: str) -> None:
-    """Note on the version that its pipeline run ended as `status`: held or rejected."""
+    """Note, in the ledger and on the version, that its pipeline run ended as `status`."""
+    actions = {tags.REJECTED: Action.REJECT, tags.PARKED: Action.PARK}
+    with alias_session(home, registered.model) as session:
+        session.note(actions.get(status, Action.HOLD), registered.version, "A test.", status=status)
+    note_tag(home, registered, tags.STATUS, status)
+
+
+def note_tag(home: Home, registered: RegisteredVersion, name: str, value: str) -> None:
+    """Somebody edits a tag of the version on MLflow's page."""
     with tracking.session(home) as client:
-        client.set_model_version_tag(registered.model, registered.version, tags.STATUS, status)
+        client.set_model_version_tag(registered.model, registered.version, name, value)
 
 
 def start(arguments: list[str], port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import Run, answering, free_port, make_run, note_status, promoted, second, start, stop
+from registry_helpers import Run, answering, free_port, make_run, note_status, note_tag, promoted, second, start, stop
 
 from perennial.core import errors
 from perennial.core.errors import DisagreementError, RegistryError
@@ -337,8 +337,7 @@ def test_a_server_that_dies_in_any_phase_is_survived(
                 with pytest.raises(RegistryError, match=r"MLflow|can't be used"):
                     conclusion.promote(run.home, version)
             server = up()
-            ended = conclusion.finish(run.home, run.spec.name, version.version)
-            assert ended.status is Status.PROMOTED
+            assert conclusion.promote(run.home, version)
             assert placed(run) == version.version
             assert disagreement(run) is None
             assert status_of(run, version.version) == tags.PROMOTED
@@ -357,8 +356,6 @@ def test_a_server_that_dies_in_any_phase_is_survived(
         (Outcome.HOLD, tags.HELD, "its run came to HOLD"),
         (Outcome.PROMOTE, tags.REJECTED, "it was rejected"),
         (Outcome.PROMOTE, tags.PARKED, "perennial approve"),
-        # The tag alone: the ledger never heard of it.
-        (Outcome.PROMOTE, tags.PROMOTED, "knows nothing of it"),
     ],
 )
 def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, status: str, words: str) -> None:
@@ -367,6 +364,13 @@ def test_only_what_passed_its_gates_can_be_finished(run: Run, outcome: Outcome, 
     with pytest.raises(RegistryError, match=words):
         conclusion.finish(run.home, run.spec.name, version.version)
     assert placed(run) is None
+
+
+def test_a_version_that_only_its_tag_calls_promoted_is_not_finished(run: Run) -> None:
+    version = run.register()
+    note_tag(run.home, version, tags.STATUS, tags.PROMOTED)
+    with pytest.raises(RegistryError, match="knows nothing of it"):
+        conclusion.finish(run.home, run.spec.name, version.version)
 
 
 def test_what_was_judged_against_another_champion_is_held(run: Run) -> None:
