@@ -289,12 +289,12 @@ def measure(scratch: Path) -> dict[str, object]:
 
 OTHER_WORLDS = {
     "every candidate worse by the margin": World(all_worse=True),
-    "… of texts without copies": World(all_worse=True, zipf=20),
+    "… of texts without copies": World(all_worse=True, zipf=20.0),
     "… that hardly disagree": World(all_worse=True, private=0.05, first=0.96),
     "… that disagree much": World(all_worse=True, private=0.6),
     "… on 1,000 rows all year": World(all_worse=True, rows=(1000, 1001)),
     "… on 300 to 1,500 rows": World(all_worse=True, rows=(300, 1500)),
-    "texts without copies": World(zipf=20),
+    "texts without copies": World(zipf=20.0),
     "many copies (Zipf 2.2)": World(zipf=2.2),
 }
 

@@ -8,11 +8,12 @@ from perennial.promotion.alias_move import alias_session
 from perennial.promotion.conclusion import Conclusion, end, promoted_or_held
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
-from perennial.records.package import Champion
+from perennial.records.package import Anchor, Champion
 from perennial.records.run import RegisteredVersion, Status
 from perennial.registry import aliases, history, packages, tags, tracking, versions
 from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate, StoredEvidence
+from perennial.runs import anchor
 
 
 def approve(home: Home, model: str, version: str | None = None, reason: str = "") -> Conclusion:
@@ -29,8 +30,9 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
         if session.champion() == parked.registered.champion_version:
             return promoted_or_held(session, parked.registered, Action.APPROVE, reason, parked.decision_digest)
         stored, rival = _material(session, parked)
+    bar = anchor.find_anchor(stored.spec, rival, home)
     # The lease is not held while models are running: whether the champion is still this one is asked again below.
-    registered, decision = _judged_again(home, parked, stored, rival)
+    registered, decision = _judged_again(home, parked, stored, rival, bar)
     with alias_session(home, model) as session:
         if decision.outcome is Outcome.PROMOTE:
             return promoted_or_held(session, registered, Action.APPROVE, f"{reason} Judged again.", decision.digest)
@@ -100,7 +102,7 @@ def _material(session: AliasSession, parked: Candidate) -> tuple[StoredEvidence,
 
 
 def _judged_again(
-    home: Home, parked: Candidate, stored: StoredEvidence, rival: Champion | None
+    home: Home, parked: Candidate, stored: StoredEvidence, rival: Champion | None, bar: Anchor | None
 ) -> tuple[RegisteredVersion, Decision]:
-    evidence = rejudge.rejudge(stored, rival, home)
+    evidence = rejudge.rejudge(stored, rival, bar, home)
     return registration.register(stored.spec, parked.run_key, evidence, home), evidence.decision

@@ -3,13 +3,15 @@
 from perennial.core import digest
 from perennial.core.home import Home
 from perennial.records.evaluation import Evaluation
-from perennial.records.package import Champion
+from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence
 from perennial.registry.versions import StoredEvidence
+from perennial.runs import look_budget
 
 ALONE: dict[str, object] = {
     "champion": None, "champion_version": None, "champion_problem": None, "shared": None, "comparison": None,
     "new_labels": (), "dropped_labels": (), "champion_serving": None, "champion_behaviours": (),
+    "anchor": None, "look": None,
 }  # fmt: skip
 """What an evaluation says of the champion where there is none."""
 
@@ -24,15 +26,17 @@ def missing(evidence: Evidence, home: Home) -> str | None:
     return f"its data is not in the store of {home.root} ({len(gone):,} of {len(places):,} places missing)"
 
 
-def rejudge(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:
-    """The evidence after `rival` and the candidate were run on the rows of its run; both packages are in the store.
+def rejudge(stored: StoredEvidence, rival: Champion | None, bar: Anchor | None, home: Home) -> Evidence:
+    """The evidence after `rival`, the anchor `bar` and the candidate were run on the rows of its run; their packages
+    are in the store. It is another look at these rows.
 
-    None: there is no champion.
+    None: there is no champion, no anchor.
     """
     from perennial.evaluation.package_evaluation import evaluate
 
-    evidence = stored.evidence
-    return _decided(stored, evaluate(stored.spec, evidence.package, evidence.validated, rival, home))
+    spec, package, data = stored.spec, stored.evidence.package, stored.evidence.validated
+    measured = evaluate(spec, package, data, rival, home, bar)
+    return _decided(stored, look_budget.with_look(spec, measured, package, data, rival, bar, home))
 
 
 def beside_none(stored: StoredEvidence) -> Evidence:
@@ -42,7 +46,17 @@ def beside_none(stored: StoredEvidence) -> Evidence:
 
 def beside_its_like(stored: StoredEvidence, version: str) -> Evidence:
     """The evidence where the champion is the very package that the candidate was judged beside, called `version`."""
-    return _decided(stored, _renewed(stored, {"champion_version": version}))
+    changes: dict[str, object] = {"champion_version": version}
+    if anchor := stored.evidence.evaluation.anchor:
+        changes["anchor"] = anchor.model_copy(update={"version": version})
+    return _decided(stored, _renewed(stored, changes))
+
+
+def same_bar(stored: StoredEvidence, rival: Champion, bar: Anchor | None) -> bool:
+    """Whether the anchor says nothing that `rival` does not, neither where the candidate was judged nor now."""
+    before = stored.evidence.evaluation.anchor
+    was_champion = before is None or before.version == stored.evidence.evaluation.champion_version
+    return was_champion and (bar is None or (before is not None and bar.version == rival.version))
 
 
 def unjudged(stored: StoredEvidence, version: str, problem: str) -> Evidence:
