@@ -188,15 +188,19 @@ class Year:
     waits: list[tuple[int, int]] = field(default_factory=list)
     """Of each gain its night, and how many it took."""
 
-    def offer(self, night: int, worth: np.ndarray, candidate: np.ndarray, texts: Texts) -> None:
-        """Let the rule decide on a candidate."""
+    def offer(
+        self, night: int, worth: np.ndarray, answers: Callable[[np.ndarray | slice, int], np.ndarray], texts: Texts
+    ) -> None:
+        """Let the rule decide on a candidate. `answers`: of those years, to so many texts, the first first."""
+        candidate = answers(slice(None), texts.copies.shape[1])
         by_champion, by_anchor = self._compared(candidate, texts)
         passed = self._passed((by_champion, by_anchor), texts)
         self.wrong |= passed & (worth < self.best - MARGIN)
         self.far_below |= passed & (worth < self.best - 2 * MARGIN)
         self.promotions += passed
         over = passed & np.array([alpha_spending.takes_over(by) for by in by_anchor[0].tolist()])
-        self.anchor[over], self.champion[passed] = candidate[over], candidate[passed]
+        every_text = self.champion.shape[1]
+        self.anchor[over], self.champion[passed] = answers(over, every_text), answers(passed, every_text)
         self.worth = np.where(passed, worth, self.worth)
         self.best = np.maximum(self.best, self.worth)
         waited = night - self.since + 1
@@ -267,7 +271,11 @@ def lived_through(world: World, rules: dict[str, Rule], seed: int, number: int) 
             year.since = np.where(comes, night, year.since)
             offered = year.best - MARGIN - 1e-6 if world.all_worse else year.worth + steps
             offered = np.where(year.since >= 0, year.best + GAIN, offered)
-            year.offer(night, offered, world.answers(luck, hardness, offered), texts)
+
+            def answers(years: np.ndarray | slice, count: int, offered: np.ndarray = offered) -> np.ndarray:
+                return world.answers(luck[years, :count], hardness[years, :count], offered[years])  # noqa: B023
+
+            year.offer(night, offered, answers, texts)
     nothing = np.empty(0)
     return {name: replace(year, champion=nothing, anchor=nothing) for name, year in years.items()}
 
