@@ -63,7 +63,7 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(make_place: 
     assert 0 < third.json["look"]["fresh"] < third.json["look"]["texts"]
     assert place.champion() == "2"
     with tracking.session(place.home) as client:
-        assert client.get_registered_model("tiny").aliases["anchor"] == "1", "so that gc keeps its package"
+        assert client.get_registered_model("tiny").aliases["anchor"] == 1, "so that gc keeps its package"
 
     assert_explained(place.run(*WORSE), 0, "Already trained: version 3")
     assert len(looks(place)) == 2, "nothing was looked at again"
