@@ -143,7 +143,7 @@ class AnchorAsked(Record):
     stands_for: str = ""
 
 
-class Contest(Record):
+class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
     champion_version: str | None = None
