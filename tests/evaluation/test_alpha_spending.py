@@ -89,7 +89,6 @@ def _counts(answers: list[Prediction]) -> sums.MetricSums:
     return next(iter(sums.single_label_sums(["b"] * len(answers), answers, ("a", "b"))))
 
 
-@pytest.mark.slow
 def test_a_year_of_candidates_that_are_all_worse_by_the_margin_rarely_sees_one_promoted() -> None:
     """A year takes a hundredth of what `python -m benchmarks year` does; that measures the share."""
     rules = {name: year.RULES[name] for name in (year.OURS, "champion, texts")}

@@ -1,6 +1,7 @@
 """Gates as one of many looks at the same rows, and beside the best champion so far."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def test_the_report_says_what_is_spent_and_who_the_anchor_is() -> None:
     )
     changed = material.evidence.evaluation.model_copy(update={"look": look(), "anchor": beside})
     evidence = material.evidence.model_copy(update={"evaluation": changed})
-    section = sections.gates.checks_section(report_data.with_evidence(material, evidence))
+    section = sections.gates.checks_section(replace(material, evidence=evidence))
     words = " ".join(str(getattr(block, "text", "")) for block in section.blocks)
     assert "Look 12 at these test rows, 3 of whose 100 texts are new" in words
     assert "of the budget of 0.05 0.02 is spent (40%), 0.03 left" in words

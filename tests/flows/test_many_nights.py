@@ -2,22 +2,21 @@
 
 import shutil
 import time
+from typing import Any
 
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, ended
-from place_fixtures import MakePlace
 
 from perennial.registry import tracking, versions
 from perennial.registry.ledger import Ledger
 from perennial.registry.looks import past_looks
 
-FLOOR = {"metric": "accuracy", "min": 0.2}
-GATES = [
-    FLOOR,
-    {"metric": "accuracy", "versus": "champion", "margin": 0.6},
-    {"metric": "accuracy", "versus": "anchor", "margin": 0.15},
-]
+GATES = (
+    "--set",
+    "gates=[{metric: accuracy, min: 0.2}, {metric: accuracy, versus: champion, margin: 0.6}, "
+    "{metric: accuracy, versus: anchor, margin: 0.15}]",
+)
 WORSE = (
     "--set",
     "training.epochs=2",
@@ -37,10 +36,10 @@ def looks(place: Place) -> list[str]:
     return [look.package for look in past_looks(Ledger.open(place.home), "tiny")]
 
 
-@pytest.mark.slow  # two minutes
-def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(make_place: MakePlace) -> None:
-    place = make_place(gates=GATES)
-    first = place.run("--json").json
+def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(
+    seasoned: Place, first_run: tuple[Place, dict[str, Any]]
+) -> None:
+    place, first = seasoned, first_run[1]
     assert (first["status"], first["look"], first["anchor"]) == ("promoted", None, None)
 
     night(place, 1)
@@ -51,7 +50,7 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(make_place: 
     assert second["metrics"]["accuracy"] < first["metrics"]["accuracy"] - 0.2
 
     night(place, 2)
-    third = place.run("--json", *WORSE)
+    third = place.run("--json", *WORSE, *GATES)
     assert third.code in (3, 4), third.text
     assert third.json["anchor"] == "1"
     beside = {check["gate"]: check for check in third.json["checks"]}
@@ -65,7 +64,7 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(make_place: 
     with tracking.session(place.home) as client:
         assert client.get_registered_model("tiny").aliases["anchor"] == 1, "so that gc keeps its package"
 
-    assert_explained(place.run(*WORSE), 0, "Already trained: version 3")
+    assert_explained(place.run(*WORSE, *GATES), 0, "Already trained: version 3")
     assert len(looks(place)) == 2, "nothing was looked at again"
     assert_explained(place.command("decide", "tiny", "3"), 0, "the very decision that is registered")
     (page,) = [path for path in place.home.store.root.glob("report/*/report.html") if "Look 2" in path.read_text()]
@@ -73,7 +72,7 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(make_place: 
 
     _lose_the_package(place, "1")
     night(place, 3)
-    held = place.run(*WORSE)
+    held = place.run(*WORSE, *GATES)
     assert_explained(held, 3, "the anchor, version 1, can't be judged")
     assert place.champion() == "2"
 
@@ -87,10 +86,8 @@ def _lose_the_package(place: Place, version: str) -> None:
         shutil.rmtree(folder)
 
 
-@pytest.mark.slow
-def test_a_run_that_is_killed_after_its_look_was_counted_does_not_spend_twice(make_place: MakePlace) -> None:
-    place = make_place()
-    assert place.run().code == 0
+def test_a_run_that_is_killed_after_its_look_was_counted_does_not_spend_twice(seasoned: Place) -> None:
+    place = seasoned
     night(place, 1)
     process = place.start("run", "tiny")
     while not looks(place) and process.poll() is None:
