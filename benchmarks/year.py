@@ -37,7 +37,7 @@ ROWS = (1000, 5000)
 """Test rows on the first night and after the last."""
 COPIES = np.arange(1, 41)
 ZIPF = 3.0
-"""A text comes k times with a probability of k to the minus this: 1,000 rows are 742 texts, and worth 379 rows of different texts."""
+"""A text comes k times with a probability of k to the minus this: 1,000 rows are 742 texts, and worth 379 rows."""
 MARGIN = 0.02
 GAIN = 0.02
 GAINS = 3
