@@ -1,0 +1,74 @@
+"""doccano's JSON, JSONL and CSV. Its page writes offsets in UTF-16 units, and no export says who annotated, or what."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perennial.ingest.sources.annotation import opinions
+from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
+from perennial.ingest.sources.annotation.formats.json_items import json_items
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Opinion, Spans, Tally
+
+OWN = ("id", "label", "entities", "relations", "cats", "Comments")
+"""doccano's own keys; all others are the texts' own."""
+SHARED = "all"
+"""The name of the file of a project whose members share their labels; else each has one under their own name."""
+SEPARATOR = "#"
+_SPLIT = (
+    f"cell with a {SEPARATOR}, read as several labels; doccano's CSV writes a {SEPARATOR} inside a label's name "
+    "alike (its JSONL tells them apart)"
+)
+
+
+def doccano(export: Export, tally: Tally) -> Iterator[Opinion]:
+    """JSON or JSONL: labels, spans, or both with relations."""
+    annotator = _annotator(export)
+    for number, row in json_items(export.stream, export.name):
+        place = export.at("text", number)
+        if relations := row.get("relations"):
+            tally.leave_out(opinions.RELATION, place, len(relations))
+        yield from _opinion(number, row, dict(_answers(row)), annotator, place, tally)
+
+
+def doccano_csv(export: Export, tally: Tally) -> Iterator[Opinion]:
+    """CSV: the labels of a text in one cell."""
+    annotator = _annotator(export)
+    for number, row in delimited_rows(export):
+        place = export.at("line", number)
+        names = tuple((row.get("label") or "").split(SEPARATOR)) if row.get("label") else ()
+        if len(names) > 1:
+            tally.change(_SPLIT, place)
+        answers: dict[str, Answer] = {"label": Labels(names, several=len(names) > 1)} if names else {}
+        yield from _opinion(number, row, answers, annotator, place, tally)
+
+
+def _annotator(export: Export) -> str | None:
+    stem = export.name.rsplit("/", 1)[-1].split(".", 1)[0]
+    return None if stem == SHARED else stem
+
+
+def _opinion(
+    number: int, row: Mapping[str, Any], answers: dict[str, Answer], annotator: str | None, place: str, tally: Tally
+) -> Iterator[Opinion]:
+    fields = {name: value for name, value in row.items() if name not in OWN}
+    row_id = None if row.get("id") in (None, "") else str(row["id"])
+    yield Opinion(place=number, fields=fields, answers=answers, id=row_id, annotator=annotator)
+
+
+def _answers(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
+    given = row.get("label") or ()
+    if given and all(isinstance(one, list) and len(one) == 3 for one in given):
+        yield "label", Spans(tuple(Mark(int(start), int(end), str(label)) for start, end, label in given))
+    elif given:
+        names = tuple(map(str, given))
+        yield "label", Labels(names, several=len(names) > 1)
+    if entities := row.get("entities"):
+        yield "entities", Spans(tuple(map(_entity, entities)))
+    if cats := row.get("cats"):
+        yield "cats", Labels(tuple(map(str, cats)), several=len(cats) > 1)
+
+
+def _entity(value: Any) -> Mark:
+    if isinstance(value, Mapping):
+        return Mark(int(value["start_offset"]), int(value["end_offset"]), str(value["label"]))
+    start, end, label = value
+    return Mark(int(start), int(end), str(label))
