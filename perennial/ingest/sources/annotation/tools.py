@@ -73,3 +73,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
     }
 )
 TOOLS: Mapping[str, Tool] = MappingProxyType({form.tool.name: form.tool for form in FORMS.values()})
+UNTOLD: Mapping[str, str] = MappingProxyType(
+    {name: name for name in ("prodigy", "argilla", "conll", "conllu", "brat", "fasttext")}
+)
+"""The form of each tool that has only one: what is said to be of it is read so, whatever it looks like."""
