@@ -150,7 +150,7 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
     states, written = {}, []
     for piece in sources.pieces(spec, {}):
         batches = [canonical_rows.canonical_rows(batch, spec) for batch in piece.read(None)]
-        written += parts.write_parts(iter(batches), canonical_rows.part_schema(spec), home.store)
+        written += parts.write_parts(iter(batches), home.store)
         states[piece.name] = snapshots.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
     made = snapshots.ingest(spec, home).model_copy(
         update={
@@ -161,7 +161,9 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
         }
     )
     head = snapshots.Head(snapshot=made, pieces=states)
-    write_atomically(snapshots._read_path(spec, home), head.model_dump_json(indent=1) + "\n")
+    write_atomically(
+        snapshots._head_path(spec, home).with_suffix(snapshots.READ), head.model_dump_json(indent=1) + "\n"
+    )
     return made
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from perennial.evaluation import gate_checks
 from perennial.evaluation.comparison import p_value
-from perennial.ingest import row_index
+from perennial.ingest import row_index, staging
 from perennial.metrics import sums
 from perennial.settings.training import TrainingSpec
 from perennial.training import sampling
@@ -52,10 +52,12 @@ def test_example_of_the_row_index() -> None:
         for row_id, content in (("a", 101), ("b", 102), ("c", 103)):
             connection.execute("INSERT INTO versions VALUES (?, 0, 999999, 0, 10, ?, 'f')", [row_id, content])
         columns = zip(*read, strict=True)
-        connection.register("fresh", pa.Table.from_arrays(list(map(pa.array, columns)), schema=row_index.said_schema()))
+        connection.register(
+            "fresh", pa.Table.from_arrays(list(map(pa.array, columns)), schema=staging.statement_schema())
+        )
         connection.execute(row_index._CHANGES)
-        outcome = connection.sql("SELECT row_id, time, wins FROM outcome ORDER BY place").fetchall()
-        chosen = connection.sql("SELECT number, known FROM chosen ORDER BY number").fetchall()
+        outcome = connection.sql("SELECT row_id, time, wins FROM outcome ORDER BY position").fetchall()
+        chosen = connection.sql("SELECT number, is_known FROM chosen ORDER BY number").fetchall()
         retired = connection.sql(row_index._RETIRED).fetchall()
     assert outcome == [("a", 20, True), ("b", 20, True), ("c", 5, False), ("d", 20, True), ("a", 15, False)]
     assert chosen == [(0, True), (2, False)]

@@ -1,5 +1,7 @@
 """Some rows as a source has them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,3 +22,10 @@ class Batch:
     def place(self, row: int) -> str:
         """Where row `row` (from 0) of this batch is, in words."""
         return f"{self.file}, {self.unit} {self.places[row]:,}"
+
+    def take(self, positions: Sequence[int]) -> Batch:
+        """Its rows at these positions (from 0, ascending)."""
+        if len(positions) == len(self.places):
+            return self
+        columns = {name: [cells[row] for row in positions] for name, cells in self.columns.items()}
+        return Batch(self.file, self.unit, [self.places[row] for row in positions], columns)

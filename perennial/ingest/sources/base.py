@@ -28,9 +28,16 @@ class Piece:
     """Digest of what it holds, for when the stamp changed but the content may not have; None: there is none."""
     read: Callable[[datetime | None], Iterator[Batch]]
     """Streams the rows; given the newest time read before, which a source may use to leave out older ones."""
+    late_remedy: str
+    """What takes in rows that came too late, in a sentence."""
 
 
-def wanted(spec: PipelineSpec) -> tuple[str, ...]:
+def reread_remedy(pipeline: str) -> str:
+    """What takes in late rows of a source that has one piece only."""
+    return f"`perennial run {pipeline} --reread` takes them in."
+
+
+def wanted_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """Names of the source's columns that are read, each once."""
     columns = spec.data.columns
     names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.slices]

@@ -8,16 +8,17 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import delimited, jsonl, parquet
-from perennial.ingest.sources.base import Piece, wanted
+from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
@@ -31,6 +32,7 @@ FORMATS = {
     ".json": "jsonl",
     ".parquet": "parquet",
 }
+LATE_REMEDY = "Putting them in a new file takes them in."
 
 
 def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]) -> list[Piece]:
@@ -116,10 +118,7 @@ def _nothing(folder: Path, pattern: str) -> SourceError:
 
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
-    form = form_of(path, source)
-
-    def read(_: datetime | None) -> Iterator[Batch]:
-        return _read(path, name, form, wanted(spec), source.delimiter)
+    read = partial(_read, path, name, form_of(path, source), wanted_columns(spec), source.delimiter)
 
     def contents() -> str:
         with _clear_errors(name):
@@ -127,10 +126,17 @@ def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
 
     with _clear_errors(name):
         status = path.stat()
-    return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read)
+    return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read, LATE_REMEDY)
 
 
-def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None) -> Iterator[Batch]:
+def _read(
+    path: Path,
+    name: str,
+    form: str,
+    columns: Sequence[str] | None,
+    delimiter: str | None,
+    _watermark: datetime | None = None,
+) -> Iterator[Batch]:
     with _clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
         for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter):
@@ -139,7 +145,7 @@ def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, del
 
 
 def _batches(
-    file: BinaryIO, zipped: bool, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None
+    file: BinaryIO, zipped: bool, name: str, form: str, columns: Sequence[str] | None, delimiter: str | None
 ) -> Iterator[Batch]:
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError, UnreachableError
-from perennial.ingest.sources.base import Piece, require_columns, wanted
+from perennial.ingest.sources.base import Piece, require_columns, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import SqlSource
 from perennial.settings.pipeline import PipelineSpec
@@ -54,9 +54,9 @@ def pieces(spec: PipelineSpec, source: SqlSource) -> list[Piece]:
         )
 
     def read(watermark: datetime | None) -> Iterator[Batch]:
-        return _read(source, wanted(spec), watermark)
+        return _read(source, wanted_columns(spec), watermark)
 
-    return [Piece(NAME, None, None, read)]
+    return [Piece(NAME, None, None, read, reread_remedy(spec.name))]
 
 
 def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None) -> Iterator[Batch]:
