@@ -27,6 +27,41 @@ class Retirement(Record):
     """How many of them were deleted; the others were replaced by a row in a later part."""
 
 
+class Agreement(Record):
+    """How far the people who labelled the same texts agree."""
+
+    texts: int
+    """Texts that more than one person labelled."""
+    annotators: int
+    differing: int
+    """Texts of which people said different things."""
+    undecided: int
+    """Texts among them that were set aside, as no answer had the texts by the pipeline's rule."""
+    alpha: float | None
+    """Krippendorff's alpha: 1 all agree, 0 as by chance. None: not known, such as where all gave one answer."""
+    low: float | None
+    high: float | None
+    """The interval's ends, 95%, by the bootstrap."""
+    judged: str
+    """What was compared: labels, sets of labels, numbers, or words with the span they lie in."""
+
+
+class SourceReading(Record):
+    """What became of an annotation tool's exports when they were read."""
+
+    tool: str
+    left_out: dict[str, int] = Field(default={})
+    """By reason."""
+    changed: dict[str, int] = Field(default={})
+    """Spans converted, trimmed or widened, and the like, by what was done."""
+    first_places: dict[str, str] = Field(default={})
+    """Where the first of each is."""
+    agreement: Agreement | None = None
+    """None: nobody labelled what another had, or it is not known who did."""
+    differing_path: str | None = None
+    """JSON Lines of the texts of which people said different things, below the store's root."""
+
+
 class Snapshot(Record):
     """All labelled rows known when a run started, as a list of parts, less those that were retired since."""
 
@@ -49,6 +84,8 @@ class Snapshot(Record):
     """Unseen rows this run left out because they are older than the watermark of a file read before."""
     watermark: str | None
     """The newest time among the rows, ISO 8601 in UTC; None: no time column."""
+    readings: tuple[SourceReading, ...] = ()
+    """What became of annotation tools' exports, as they were read last."""
 
 
 class CheckedPart(Record):

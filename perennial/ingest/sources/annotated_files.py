@@ -5,7 +5,7 @@ Together, because several people's files are of the same texts: each text makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,11 +14,16 @@ from pathlib import Path
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources.annotation.opinions import Export
-from perennial.ingest.sources.annotation.reading import Manner, Outcome, rows_of_exports
+from perennial.inference.words import words_in
+from perennial.ingest.sources.annotation import consensus
+from perennial.ingest.sources.annotation.formats import brat, potato
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Number, Spans, Tokens
+from perennial.ingest.sources.annotation.reading import Judged, Manner, Outcome, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
 from perennial.ingest.sources.annotation.tools import FORMS, TOOLS, UNTOLD, Form
 from perennial.ingest.sources.opening import clear_errors, opened
+from perennial.metrics import agreement
+from perennial.records.data import Agreement, SourceReading
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -29,7 +34,11 @@ class AnnotatedFiles:
     """Files of one form, by name as errors tell it."""
 
     form: Form
+    folder: Path
+    """The names are relative to it."""
     paths: Mapping[str, Path]
+    blank: frozenset[str] = frozenset()
+    """Files in which nothing is."""
 
     def read(self, manner: Manner, columns: Sequence[str] | None, outcome: Outcome) -> Iterator[Batch]:
         """Their rows, one a text; what was left out or changed is in `outcome`, and told when all are read."""
@@ -37,6 +46,15 @@ class AnnotatedFiles:
         yield from rows_of_exports(opens, self.form.reader, manner, columns, outcome)
         for sentence in outcome.tally.sentences():
             progress.note(f"{self.form.tool.title}: {sentence}.")
+
+    def rest(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that are read as tables: neither these files, nor what belongs beside them, nor empty."""
+        folders = {path.parent for path in self.paths.values()}
+        beside = {path.with_suffix(brat.TEXT) for path in self.paths.values()} | {
+            folder / name for folder in folders for name in (potato.ITEMS, potato.SPANS)
+        }
+        others = [name for name in names if name not in self.paths and name not in self.blank]
+        return [name for name in others if self.folder / name not in beside]
 
 
 def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> AnnotatedFiles | None:
@@ -66,7 +84,8 @@ def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> A
     form = FORMS[next(form for form in by_form if form)]
     if source_format not in ("auto", form.tool.name):
         raise _not_that(source_format, next(iter(told)), form)
-    return AnnotatedFiles(form, {name: folder / name for name in told})
+    blank = frozenset(name for name, told_form in forms.items() if told_form == BLANK)
+    return AnnotatedFiles(form, folder, {name: folder / name for name in told}, blank)
 
 
 def _not_that(source_format: str, name: str, form: Form | None) -> SourceError:
@@ -110,8 +129,15 @@ def manner_of(spec: PipelineSpec, source: FileSource, form: Form) -> Manner:
         empty_is_none=source.unlabelled == "none",
         lists=pa.types.is_list(target) and pa.types.is_string(target.value_type),
         texts=texts,
-        targets=tuple(name for name in kind.sources(columns) if name not in texts),
+        targets=targets_of(spec),
     )
+
+
+def targets_of(spec: PipelineSpec) -> tuple[str, ...]:
+    """The source's columns that hold what is learned."""
+    columns = spec.data.columns
+    texts = (columns.text, columns.text_pair, columns.tokens)
+    return tuple(name for name in kinds.kind_named(spec.kind).sources(columns) if name not in texts)
 
 
 def stamp_of(files: AnnotatedFiles) -> str:
@@ -131,3 +157,68 @@ def contents_of(files: AnnotatedFiles) -> str:
         with clear_errors(name):
             digests.append(digest.of_file(path))
     return digests[0] if len(digests) == 1 else digest.of_values(of=digests)
+
+
+def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> SourceReading:
+    """What became of the files, for reports."""
+    tally = outcome.tally
+    return SourceReading(
+        tool=files.form.tool.title,
+        left_out=dict(tally.left_out.most_common()),
+        changed=dict(tally.changed.most_common()),
+        first_places=dict(tally.places),
+        agreement=agreement_of(outcome, targets_of(spec)),
+    )
+
+
+def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
+    """How far people agree on the first of `targets` that they were asked; None: nobody said what another had said."""
+    question = next((name for name in targets if any(name in judged.answers for judged in outcome.judged)), None)
+    asked = [(one, one.answers[question]) for one in outcome.judged if question in one.answers] if question else []
+    said = [(one, answers) for one, answers in asked if one.named and len(answers) > 1]
+    if not said:
+        return None
+    figure = agreement.alpha([_units(one, answers) for one, answers in said])
+    value, low, high = figure or (None, None, None)
+    return Agreement(
+        texts=len(said),
+        annotators=len(outcome.annotators),
+        differing=sum(not consensus.agree(answers) for _, answers in said),
+        undecided=sum(not one.decided for one, _ in said),
+        alpha=value,
+        low=low,
+        high=high,
+        judged=_what(said[0][1][0]),
+    )
+
+
+def _units(one: Judged, answers: Sequence[Answer]) -> list[list[Hashable]]:
+    """What people said of each thing that is compared: of the text, or of each of its words."""
+    first = answers[0]
+    if isinstance(first, Spans):
+        text = one.text or ""
+        words = [(start, end) for start, end in words_in([text])[0].tolist()]
+        by_person = [
+            agreement.word_values(words, [vars(mark) for mark in answer.marks])
+            for answer in answers
+            if isinstance(answer, Spans)
+        ]
+        return [list(word) for word in zip(*by_person, strict=True)]
+    if isinstance(first, Tokens):
+        tags = [answer.tags for answer in answers if isinstance(answer, Tokens)]
+        return [list(word) for word in zip(*tags, strict=False)]
+    return [[_value(answer) for answer in answers]]
+
+
+def _value(answer: Answer) -> Hashable:
+    if isinstance(answer, Labels) and not answer.several and len(answer.names) == 1:
+        return answer.names[0]
+    return float(answer.value) if isinstance(answer, Number) else consensus.meaning(answer)
+
+
+def _what(answer: Answer) -> str:
+    if isinstance(answer, Spans | Tokens):
+        return "words with the span they lie in"
+    if isinstance(answer, Number):
+        return "numbers"
+    return "sets of labels" if isinstance(answer, Labels) and answer.several else "labels"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from perennial import kinds
 from perennial.core.errors import SourceError, listing
+from perennial.records.data import SourceReading
 from perennial.rows.batch import Batch
 from perennial.settings.pipeline import PipelineSpec
 
@@ -30,6 +31,8 @@ class Piece:
     """Streams the rows; given the newest time read before, which a source may use to leave out older ones."""
     late_remedy: str
     """What takes in rows that came too late, in a sentence."""
+    reading: Callable[[], SourceReading] | None = None
+    """After `read`: what was left out or changed of an annotation tool's exports, and how far people agree."""
 
 
 def reread_remedy(pipeline: str) -> str:

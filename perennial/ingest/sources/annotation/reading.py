@@ -66,6 +66,8 @@ class Judged:
     place: int
     id: str | None
     fields: Mapping[str, object]
+    text: str | None
+    """What spans are of."""
     answers: Mapping[str, Sequence[Answer]]
     """By question, oldest first; of people who gave one."""
     named: bool
@@ -235,7 +237,7 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: Outcome) -> Iterat
     decided = {name: consensus.consensus(given, manner.rule) for name, given in said.items()}
     whole = all(answer is not None for answer in decided.values())
     named = all(one.annotator is not None for _, one in people)
-    outcome.judged.append(Judged(file, first.place, first.id, first.fields, said, named, whole))
+    outcome.judged.append(Judged(file, first.place, first.id, first.fields, text_of(first, None), said, named, whole))
     merged = {name: answer for name, answer in decided.items() if answer is not None}
     row = _cells(replace(first, answers=merged), survey, manner, submitted=False)
     if _says_nothing(row, survey, manner):
