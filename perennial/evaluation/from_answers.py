@@ -44,6 +44,7 @@ def evaluation_of(spec: PipelineSpec, answers: Answers, contest: Contest, *, dig
         serving=contest.serving,
         champion_serving=contest.champion_serving,
         cases=contest.cases,
+        agreement=contest.agreement,
         predictions_path=place,
     )
 

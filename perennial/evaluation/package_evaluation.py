@@ -31,7 +31,7 @@ from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
-from perennial.records.data import ValidatedData
+from perennial.records.data import ValidatedData, agreement_in
 from perennial.records.evaluation import BehaviourFigures, Contest, Evaluation, LabelErrors, ServingFigures
 from perennial.records.package import Champion, OnnxPackage
 from perennial.rows import splits
@@ -56,7 +56,9 @@ def evaluate(
     The champion's package and the kind's baselines answer the same rows. A champion that can't answer is recorded as
     a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
+    agreement = agreement_in(data.readings)
     key = digest.of_values(
+        **({"agreement": agreement} if agreement else {}),
         package=package.digest,
         data=data.digest,
         champion=champion.package_digest if champion else None,
@@ -129,6 +131,7 @@ def _evaluate(
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answered(spec, predictor),
+        agreement=agreement_in(data.readings),
     )
     stored_answers.write_contest(folder, contest)
     predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)

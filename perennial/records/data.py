@@ -1,5 +1,7 @@
 """What the steps from a source to token ids hand on. Every path is relative to the store's root."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from perennial.core.record import Record
@@ -58,8 +60,6 @@ class SourceReading(Record):
     """Where the first of each is."""
     agreement: Agreement | None = None
     """None: nobody labelled what another had, or it is not known who did."""
-    differing_path: str | None = None
-    """JSON Lines of the texts of which people said different things, below the store's root."""
 
 
 class Snapshot(Record):
@@ -105,6 +105,11 @@ class CheckedPart(Record):
     """Rows that data.corrections took out; neither good nor quarantined."""
 
 
+def agreement_in(readings: Sequence[SourceReading]) -> Agreement | None:
+    """How far the people agree who labelled the same texts; None: nobody did, as far as is known."""
+    return next((reading.agreement for reading in readings if reading.agreement is not None), None)
+
+
 class ValidatedData(Record):
     """A snapshot's rows that may be trained and judged on."""
 
@@ -120,6 +125,8 @@ class ValidatedData(Record):
     quarantined: int
     warnings: tuple[str, ...]
     """What severity `warning` found beyond rows, in words."""
+    readings: tuple[SourceReading, ...] = ()
+    """What became of annotation tools' exports when they were read; their texts and labels are among the rows."""
     report_path: str
     """Folder with validation.json and the Data Docs (index.html); row ids and counts, no text."""
 

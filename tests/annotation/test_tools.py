@@ -107,7 +107,7 @@ def test_several_people_make_one_row_by_the_rule(rule: str, expected: str | None
 def test_a_tie_is_no_row_and_waits_for_review(tmp_path: Path) -> None:
     back = label_studio(tmp_path, task(1, (1, [choice("tone", "good")]), (2, [choice("tone", "bad")])))
     assert back.rows == []
-    assert [judged.decided for judged in back.outcome.judged] == [False]
+    assert [judged.decided for judged in back.outcome.judged] == [{"tone": None}]
 
 
 def test_spans_and_several_labels_count_by_more_than_half(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from perennial import kinds
 from perennial.core import digest, progress
@@ -18,7 +19,7 @@ from perennial.inference.words import words_in
 from perennial.ingest.sources.annotation import consensus
 from perennial.ingest.sources.annotation.formats import brat, potato
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Number, Spans, Tokens
-from perennial.ingest.sources.annotation.reading import Judged, Manner, Outcome, rows_of_exports
+from perennial.ingest.sources.annotation.reading import Judged, Manner, Outcome, cell, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
 from perennial.ingest.sources.annotation.tools import FORMS, TOOLS, UNTOLD, Form
 from perennial.ingest.sources.opening import clear_errors, opened
@@ -171,6 +172,36 @@ def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> S
     )
 
 
+def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]]:
+    """The texts of which people said different things, those without a decision first, as JSON can hold them.
+
+    Each with row_id (None: the pipeline names no id), file, place, texts (by role), given (what people said, by
+    count) and decided (None: nothing is, and the text is no row).
+    """
+    columns, targets = spec.data.columns, targets_of(spec)
+    roles = {"text": columns.text, "text_pair": columns.text_pair}
+    rows = []
+    for one in outcome.judged:
+        question = next((name for name in targets if len(one.answers.get(name, ())) > 1), None)
+        if question is None or consensus.agree(one.answers[question]):
+            continue
+        answers = one.answers[question]
+        texts = {role: str(one.fields[name]) for role, name in roles.items() if one.fields.get(name) is not None}
+        tokens = next((" ".join(answer.tokens) for answer in answers if isinstance(answer, Tokens)), "")
+        decided = one.decided.get(question)
+        rows.append(
+            {
+                "row_id": None if columns.id is None else one.fields.get(columns.id, one.id),
+                "file": one.file,
+                "place": one.place,
+                "texts": texts or {"text": tokens},
+                "given": [cell(answer, several=isinstance(answer, Labels) and answer.several) for answer in answers],
+                "decided": None if decided is None else cell(decided, several=False),
+            }
+        )
+    return sorted(rows, key=lambda row: row["decided"] is not None)
+
+
 def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
     """How far people agree on the first of `targets` that they were asked; None: nobody said what another had said."""
     question = next((name for name in targets if any(name in judged.answers for judged in outcome.judged)), None)
@@ -178,21 +209,22 @@ def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
     said = [(one, answers) for one, answers in asked if one.named and len(answers) > 1]
     if not said:
         return None
-    figure = agreement.alpha([_units(one, answers) for one, answers in said])
+    as_sets = any(isinstance(one, Labels) and (one.several or len(one.names) != 1) for _, row in said for one in row)
+    figure = agreement.alpha([_units(one, answers, as_sets=as_sets) for one, answers in said])
     value, low, high = figure or (None, None, None)
     return Agreement(
         texts=len(said),
         annotators=len(outcome.annotators),
         differing=sum(not consensus.agree(answers) for _, answers in said),
-        undecided=sum(not one.decided for one, _ in said),
+        undecided=sum(one.decided.get(question) is None for one, _ in said) if question else 0,
         alpha=value,
         low=low,
         high=high,
-        judged=_what(said[0][1][0]),
+        judged=_what(said[0][1][0], as_sets=as_sets),
     )
 
 
-def _units(one: Judged, answers: Sequence[Answer]) -> list[list[Hashable]]:
+def _units(one: Judged, answers: Sequence[Answer], *, as_sets: bool) -> list[list[Hashable]]:
     """What people said of each thing that is compared: of the text, or of each of its words."""
     first = answers[0]
     if isinstance(first, Spans):
@@ -207,18 +239,18 @@ def _units(one: Judged, answers: Sequence[Answer]) -> list[list[Hashable]]:
     if isinstance(first, Tokens):
         tags = [answer.tags for answer in answers if isinstance(answer, Tokens)]
         return [list(word) for word in zip(*tags, strict=False)]
-    return [[_value(answer) for answer in answers]]
+    return [[_value(answer, as_sets=as_sets) for answer in answers]]
 
 
-def _value(answer: Answer) -> Hashable:
-    if isinstance(answer, Labels) and not answer.several and len(answer.names) == 1:
+def _value(answer: Answer, *, as_sets: bool) -> Hashable:
+    if isinstance(answer, Labels) and not as_sets:
         return answer.names[0]
     return float(answer.value) if isinstance(answer, Number) else consensus.meaning(answer)
 
 
-def _what(answer: Answer) -> str:
+def _what(answer: Answer, *, as_sets: bool) -> str:
     if isinstance(answer, Spans | Tokens):
         return "words with the span they lie in"
     if isinstance(answer, Number):
         return "numbers"
-    return "sets of labels" if isinstance(answer, Labels) and answer.several else "labels"
+    return "sets of labels" if as_sets else "labels"

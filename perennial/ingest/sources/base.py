@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from perennial import kinds
 from perennial.core.errors import SourceError, listing
@@ -33,6 +34,8 @@ class Piece:
     """What takes in rows that came too late, in a sentence."""
     reading: Callable[[], SourceReading] | None = None
     """After `read`: what was left out or changed of an annotation tool's exports, and how far people agree."""
+    differing: Callable[[], list[dict[str, Any]]] | None = None
+    """After `read`: the texts of which people said different things; see `annotated_files.differing_texts`."""
 
 
 def reread_remedy(pipeline: str) -> str:

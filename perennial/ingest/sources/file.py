@@ -155,7 +155,8 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
 
     contents = partial(annotated_files.contents_of, files)
     reading = partial(annotated_files.reading_of, files, spec, outcome)
-    return Piece(name, annotated_files.stamp_of(files), contents, read, LATE_REMEDY, reading)
+    differing = partial(annotated_files.differing_texts, spec, outcome)
+    return Piece(name, annotated_files.stamp_of(files), contents, read, LATE_REMEDY, reading, differing)
 
 
 def _read(

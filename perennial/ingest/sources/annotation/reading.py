@@ -72,8 +72,8 @@ class Judged:
     """By question, oldest first; of people who gave one."""
     named: bool
     """Whether it is known who said what; if not, the text may merely be there more than once."""
-    decided: bool
-    """Whether the rule gave an answer to each."""
+    decided: Mapping[str, Answer | None]
+    """By question, the answer that the rule gave; None: none."""
 
 
 @dataclass
@@ -235,9 +235,8 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: Outcome) -> Iterat
     answers = {name: _answers(name, [one for _, one in people], survey) for name in survey.questions}
     said = {name: given for name, given in answers.items() if given}
     decided = {name: consensus.consensus(given, manner.rule) for name, given in said.items()}
-    whole = all(answer is not None for answer in decided.values())
     named = all(one.annotator is not None for _, one in people)
-    outcome.judged.append(Judged(file, first.place, first.id, first.fields, text_of(first, None), said, named, whole))
+    outcome.judged.append(Judged(file, first.place, first.id, first.fields, text_of(first, None), said, named, decided))
     merged = {name: answer for name, answer in decided.items() if answer is not None}
     row = _cells(replace(first, answers=merged), survey, manner, submitted=False)
     if _says_nothing(row, survey, manner):
@@ -274,7 +273,7 @@ def _cells(opinion: Opinion, survey: Survey, manner: Manner, *, submitted: bool)
     row: dict[str, object] = {**dict.fromkeys(survey.questions), **opinion.fields}
     for name, question in survey.questions.items():
         answer = _answer(name, opinion, survey, submitted=submitted)
-        row[name] = _cell(answer, several=question.several or manner.lists)
+        row[name] = cell(answer, several=question.several or manner.lists)
         if isinstance(answer, Tokens):
             row[TOKENS] = list(answer.tokens)
     row.setdefault(ID, opinion.id)
@@ -288,7 +287,8 @@ def _answer(name: str, opinion: Opinion, survey: Survey, *, submitted: bool) -> 
     return survey.questions[name].none()
 
 
-def _cell(answer: Answer | None, *, several: bool) -> object:
+def cell(answer: Answer | None, *, several: bool) -> object:
+    """An answer as a row's cell: a label or, if there may be `several`, a list of them; spans; a number; tags."""
     if isinstance(answer, Labels):
         return list(answer.names) if several else next(iter(answer.names), None)
     if isinstance(answer, Spans):
