@@ -7,12 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial.core.errors import SourceError
-from perennial.ingest.sources import file
 from perennial.init import token_lengths
+from perennial.init.data_file import DataFile
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
@@ -95,12 +94,12 @@ class _Sample:
         self.seen = {key: values for key, values in self.seen.items() if int(key[:8], 16) < self.share}
 
 
-def take(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
-    """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
+def take(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census:
+    """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would."""
     census, target_sample, ids = Census(), _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
-    for batch in file.read(path, wanted, delimiter):
+    for batch in data.rows_of(kind, columns, wanted):
         census.rows += len(batch.places)
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
@@ -194,11 +193,11 @@ def _tells_time(value: object) -> bool:
     return True
 
 
-def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object]]:
+def head(data: DataFile, limit: int) -> dict[str, list[object]]:
     """All columns of about the first `limit` rows (up to a batch more). Raises SourceError as reading does."""
     columns: dict[str, list[object]] = {}
     taken = 0
-    for batch in _until(file.read(path, None, delimiter), limit):
+    for batch in _until(data.rows(), limit):
         for name, values in batch.columns.items():
             # A key that JSON Lines' earlier rows did not have.
             columns.setdefault(name, [None] * taken).extend(values)
@@ -206,7 +205,7 @@ def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object
         for values in columns.values():
             values.extend([None] * (taken - len(values)))
     if not taken:
-        raise SourceError(f"{path} holds no rows.", remedy="Give a file with labelled texts, one a row.")
+        raise SourceError(f"{data.path} holds no rows.", remedy="Give a file with labelled texts, one a row.")
     return columns
 
 

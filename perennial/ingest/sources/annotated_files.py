@@ -21,12 +21,13 @@ from perennial.ingest.sources.annotation.formats import brat, potato
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Number, Spans, Tokens
 from perennial.ingest.sources.annotation.reading import Judged, Manner, Outcome, cell, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
-from perennial.ingest.sources.annotation.tools import FORMS, TOOLS, UNTOLD, Form
+from perennial.ingest.sources.annotation.tools import BRAT, FORMS, POTATO, TOOLS, UNTOLD, Form
 from perennial.ingest.sources.opening import clear_errors, opened
+from perennial.kinds.protocols import ReadsRows
 from perennial.metrics import agreement
 from perennial.records.data import Agreement, SourceReading
 from perennial.rows.batch import Batch
-from perennial.settings.data import FileSource
+from perennial.settings.data import ColumnsSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 
 
@@ -41,21 +42,30 @@ class AnnotatedFiles:
     blank: frozenset[str] = frozenset()
     """Files in which nothing is."""
 
-    def read(self, manner: Manner, columns: Sequence[str] | None, outcome: Outcome) -> Iterator[Batch]:
-        """Their rows, one a text; what was left out or changed is in `outcome`, and told when all are read."""
+    def read(
+        self, manner: Manner, columns: Sequence[str] | None, outcome: Outcome, *, say: bool = True
+    ) -> Iterator[Batch]:
+        """Their rows, one a text; what was left out or changed is in `outcome`, and, to `say` it, told at the end."""
         opens = [partial(_export, path, name) for name, path in self.paths.items()]
         yield from rows_of_exports(opens, self.form.reader, manner, columns, outcome)
-        for sentence in outcome.tally.sentences():
+        for sentence in outcome.tally.sentences() if say else ():
             progress.note(f"{self.form.tool.title}: {sentence}.")
 
     def rest(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are read as tables: neither these files, nor what belongs beside them, nor empty."""
-        folders = {path.parent for path in self.paths.values()}
-        beside = {path.with_suffix(brat.TEXT) for path in self.paths.values()} | {
-            folder / name for folder in folders for name in (potato.ITEMS, potato.SPANS)
-        }
+        beside = self._beside()
         others = [name for name in names if name not in self.paths and name not in self.blank]
         return [name for name in others if self.folder / name not in beside]
+
+    def all_paths(self) -> dict[str, Path]:
+        """These files, and those beside them that are read with them."""
+        return {**self.paths, **{str(path): path for path in sorted(self._beside()) if path.is_file()}}
+
+    def _beside(self) -> set[Path]:
+        if self.form.tool is BRAT:
+            return {path.with_suffix(brat.TEXT) for path in self.paths.values()}
+        folders = {path.parent for path in self.paths.values()} if self.form.tool is POTATO else set[Path]()
+        return {folder / name for folder in folders for name in (potato.ITEMS, potato.SPANS)}
 
 
 def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> AnnotatedFiles | None:
@@ -69,7 +79,7 @@ def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> A
     forms = {name: form_of(folder / name, name) for name in names}
     if source_format in UNTOLD:
         # A format so plain that its files may look like anything.
-        forms = {name: form or UNTOLD[source_format] for name, form in forms.items()}
+        forms = {name: form or _as_named(name, source_format) for name, form in forms.items()}
     told = {name: form for name, form in forms.items() if form not in (None, BLANK)}
     by_form = {form: name for name, form in told.items()}
     if len(by_form) > 1:
@@ -87,6 +97,11 @@ def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> A
         raise _not_that(source_format, next(iter(told)), form)
     blank = frozenset(name for name, told_form in forms.items() if told_form == BLANK)
     return AnnotatedFiles(form, folder, {name: folder / name for name in told}, blank)
+
+
+def _as_named(name: str, source_format: str) -> str | None:
+    is_text_of_brat = source_format == "brat" and not name.lower().endswith(brat.MARKS)
+    return None if is_text_of_brat else UNTOLD[source_format]
 
 
 def _not_that(source_format: str, name: str, form: Form | None) -> SourceError:
@@ -116,11 +131,10 @@ def _export(path: Path, name: str) -> Iterator[Export]:
         yield Export(path, name, stream)
 
 
-def manner_of(spec: PipelineSpec, source: FileSource, form: Form) -> Manner:
-    """How the pipeline wants its exports read."""
+def manner_of(kind: ReadsRows, columns: ColumnsSpec, source: FileSource, form: Form) -> Manner:
+    """How a pipeline of this kind wants its exports read."""
     import pyarrow as pa
 
-    kind, columns = kinds.kind_named(spec.kind), spec.data.columns
     texts = tuple(name for name in (columns.text, columns.text_pair, columns.tokens) if name)
     target = kind.column_types()[kind.target_column]
     return Manner(
@@ -130,34 +144,33 @@ def manner_of(spec: PipelineSpec, source: FileSource, form: Form) -> Manner:
         empty_is_none=source.unlabelled == "none",
         lists=pa.types.is_list(target) and pa.types.is_string(target.value_type),
         texts=texts,
-        targets=targets_of(spec),
+        targets=targets_of(kind, columns),
     )
 
 
-def targets_of(spec: PipelineSpec) -> tuple[str, ...]:
+def targets_of(kind: ReadsRows, columns: ColumnsSpec) -> tuple[str, ...]:
     """The source's columns that hold what is learned."""
-    columns = spec.data.columns
     texts = (columns.text, columns.text_pair, columns.tokens)
-    return tuple(name for name in kinds.kind_named(spec.kind).sources(columns) if name not in texts)
+    return tuple(name for name in kind.sources(columns) if name not in texts)
 
 
 def stamp_of(files: AnnotatedFiles) -> str:
     """Of all files together: another one, or a change of one, is a change."""
     stamps = []
-    for name, path in files.paths.items():
+    for name, path in files.all_paths().items():
         with clear_errors(name):
             status = path.stat()
-        stamps.append(f"{name} {status.st_size} {status.st_mtime_ns}")
-    return stamps[0].removeprefix(f"{next(iter(files.paths))} ") if len(stamps) == 1 else digest.of_values(of=stamps)
+        stamps.append((name, f"{status.st_size} {status.st_mtime_ns}"))
+    return stamps[0][1] if len(stamps) == 1 else digest.of_values(files=stamps)
 
 
 def contents_of(files: AnnotatedFiles) -> str:
     """A digest of all files' contents."""
     digests = []
-    for name, path in files.paths.items():
+    for name, path in files.all_paths().items():
         with clear_errors(name):
             digests.append(digest.of_file(path))
-    return digests[0] if len(digests) == 1 else digest.of_values(of=digests)
+    return digests[0] if len(digests) == 1 else digest.of_values(files=digests)
 
 
 def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> SourceReading:
@@ -168,7 +181,7 @@ def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> S
         left_out=dict(tally.left_out.most_common()),
         changed=dict(tally.changed.most_common()),
         first_places=dict(tally.places),
-        agreement=agreement_of(outcome, targets_of(spec)),
+        agreement=agreement_of(outcome, targets_of(kinds.kind_named(spec.kind), spec.data.columns)),
     )
 
 
@@ -178,7 +191,8 @@ def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]
     Each with row_id (None: the pipeline names no id), file, place, texts (by role), given (what people said, by
     count) and decided (None: nothing is, and the text is no row).
     """
-    columns, targets = spec.data.columns, targets_of(spec)
+    columns = spec.data.columns
+    targets = targets_of(kinds.kind_named(spec.kind), columns)
     roles = {"text": columns.text, "text_pair": columns.text_pair}
     rows = []
     for one in outcome.judged:

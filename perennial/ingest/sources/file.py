@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset
@@ -150,7 +151,8 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
     outcome = Outcome()
 
     def read(_: datetime | None) -> Iterator[Batch]:
-        manner = annotated_files.manner_of(spec, source, files.form)
+        kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+        manner = annotated_files.manner_of(kind, columns, source, files.form)
         return files.read(manner, wanted_columns(spec), outcome)
 
     contents = partial(annotated_files.contents_of, files)

@@ -84,6 +84,8 @@ class Outcome:
     judged: list[Judged] = field(default_factory=list)
     """Texts of which more than one person said something."""
     annotators: set[str] = field(default_factory=set)
+    questions: list[str] = field(default_factory=list)
+    """Columns that hold answers."""
 
 
 Held = list[tuple[str, Opinion]]
@@ -102,6 +104,7 @@ def rows_of_exports(
     first = Outcome()
     survey = surveyed((one for _, one in _opinions(exports, reader, manner, first.tally)), manner.texts)
     outcome.annotators |= survey.annotators
+    outcome.questions[:] = survey.questions
     columns = _columns(survey)
     wanted = list(columns) if wanted is None else wanted
     rows = _distinct_ids(_rows(exports, reader, manner, survey, outcome), outcome.tally)
