@@ -1,6 +1,7 @@
 """The worked examples beside the densest code are true."""
 
 import doctest
+from pathlib import Path
 from types import ModuleType
 
 import duckdb
@@ -14,6 +15,7 @@ from perennial.ingest import row_index, staging
 from perennial.metrics import sums
 from perennial.settings.training import TrainingSpec
 from perennial.training import sampling
+from perennial.validation.conflicts import find_conflicts
 
 
 @pytest.mark.parametrize("module", [sampling, sums, gate_checks], ids=lambda module: module.__name__)
@@ -62,3 +64,16 @@ def test_example_of_the_row_index() -> None:
     assert outcome == [("a", 20, True), ("b", 20, True), ("c", 5, False), ("d", 20, True), ("a", 15, False)]
     assert chosen == [(0, True), (2, False)]
     assert [row[:3] for row in retired] == [("a", 0, "replaced"), ("b", 0, "deleted")]
+
+
+def test_example_of_conflicts(tmp_path: Path) -> None:
+    rows = [
+        ("1", "one text", "good", "a.csv", 1),
+        ("2", "one text", "bad", "a.csv", 2),
+        ("3", "one text", "good", "b.csv", 1),
+        ("4", "another text", "good", "b.csv", 2),
+        ("5", "another text", "good", "b.csv", 3),
+    ]
+    columns = list(map(pa.array, zip(*rows, strict=True)))
+    part = pa.Table.from_arrays(columns, names=["row_id", "text_key", "label", "file", "line"])
+    assert find_conflicts(part, "label", None, tmp_path) == {"1": "a.csv:2", "2": "b.csv:1", "3": "a.csv:2"}

@@ -38,17 +38,17 @@ SEED = 20_050
 class Distinct:
     """Rows that differ, and which of them each row is like."""
 
-    tallies: MetricSums
+    metric_sums: MetricSums
     patterns: np.ndarray
     """distinct rows × sums."""
     like: np.ndarray
     """For each row, its place in `patterns`."""
 
     @classmethod
-    def of(cls, tallies: MetricSums) -> Distinct:
-        """The distinct rows of `tallies`."""
-        patterns, like = np.unique(tallies.rows, axis=0, return_inverse=True)
-        return cls(tallies, patterns.astype(np.float64), like.ravel())
+    def of(cls, metric_sums: MetricSums) -> Distinct:
+        """The distinct rows of `metric_sums`."""
+        patterns, like = np.unique(metric_sums.rows, axis=0, return_inverse=True)
+        return cls(metric_sums, patterns.astype(np.float64), like.ravel())
 
     def counts(self, inside: np.ndarray | None = None) -> np.ndarray:
         """How often each distinct row is there, among all rows or those `inside` (bool)."""
@@ -75,26 +75,26 @@ def estimate(
 
     Seeded: the same rows give the same intervals.
     """
-    tallies, there = distinct.tallies, counts > 0
+    metric_sums, there = distinct.metric_sums, counts > 0
     patterns, counts = distinct.patterns[there], counts[there]
     if not counts.sum():
-        nothing = np.full(len(tallies.names), np.nan)
-        return Estimate(tallies.names, nothing, nothing, nothing, nothing)
+        nothing = np.full(len(metric_sums.names), np.nan)
+        return Estimate(metric_sums.names, nothing, nothing, nothing, nothing)
     draw = np.random.default_rng(SEED)
     total = (counts @ patterns)[None]
-    values = tallies.figures(total)[0]
+    values = metric_sums.figures(total)[0]
     if not np.isfinite(total).all():
         unknown = np.full(len(values), np.nan)
-        return Estimate(tallies.names, values, unknown, unknown, unknown)
+        return Estimate(metric_sums.names, values, unknown, unknown, unknown)
     sums = _draws(patterns, counts, resamples, work, draw)
-    drawn = np.concatenate([tallies.figures(part) for part in sums])
+    drawn = np.concatenate([metric_sums.figures(part) for part in sums])
     imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
-    worth = _worth(tallies, total, values, imagined)
-    skew = _acceleration(tallies, patterns, counts, total, values, worth, imagined)
+    worth = _worth(metric_sums, total, values, imagined)
+    skew = _acceleration(metric_sums, patterns, counts, total, values, worth, imagined)
     bias = _bias(drawn, values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
-    return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
+    return Estimate(metric_sums.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
 
 
 def _draws(
@@ -131,20 +131,20 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
+def _worth(metric_sums: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
     """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
-    there = [index for index, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    there = [index for index, column in enumerate(metric_sums.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
-    sorts = there or list(range(len(tallies.counted_in)))
+    sorts = there or list(range(len(metric_sums.counted_in)))
     kinds = []
-    for rows in (tallies.wrong[sorts], tallies.right[sorts]):
-        added = np.nan_to_num(tallies.figures(total + imagined * rows) - values) / imagined
+    for rows in (metric_sums.wrong[sorts], metric_sums.right[sorts]):
+        added = np.nan_to_num(metric_sums.figures(total + imagined * rows) - values) / imagined
         kinds.append(added[np.abs(added).argmax(axis=0), np.arange(added.shape[1])])
     return np.stack(kinds)
 
 
 def _acceleration(
-    tallies: MetricSums,
+    metric_sums: MetricSums,
     patterns: np.ndarray,
     counts: np.ndarray,
     total: np.ndarray,
@@ -155,7 +155,7 @@ def _acceleration(
     """How skewed the rows' influence on each metric is: of all but one row (the jackknife), and of imagined rows."""
     if counts.sum() < 2:
         return np.zeros(len(values))
-    without = tallies.figures(total - patterns)
+    without = metric_sums.figures(total - patterns)
     influence = np.nan_to_num(values - without)
     influence = influence - counts @ influence / counts.sum()
     squares = counts @ influence**2 + imagined * (worth**2).sum(axis=0)

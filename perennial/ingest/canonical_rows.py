@@ -78,8 +78,8 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     row_splits = splits.splits_of_keys(keys, spec.data.splits)
     hashed = [*content.values(), times.cast(pa.int64()), *slices]
     ids = _ids(batch, columns.id) if columns.id else pa.array(_hashes(hashed), pa.string())
-    files = pa.repeat(batch.file, len(batch.places))
-    lines = pa.array(batch.places, pa.int64())
+    files = pa.repeat(batch.file, len(batch.numbers))
+    lines = pa.array(batch.numbers, pa.int64())
     return pa.RecordBatch.from_arrays(
         [ids, pa.array(keys), pa.array(row_splits), *content.values(), times, files, lines, *slices],
         schema=part_schema(spec),
@@ -125,7 +125,7 @@ def _ids(batch: Batch, column: str) -> pa.Array:
     row = pc.index(is_missing, True).as_py()
     if row >= 0:
         raise SourceError(
-            f"{batch.place(row)} has no id in column {column!r}; each row needs one of its own.",
+            f"{batch.where(row)} has no id in column {column!r}; each row needs one of its own.",
             remedy="Fill it in, or leave data.columns.id out: then rows are told apart by their content.",
         )
     return ids
@@ -157,7 +157,7 @@ def _times(batch: Batch, column: str | None) -> pa.Array:
 
     stamp = pa.timestamp("us", tz="UTC")
     if column is None:
-        return pa.nulls(len(batch.places), stamp)
+        return pa.nulls(len(batch.numbers), stamp)
     if {str} == set(map(type, batch.columns[column])):
         for spelling in (pa.timestamp("us"), stamp):
             # Arrow's own parser is ten times as fast, where all rows are written plainly and all alike.
@@ -174,7 +174,7 @@ def _moments(batch: Batch, column: str) -> Iterator[datetime]:
             shown = str(value)
             given = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
             raise SourceError(
-                f"{batch.place(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
+                f"{batch.where(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
                 "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970.",
                 remedy="Mend that cell, or leave data.columns.time out: then rows are told apart by their ids.",
             ) from error

@@ -29,7 +29,7 @@ def parted(batch: Batch, column: str | None) -> Halves:
     """
     is_deleted = [_is_deleted(value) for value in batch.columns[column]] if column is not None else []
     if True not in is_deleted and None not in is_deleted:
-        return Halves(batch, range(len(batch.places)), batch.take(()), ())
+        return Halves(batch, range(len(batch.numbers)), batch.take(()), ())
     if column is not None and None in is_deleted:
         raise _unclear(batch, is_deleted.index(None), column)
     present = [row for row, deleted in enumerate(is_deleted) if not deleted]
@@ -54,7 +54,7 @@ def _unclear(batch: Batch, row: int, column: str) -> SourceError:
     word = _word(batch.columns[column][row])
     shown = word[:20] + "…" * (len(word) > 20)
     return SourceError(
-        f"{batch.place(row)} has {shown!r} in column {column!r}, which says whether the row is deleted; expected true, "
+        f"{batch.where(row)} has {shown!r} in column {column!r}, which says whether the row is deleted; expected true, "
         "yes or 1, or false, no, 0 or nothing.",
         remedy="Mend that cell, or name another column in data.columns.deleted.",
     )

@@ -134,7 +134,7 @@ def row_changes(staged: StagedRows, before: Snapshot, store: Store, path: Path, 
         connection.execute(_CHANGES if has_ids else _UNSEEN)
         return RowChanges(connection, has_ids)
 
-    with index_file.opened(path, scratch, compare) as changes:
+    with index_file.opened_index(path, scratch, compare) as changes:
         yield changes
 
 

@@ -132,7 +132,7 @@ def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> d
         reading = state.reading if state else None
         if not (state and contents is not None and contents == state.contents):
             for batch in piece.read(floor):
-                if batch.places:
+                if batch.numbers:
                     canonical = canonical_rows.canonical_batch(batch, spec)
                     staged.add(canonical, Origin(piece, floor))
                     watermark = canonical_rows.newest(watermark, canonical.rows.column(TIME), canonical.deleted_times)
@@ -195,15 +195,15 @@ def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceRea
     retirement = additions.retirement
     every = (*before.parts, *additions.parts)
     retired = (*before.retired, *([retirement] if retirement else ()))
-    gone, deleted = (retirements.rows_gone([retirement]), retirement.deleted) if retirement else (0, 0)
+    gone, deleted = (retirements.retired_rows([retirement]), retirement.deleted) if retirement else (0, 0)
     written, late = sum(part.rows for part in additions.parts), additions.late.total()
     newest = max(filter(None, (additions.newest, _watermark(before))), default=None)
     return Snapshot(
         pipeline=before.pipeline,
-        digest=retirements.digest_of([part.sha256 for part in every], retired),
+        digest=retirements.digest_of_parts([part.sha256 for part in every], retired),
         parts=every,
         retired=retired,
-        rows=sum(part.rows for part in every) - retirements.rows_gone(retired),
+        rows=sum(part.rows for part in every) - retirements.retired_rows(retired),
         new_rows=written - (gone - deleted),
         corrected_rows=gone - deleted,
         deleted_rows=deleted,
@@ -216,7 +216,7 @@ def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceRea
 
 def _first_head(pipeline: str) -> Head:
     """What a run starts from that reads the source from its beginning."""
-    digest_of_nothing = retirements.digest_of((), ())
+    digest_of_nothing = retirements.digest_of_parts((), ())
     counts = {"rows": 0, "new_rows": 0, "repeated_rows": 0, "late_rows": 0}
     empty = Snapshot(pipeline=pipeline, digest=digest_of_nothing, parts=(), watermark=None, **counts)
     return Head(snapshot=empty, pieces={})

@@ -66,7 +66,7 @@ def number(value: object) -> float | None:
 def no_unicode(batch: Batch, row: int, column: str) -> SourceError:
     """What is said of a cell that holds half a surrogate pair."""
     return SourceError(
-        f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
+        f"{batch.where(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
         "which is no Unicode text.",
         remedy="Write the character itself, or both halves; in Python: "
         "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
@@ -87,10 +87,10 @@ def _text(batch: Batch, row: int, column: str, value: object) -> str | None:
             return value.decode()
         except UnicodeDecodeError as error:
             raise SourceError(
-                f"{batch.place(row)}: column {column!r} holds bytes that are not UTF-8.",
+                f"{batch.where(row)}: column {column!r} holds bytes that are not UTF-8.",
                 remedy="Convert the column to text where it is written.",
             ) from error
     raise SourceError(
-        f"{batch.place(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
+        f"{batch.where(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
         remedy="Name another column under data.columns, or write the value as text.",
     )

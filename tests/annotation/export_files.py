@@ -56,7 +56,7 @@ def read(paths: Sequence[Path], wanted: Sequence[str] | None = None, **manner: A
     rows = [
         {name: cells[index] for name, cells in batch.columns.items()}
         for batch in rows_of_exports(told, FORMS[form].reader, settings, wanted, outcome)
-        for index in range(len(batch.places))
+        for index in range(len(batch.numbers))
     ]
     return Read(rows, outcome, forms)
 

@@ -58,7 +58,7 @@ class Pipeline:
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:
         """Those that count."""
         found = snapshot or self.ingest()
-        gone = retirements.Gone(found.retired, self.home.store)
+        gone = retirements.RetiredIds(found.retired, self.home.store)
         rows: list[Row] = []
         for number, part in enumerate(found.parts):
             for batch in pq.read_table(self.home.store.root / part.path).to_batches():

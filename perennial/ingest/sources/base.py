@@ -50,18 +50,18 @@ def wanted_columns(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def require_columns(source_name: str, there: Sequence[str], names: Sequence[str]) -> None:
-    """Raises SourceError when a column of `names` is not `there`, or is there twice."""
-    missing = [name for name in names if name not in there]
+def require_columns(source_name: str, columns: Sequence[str], names: Sequence[str]) -> None:
+    """Raises SourceError when a column of `names` is not among `columns`, or is there twice."""
+    missing = [name for name in names if name not in columns]
     if missing:
-        near = difflib.get_close_matches(missing[0], there, 1, cutoff=0.5)
+        near = difflib.get_close_matches(missing[0], columns, 1, cutoff=0.5)
         hint = f" The nearest to {missing[0]!r} is {_cut(near[0])!r}." if near else ""
         raise SourceError(
             f"{source_name} has no column {listing(map(repr, missing))}; "
-            f"its columns are: {listing((_cut(name) for name in there), 20) or 'none'}.{hint}",
+            f"its columns are: {listing((_cut(name) for name in columns), 20) or 'none'}.{hint}",
             remedy="Say under data.columns in pipeline.yaml which column is what, or mend the source's column names.",
         )
-    twice = [name for name, times in Counter(there).items() if times > 1 and name in names]
+    twice = [name for name, times in Counter(columns).items() if times > 1 and name in names]
     if twice:
         raise SourceError(
             f"{source_name} has more than one column named {listing(map(repr, twice))}, so which one is meant can't be "

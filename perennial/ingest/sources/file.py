@@ -47,7 +47,7 @@ def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]
     """
     names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
     if not names and not known_pieces:
-        raise _nothing(spec.folder, source.path[0])
+        raise _no_file(spec.folder, source.path[0])
     annotated = annotated_files.annotated_files(spec.folder, list(names), source.format)
     if annotated is None:
         return [_piece(spec, source, name) for name in names]
@@ -74,21 +74,21 @@ def read(path: Path, columns: tuple[str, ...] | None = None, delimiter: str | No
     Raises SourceError as the pieces do, and when the file is not there.
     """
     if not path.is_file():
-        raise _nothing(path.parent, path.name)
+        raise _no_file(path.parent, path.name)
     return _read(path, str(path), form_of(path, FileSource(type="file", path=(str(path),))), columns, delimiter)
 
 
 def lines_of(path: Path) -> Iterator[str]:
     """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
     if not path.is_file():
-        raise _nothing(path.parent, path.name)
+        raise _no_file(path.parent, path.name)
     with clear_errors(str(path)), path.open("rb") as file:
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
         yield from TextLines(stream, str(path))
 
 
 def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
-    name = _plain(pattern)
+    name = _normal_path(pattern)
     if saved_dataset.is_saved_dataset(folder / pattern):
         return [_relative(path, folder) for path in saved_dataset.arrow_files(folder / pattern)]
     if (folder / pattern).is_dir():
@@ -101,31 +101,31 @@ def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[
     if not glob.has_magic(pattern):
         if name in known_pieces:
             return []
-        raise _nothing(folder, pattern)
+        raise _no_file(folder, pattern)
     matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
-    return sorted(_plain(match) for match in matches if (folder / match).is_file())
+    return sorted(_normal_path(match) for match in matches if (folder / match).is_file())
 
 
 def _relative(path: Path, folder: Path) -> str:
-    return _plain(os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path))
+    return _normal_path(os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path))
 
 
-def _plain(path: str) -> str:
+def _normal_path(path: str) -> str:
     return Path(os.path.normpath(path)).as_posix()
 
 
-def _nothing(folder: Path, pattern: str) -> SourceError:
+def _no_file(folder: Path, pattern: str) -> SourceError:
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
     looked = folder.joinpath(*fixed) if glob.has_magic(pattern) else (folder / pattern).parent
     what = "No file matches" if glob.has_magic(pattern) else "There is no file"
     if not looked.is_dir():
-        what_is_there = f"the folder {looked} does not exist"
+        folder_holds = f"the folder {looked} does not exist"
     else:
-        there = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
-        near = difflib.get_close_matches(Path(pattern).name, there, 3, cutoff=0.5) or there
-        what_is_there = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
+        names = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
+        near = difflib.get_close_matches(Path(pattern).name, names, 3, cutoff=0.5) or names
+        folder_holds = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
     return SourceError(
-        f"{what} {pattern!r}: {what_is_there}.", remedy="Correct data.source.path, or put the file there."
+        f"{what} {pattern!r}: {folder_holds}.", remedy="Correct data.source.path, or put the file there."
     )
 
 

@@ -75,7 +75,7 @@ def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
                 checked = True
             for arrow in table.select(list(names)).to_batches():
                 batch = parquet.batch_of(arrow, name, start, names)
-                yield Batch(name, "row", batch.places, _named(batch.columns, features))
+                yield Batch(name, "row", batch.numbers, _named(batch.columns, features))
                 start += arrow.num_rows
             progress.advance(start - 1, unit="rows", detail=f"reading {name}")
 

@@ -50,7 +50,7 @@ def with_class_names(batch: Batch, names: class_labels.Names, labels: Collection
         for column in batch.columns
         if column in names
     }
-    return Batch(batch.file, batch.unit, batch.places, {**batch.columns, **named}) if named else batch
+    return Batch(batch.file, batch.unit, batch.numbers, {**batch.columns, **named}) if named else batch
 
 
 def _values(array: "pa.Array", where: str, start: int) -> list[object]:

@@ -43,11 +43,11 @@ def checks_section(material: Material) -> Section:
 def _check(check: Check) -> tuple[Cell | str, ...]:
     verdict = Cell(MARKS[check.verdict], TONES[check.verdict], strong=True)
     return (
-        check.gate, number(check.value), number(check.limit), _known(check), f"{check.n:,}", verdict, check.reason,
+        check.gate, number(check.value), number(check.limit), _certainty(check), f"{check.n:,}", verdict, check.reason,
     )  # fmt: skip
 
 
-def _known(check: Check) -> str:
+def _certainty(check: Check) -> str:
     """How well the value is known, or its difference from the champion's."""
     if check.difference is None or check.interval is None:
         return between(check.interval)
