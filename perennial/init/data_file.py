@@ -44,7 +44,7 @@ class DataFile:
         manner = None
         if self.annotated:
             source = FileSource(type="file", path=(str(self.path),))
-            manner = annotated_files.manner_of(kind, columns, source, self.annotated.form)
+            manner = annotated_files.manner_of(kind, columns, source, self.annotated.form, {})
         return self._rows(manner, wanted)
 
     def may_be_learned(self, cells: dict[str, list[object]]) -> dict[str, list[object]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
@@ -35,6 +36,8 @@ class Census:
     blank_texts: int = 0
     blank_labels: int = 0
     """Rows with a text and without what is learned: no label, no number, no list."""
+    changes: Counter[str] = field(default_factory=Counter)
+    """What a run changes in rows, by what it does."""
     faults: Counter[str] = field(default_factory=Counter)
     """Rows that the kind can't read, by why."""
     unlabelled: int = 0
@@ -96,7 +99,14 @@ class _Sample:
 
 def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census:
     """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would."""
-    census, target_sample, ids = Census(), _Sample(), _Sample()
+    census = Census()
+    with progress.counted() as census.changes:
+        _take(census, data, kind, columns)
+    return census
+
+
+def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> None:
+    target_sample, ids = _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
     for batch in data.rows_of(kind, columns, wanted):
@@ -108,7 +118,6 @@ def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
-    return census
 
 
 def _count(

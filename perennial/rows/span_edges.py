@@ -1,8 +1,14 @@
 """Where spans begin and end: at words, not at the blanks between them and not inside them."""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 
 from perennial.inference.words import words_in
+
+TRIMMED = "span with blanks at its edges, which were cut off"
+SNAPPED = "span that began or ended inside a word, widened to the whole of it"
+SHARED = "span inside a word that another span shares, left as it is: a model answers by whole words"
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -24,6 +30,27 @@ def snapped(text: str, start: int, end: int) -> tuple[int, int]:
         if first < end < behind:
             end = behind
     return start, end
+
+
+def at_words(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], Counter[str]]:
+    """`spans` of `text`, in order, without blanks at their edges and with whole words; and what was done, by count.
+
+    A span is not widened into the one beside it: both are left as they are, for a person to see.
+    """
+    changes: Counter[str] = Counter()
+    inner = [trimmed(text, *span) for span in spans]
+    changes[TRIMMED] = sum(one != span for one, span in zip(inner, spans, strict=True))
+    whole = [snapped(text, *span) for span in inner]
+    for index, (one, span) in enumerate(zip(whole, inner, strict=True)):
+        if one == span:
+            continue
+        before = whole[index - 1][1] if index else 0
+        behind = whole[index + 1][0] if index + 1 < len(whole) else len(text)
+        shared = one[0] < before or one[1] > behind
+        changes[SHARED if shared else SNAPPED] += 1
+        if shared:
+            whole[index] = span
+    return whole, +changes
 
 
 def is_aligned(text: str, start: int, end: int) -> bool:

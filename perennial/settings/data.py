@@ -38,7 +38,8 @@ class FileSource(Settings):
 
 
 class HuggingFaceSource(Settings):
-    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` reads."""
+    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` or `load_from_disk`
+    reads."""
 
     type: Literal["huggingface"]
     """huggingface: what makes this a source of the `datasets` library."""

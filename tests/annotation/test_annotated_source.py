@@ -51,7 +51,7 @@ class Annotated:
 
         from perennial.ingest import retirements
 
-        gone = retirements.Gone(snapshot.retired, self.home.store)
+        gone = retirements.RetiredIds(snapshot.retired, self.home.store)
         return [
             row
             for number, part in enumerate(snapshot.parts)
@@ -170,3 +170,14 @@ def test_columns_that_an_export_lacks_are_told_with_those_it_has(annotated: Make
     made.write("all.jsonl", doccano(["a"]))
     with pytest.raises(SourceError, match="nearest to 'labels' is 'label'"):
         made.ingest()
+
+
+def test_what_a_person_decides_in_corrections_makes_a_row_of_a_tie(annotated: Make, tmp_path: Path) -> None:
+    made = annotated()
+    made.write("ann.jsonl", doccano(["a"], ["b"]))
+    made.write("bob.jsonl", doccano(["a"], ["a"]))
+    assert [row["row_id"] for row in made.rows(made.ingest())] == ["1"]
+    (tmp_path / "settled.csv").write_text("row_id,label\n2,b\n")
+    data = made.spec.data.model_copy(update={"corrections": ("settled.csv",)})
+    made.spec = made.spec.model_copy(update={"data": data}).located(tmp_path)
+    assert [(row["row_id"], row["label"]) for row in made.rows(made.ingest())] == [("1", "a"), ("2", "b")]

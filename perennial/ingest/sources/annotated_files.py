@@ -131,21 +131,30 @@ def _export(path: Path, name: str) -> Iterator[Export]:
         yield Export(path, name, stream)
 
 
-def manner_of(kind: ReadsRows, columns: ColumnsSpec, source: FileSource, form: Form) -> Manner:
-    """How a pipeline of this kind wants its exports read."""
-    import pyarrow as pa
-
+def manner_of(
+    kind: ReadsRows, columns: ColumnsSpec, source: FileSource, form: Form, settled: Mapping[str, Answer]
+) -> Manner:
+    """How a pipeline of this kind wants its exports read; `settled`: what people decided, by row id."""
     texts = tuple(name for name in (columns.text, columns.text_pair, columns.tokens) if name)
-    target = kind.column_types()[kind.target_column]
     return Manner(
         rule=source.annotators,
         offsets=source.offsets,
         default_offsets=form.tool.offsets,
         empty_is_none=source.unlabelled == "none",
-        lists=pa.types.is_list(target) and pa.types.is_string(target.value_type),
+        lists=_has_lists(kind),
         texts=texts,
+        id=columns.id,
+        settled=settled,
         targets=targets_of(kind, columns),
     )
+
+
+def _has_lists(kind: ReadsRows) -> bool:
+    """Whether a row of the kind has any number of labels."""
+    import pyarrow as pa
+
+    target = kind.column_types()[kind.target_column]
+    return bool(pa.types.is_list(target) and pa.types.is_string(target.value_type))
 
 
 def targets_of(kind: ReadsRows, columns: ColumnsSpec) -> tuple[str, ...]:
@@ -154,20 +163,20 @@ def targets_of(kind: ReadsRows, columns: ColumnsSpec) -> tuple[str, ...]:
     return tuple(name for name in kind.sources(columns) if name not in texts)
 
 
-def stamp_of(files: AnnotatedFiles) -> str:
-    """Of all files together: another one, or a change of one, is a change."""
+def stamp_of(files: AnnotatedFiles, also: Sequence[Path]) -> str:
+    """Of all files together: another one, or a change of one, is a change. `also`: others that decide what is read."""
     stamps = []
-    for name, path in files.all_paths().items():
+    for name, path in (files.all_paths() | {str(path): path for path in also}).items():
         with clear_errors(name):
             status = path.stat()
         stamps.append((name, f"{status.st_size} {status.st_mtime_ns}"))
     return stamps[0][1] if len(stamps) == 1 else digest.of_values(files=stamps)
 
 
-def contents_of(files: AnnotatedFiles) -> str:
-    """A digest of all files' contents."""
+def contents_of(files: AnnotatedFiles, also: Sequence[Path]) -> str:
+    """A digest of all files' contents, and of those that decide `also` what is read."""
     digests = []
-    for name, path in files.all_paths().items():
+    for name, path in (files.all_paths() | {str(path): path for path in also}).items():
         with clear_errors(name):
             digests.append(digest.of_file(path))
     return digests[0] if len(digests) == 1 else digest.of_values(files=digests)
@@ -191,8 +200,8 @@ def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]
     Each with row_id (None: the pipeline names no id), file, place, texts (by role), given (what people said, by
     count) and decided (None: nothing is, and the text is no row).
     """
-    columns = spec.data.columns
-    targets = targets_of(kinds.kind_named(spec.kind), columns)
+    kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+    targets, lists = targets_of(kind, columns), _has_lists(kind)
     roles = {"text": columns.text, "text_pair": columns.text_pair}
     rows = []
     for one in outcome.judged:
@@ -209,8 +218,8 @@ def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]
                 "file": one.file,
                 "place": one.place,
                 "texts": texts or {"text": tokens},
-                "given": [cell(answer, several=isinstance(answer, Labels) and answer.several) for answer in answers],
-                "decided": None if decided is None else cell(decided, several=False),
+                "given": [cell(answer, several=lists) for answer in answers],
+                "decided": cell(decided, several=lists),
             }
         )
     return sorted(rows, key=lambda row: row["decided"] is not None)

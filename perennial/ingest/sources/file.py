@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset
+from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset, settled
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
 from perennial.ingest.sources.annotation.reading import Outcome
 from perennial.ingest.sources.base import Piece, wanted_columns
@@ -152,13 +152,14 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
 
     def read(_: datetime | None) -> Iterator[Batch]:
         kind, columns = kinds.kind_named(spec.kind), spec.data.columns
-        manner = annotated_files.manner_of(kind, columns, source, files.form)
+        manner = annotated_files.manner_of(kind, columns, source, files.form, settled.settled_answers(spec))
         return files.read(manner, wanted_columns(spec), outcome)
 
-    contents = partial(annotated_files.contents_of, files)
+    also = settled.correction_files(spec)
+    contents = partial(annotated_files.contents_of, files, also)
     reading = partial(annotated_files.reading_of, files, spec, outcome)
     differing = partial(annotated_files.differing_texts, spec, outcome)
-    return Piece(name, annotated_files.stamp_of(files), contents, read, LATE_REMEDY, reading, differing)
+    return Piece(name, annotated_files.stamp_of(files, also), contents, read, LATE_REMEDY, reading, differing)
 
 
 def _read(

@@ -12,8 +12,6 @@ AUTO = "auto"
 OTHER_TEXT = "answer with a span that says it is of another text than stands there; the answer was left out"
 OUTSIDE = "answer with a span that ends behind its text or begins inside a character; the answer was left out"
 EMPTY = "span that is empty or nothing but blanks"
-TRIMMED = "span with blanks at its edges, which were cut off"
-SNAPPED = "span that began or ended inside a word, widened to the whole of it"
 _BY_TEXT = (CHARACTERS, UTF16, UTF8, GRAPHEMES, HTML, RENDERED)
 _BY_EDGES = (UTF16, CHARACTERS, GRAPHEMES, UTF8)
 """Where spans don't carry their text only where they begin and end can tell."""
@@ -62,30 +60,28 @@ class UnitVotes:
         return tuple(sorted(first, key=lambda name: -votes[name]))
 
 
-def in_characters(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally, *, snap: bool) -> Spans:
+def in_characters(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Spans:
     """The spans of `text` in its code points, at word edges; what was changed is counted.
 
     `views`: the likeliest first; one that carries its text is of the first view under which it fits, one that does not
     is of the first. Raises MisfitError when a span is not of this text.
     """
-    return Spans(tuple(_marks(text, answer, views, place, tally, snap=snap)))
+    marks = sorted(_marks(text, answer, views, place, tally), key=lambda mark: (mark.start, mark.end))
+    places, changes = span_edges.at_words(text, [(mark.start, mark.end) for mark in marks])
+    for what, count in changes.items():
+        tally.change(what, place, count)
+    return Spans(tuple(Mark(*edges, mark.label) for edges, mark in zip(places, marks, strict=True)))
 
 
-def _marks(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally, *, snap: bool) -> Iterator[Mark]:
+def _marks(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Iterator[Mark]:
     for mark in answer.marks:
         view, stretch = _stretch(text, mark, views)
         if view != CHARACTERS and stretch != (mark.start, mark.end):
             tally.change(f"span in {text_views.WORDS[view]}, converted to characters", place)
-        if not text[slice(*stretch)].strip():
+        if text[slice(*stretch)].strip():
+            yield Mark(*stretch, mark.label)
+        else:
             tally.leave_out(EMPTY, place)
-            continue
-        inner = span_edges.trimmed(text, *stretch)
-        if inner != stretch:
-            tally.change(TRIMMED, place)
-        whole = span_edges.snapped(text, *inner) if snap else inner
-        if whole != inner:
-            tally.change(SNAPPED, place)
-        yield Mark(*whole, mark.label)
 
 
 def _stretch(text: str, mark: Mark, views: Sequence[str]) -> tuple[str, tuple[int, int]]:

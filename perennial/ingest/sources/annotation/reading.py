@@ -54,6 +54,10 @@ class Manner:
     """Whether a text's labels are a list also where no text has two."""
     texts: tuple[str, ...] = ("text",)
     """The columns by which two rows are of the same text."""
+    id: str | None = None
+    """The column with the id by which rows are corrected; None: there is none."""
+    settled: Mapping[str, Answer] = field(default_factory=dict)
+    """What a person decided, by that id, of texts for which the rule has no answer."""
     targets: tuple[str, ...] = ()
     """Columns that hold answers, where the export does not tell them from the texts' own columns."""
 
@@ -210,7 +214,7 @@ def _checked_spans(
         return None
     try:
         views = _views(question, manner, survey)
-        return offsets.in_characters(text, answer, views, place, tally, snap=True)
+        return offsets.in_characters(text, answer, views, place, tally)
     except MisfitError as error:
         tally.leave_out(str(error), place)
         return None
@@ -237,7 +241,10 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: Outcome) -> Iterat
         return
     answers = {name: _answers(name, [one for _, one in people], survey) for name in survey.questions}
     said = {name: given for name, given in answers.items() if given}
+    settled = manner.settled.get(str(first.fields.get(manner.id, first.id))) if manner.id else None
     decided = {name: consensus.consensus(given, manner.rule) for name, given in said.items()}
+    for name in _targets(survey, manner):
+        decided[name] = decided.get(name) or settled
     named = all(one.annotator is not None for _, one in people)
     outcome.judged.append(Judged(file, first.place, first.id, first.fields, text_of(first, None), said, named, decided))
     merged = {name: answer for name, answer in decided.items() if answer is not None}
