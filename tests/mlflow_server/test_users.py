@@ -11,7 +11,6 @@ from tracking_server import MODEL_SERVER, SECRETS, SPEC, WORKER, Settings, Team,
 from perennial.core.errors import RegistryError
 from perennial.registry import aliases, tracking
 
-pytestmark = pytest.mark.slow
 MODEL = "questions"
 THEIRS = SPEC.model_copy(update={"name": MODEL})
 
