@@ -10,7 +10,7 @@ from statistics import NormalDist
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.metrics import gate_metrics
-from perennial.records.data import Agreement
+from perennial.records.data import AnnotatorAgreement
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -157,7 +157,7 @@ def _cost(serving: ServingFigures, metric: str) -> float | None:
     return _number(getattr(serving, metric))
 
 
-def _agreement(agreement: Agreement | None) -> GateFigure:
+def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
     name = "agreement (Krippendorff's alpha) of the people who gave the labels"
     if agreement is None or agreement.alpha is None:
         why = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from perennial.core.errors import SourceError
 from perennial.ingest.sources import annotated_files, file, saved_dataset
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
-from perennial.ingest.sources.annotation.reading import TOKENS, Manner, Outcome
+from perennial.ingest.sources.annotation.reading import TOKENS, ExportOutcome, Manner
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec, FileSource
@@ -23,7 +23,7 @@ class DataFile:
     delimiter: str | None = None
     """Of CSV, where it is not a comma."""
     annotated: AnnotatedFiles | None = None
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: ExportOutcome = field(default_factory=ExportOutcome)
 
     @property
     def source_format(self) -> str | None:
@@ -57,7 +57,7 @@ class DataFile:
 
     def _rows(self, manner: Manner | None, wanted: tuple[str, ...] | None) -> Iterator[Batch]:
         if self.annotated and manner:
-            self.outcome = Outcome()
+            self.outcome = ExportOutcome()
             yield from self.annotated.read(manner, wanted, self.outcome, say=False)
         elif saved_dataset.is_saved_dataset(self.path):
             for path in saved_dataset.arrow_files(self.path):

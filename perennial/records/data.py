@@ -29,7 +29,7 @@ class Retirement(Record):
     """How many of them were deleted; the others were replaced by a row in a later part."""
 
 
-class Agreement(Record):
+class AnnotatorAgreement(Record):
     """How far the people who labelled the same texts agree."""
 
     texts: int
@@ -58,7 +58,7 @@ class SourceReading(Record):
     """Spans converted, trimmed or widened, and the like, by what was done."""
     first_places: dict[str, str] = Field(default={})
     """Where the first of each is."""
-    agreement: Agreement | None = None
+    agreement: AnnotatorAgreement | None = None
     """None: nobody labelled what another had, or it is not known who did."""
 
 
@@ -105,7 +105,7 @@ class CheckedPart(Record):
     """Rows that data.corrections took out; neither good nor quarantined."""
 
 
-def agreement_in(readings: Sequence[SourceReading]) -> Agreement | None:
+def agreement_in(readings: Sequence[SourceReading]) -> AnnotatorAgreement | None:
     """How far the people agree who labelled the same texts; None: nobody did, as far as is known."""
     return next((reading.agreement for reading in readings if reading.agreement is not None), None)
 

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from perennial.core.record import Record
-from perennial.records.data import Agreement
+from perennial.records.data import AnnotatorAgreement
 
 
 class Interval(Record):
@@ -148,7 +148,7 @@ class EvaluationContext(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
-    agreement: Agreement | None = None
+    agreement: AnnotatorAgreement | None = None
 
 
 class Evaluation(Record):
@@ -180,7 +180,7 @@ class Evaluation(Record):
     """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
-    agreement: Agreement | None = None
+    agreement: AnnotatorAgreement | None = None
     """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""

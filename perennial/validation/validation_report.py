@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from perennial.records.data import Agreement, SourceReading, ValidatedData
+from perennial.records.data import AnnotatorAgreement, SourceReading, ValidatedData
 from perennial.validation.failure import merged, reasons
 from perennial.validation.findings import PartSummary, ValidationFinding
 
@@ -103,7 +103,7 @@ def _reading(reading: SourceReading) -> str:
     return f"<h2>Exports of {html.escape(reading.tool)}</h2>{agreed}{table}"
 
 
-def agreement_in_words(agreement: Agreement) -> str:
+def agreement_in_words(agreement: AnnotatorAgreement) -> str:
     """How far people agree, in a sentence or two."""
     said = (
         f"{agreement.texts:,} texts were labelled by more than one of {agreement.annotators:,} people; of "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.ingest.sources.annotation.opinions import Export
-from perennial.ingest.sources.annotation.reading import Manner, Open, Outcome, rows_of_exports
+from perennial.ingest.sources.annotation.reading import ExportOutcome, Manner, Open, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
 from perennial.ingest.sources.annotation.tools import FORMS
 
@@ -15,7 +15,7 @@ from perennial.ingest.sources.annotation.tools import FORMS
 @dataclass(frozen=True)
 class Read:
     rows: list[dict[str, Any]]
-    outcome: Outcome
+    outcome: ExportOutcome
     forms: list[str | None]
 
     @property
@@ -50,7 +50,7 @@ def read(paths: Sequence[Path], wanted: Sequence[str] | None = None, **manner: A
     assert len(names) == 1
     form = names.pop()
     assert form is not None
-    outcome = Outcome()
+    outcome = ExportOutcome()
     told = [opener(path) for path, form_of_path in zip(paths, forms, strict=True) if form_of_path != BLANK]
     settings = Manner(**{"default_offsets": FORMS[form].tool.offsets, **manner})
     rows = [

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import annotated_documents as made
 import numpy as np
 import pytest
 from export_files import read, written
 
+from benchmarks import annotated_documents as made
 from perennial.ingest import preannotations
 from perennial.ingest.preannotations import Answered, Losses
 from perennial.rows.text_views import GRAPHEMES, UTF16

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import annotated_documents as made
 import pytest
-from annotated_documents import Document, documents
 from export_files import read, written
 
+from benchmarks import annotated_documents as made
+from benchmarks.annotated_documents import Document, documents
 from perennial.rows import text_views
 from perennial.rows.text_views import CHARACTERS, GRAPHEMES, UTF8, UTF16
 

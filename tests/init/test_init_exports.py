@@ -2,17 +2,14 @@
 
 import json
 import random
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "annotation"))
-import annotated_documents as made
-from annotated_documents import Document, documents
-
+from benchmarks import annotated_documents as made
+from benchmarks.annotated_documents import Document, documents
 from perennial.core.errors import SourceError
 from perennial.core.home import Home
 from perennial.ingest.snapshots import ingest

@@ -19,13 +19,13 @@ from perennial.inference.words import words_in
 from perennial.ingest.sources.annotation import consensus
 from perennial.ingest.sources.annotation.formats import brat, potato
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Number, Spans, Tokens
-from perennial.ingest.sources.annotation.reading import Judged, Manner, Outcome, cell, rows_of_exports
+from perennial.ingest.sources.annotation.reading import ExportOutcome, JudgedText, Manner, cell, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
-from perennial.ingest.sources.annotation.tools import BRAT, FORMS, POTATO, TOOLS, UNTOLD, Form
+from perennial.ingest.sources.annotation.tools import BRAT, FORMS, POTATO, UNTOLD, Form
 from perennial.ingest.sources.opening import clear_errors, opened
 from perennial.kinds.protocols import ReadsRows
 from perennial.metrics import agreement
-from perennial.records.data import Agreement, SourceReading
+from perennial.records.data import AnnotatorAgreement, SourceReading
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -43,7 +43,7 @@ class AnnotatedFiles:
     """Files in which nothing is."""
 
     def read(
-        self, manner: Manner, columns: Sequence[str] | None, outcome: Outcome, *, say: bool = True
+        self, manner: Manner, columns: Sequence[str] | None, outcome: ExportOutcome, *, say: bool = True
     ) -> Iterator[Batch]:
         """Their rows, one a text; what was left out or changed is in `outcome`, and, to `say` it, told at the end."""
         opens = [partial(_export, path, name) for name, path in self.paths.items()]
@@ -69,13 +69,11 @@ class AnnotatedFiles:
 
 
 def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> AnnotatedFiles | None:
-    """Those files that an annotation tool wrote; None: none is, or data.source.format says that they are tables.
+    """Those files that an annotation tool wrote; None: none is. `source_format`: auto, or a tool's name.
 
     A file in which nothing is, as of a member of a project who did nothing yet, goes with the others. Raises
     SourceError where files of several tools or forms lie side by side, or the format that is named is not theirs.
     """
-    if source_format not in ("auto", *TOOLS):
-        return None
     forms = {name: form_of(folder / name, name) for name in names}
     if source_format in UNTOLD:
         # A format so plain that its files may look like anything.
@@ -182,7 +180,7 @@ def contents_of(files: AnnotatedFiles, also: Sequence[Path]) -> str:
     return digests[0] if len(digests) == 1 else digest.of_values(files=digests)
 
 
-def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> SourceReading:
+def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: ExportOutcome) -> SourceReading:
     """What became of the files, for reports."""
     tally = outcome.tally
     return SourceReading(
@@ -194,7 +192,7 @@ def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: Outcome) -> S
     )
 
 
-def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]]:
+def differing_texts(spec: PipelineSpec, outcome: ExportOutcome) -> list[dict[str, Any]]:
     """The texts of which people said different things, those without a decision first, as JSON can hold them.
 
     Each with row_id (None: the pipeline names no id), file, place, texts (by role), given (what people said, by
@@ -225,7 +223,7 @@ def differing_texts(spec: PipelineSpec, outcome: Outcome) -> list[dict[str, Any]
     return sorted(rows, key=lambda row: row["decided"] is not None)
 
 
-def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
+def agreement_of(outcome: ExportOutcome, targets: Sequence[str]) -> AnnotatorAgreement | None:
     """How far people agree on the first of `targets` that they were asked; None: nobody said what another had said."""
     question = next((name for name in targets if any(name in judged.answers for judged in outcome.judged)), None)
     asked = [(one, one.answers[question]) for one in outcome.judged if question in one.answers] if question else []
@@ -235,7 +233,7 @@ def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
     as_sets = any(isinstance(one, Labels) and (one.several or len(one.names) != 1) for _, row in said for one in row)
     figure = agreement.alpha([_units(one, answers, as_sets=as_sets) for one, answers in said])
     value, low, high = figure or (None, None, None)
-    return Agreement(
+    return AnnotatorAgreement(
         texts=len(said),
         annotators=len(outcome.annotators),
         differing=sum(not consensus.agree(answers) for _, answers in said),
@@ -247,7 +245,7 @@ def agreement_of(outcome: Outcome, targets: Sequence[str]) -> Agreement | None:
     )
 
 
-def _units(one: Judged, answers: Sequence[Answer], *, as_sets: bool) -> list[list[Hashable]]:
+def _units(one: JudgedText, answers: Sequence[Answer], *, as_sets: bool) -> list[list[Hashable]]:
     """What people said of each thing that is compared: of the text, or of each of its words."""
     first = answers[0]
     if isinstance(first, Spans):

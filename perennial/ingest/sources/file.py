@@ -18,7 +18,7 @@ from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset, settled
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
-from perennial.ingest.sources.annotation.reading import Outcome
+from perennial.ingest.sources.annotation.reading import ExportOutcome
 from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.lines import TextLines
 from perennial.ingest.sources.opening import clear_errors
@@ -35,6 +35,8 @@ FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
+TABLES = frozenset(FORMATS.values())
+"""Formats in which an annotation tool's export is read as the table it is."""
 LATE_REMEDY = "Putting them in a new file takes them in."
 
 
@@ -48,6 +50,8 @@ def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]
     names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
     if not names and not known_pieces:
         raise _no_file(spec.folder, source.path[0])
+    if source.format in TABLES:
+        return [_piece(spec, source, name) for name in names]
     annotated = annotated_files.annotated_files(spec.folder, list(names), source.format)
     if annotated is None:
         return [_piece(spec, source, name) for name in names]
@@ -148,7 +152,7 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
     patterns = any(glob.has_magic(pattern) for pattern in source.path)
     # By the patterns, so that it is the same piece when another person's file is added.
     name = names[0] if len(names) == 1 and not patterns else ", ".join(source.path)
-    outcome = Outcome()
+    outcome = ExportOutcome()
 
     def read(_: datetime | None) -> Iterator[Batch]:
         kind, columns = kinds.kind_named(spec.kind), spec.data.columns

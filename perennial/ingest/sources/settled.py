@@ -11,7 +11,7 @@ from typing import Any
 
 from perennial import kinds
 from perennial.ingest.sources import delimited
-from perennial.ingest.sources.annotation.opinions import Answer, Labels, Mark, Number, Spans
+from perennial.ingest.sources.annotation.opinions import Answer, Labels, MarkedSpan, Number, Spans
 from perennial.ingest.sources.lines import TextLines
 from perennial.ingest.sources.opening import opened
 from perennial.rows import spreadsheet
@@ -59,4 +59,4 @@ def _answer(target: Any) -> Answer:
         return Number(float(target))
     if all(isinstance(one, str) for one in target):
         return Labels(tuple(target), several=True)
-    return Spans(tuple(Mark(one["start"], one["end"], one["label"]) for one in target))
+    return Spans(tuple(MarkedSpan(one["start"], one["end"], one["label"]) for one in target))

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from perennial.ingest.sources.annotation.opinions import Mark, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import MarkedSpan, Spans, Tally
 from perennial.rows import span_edges, text_views
 from perennial.rows.text_views import CHARACTERS, GRAPHEMES, HTML, RENDERED, UTF8, UTF16, TextView
 
@@ -17,7 +17,7 @@ _BY_EDGES = (UTF16, CHARACTERS, GRAPHEMES, UTF8)
 """Where spans don't carry their text only where they begin and end can tell."""
 
 
-def _fits(view: TextView, text: str, mark: Mark) -> bool:
+def _fits(view: TextView, text: str, mark: MarkedSpan) -> bool:
     said = view.says(text, mark.start, mark.end)
     return said is not None and (said == mark.text or _one_line(said) == _one_line(mark.text or ""))
 
@@ -38,7 +38,7 @@ class UnitVotes:
         self._by_text: Counter[str] = Counter()
         self._by_edges: Counter[str] = Counter()
 
-    def add(self, text: str, marks: Sequence[Mark]) -> None:
+    def add(self, text: str, marks: Sequence[MarkedSpan]) -> None:
         """Count which views fit the spans of `text`."""
         if not marks or text_views.is_plain(text):
             return
@@ -70,21 +70,21 @@ def in_characters(text: str, answer: Spans, views: Sequence[str], place: str, ta
     places, changes = span_edges.at_words(text, [(mark.start, mark.end) for mark in marks])
     for what, count in changes.items():
         tally.change(what, place, count)
-    return Spans(tuple(Mark(*edges, mark.label) for edges, mark in zip(places, marks, strict=True)))
+    return Spans(tuple(MarkedSpan(*edges, mark.label) for edges, mark in zip(places, marks, strict=True)))
 
 
-def _marks(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Iterator[Mark]:
+def _marks(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Iterator[MarkedSpan]:
     for mark in answer.marks:
         view, stretch = _stretch(text, mark, views)
         if view != CHARACTERS and stretch != (mark.start, mark.end):
             tally.change(f"span in {text_views.WORDS[view]}, converted to characters", place)
         if text[slice(*stretch)].strip():
-            yield Mark(*stretch, mark.label)
+            yield MarkedSpan(*stretch, mark.label)
         else:
             tally.leave_out(EMPTY, place)
 
 
-def _stretch(text: str, mark: Mark, views: Sequence[str]) -> tuple[str, tuple[int, int]]:
+def _stretch(text: str, mark: MarkedSpan, views: Sequence[str]) -> tuple[str, tuple[int, int]]:
     if mark.start == mark.end and 0 <= mark.start <= len(text):
         return CHARACTERS, (mark.start, mark.end)
     candidates = views if mark.text is not None else views[:1]

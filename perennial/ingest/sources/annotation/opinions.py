@@ -20,7 +20,7 @@ UNKNOWN_ANSWER = "answer of a form that no kind of task learns"
 
 
 @dataclass(frozen=True)
-class Mark:
+class MarkedSpan:
     """A stretch of a text with a label, in the tool's own units."""
 
     start: int
@@ -46,7 +46,7 @@ class Labels:
 class Spans:
     """Marked stretches of a text; none: a person found none."""
 
-    marks: tuple[Mark, ...]
+    marks: tuple[MarkedSpan, ...]
 
 
 @dataclass(frozen=True)

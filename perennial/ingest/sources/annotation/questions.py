@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perennial.ingest.sources.annotation.offsets import UnitVotes
-from perennial.ingest.sources.annotation.opinions import Answer, Labels, Mark, Number, Opinion, Spans, Tokens
+from perennial.ingest.sources.annotation.opinions import Answer, Labels, MarkedSpan, Number, Opinion, Spans, Tokens
 from perennial.rows import cells
 
 
@@ -64,7 +64,7 @@ def surveyed(opinions: Iterable[Opinion], keys: Sequence[str]) -> Survey:
     return survey
 
 
-def _vote(survey: Survey, name: str, opinion: Opinion, marks: Sequence[Mark]) -> None:
+def _vote(survey: Survey, name: str, opinion: Opinion, marks: Sequence[MarkedSpan]) -> None:
     text = text_of(opinion, marks[0].of if marks else None)
     if text is not None:
         survey.votes.setdefault(name, UnitVotes()).add(text, marks)

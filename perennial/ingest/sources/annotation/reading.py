@@ -63,7 +63,7 @@ class Manner:
 
 
 @dataclass
-class Judged:
+class JudgedText:
     """What several people said of one text, for their agreement and for review."""
 
     file: str
@@ -81,23 +81,25 @@ class Judged:
 
 
 @dataclass
-class Outcome:
+class ExportOutcome:
     """What became of the exports, filled while their rows are read."""
 
     tally: Tally = field(default_factory=Tally)
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[JudgedText] = field(default_factory=list)
     """Texts of which more than one person said something."""
     annotators: set[str] = field(default_factory=set)
     questions: list[str] = field(default_factory=list)
     """Columns that hold answers."""
 
 
+Row = tuple[str, int, dict[str, object]]
+"""The file, the place in it, and the cells."""
 Held = list[tuple[str, Opinion]]
 """The opinions of a text, with the files they are from."""
 
 
 def rows_of_exports(
-    exports: Sequence[Open], reader: Reader, manner: Manner, wanted: Sequence[str] | None, outcome: Outcome
+    exports: Sequence[Open], reader: Reader, manner: Manner, wanted: Sequence[str] | None, outcome: ExportOutcome
 ) -> Iterator[Batch]:
     """The rows of all `exports` of one form, one a text, with only the columns `wanted` (None: all).
 
@@ -105,7 +107,7 @@ def rows_of_exports(
     several people speak; only the opinions of those are held. `outcome` is filled on the way. Raises SourceError for
     what can't be read.
     """
-    first = Outcome()
+    first = ExportOutcome()
     survey = surveyed((one for _, one in _opinions(exports, reader, manner, first.tally)), manner.texts)
     outcome.annotators |= survey.annotators
     outcome.questions[:] = survey.questions
@@ -147,8 +149,8 @@ def _opinions(exports: Iterable[Open], reader: Reader, manner: Manner, tally: Ta
 
 
 def _rows(
-    exports: Sequence[Open], reader: Reader, manner: Manner, survey: Survey, outcome: Outcome
-) -> Iterator[tuple[str, int, dict[str, object]]]:
+    exports: Sequence[Open], reader: Reader, manner: Manner, survey: Survey, outcome: ExportOutcome
+) -> Iterator[Row]:
     held: dict[bytes, Held] = {}
     empty: set[bytes] = set()
     for file, opinion in _opinions(exports, reader, manner, outcome.tally):
@@ -167,9 +169,7 @@ def _rows(
             yield from _row(held.pop(key), manner, survey, outcome)
 
 
-def _distinct_ids(
-    rows: Iterator[tuple[str, int, dict[str, object]]], tally: Tally
-) -> Iterator[tuple[str, int, dict[str, object]]]:
+def _distinct_ids(rows: Iterator[Row], tally: Tally) -> Iterator[Row]:
     """Of two texts with one id, as of two projects, the later one's gets a number: else it would replace the other."""
     uses: Counter[object] = Counter()
     for file, place, row in rows:
@@ -184,7 +184,7 @@ def _distinct_ids(
 
 def _unlabelled(
     file: str, opinion: Opinion, manner: Manner, survey: Survey, tally: Tally, *, repeated: bool
-) -> Iterator[tuple[str, int, dict[str, object]]]:
+) -> Iterator[Row]:
     place = f"{file}, {UNIT} {opinion.place:,}"
     if repeated:
         tally.leave_out(opinions.OTHERS_LABELLED, place)
@@ -226,7 +226,7 @@ def _views(question: str, manner: Manner, survey: Survey) -> tuple[str, ...]:
     return survey.votes[question].order(manner.default_offsets)
 
 
-def _row(held: Held, manner: Manner, survey: Survey, outcome: Outcome) -> Iterator[tuple[str, int, dict[str, object]]]:
+def _row(held: Held, manner: Manner, survey: Survey, outcome: ExportOutcome) -> Iterator[Row]:
     """The one row of all that was said of a text; none where nothing of it could be taken."""
     people = _newest_of_each(held)
     file, first = people[0]
@@ -246,7 +246,9 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: Outcome) -> Iterat
     for name in _targets(survey, manner):
         decided[name] = decided.get(name) or settled
     named = all(one.annotator is not None for _, one in people)
-    outcome.judged.append(Judged(file, first.place, first.id, first.fields, text_of(first, None), said, named, decided))
+    outcome.judged.append(
+        JudgedText(file, first.place, first.id, first.fields, text_of(first, None), said, named, decided)
+    )
     merged = {name: answer for name, answer in decided.items() if answer is not None}
     row = _cells(replace(first, answers=merged), survey, manner, submitted=False)
     if _says_nothing(row, survey, manner):

@@ -5,7 +5,16 @@ from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Number, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import (
+    Answer,
+    Export,
+    Labels,
+    MarkedSpan,
+    Number,
+    Opinion,
+    Spans,
+    Tally,
+)
 
 _RESPONSES = ".responses"
 _STATES = {"draft": opinions.DRAFT, "discarded": opinions.SKIPPED}
@@ -89,5 +98,5 @@ def _answer(value: Any) -> Answer | None:
     if all(isinstance(one, str) for one in value):
         return Labels(tuple(value), several=True)
     if all(isinstance(one, Mapping) and type(one.get("start")) is int and type(one.get("end")) is int for one in value):
-        return Spans(tuple(Mark(one["start"], one["end"], str(one.get("label"))) for one in value))
+        return Spans(tuple(MarkedSpan(one["start"], one["end"], str(one.get("label"))) for one in value))
     return None

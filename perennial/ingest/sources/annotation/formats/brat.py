@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from perennial.core.errors import SourceError
 from perennial.ingest.sources.annotation import opinions
-from perennial.ingest.sources.annotation.opinions import Export, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Export, MarkedSpan, Opinion, Spans, Tally
 from perennial.ingest.sources.lines import TextLines
 
 TEXT, MARKS = ".txt", ".ann"
@@ -40,7 +40,7 @@ def brat(export: Export, tally: Tally) -> Iterator[Opinion]:
     yield Opinion(1, {"text": text}, {"spans": Spans(marks)}, id=export.path.stem, submitted=True)
 
 
-def _marks(export: Export, tally: Tally) -> Iterator[Mark]:
+def _marks(export: Export, tally: Tally) -> Iterator[MarkedSpan]:
     for number, line in enumerate(TextLines(export.stream, export.name), 1):
         place = export.at("line", number)
         if line.startswith("T"):
@@ -49,7 +49,7 @@ def _marks(export: Export, tally: Tally) -> Iterator[Mark]:
             tally.leave_out(_OTHERS.get(line[:1], opinions.UNKNOWN_ANSWER), place)
 
 
-def _mark(export: Export, number: int, line: str, tally: Tally) -> Iterator[Mark]:
+def _mark(export: Export, number: int, line: str, tally: Tally) -> Iterator[MarkedSpan]:
     cells = line.split("\t")
     label, _, places = (cells[1] if len(cells) > 1 else "").partition(" ")
     if ";" in places:
@@ -63,4 +63,4 @@ def _mark(export: Export, number: int, line: str, tally: Tally) -> Iterator[Mark
             "text, with tabs between them, were expected.",
             remedy="Mend that line, or export again.",
         ) from error
-    yield Mark(start, end, label, cells[2] if len(cells) > 2 else None)
+    yield MarkedSpan(start, end, label, cells[2] if len(cells) > 2 else None)

@@ -10,7 +10,7 @@ from perennial.core.errors import SourceError
 from perennial.ingest.sources.annotation.formats.msgpack import unpacked
 from perennial.ingest.sources.annotation.formats.spacy_json import categories
 from perennial.ingest.sources.annotation.formats.spacy_symbols import SYMBOLS
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Answer, Export, MarkedSpan, Opinion, Spans, Tally
 
 ORTH, ENT_IOB, ENT_TYPE = 65, 77, 78
 """spaCy's numbers of a token's attributes: its text, and how and which entity it belongs to."""
@@ -88,12 +88,14 @@ def _opinion(
     return Opinion(number, {"text": text}, answers, submitted=True)
 
 
-def _entities(iob: Sequence[int], kinds: Sequence[str], starts: Sequence[int], words: Sequence[str]) -> Iterator[Mark]:
+def _entities(
+    iob: Sequence[int], kinds: Sequence[str], starts: Sequence[int], words: Sequence[str]
+) -> Iterator[MarkedSpan]:
     first: int | None = None
     for index in range(len(iob) + 1):
         goes_on = index < len(iob) and iob[index] == INSIDE
         if first is not None and not goes_on:
-            yield Mark(starts[first], starts[index - 1] + len(words[index - 1]), kinds[first])
+            yield MarkedSpan(starts[first], starts[index - 1] + len(words[index - 1]), kinds[first])
             first = None
         if index < len(iob) and (iob[index] == BEGINS or (goes_on and first is None)) and kinds[index]:
             first = index

@@ -6,7 +6,7 @@ from typing import Any
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
 
 OWN = ("id", "label", "entities", "relations", "cats", "Comments")
 """doccano's own keys; all others are the texts' own."""
@@ -57,7 +57,7 @@ def _opinion(
 def _answers(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
     given = row.get("label") or ()
     if given and all(isinstance(one, list) and len(one) == 3 for one in given):
-        yield "label", Spans(tuple(Mark(int(start), int(end), str(label)) for start, end, label in given))
+        yield "label", Spans(tuple(MarkedSpan(int(start), int(end), str(label)) for start, end, label in given))
     elif given:
         names = tuple(map(str, given))
         yield "label", Labels(names, several=len(names) > 1)
@@ -67,8 +67,8 @@ def _answers(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
         yield "cats", Labels(tuple(map(str, cats)), several=len(cats) > 1)
 
 
-def _entity(value: Any) -> Mark:
+def _entity(value: Any) -> MarkedSpan:
     if isinstance(value, Mapping):
-        return Mark(int(value["start_offset"]), int(value["end_offset"]), str(value["label"]))
+        return MarkedSpan(int(value["start_offset"]), int(value["end_offset"]), str(value["label"]))
     start, end, label = value
-    return Mark(int(start), int(end), str(label))
+    return MarkedSpan(int(start), int(end), str(label))

@@ -5,7 +5,16 @@ from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Number, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import (
+    Answer,
+    Export,
+    Labels,
+    MarkedSpan,
+    Number,
+    Opinion,
+    Spans,
+    Tally,
+)
 from perennial.rows import cells
 
 SPANS = frozenset({"labels", "hypertextlabels"})
@@ -66,13 +75,13 @@ def answers_of(
     return answers
 
 
-def _marks(value: Mapping[str, Any], sort: str, to_name: Any, data: Mapping[str, Any]) -> Iterator[Mark]:
+def _marks(value: Mapping[str, Any], sort: str, to_name: Any, data: Mapping[str, Any]) -> Iterator[MarkedSpan]:
     offsets = value.get("globalOffsets") or value
     labels = value.get(sort) or value.get("labels") or []
     start, end = offsets.get("start"), offsets.get("end")
     if type(start) is int and type(end) is int:
         for label in labels:
-            yield Mark(start, end, str(label), value.get("text"), to_name if to_name in data else None)
+            yield MarkedSpan(start, end, str(label), value.get("text"), to_name if to_name in data else None)
 
 
 def _choices(value: Mapping[str, Any], sort: str) -> tuple[str, ...]:

@@ -7,7 +7,16 @@ from typing import Any
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Number, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import (
+    Answer,
+    Export,
+    Labels,
+    MarkedSpan,
+    Number,
+    Opinion,
+    Spans,
+    Tally,
+)
 from perennial.rows import cells
 
 OWN = ("annotation_id", "annotator", "created_at", "id", "lead_time", "updated_at")
@@ -91,9 +100,9 @@ def _answer(value: Any) -> Answer | None:
     return Spans(tuple(itertools.chain.from_iterable(map(_marks, value))))
 
 
-def _marks(region: Mapping[str, Any]) -> Iterator[Mark]:
+def _marks(region: Mapping[str, Any]) -> Iterator[MarkedSpan]:
     offsets = region.get("globalOffsets") or region
     start, end = offsets.get("start"), offsets.get("end")
     if type(start) is int and type(end) is int:
         for label in region.get("labels") or []:
-            yield Mark(start, end, str(label), region.get("text"))
+            yield MarkedSpan(start, end, str(label), region.get("text"))

@@ -10,7 +10,7 @@ from perennial.core.errors import SourceError
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
 from perennial.rows import cells
 
 ITEMS, SPANS = "items.parquet", "spans.parquet"
@@ -53,7 +53,7 @@ def potato_parquet(export: Export, tally: Tally) -> Iterator[Opinion]:
     import pyarrow.parquet as pq
 
     texts = _texts(export)
-    spans: dict[tuple[str, str], dict[str, list[Mark]]] = {}
+    spans: dict[tuple[str, str], dict[str, list[MarkedSpan]]] = {}
     path = export.path.with_name(SPANS)
     for span in pq.read_table(path).to_pylist() if path.is_file() else ():
         by_question = spans.setdefault((span["instance_id"], span["user_id"]), {})
@@ -98,6 +98,6 @@ def _texts(export: Export) -> dict[str, dict[str, Any]]:
     return {str(row["item_id"]): {name: row[name] for name in row if name not in ("item_id", "id")} for row in rows}
 
 
-def _mark(span: Mapping[str, Any]) -> Mark:
+def _mark(span: Mapping[str, Any]) -> MarkedSpan:
     # Without a text the span lies outside what potato showed; it is then of no view, and said to be.
-    return Mark(int(span["start"]), int(span["end"]), str(span["name"]), span.get("text"))
+    return MarkedSpan(int(span["start"]), int(span["end"]), str(span["name"]), span.get("text"))

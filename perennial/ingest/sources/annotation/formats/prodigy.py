@@ -5,7 +5,7 @@ from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
 
 _REASONS = {"reject": opinions.REJECTED, "ignore": opinions.IGNORED}
 _OWN = frozenset(
@@ -45,7 +45,7 @@ def _answers(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
         yield "spans", Spans(tuple(_marks(row)))
 
 
-def _marks(row: Mapping[str, Any]) -> Iterator[Mark]:
+def _marks(row: Mapping[str, Any]) -> Iterator[MarkedSpan]:
     for span in row["spans"] or ():
         if type(span.get("start")) is int and type(span.get("end")) is int:
-            yield Mark(span["start"], span["end"], str(span.get("label") or ""), span.get("text"))
+            yield MarkedSpan(span["start"], span["end"], str(span.get("label") or ""), span.get("text"))

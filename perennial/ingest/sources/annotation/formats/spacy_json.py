@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perennial.ingest.sources.annotation.formats.json_items import json_items
-from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Mark, Opinion, Spans, Tally
+from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
 
 SURE = 0.5
 """A category counts from this score on; people's own are 0 and 1."""
@@ -33,5 +33,5 @@ def _answers(row: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
         yield "cats", categories(row["cats"])
 
 
-def _mark(span: Mapping[str, Any]) -> Mark:
-    return Mark(int(span["start"]), int(span["end"]), str(span["label"]), span.get("text"))
+def _mark(span: Mapping[str, Any]) -> MarkedSpan:
+    return MarkedSpan(int(span["start"]), int(span["end"]), str(span["label"]), span.get("text"))

@@ -51,6 +51,7 @@ class Document:
     tokens: tuple[str, ...] = field(default=())
 
     def said(self, start: int, end: int) -> str:
+        """What stands between two characters."""
         return self.text[start:end]
 
 
@@ -107,6 +108,7 @@ def whole_graphemes(document: Document) -> Document:
 
 
 def label_studio_json(docs: Sequence[Document], unit: str = text_views.CHARACTERS) -> str:
+    """Tasks with an annotation each; offsets in `unit`."""
     return json.dumps([_task(number, doc, unit) for number, doc in enumerate(docs, 1)], ensure_ascii=False)
 
 
@@ -136,10 +138,12 @@ def _min_row(number: int, doc: Document) -> dict[str, Any]:
 
 
 def label_studio_min(docs: Sequence[Document]) -> str:
+    """A row for each annotation."""
     return json.dumps([_min_row(number, doc) for number, doc in enumerate(docs, 1)], indent=2, ensure_ascii=False)
 
 
 def label_studio_csv(docs: Sequence[Document], delimiter: str = ",") -> str:
+    """The same, columns sorted by name, all texts quoted."""
     rows = [{"label": "", **_min_row(number, doc)} for number, doc in enumerate(docs, 1)]
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, sorted(rows[0]), delimiter=delimiter, quoting=csv.QUOTE_NONNUMERIC)
@@ -154,6 +158,7 @@ def _cell(value: Any) -> Any:
 
 
 def doccano_jsonl(docs: Sequence[Document], unit: str = text_views.UTF16) -> str:
+    """Spans as triples; offsets in `unit`."""
     return "".join(
         json.dumps(
             {
@@ -170,6 +175,7 @@ def doccano_jsonl(docs: Sequence[Document], unit: str = text_views.UTF16) -> str
 
 
 def doccano_relations(docs: Sequence[Document]) -> str:
+    """Spans as entities with ids, in UTF-16."""
     lines = []
     for number, doc in enumerate(docs, 1):
         places = [(*in_units(doc.text, span, text_views.UTF16), span[2]) for span in doc.spans]
@@ -183,6 +189,7 @@ def doccano_relations(docs: Sequence[Document]) -> str:
 
 
 def doccano_csv(docs: Sequence[Document]) -> str:
+    """Labels in one cell, a # between them."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["id", "text", "label", "Comments"])
@@ -191,6 +198,7 @@ def doccano_csv(docs: Sequence[Document]) -> str:
 
 
 def prodigy_jsonl(docs: Sequence[Document]) -> str:
+    """Accepted answers with spans."""
     lines = []
     for number, doc in enumerate(docs, 1):
         spans = [{"start": start, "end": end, "label": label} for start, end, label in doc.spans]
@@ -200,6 +208,7 @@ def prodigy_jsonl(docs: Sequence[Document]) -> str:
 
 
 def argilla_json(docs: Sequence[Document]) -> str:
+    """Records with the responses of one person."""
     records = [
         {
             "id": f"r{number}",
@@ -223,6 +232,7 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def spacy_jsonl(docs: Sequence[Document]) -> str:
+    """`doc.to_json()`, one a line."""
     rows = [
         {"text": doc.text, "ents": [_span(span) for span in doc.spans], "cats": dict.fromkeys(doc.labels, 1.0)}
         | {"tokens": [{"id": 0, "start": 0, "end": len(doc.text)}]}
@@ -286,16 +296,19 @@ def tags(doc: Document) -> list[str]:
 
 
 def conll2003(docs: Sequence[Document]) -> str:
+    """As Label Studio writes it."""
     sentences = ["\n".join(f"{t} -X- _ {tag}" for t, tag in zip(doc.tokens, tags(doc), strict=True)) for doc in docs]
     return "-DOCSTART- -X- O\n" + "\n\n".join(sentences) + "\n\n"
 
 
 def iob(docs: Sequence[Document]) -> str:
+    """Two columns, a tab between them."""
     sentences = ["\n".join(f"{t}\t{tag}" for t, tag in zip(doc.tokens, tags(doc), strict=True)) for doc in docs]
     return "\n\n".join(sentences)
 
 
 def conllu(docs: Sequence[Document]) -> str:
+    """Entities in the last column."""
     lines = []
     for number, doc in enumerate(docs, 1):
         lines += [f"# sent_id = s{number}", f"# text = {' '.join(doc.tokens)}"]
@@ -307,6 +320,7 @@ def conllu(docs: Sequence[Document]) -> str:
 
 
 def fasttext(docs: Sequence[Document]) -> str:
+    """A line for each document; a blank in a label becomes a dash."""
     lines = []
     for doc in docs:
         names = " ".join("__label__" + name.replace(" ", "-") for name in doc.labels)
@@ -315,6 +329,7 @@ def fasttext(docs: Sequence[Document]) -> str:
 
 
 def brat(docs: Sequence[Document], folder: Path) -> list[Path]:
+    """A pair of files for each document; the paths of those with the marks."""
     paths = []
     for number, doc in enumerate(docs, 1):
         path = folder / f"d{number:05}.ann"
