@@ -181,3 +181,34 @@ def test_what_a_person_decides_in_corrections_makes_a_row_of_a_tie(annotated: Ma
     data = made.spec.data.model_copy(update={"corrections": ("settled.csv",)})
     made.spec = made.spec.model_copy(update={"data": data}).located(tmp_path)
     assert [(row["row_id"], row["label"]) for row in made.rows(made.ingest())] == [("1", "a"), ("2", "b")]
+
+
+def test_agreement_is_in_the_validation_report_and_the_labels_of_a_run(annotated: Make) -> None:
+    from perennial.validation.snapshot_validation import validate
+
+    made = annotated()
+    made.write("ann.jsonl", doccano(*(["ab"[number % 2]] for number in range(60))))
+    made.write("bob.jsonl", doccano(*(["ab"[(number + (number % 10 == 0)) % 2]] for number in range(60))))
+    data = made.spec.data.model_copy(update={"labels": ("a", "b"), "min_rows": 10, "min_rows_per_label": 0})
+    made.spec = made.spec.model_copy(update={"data": data}).located(made.folder)
+    validated = validate(made.spec, made.ingest(), made.home)
+    assert sum(validated.rows.values()) == 54
+    report = made.home.store.root / validated.report_path
+    [export] = json.loads((report / "validation.json").read_text(encoding="utf-8"))["exports"]
+    assert (export["tool"], export["agreement"]["texts"], export["agreement"]["undecided"]) == ("doccano", 60, 6)
+    assert 0.5 < export["agreement"]["low"] < export["agreement"]["alpha"] < export["agreement"]["high"] < 1
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Krippendorff" in page
+    assert "text 1" not in page
+
+
+def test_settings_that_are_new_leave_an_older_homes_snapshot_where_it_is(annotated: Make) -> None:
+    from perennial.core import digest
+    from perennial.ingest import snapshots
+
+    made = annotated(source={"path": "data.csv"}, id=None)
+    data = made.spec.data
+    source = {"type": "file", "path": ["data.csv"], "format": "auto", "delimiter": None}
+    columns = {name: value for name, value in data.columns.model_dump(mode="json").items() if name != "deleted"}
+    older = digest.of_values(format=1, source=source, columns=columns, kind=made.spec.kind, splits=data.splits)
+    assert snapshots._head_path(made.spec, made.home).name == f"snapshot-{older[:12]}.json"
