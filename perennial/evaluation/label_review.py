@@ -113,9 +113,9 @@ def _differing_row(kind: Kind, row: Mapping[str, Any], texts: Sequence[str]) -> 
         return kind.beside_text(said, beside) if said else said
 
     given = " | ".join(dict.fromkeys(words(value) for value in row["given"]))
-    place = {ROW_ID: row["row_id"] or "", FILE: row["file"], LINE: row["place"]}
+    origin = {ROW_ID: row["row_id"] or "", FILE: row["file"], LINE: row["place"]}
     said = {GIVEN: given, SUGGESTED: words(row["decided"]), SCORE: "", corrections.LABEL: ""}
-    return {**place, **dict(zip(texts, beside, strict=True)), **said}
+    return {**origin, **dict(zip(texts, beside, strict=True)), **said}
 
 
 def _doubted(evidence: Evidence, store: Store) -> list[dict[str, Any]]:

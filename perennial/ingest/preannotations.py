@@ -149,5 +149,5 @@ def _doccano_label(one: Answered, unit: str, losses: Losses) -> list[Any]:
 def _in_units(text: str, unit: str) -> Callable[[int], int | None]:
     """The place of a code point in the tool's units; None: it lies inside one."""
     starts = text_views.view(text, unit).starts
-    places = {place: index for index, place in enumerate(starts)} | {len(text): len(starts)}
+    places = {position: index for index, position in enumerate(starts)} | {len(text): len(starts)}
     return places.get

@@ -58,11 +58,11 @@ def is_aligned(text: str, start: int, end: int) -> bool:
     return trimmed(text, start, end) == (start, end) and snapped(text, start, end) == (start, end)
 
 
-def _may_cut(text: str, place: int) -> bool:
+def _may_cut(text: str, position: int) -> bool:
     """Whether a word may go on from before `place` to behind it; ASCII text is told at a glance."""
-    if not 0 < place < len(text):
+    if not 0 < position < len(text):
         return False
-    return _in_word(text[place - 1]) and _in_word(text[place])
+    return _in_word(text[position - 1]) and _in_word(text[position])
 
 
 def _in_word(character: str) -> bool:

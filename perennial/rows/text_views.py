@@ -49,8 +49,8 @@ class TextView:
         """What stands there as the tool sees `text`."""
         if self.shown is not None:
             return self.shown[start:end] if 0 <= start < end <= len(self.shown) else None
-        place = self.stretch(start, end)
-        return None if place is None else text[slice(*place)]
+        position = self.stretch(start, end)
+        return None if position is None else text[slice(*position)]
 
 
 def view(text: str, name: str) -> TextView:
@@ -83,10 +83,10 @@ def _utf8(text: str) -> TextView:
 def _by_width(text: str, width: Callable[[str], int]) -> TextView:
     starts: list[int] = []
     ends: list[int] = []
-    for place, character in enumerate(text):
+    for position, character in enumerate(text):
         inside = [_INSIDE] * (width(character) - 1)
-        starts += [place, *inside]
-        ends += [*inside, place + 1]
+        starts += [position, *inside]
+        ends += [*inside, position + 1]
     return TextView(tuple(starts), tuple(ends))
 
 

@@ -78,8 +78,8 @@ def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> A
     if source_format in UNTOLD:
         # A format so plain that its files may look like anything.
         forms = {name: form or _as_named(name, source_format) for name, form in forms.items()}
-    told = {name: form for name, form in forms.items() if form not in (None, BLANK)}
-    by_form = {form: name for name, form in told.items()}
+    by_name = {name: form for name, form in forms.items() if form not in (None, BLANK)}
+    by_form = {form: name for name, form in by_name.items()}
     if len(by_form) > 1:
         shown = [f"{name} is {FORMS[form].tool.title}'s ({form})" for form, name in by_form.items() if form]
         raise SourceError(
@@ -92,9 +92,9 @@ def annotated_files(folder: Path, names: Sequence[str], source_format: str) -> A
         return None
     form = FORMS[next(form for form in by_form if form)]
     if source_format not in ("auto", form.tool.name):
-        raise _not_that(source_format, next(iter(told)), form)
+        raise _not_that(source_format, next(iter(by_name)), form)
     blank = frozenset(name for name, told_form in forms.items() if told_form == BLANK)
-    return AnnotatedFiles(form, folder, {name: folder / name for name in told}, blank)
+    return AnnotatedFiles(form, folder, {name: folder / name for name in by_name}, blank)
 
 
 def _as_named(name: str, source_format: str) -> str | None:
@@ -103,9 +103,9 @@ def _as_named(name: str, source_format: str) -> str | None:
 
 
 def _not_that(source_format: str, name: str, form: Form | None) -> SourceError:
-    seen = f"looks like {form.tool.title}'s" if form else "does not look like it"
+    looks = f"looks like {form.tool.title}'s" if form else "does not look like it"
     return SourceError(
-        f"data.source.format is {source_format}, and {name} {seen}.",
+        f"data.source.format is {source_format}, and {name} {looks}.",
         remedy="Take data.source.format out, so that it is told by the file, or export again.",
     )
 

@@ -51,7 +51,7 @@ def _majority(answers: Sequence[Answer]) -> Answer | None:
         return None if names is None else Labels(names, several=True)
     if len(spans) == len(answers):
         places = _by_more_than_half([[(mark.start, mark.end, mark.label) for mark in one.marks] for one in spans])
-        return None if places is None else Spans(tuple(MarkedSpan(*place) for place in places))
+        return None if places is None else Spans(tuple(MarkedSpan(*triple) for triple in places))
     if len(numbers) == len(answers):
         return Number(statistics.median(numbers))
     return _commonest(tokens) if len(tokens) == len(answers) else None

@@ -50,8 +50,8 @@ class UnitVotes:
                 self._by_text.update(fit)
             elif telling is _BY_EDGES:
                 for name in _BY_EDGES:
-                    place = views[name].stretch(mark.start, mark.end)
-                    self._by_edges[name] += place is not None and span_edges.is_aligned(text, *place)
+                    stretch = views[name].stretch(mark.start, mark.end)
+                    self._by_edges[name] += stretch is not None and span_edges.is_aligned(text, *stretch)
 
     def order(self, default: str) -> tuple[str, ...]:
         """All views, the likeliest first: by the spans' own texts, else by their edges, else the tool's `default`."""
@@ -60,28 +60,28 @@ class UnitVotes:
         return tuple(sorted(first, key=lambda name: -votes[name]))
 
 
-def in_characters(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Spans:
+def in_characters(text: str, answer: Spans, views: Sequence[str], where: str, tally: Tally) -> Spans:
     """The spans of `text` in its code points, at word edges; what was changed is counted.
 
     `views`: the likeliest first; one that carries its text is of the first view under which it fits, one that does not
     is of the first. Raises MisfitError when a span is not of this text.
     """
-    marks = sorted(_marks(text, answer, views, place, tally), key=lambda mark: (mark.start, mark.end))
+    marks = sorted(_marks(text, answer, views, where, tally), key=lambda mark: (mark.start, mark.end))
     places, changes = span_edges.at_words(text, [(mark.start, mark.end) for mark in marks])
     for what, count in changes.items():
-        tally.change(what, place, count)
+        tally.change(what, where, count)
     return Spans(tuple(MarkedSpan(*edges, mark.label) for edges, mark in zip(places, marks, strict=True)))
 
 
-def _marks(text: str, answer: Spans, views: Sequence[str], place: str, tally: Tally) -> Iterator[MarkedSpan]:
+def _marks(text: str, answer: Spans, views: Sequence[str], where: str, tally: Tally) -> Iterator[MarkedSpan]:
     for mark in answer.marks:
         view, stretch = _stretch(text, mark, views)
         if view != CHARACTERS and stretch != (mark.start, mark.end):
-            tally.change(f"span in {text_views.WORDS[view]}, converted to characters", place)
+            tally.change(f"span in {text_views.WORDS[view]}, converted to characters", where)
         if text[slice(*stretch)].strip():
             yield MarkedSpan(*stretch, mark.label)
         else:
-            tally.leave_out(EMPTY, place)
+            tally.leave_out(EMPTY, where)
 
 
 def _stretch(text: str, mark: MarkedSpan, views: Sequence[str]) -> tuple[str, tuple[int, int]]:

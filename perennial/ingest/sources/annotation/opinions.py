@@ -97,15 +97,15 @@ class Tally:
     changed: Counter[str] = field(default_factory=Counter)
     places: dict[str, str] = field(default_factory=dict)
 
-    def leave_out(self, reason: str, place: str, count: int = 1) -> None:
+    def leave_out(self, reason: str, where: str, count: int = 1) -> None:
         """`count` more were left out for `reason`, the first at `place`."""
         self.left_out[reason] += count
-        self.places.setdefault(reason, place)
+        self.places.setdefault(reason, where)
 
-    def change(self, what: str, place: str, count: int = 1) -> None:
+    def change(self, what: str, where: str, count: int = 1) -> None:
         """`count` more were changed in the way `what` says, the first at `place`."""
         self.changed[what] += count
-        self.places.setdefault(what, place)
+        self.places.setdefault(what, where)
 
     def sentences(self) -> list[str]:
         """Each count in words, the greatest first: of what was left out, then of what was changed."""

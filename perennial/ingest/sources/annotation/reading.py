@@ -114,24 +114,24 @@ def rows_of_exports(
     columns = _columns(survey)
     wanted = list(columns) if wanted is None else wanted
     rows = _distinct_ids(_rows(exports, reader, manner, survey, outcome), outcome.tally)
-    file, places, cells = "", list[int](), list[Mapping[str, object]]()
+    file, numbers, cells = "", list[int](), list[Mapping[str, object]]()
     checked = False
-    for row_file, place, row in rows:
-        if places and (row_file != file or len(places) >= BATCH_ROWS):
-            yield _batch(file, places, cells, wanted)
-            places, cells = [], []
+    for row_file, number, row in rows:
+        if numbers and (row_file != file or len(numbers) >= BATCH_ROWS):
+            yield _batch(file, numbers, cells, wanted)
+            numbers, cells = [], []
         if not checked:
             require_columns(row_file, list(columns), wanted)
             checked = True
         file = row_file
-        places.append(place)
+        numbers.append(number)
         cells.append(row)
-    if places:
-        yield _batch(file, places, cells, wanted)
+    if numbers:
+        yield _batch(file, numbers, cells, wanted)
 
 
-def _batch(file: str, places: list[int], rows: list[Mapping[str, object]], wanted: Sequence[str]) -> Batch:
-    return Batch(file, UNIT, places, {name: [row.get(name) for row in rows] for name in wanted})
+def _batch(file: str, numbers: list[int], rows: list[Mapping[str, object]], wanted: Sequence[str]) -> Batch:
+    return Batch(file, UNIT, numbers, {name: [row.get(name) for row in rows] for name in wanted})
 
 
 def _columns(survey: Survey) -> dict[str, None]:
@@ -172,26 +172,26 @@ def _rows(
 def _distinct_ids(rows: Iterator[Row], tally: Tally) -> Iterator[Row]:
     """Of two texts with one id, as of two projects, the later one's gets a number: else it would replace the other."""
     uses: Counter[object] = Counter()
-    for file, place, row in rows:
+    for file, number, row in rows:
         row_id = row.get(ID)
         if row_id is not None:
             uses[row_id] += 1
             if uses[row_id] > 1:
-                tally.change(SAME_ID, f"{file}, {UNIT} {place:,}")
+                tally.change(SAME_ID, f"{file}, {UNIT} {number:,}")
                 row[ID] = f"{row_id} ({uses[row_id]})"
-        yield file, place, row
+        yield file, number, row
 
 
 def _unlabelled(
     file: str, opinion: Opinion, manner: Manner, survey: Survey, tally: Tally, *, repeated: bool
 ) -> Iterator[Row]:
-    place = f"{file}, {UNIT} {opinion.place:,}"
+    where = f"{file}, {UNIT} {opinion.place:,}"
     if repeated:
-        tally.leave_out(opinions.OTHERS_LABELLED, place)
+        tally.leave_out(opinions.OTHERS_LABELLED, where)
     elif manner.empty_is_none:
         yield file, opinion.place, _cells(opinion, survey, manner, submitted=True)
     else:
-        tally.leave_out(opinions.UNLABELLED, place)
+        tally.leave_out(opinions.UNLABELLED, where)
 
 
 def _checked(file: str, opinion: Opinion, manner: Manner, survey: Survey, tally: Tally) -> Opinion:
@@ -208,15 +208,15 @@ def _checked(file: str, opinion: Opinion, manner: Manner, survey: Survey, tally:
 def _checked_spans(
     file: str, opinion: Opinion, question: str, answer: Spans, manner: Manner, survey: Survey, tally: Tally
 ) -> Spans | None:
-    place, text = f"{file}, {UNIT} {opinion.place:,}", text_of(opinion, answer.marks[0].of)
+    where, text = f"{file}, {UNIT} {opinion.place:,}", text_of(opinion, answer.marks[0].of)
     if text is None:
-        tally.leave_out(opinions.WITHOUT_TEXT, place)
+        tally.leave_out(opinions.WITHOUT_TEXT, where)
         return None
     try:
         views = _views(question, manner, survey)
-        return offsets.in_characters(text, answer, views, place, tally)
+        return offsets.in_characters(text, answer, views, where, tally)
     except MisfitError as error:
-        tally.leave_out(str(error), place)
+        tally.leave_out(str(error), where)
         return None
 
 
@@ -230,12 +230,12 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: ExportOutcome) -> 
     """The one row of all that was said of a text; none where nothing of it could be taken."""
     people = _newest_of_each(held)
     file, first = people[0]
-    place = f"{file}, {UNIT} {first.place:,}"
+    where = f"{file}, {UNIT} {first.place:,}"
     if len(people) == 1:
         row = _cells(first, survey, manner, submitted=first.submitted)
         if _says_nothing(row, survey, manner):
             if not first.spoilt:
-                outcome.tally.leave_out(opinions.UNANSWERED, place)
+                outcome.tally.leave_out(opinions.UNANSWERED, where)
             return
         yield file, first.place, row
         return
@@ -253,7 +253,7 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: ExportOutcome) -> 
     row = _cells(replace(first, answers=merged), survey, manner, submitted=False)
     if _says_nothing(row, survey, manner):
         spoilt = not any(said.get(name) for name in _targets(survey, manner))
-        outcome.tally.leave_out(opinions.UNANSWERED if spoilt else opinions.UNDECIDED, place)
+        outcome.tally.leave_out(opinions.UNANSWERED if spoilt else opinions.UNDECIDED, where)
         return
     yield file, first.place, row
 

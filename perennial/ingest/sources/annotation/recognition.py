@@ -132,12 +132,12 @@ def _delimited_form(header: str) -> str | None:
 def _lines_form(export: Export, lines: list[str]) -> str | None:
     if export.name.lower().endswith(brat.MARKS):
         return "brat" if all(line[:1] in "TREAMN#*" for line in lines if line.strip()) else None
-    told = [line for line in lines if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
-    if any(line.startswith((fasttext.PREFIX, f'"{fasttext.PREFIX}')) for line in told[:ITEMS]):
+    filled = [line for line in lines if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
+    if any(line.startswith((fasttext.PREFIX, f'"{fasttext.PREFIX}')) for line in filled[:ITEMS]):
         return "fasttext"
-    if told and all(len(line.split("\t")) == 10 and line[:1].isdigit() for line in told):
+    if filled and all(len(line.split("\t")) == 10 and line[:1].isdigit() for line in filled):
         return "conllu"
-    tabbed = [line.split("\t") if "\t" in line else line.split() for line in told]
+    tabbed = [line.split("\t") if "\t" in line else line.split() for line in filled]
     if tabbed and all(len(cells) >= 2 and _is_tag(cells[-1].strip()) for cells in tabbed):
         # A header such as token<TAB>tag is no tag; a table of one-word cells all called O is nothing to learn from.
         return "conll" if any(cells[-1].strip() != "O" for cells in tabbed) else None

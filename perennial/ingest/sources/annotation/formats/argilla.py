@@ -23,22 +23,22 @@ _STATES = {"draft": opinions.DRAFT, "discarded": opinions.SKIPPED}
 def argilla(export: Export, tally: Tally) -> Iterator[Opinion]:
     """An opinion for each person who answered a record. Suggestions are a model's, so they are none."""
     for number, record in json_items(export.stream, export.name):
-        place = export.at("record", number)
+        where = export.at("record", number)
         people: dict[str | None, dict[str, Answer]] = {}
         for question, responses in _responses(record).items():
             for rank, response in enumerate(responses):
                 state = response.get("status") or "submitted"
                 if state in _STATES:
-                    tally.leave_out(_STATES[state], place)
+                    tally.leave_out(_STATES[state], where)
                     continue
                 person = response.get("user_id")
                 answer = _answer(response.get("value"))
                 if answer is None:
-                    tally.leave_out(opinions.UNKNOWN_ANSWER, place)
+                    tally.leave_out(opinions.UNKNOWN_ANSWER, where)
                 else:
                     people.setdefault(str(person or f"person {rank + 1}"), {})[question] = answer
         if not people:
-            tally.leave_out(opinions.UNLABELLED, place)
+            tally.leave_out(opinions.UNLABELLED, where)
         for person, answers in people.items():
             row_id = record.get("external_id") or record.get("id") or record.get("_server_id")
             yield Opinion(

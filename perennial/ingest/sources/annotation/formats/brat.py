@@ -42,11 +42,11 @@ def brat(export: Export, tally: Tally) -> Iterator[Opinion]:
 
 def _marks(export: Export, tally: Tally) -> Iterator[MarkedSpan]:
     for number, line in enumerate(TextLines(export.stream, export.name), 1):
-        place = export.at("line", number)
+        where = export.at("line", number)
         if line.startswith("T"):
             yield from _mark(export, number, line.rstrip("\r\n"), tally)
         elif line.strip():
-            tally.leave_out(_OTHERS.get(line[:1], opinions.UNKNOWN_ANSWER), place)
+            tally.leave_out(_OTHERS.get(line[:1], opinions.UNKNOWN_ANSWER), where)
 
 
 def _mark(export: Export, number: int, line: str, tally: Tally) -> Iterator[MarkedSpan]:

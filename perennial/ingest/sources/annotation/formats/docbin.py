@@ -108,8 +108,8 @@ def murmurhash(text: str, seed: int = 1) -> int:
     data, mask, factor = text.encode("utf-8", "surrogatepass"), (1 << 64) - 1, 0xC6A4A7935BD1E995
     value = (seed ^ (len(data) * factor)) & mask
     whole = len(data) - len(data) % 8
-    for place in range(0, whole, 8):
-        block = int.from_bytes(data[place : place + 8], "little") * factor & mask
+    for position in range(0, whole, 8):
+        block = int.from_bytes(data[position : position + 8], "little") * factor & mask
         block = (block ^ (block >> 47)) * factor & mask
         value = (value ^ block) * factor & mask
     if rest := data[whole:]:

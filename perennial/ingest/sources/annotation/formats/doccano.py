@@ -23,22 +23,22 @@ def doccano(export: Export, tally: Tally) -> Iterator[Opinion]:
     """JSON or JSONL: labels, spans, or both with relations."""
     annotator = _annotator(export)
     for number, row in json_items(export.stream, export.name):
-        place = export.at("text", number)
+        where = export.at("text", number)
         if relations := row.get("relations"):
-            tally.leave_out(opinions.RELATION, place, len(relations))
-        yield from _opinion(number, row, dict(_answers(row)), annotator, place, tally)
+            tally.leave_out(opinions.RELATION, where, len(relations))
+        yield from _opinion(number, row, dict(_answers(row)), annotator, where, tally)
 
 
 def doccano_csv(export: Export, tally: Tally) -> Iterator[Opinion]:
     """CSV: the labels of a text in one cell."""
     annotator = _annotator(export)
     for number, row in delimited_rows(export):
-        place = export.at("line", number)
+        where = export.at("line", number)
         names = tuple((row.get("label") or "").split(SEPARATOR)) if row.get("label") else ()
         if len(names) > 1:
-            tally.change(_SPLIT, place)
+            tally.change(_SPLIT, where)
         answers: dict[str, Answer] = {"label": Labels(names, several=len(names) > 1)} if names else {}
-        yield from _opinion(number, row, answers, annotator, place, tally)
+        yield from _opinion(number, row, answers, annotator, where, tally)
 
 
 def _annotator(export: Export) -> str | None:
@@ -47,7 +47,7 @@ def _annotator(export: Export) -> str | None:
 
 
 def _opinion(
-    number: int, row: Mapping[str, Any], answers: dict[str, Answer], annotator: str | None, place: str, tally: Tally
+    number: int, row: Mapping[str, Any], answers: dict[str, Answer], annotator: str | None, where: str, tally: Tally
 ) -> Iterator[Opinion]:
     fields = {name: value for name, value in row.items() if name not in OWN}
     row_id = None if row.get("id") in (None, "") else str(row["id"])

@@ -43,25 +43,25 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[str]:
 
 def _values(blocks: Iterator[str], name: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
-    buffer, place, number, in_array, ended, wanted = "", 0, 0, False, False, 0
+    buffer, position, number, in_array, ended, wanted = "", 0, 0, False, False, 0
     while True:
-        place = _past(buffer, place, _BETWEEN)
-        if place < len(buffer):
-            character = buffer[place]
+        position = _past(buffer, position, _BETWEEN)
+        if position < len(buffer):
+            character = buffer[position]
             if character == "[" and not in_array and not number:
-                in_array, place = True, place + 1
+                in_array, position = True, position + 1
                 continue
             if character == "]" and in_array:
-                in_array, place = False, place + 1
+                in_array, position = False, position + 1
                 continue
-            if len(buffer) - place >= wanted or ended:
+            if len(buffer) - position >= wanted or ended:
                 try:
-                    value, place = decoder.raw_decode(buffer, place)
+                    value, position = decoder.raw_decode(buffer, position)
                 except (ValueError, RecursionError) as error:
-                    if ended or len(buffer) - place > MAX_LINE_BYTES or not _may_go_on(error, len(buffer)):
+                    if ended or len(buffer) - position > MAX_LINE_BYTES or not _may_go_on(error, len(buffer)):
                         raise _broken(name, number, error) from error
                     # Tried again when there is half as much again: a long object costs no more than a few looks.
-                    wanted = (len(buffer) - place) * 3 // 2
+                    wanted = (len(buffer) - position) * 3 // 2
                 else:
                     number, wanted = number + 1, 0
                     yield value
@@ -70,15 +70,15 @@ def _values(blocks: Iterator[str], name: str) -> Iterator[Any]:
             break
         block = next(blocks, None)
         ended = block is None
-        buffer, place = buffer[place:] + (block or ""), 0
+        buffer, position = buffer[position:] + (block or ""), 0
     if in_array:
         raise SourceError(f"{name} ends in the middle of its JSON array: it is truncated.", remedy=_REMEDY)
 
 
-def _past(text: str, place: int, characters: str) -> int:
-    while place < len(text) and text[place] in characters:
-        place += 1
-    return place
+def _past(text: str, position: int, characters: str) -> int:
+    while position < len(text) and text[position] in characters:
+        position += 1
+    return position
 
 
 def _may_go_on(error: Exception, length: int) -> bool:

@@ -25,25 +25,25 @@ NUMBERS = frozenset({"rating", "number"})
 def label_studio(export: Export, tally: Tally) -> Iterator[Opinion]:
     """An opinion for each annotation that was submitted, oldest first in each task. Drafts and predictions are none."""
     for number, task in json_items(export.stream, export.name):
-        place = export.at("task", number)
+        where = export.at("task", number)
         annotations = task.get("annotations", task.get("completions")) or []
         if drafts := task.get("drafts"):
-            tally.leave_out(opinions.DRAFT, place, len(drafts))
+            tally.leave_out(opinions.DRAFT, where, len(drafts))
         if not annotations:
-            tally.leave_out(opinions.UNLABELLED, place)
+            tally.leave_out(opinions.UNLABELLED, where)
         for annotation in annotations:
             if annotation.get("was_cancelled"):
-                tally.leave_out(opinions.SKIPPED, place)
+                tally.leave_out(opinions.SKIPPED, where)
                 continue
-            yield _opinion(number, task, annotation, place, tally)
+            yield _opinion(number, task, annotation, where, tally)
 
 
-def _opinion(number: int, task: Mapping[str, Any], annotation: Mapping[str, Any], place: str, tally: Tally) -> Opinion:
+def _opinion(number: int, task: Mapping[str, Any], annotation: Mapping[str, Any], where: str, tally: Tally) -> Opinion:
     data = task.get("data") or {}
     return Opinion(
         place=number,
         fields=data,
-        answers=answers_of(annotation.get("result") or [], data, place, tally),
+        answers=answers_of(annotation.get("result") or [], data, where, tally),
         id=_text(task.get("id")),
         annotator=person(annotation.get("completed_by")),
         time=annotation.get("updated_at") or annotation.get("created_at"),
@@ -52,14 +52,14 @@ def _opinion(number: int, task: Mapping[str, Any], annotation: Mapping[str, Any]
 
 
 def answers_of(
-    result: Sequence[Mapping[str, Any]], data: Mapping[str, Any], place: str, tally: Tally
+    result: Sequence[Mapping[str, Any]], data: Mapping[str, Any], where: str, tally: Tally
 ) -> dict[str, Answer]:
     """The answers by question, of an annotation's regions; what no kind learns is counted."""
     answers: dict[str, Answer] = {}
     for region in result:
         question, value, sort = region.get("from_name", ""), region.get("value") or {}, region.get("type", "")
         if sort == "relation":
-            tally.leave_out(opinions.RELATION, place)
+            tally.leave_out(opinions.RELATION, where)
         elif sort in SPANS:
             marks = tuple(_marks(value, sort, region.get("to_name"), data))
             before = answers.get(question)
@@ -71,7 +71,7 @@ def answers_of(
         elif sort in NUMBERS and (number := cells.number(value.get(sort))) is not None:
             answers[question] = Number(number)
         else:
-            tally.leave_out(opinions.UNKNOWN_ANSWER, place)
+            tally.leave_out(opinions.UNKNOWN_ANSWER, where)
     return answers
 
 

@@ -64,15 +64,15 @@ def _is_region(value: Any) -> bool:
 def _opinion(
     export: Export, number: int, row: Mapping[str, Any], questions: Sequence[str], tally: Tally, unit: str
 ) -> Iterator[Opinion]:
-    place = export.at(unit, number)
+    where = export.at(unit, number)
     if row.get("annotator") in (None, ""):
-        tally.leave_out(opinions.UNLABELLED, place)
+        tally.leave_out(opinions.UNLABELLED, where)
         return
     fields = {name: value for name, value in row.items() if name not in (*questions, *OWN)}
     answers = {name: _answer(cells.nested(row[name])) for name in questions if row.get(name) not in (None, "")}
     unknown = [name for name, answer in answers.items() if answer is None]
     if unknown:
-        tally.leave_out(opinions.UNKNOWN_ANSWER, place, len(unknown))
+        tally.leave_out(opinions.UNKNOWN_ANSWER, where, len(unknown))
     yield Opinion(
         place=number,
         fields=fields,

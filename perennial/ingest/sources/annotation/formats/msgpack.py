@@ -36,62 +36,62 @@ def unpacked(data: bytes) -> Any:
     return value
 
 
-def _value(data: bytes, place: int, depth: int) -> tuple[Any, int]:
+def _value(data: bytes, position: int, depth: int) -> tuple[Any, int]:
     if depth > _DEPTH:
         raise ValueError("it is nested too deep")
-    sign = data[place]
-    place += 1
+    sign = data[position]
+    position += 1
     if sign < 0x80:
-        return sign, place
+        return sign, position
     if sign >= 0xE0:
-        return sign - 0x100, place
+        return sign - 0x100, position
     if sign < 0x90:
-        return _map(data, place, sign & 0x0F, depth)
+        return _map(data, position, sign & 0x0F, depth)
     if sign < 0xA0:
-        return _list(data, place, sign & 0x0F, depth)
+        return _list(data, position, sign & 0x0F, depth)
     if sign < 0xC0:
-        return _text(data, place, sign & 0x1F, depth)
+        return _text(data, position, sign & 0x1F, depth)
     if sign in _SINGLE:
-        return _SINGLE[sign], place
+        return _SINGLE[sign], position
     if sign in _FIXED:
-        return struct.unpack_from(_FIXED[sign], data, place)[0], place + struct.calcsize(_FIXED[sign])
-    return _long(data, place, sign, depth)
+        return struct.unpack_from(_FIXED[sign], data, position)[0], position + struct.calcsize(_FIXED[sign])
+    return _long(data, position, sign, depth)
 
 
-def _long(data: bytes, place: int, sign: int, depth: int) -> tuple[Any, int]:
+def _long(data: bytes, position: int, sign: int, depth: int) -> tuple[Any, int]:
     for first, lengths, read in _LONG:
         if first <= sign < first + len(lengths):
             form = lengths[sign - first]
-            (size,) = struct.unpack_from(form, data, place)
-            return read(data, place + struct.calcsize(form), size, depth)
+            (size,) = struct.unpack_from(form, data, position)
+            return read(data, position + struct.calcsize(form), size, depth)
     raise ValueError(f"it holds a value of a form (0x{sign:02X}) that is not expected there")
 
 
-def _bytes(data: bytes, place: int, size: int, _: int) -> tuple[Any, int]:
-    if place + size > len(data):
-        raise IndexError(place)
-    return data[place : place + size], place + size
+def _bytes(data: bytes, position: int, size: int, _: int) -> tuple[Any, int]:
+    if position + size > len(data):
+        raise IndexError(position)
+    return data[position : position + size], position + size
 
 
-def _text(data: bytes, place: int, size: int, depth: int) -> tuple[Any, int]:
-    raw, end = _bytes(data, place, size, depth)
+def _text(data: bytes, position: int, size: int, depth: int) -> tuple[Any, int]:
+    raw, end = _bytes(data, position, size, depth)
     return raw.decode(), end
 
 
-def _list(data: bytes, place: int, size: int, depth: int) -> tuple[Any, int]:
+def _list(data: bytes, position: int, size: int, depth: int) -> tuple[Any, int]:
     items = []
     for _ in range(size):
-        item, place = _value(data, place, depth + 1)
+        item, position = _value(data, position, depth + 1)
         items.append(item)
-    return items, place
+    return items, position
 
 
-def _map(data: bytes, place: int, size: int, depth: int) -> tuple[Any, int]:
+def _map(data: bytes, position: int, size: int, depth: int) -> tuple[Any, int]:
     items = {}
     for _ in range(size):
-        key, place = _value(data, place, depth + 1)
-        items[key], place = _value(data, place, depth + 1)
-    return items, place
+        key, position = _value(data, position, depth + 1)
+        items[key], position = _value(data, position, depth + 1)
+    return items, position
 
 
 _LONG: tuple[tuple[int, tuple[str, ...], Callable[[bytes, int, int, int], tuple[Any, int]]], ...] = (

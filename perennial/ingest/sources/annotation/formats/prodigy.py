@@ -16,13 +16,13 @@ _OWN = frozenset(
 def prodigy(export: Export, tally: Tally) -> Iterator[Opinion]:
     """An opinion for each accepted line. What was rejected says what a text is not, which is no label."""
     for number, row in json_items(export.stream, export.name):
-        place = export.at("line", number)
+        where = export.at("line", number)
         answer = row.get("answer", "accept")
         if answer != "accept":
-            tally.leave_out(_REASONS.get(answer, opinions.IGNORED), place)
+            tally.leave_out(_REASONS.get(answer, opinions.IGNORED), where)
             continue
         if relations := row.get("relations"):
-            tally.leave_out(opinions.RELATION, place, len(relations))
+            tally.leave_out(opinions.RELATION, where, len(relations))
         yield Opinion(
             place=number,
             fields={name: value for name, value in row.items() if name not in _OWN and not name.startswith("_")},
