@@ -39,13 +39,14 @@ def review_in_words(model: str, version: str, done: Reviewed) -> str:
         "validation rows. (Train rows it learned, so it can't judge them.)"
     )
     people = (
-        f" Before them stand {done.differing:,} texts of which the people who labelled them said different things; one "
+        f" It begins with {done.differing:,} texts of which the people who labelled them said different things; one "
         "without a suggested label is no row until it has one here, or they agree."
         if done.differing
         else ""
     )
+    most = f"The {done.written:,} it contradicts most are in {done.path}." if done.written else f"Wrote {done.path}."
     return (
-        f"{sentence} The {done.written:,} it contradicts most are in {done.path}.{people} Write the right label, or "
+        f"{sentence} {most}{people} Write the right label, or "
         "`drop`, into the column `label` where the given one is wrong, leave the others empty, and name the file in "
         f"data.corrections (its path from the pipeline's folder); the next `perennial run {model}` takes it in."
     )

@@ -268,3 +268,17 @@ def test_what_is_cut_short_is_told(content: str | bytes, tmp_path: Path) -> None
     path = written(tmp_path, "x", content)
     with opener(path)() as export, pytest.raises(SourceError):
         list((docbin if isinstance(content, bytes) else reader)(export, Tally()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"id": 1, "text": "t", "entities": [{"id": 1, "start_offset": 0, "end_offset": None, "label": "X"}]},
+        {"id": 1, "text": "t", "label": [[0, 1, "X"]], "relations": 3},
+        {"instance_id": "a", "user_id": "b", "labels": []},
+    ],
+)
+def test_what_is_not_as_the_tool_writes_it_is_told_in_a_sentence(line: dict[str, Any], tmp_path: Path) -> None:
+    good = {"id": 0, "text": "u", "label": [[0, 1, "X"]], "Comments": []} if "text" in line else line
+    with pytest.raises(SourceError, match=r"not as its tool writes it|holds no texts"):
+        read([written(tmp_path, "x.jsonl", json.dumps(good) + "\n" + json.dumps(line))])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
+from perennial.core.errors import SourceError
 from perennial.ingest.sources.annotation import consensus, offsets, opinions
 from perennial.ingest.sources.annotation.offsets import MisfitError
 from perennial.ingest.sources.annotation.opinions import (
@@ -144,8 +145,23 @@ def _columns(survey: Survey) -> dict[str, None]:
 def _opinions(exports: Iterable[Open], reader: Reader, manner: Manner, tally: Tally) -> Iterator[tuple[str, Opinion]]:
     for export_opened in exports:
         with export_opened() as export:
-            for opinion in reader(export, tally):
+            for opinion in _sound(reader, export, tally):
                 yield export.name, with_targets(opinion, manner.targets)
+
+
+def _sound(reader: Reader, export: Export, tally: Tally) -> Iterator[Opinion]:
+    """What `reader` reads. Raises SourceError where a file lacks what its tool writes, or has something else there."""
+    number = 0
+    try:
+        for opinion in reader(export, tally):
+            number = opinion.place
+            yield opinion
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise SourceError(
+            f"{export.name} is not as its tool writes it, behind {UNIT} {number:,}: something is missing there, or of "
+            f"another form than expected ({type(error).__name__}).",
+            remedy="Export it again; or, if it is a plain table, set data.source.format to csv, tsv or jsonl.",
+        ) from error
 
 
 def _rows(
