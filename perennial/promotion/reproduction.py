@@ -19,7 +19,7 @@ from perennial.records.package import Champion
 from perennial.records.run import Evidence
 from perennial.records.training import StartingPoint
 from perennial.registry import packages, tags, tracking, versions
-from perennial.registry.versions import StoredEvidence
+from perennial.registry.versions import Candidate, StoredEvidence
 from perennial.runs import candidate_steps, starting_point
 from perennial.runs.candidate import CandidateSteps, build_candidate
 from perennial.settings.pipeline import PipelineSpec
@@ -56,9 +56,10 @@ def _looked_up(
 ) -> tuple[StoredEvidence, Champion | None, str | None]:
     """Its evidence, the champion it was judged against, and why that one can't be had."""
     with tracking.session(home) as client:
-        candidate = versions.candidate(client, model, version)
+        # The judging on the rows of its run: later ones may be on newer rows, which no training saw.
+        candidate = versions.as_first_judged(home, versions.candidate(client, home, model, version))
         stored = versions.evidence_of(client, home, candidate)
-        _check_tags(client.get_model_version(model, version).tags, stored, f"Version {version} of {model}")
+        _check_digests(candidate, client.get_model_version(model, version).tags, stored)
         against = stored.evidence.evaluation.champion_version
         if against is None:
             return stored, None, None
@@ -69,12 +70,12 @@ def _looked_up(
 
 
 def _champion(client: "MlflowClient", home: Home, model: str, version: str, scratch: Home) -> Champion:
-    versions.candidate(client, model, version)  # says clearly that there is no such version
+    versions.candidate(client, home, model, version)  # says clearly that there is no such version
     return packages.fetch_anew(client, home, client.get_model_version(model, version), into=scratch)
 
 
-def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
-    evidence = stored.evidence
+def _check_digests(candidate: Candidate, marks: dict[str, str], stored: StoredEvidence) -> None:
+    what, evidence = f"Version {candidate.registered.version} of {candidate.registered.model}", stored.evidence
     expected = {
         tags.DATA_DIGEST: retirements.digest_of_parts(
             [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
@@ -82,6 +83,8 @@ def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> Non
         tags.PACKAGE_DIGEST: evidence.package.digest,
         tags.DECISION_DIGEST: evidence.decision.digest,
     }
+    # Tags of the decision are for people: the ledger has it.
+    marks = marks | {tags.DECISION_DIGEST: candidate.decision_digest or ""}
     other = [name for name, value in expected.items() if marks.get(name) != value]
     if other:
         raise RegistryError(

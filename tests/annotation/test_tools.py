@@ -282,3 +282,20 @@ def test_what_is_not_as_the_tool_writes_it_is_told_in_a_sentence(line: dict[str,
     good = {"id": 0, "text": "u", "label": [[0, 1, "X"]], "Comments": []} if "text" in line else line
     with pytest.raises(SourceError, match=r"not as its tool writes it|holds no texts"):
         read([written(tmp_path, "x.jsonl", json.dumps(good) + "\n" + json.dumps(line))])
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        (["a b", "good", "a b#x#y", "bad#good"], [["a b"], ["good"], ["a b", "x#y"], ["bad", "good"]]),
+        (["C#", "Python", "Go", "C##Go"], [["C#"], ["Python"], ["Go"], ["C#", "Go"]]),
+        (["bad#good"], [["bad", "good"]]),
+        (["good", "x#y", "bad"], ["good", "x#y", "bad"]),
+    ],
+)
+def test_doccanos_csv_parts_labels_at_a_hash_unless_its_sides_never_stand_apart(
+    cells: list[str], labels: list[Any], tmp_path: Path
+) -> None:
+    lines = [f"{number},text {number},{cell}," for number, cell in enumerate(cells)]
+    back = read([written(tmp_path, "all.csv", "\n".join(["id,text,label,Comments", *lines]))])
+    assert [row["label"] for row in back.rows] == labels

@@ -1,6 +1,7 @@
 """doccano's JSON, JSONL and CSV. Its page writes offsets in UTF-16 units, and no export says who annotated, or what."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
@@ -17,6 +18,12 @@ _SPLIT = (
     f"cell with a {SEPARATOR}, read as several labels; doccano's CSV writes a {SEPARATOR} inside a label's name "
     "alike (its JSONL tells them apart)"
 )
+_ONE_NAME = (
+    f"cell with a {SEPARATOR} that was taken for part of a label's name, as what it parts occurs nowhere apart "
+    "(doccano's JSONL tells)"
+)
+_LONE = 2
+"""Different labels that must stand alone somewhere before any is taken to hold the separator."""
 
 
 def doccano(export: Export, tally: Tally) -> Iterator[Opinion]:
@@ -32,13 +39,47 @@ def doccano(export: Export, tally: Tally) -> Iterator[Opinion]:
 def doccano_csv(export: Export, tally: Tally) -> Iterator[Opinion]:
     """CSV: the labels of a text in one cell."""
     annotator = _annotator(export)
+    joined = _joined_parts([row.get("label") or "" for _, row in delimited_rows(export)])
+    export.stream.seek(0)
     for number, row in delimited_rows(export):
         where = export.at("line", number)
-        names = tuple((row.get("label") or "").split(SEPARATOR)) if row.get("label") else ()
+        cell = row.get("label") or ""
+        names = _names(cell, joined)
         if len(names) > 1:
             tally.change(_SPLIT, where)
+        elif SEPARATOR in cell:
+            tally.change(_ONE_NAME, where)
         answers: dict[str, Answer] = {"label": Labels(names, several=len(names) > 1)} if names else {}
         yield from _opinion(number, row, answers, annotator, where, tally)
+
+
+Pair = tuple[str, str]
+
+
+def _joined_parts(cells: Sequence[str]) -> set[Pair]:
+    """Neighbouring parts of cells that occur nowhere without each other, where other labels do stand alone."""
+    parts_of = {cell: cell.split(SEPARATOR) for cell in dict.fromkeys(cells) if cell}
+    if sum(SEPARATOR not in cell for cell in parts_of) < _LONE:
+        return set()
+    holders: dict[str, set[str]] = {}
+    for cell, parts in parts_of.items():
+        for part in parts:
+            holders.setdefault(part, set()).add(cell)
+    pairs = {pair for parts in parts_of.values() for pair in itertools.pairwise(parts)}
+    return {(one, other) for one, other in pairs if holders[one] == holders[other]}
+
+
+def _names(cell: str, joined: set[Pair]) -> tuple[str, ...]:
+    """The labels of a cell; an empty part, as of `C#`, belongs to the one before it."""
+    names: list[str] = []
+    before = ""
+    for part in cell.split(SEPARATOR) if cell else ():
+        if names and (not part or (before, part) in joined):
+            names[-1] += SEPARATOR + part
+        else:
+            names.append(part)
+        before = part
+    return tuple(names)
 
 
 def _annotator(export: Export) -> str | None:
