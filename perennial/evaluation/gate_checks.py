@@ -6,6 +6,9 @@ otherwise. All such checks of a decision must pass, which needs no correction fo
 bad in one of them passes all with at most the probability of passing that one (intersection-union test, Berger 1982).
 That at least one of many fails by chance is another matter, so failures are declared for the whole family of them
 with Holm's correction (Holm 1979).
+
+One candidate is not the last: what the comparisons on all test rows may err with is the level of this look at them, a
+part of the budget for all looks together (`perennial.metrics.alpha_spending`).
 """
 
 import math
@@ -16,9 +19,9 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import gate_metrics
+from perennial.metrics import alpha_spending, gate_metrics
 from perennial.records.decision import Check, Verdict
-from perennial.records.evaluation import Difference
+from perennial.records.evaluation import Difference, Look
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -43,6 +46,8 @@ class GateCase:
     gate: GateSpec
     figure: GateFigure
     champion_version: str | None
+    look: Look | None = None
+    """What the comparisons on all test rows may err with; None: each as if it were the only one."""
 
     @property
     def lower(self) -> bool:
@@ -52,7 +57,21 @@ class GateCase:
     @property
     def is_comparison(self) -> bool:
         """Whether the difference to the champion decides, with its interval."""
-        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.BY_FIGURE
+        return self.gate.versus in ("champion", "anchor") and self.gate.metric not in gate_metrics.BY_FIGURE
+
+    @property
+    def rival(self) -> str:
+        """Whom the candidate is compared with, in words."""
+        return self.figure.rival or f"champion version {self.champion_version}"
+
+    @property
+    def look_level(self) -> float | None:
+        """What this comparison may err with as one of many looks at the same rows; None: no budget is kept for it.
+
+        Of slices and labels none is: there are many of them, and they are small.
+        """
+        whole = self.is_comparison and self.gate.per is None and self.gate.slice is None
+        return self.look.level if self.look and whole else None
 
     @property
     def compared(self) -> Difference | None:
@@ -105,6 +124,7 @@ def _check(case: GateCase, p: float, family: int) -> Check:
         difference=_rounded(difference.value) if difference else None,
         interval=difference.interval if difference else figure.interval,
         margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
+        level=_rounded(case.look_level) if case.compared else None,
         n=figure.n,
         verdict=verdict,
         reason=reason,
@@ -144,22 +164,54 @@ def _non_inferior(case: GateCase, difference: Difference, p: float, family: int)
     #   -0.005 (-0.025 to +0.015) is undecided: -0.02 lies within;
     #   -0.045 (-0.065 to -0.025) fails: all of it lies below, and p = 0.0062, which is below 0.025. As the smallest p
     #   of five comparisons it counts as 0.031: undecided.
-    if low > -margin:
+    strict = (
+        low
+        if case.look_level is None
+        else alpha_spending.stricter_low(better, low, case.spec.evaluation.confidence, case.look_level)
+    )
+    if strict > -margin:
         return GateFinding(Verdict.PASS, f"{said}.")
+    if low > -margin:
+        return GateFinding(Verdict.UNDECIDED, f"{said}, {_not_yet(case)} {_cost(case, better, strict, margin)}")
     if high < -margin and p < case.level:
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
         return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
-    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
+    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_cost(case, better, strict, margin)}")
 
 
-def _needed(n: int, better: float, low: float, margin: float) -> str:
-    """How many rows would be needed if the difference stayed as it is: an interval narrows with their square root."""
-    room, half = better + margin, better - low
-    if room <= 0 or (half / room) ** 2 > MANY:
+def _not_yet(case: GateCase) -> str:
+    """Why what one comparison alone would show is not enough."""
+    look = case.look
+    if look is None or look.level <= 0:
+        return "which would be shown if it were the only look at these rows; but nothing is left of their budget."
+    return (
+        f"which would be shown if it were the only look at these rows; as look {look.number:,} it may err with "
+        f"{look.level:.2g} and not {case.level:.2g}."
+    )
+
+
+def _cost(case: GateCase, better: float, low: float, margin: float) -> str:
+    """What holding it costs: how many rows would be needed if the difference stayed as it is, and how many nights bring
+    them. An interval narrows with the square root of the rows."""
+    room, half, n = better + margin, better - low, case.figure.n
+    if room <= 0 or (math.isfinite(half) and (half / room) ** 2 > MANY):
         return "More rows would hardly help: it is about as much worse as is allowed, or more."
+    if not math.isfinite(half):
+        return "New test rows bring some back."
     rows = n * (half / room) ** 2
     digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
-    return f"About {math.ceil(rows / digits) * digits:,} such rows would be needed if the difference stayed as it is."
+    needed = math.ceil(rows / digits) * digits
+    return f"About {needed:,} such rows would be needed if the difference stayed as it is{_nights(case, needed)}."
+
+
+def _nights(case: GateCase, needed: int) -> str:
+    """How many nights bring so many test rows."""
+    look = case.look
+    if look is None or not look.fresh_a_day or not look.texts:
+        return ""
+    # Rows come as texts do; those looked at may be copies of one another.
+    nights = math.ceil(max(0, needed - case.figure.n) / (look.fresh_a_day * case.figure.n / look.texts))
+    return f": about {nights:,} more night{'s' * (nights != 1)} at {look.fresh_a_day:,.1f} new test texts a day"
 
 
 def _worse_than_margin(case: GateCase) -> float:
@@ -181,7 +233,7 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     allowed = f"at most {margin:g} worse was allowed" if margin > 0 else "it had to be better"
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
     return (
-        f"{figure.name} is {figure.value:.4f}, champion version {case.champion_version} has {figure.champion:.4f}: "
+        f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
         f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
         f"to {interval.high:+.4f}, n = {figure.n:,}); {allowed}"
     )
@@ -197,10 +249,10 @@ def _limit(case: GateCase) -> tuple[float | None, str]:
     if gate.versus is None:
         return figure.floor, "the test's own floor"
     margin = gate.margin if case.lower else -gate.margin
-    if gate.versus == "champion":
+    if gate.versus in ("champion", "anchor"):
         if figure.champion is None:
-            return None, f"champion version {case.champion_version} gave no such figure"
-        meaning = f"champion version {case.champion_version} has {figure.champion:.4f}"
+            return None, f"{case.rival} gave no such figure"
+        meaning = f"{case.rival} has {figure.champion:.4f}"
         return figure.champion * gate.ratio if gate.ratio else figure.champion + margin, meaning
     if not figure.baselines:
         return None, "no baseline gave such a figure"

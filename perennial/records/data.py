@@ -84,7 +84,7 @@ class Snapshot(Record):
     """Unseen rows this run left out because they are older than the watermark of a file read before."""
     watermark: str | None
     """The newest time among the rows, ISO 8601 in UTC; None: no time column."""
-    readings: tuple[SourceReading, ...] = ()
+    readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)
     """What became of annotation tools' exports, as they were read last."""
 
 
@@ -125,7 +125,7 @@ class ValidatedData(Record):
     quarantined: int
     warnings: tuple[str, ...]
     """What severity `warning` found beyond rows, in words."""
-    readings: tuple[SourceReading, ...] = ()
+    readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)
     """What became of annotation tools' exports when they were read; their texts and labels are among the rows."""
     report_path: str
     """Folder with validation.json and the Data Docs (index.html); row ids and counts, no text."""
