@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    annotation,
     data,
     gates,
     history,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
+    "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
     "many-rows": lambda scratch: many_rows.measure(),
