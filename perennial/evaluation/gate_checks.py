@@ -16,7 +16,7 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import gate_metrics
+from perennial.metrics import clusters, gate_metrics
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference
 from perennial.settings.gates import GateSpec
@@ -57,7 +57,7 @@ class GateCase:
     @property
     def compared(self) -> Difference | None:
         """The difference that decides; None: another thing does, or there are too few rows, or no such figure."""
-        enough = self.figure.value is not None and self.figure.n >= self.gate.min_n
+        enough = self.figure.value is not None and self.figure.independent >= self.gate.min_n
         return self.figure.difference if self.is_comparison and enough else None
 
     @property
@@ -106,6 +106,8 @@ def _check(case: GateCase, p: float, family: int) -> Check:
         interval=difference.interval if difference else figure.interval,
         margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
         n=figure.n,
+        clusters=figure.clusters,
+        clustered_by=figure.clustered_by if figure.clusters is not None else None,
         verdict=verdict,
         reason=reason,
     )
@@ -114,13 +116,14 @@ def _check(case: GateCase, p: float, family: int) -> Check:
 def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: int) -> GateFinding:
     gate, figure = case.gate, case.figure
     skipped = gate.small == "skip" and not figure.missing
-    if figure.n < gate.min_n and (figure.value is not None or skipped):
-        few = f"{figure.name} has {figure.n:,} test rows, {gate.min_n:,} are needed to judge it"
+    if figure.independent < gate.min_n and (figure.value is not None or skipped):
+        needed = clusters.units(gate.min_n, figure.clustered_by) if figure.clusters is not None else f"{gate.min_n:,}"
+        few = f"{figure.name} has {_counted(figure)}, {needed} are needed to judge it"
         if skipped:
             return GateFinding(Verdict.SKIPPED, f"{few}; it was not judged.")
         return GateFinding(Verdict.UNDECIDED, f"{few}.")
     if figure.value is None:
-        why = f": {figure.missing}" if figure.missing else f" (n = {figure.n:,})"
+        why = f": {figure.missing}" if figure.missing else f" ({_n(figure)})"
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
     if limit is None or (case.is_comparison and case.compared is None):
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
@@ -132,12 +135,13 @@ def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: 
 def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFinding:
     passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
     relation = "at most" if case.lower else "at least"
-    required = f"{relation} {limit:.4f} was required ({meaning}, n = {case.figure.n:,})"
+    required = f"{relation} {limit:.4f} was required ({meaning}, {_n(case.figure)})"
     return GateFinding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
 
 
 def _non_inferior(case: GateCase, difference: Difference, p: float, family: int) -> GateFinding:
     better, low, high = _for_the_better(difference, case.lower)
+    figure = case.figure
     margin, said = case.gate.margin, _difference_in_words(case, difference)
     # With a margin of 0.02, a standard error of 0.01 and 95% intervals, a difference in accuracy of
     #   +0.010 (-0.010 to +0.030) passes: the whole interval lies above -0.02;
@@ -149,17 +153,31 @@ def _non_inferior(case: GateCase, difference: Difference, p: float, family: int)
     if high < -margin and p < case.level:
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
         return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
-    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
+    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(figure, better, low, margin)}")
 
 
-def _needed(n: int, better: float, low: float, margin: float) -> str:
-    """How many rows would be needed if the difference stayed as it is: an interval narrows with their square root."""
+def _needed(figure: GateFigure, better: float, low: float, margin: float) -> str:
+    """How many rows, texts or groups would be needed if the difference stayed as it is: an interval narrows with the
+    square root of how many independent ones there are."""
     room, half = better + margin, better - low
     if room <= 0 or (half / room) ** 2 > MANY:
         return "More rows would hardly help: it is about as much worse as is allowed, or more."
-    rows = n * (half / room) ** 2
-    digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
-    return f"About {math.ceil(rows / digits) * digits:,} such rows would be needed if the difference stayed as it is."
+    needed = figure.independent * (half / room) ** 2
+    digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
+    rounded = math.ceil(needed / digits) * digits
+    _, such = clusters.units(rounded, figure.clustered_by if figure.clusters is not None else None).split(" ")
+    return f"About {rounded:,} such {such} would be needed if the difference stayed as it is."
+
+
+def _counted(figure: GateFigure) -> str:
+    return clusters.in_words(figure.n, figure.clusters, figure.clustered_by)
+
+
+def _n(figure: GateFigure) -> str:
+    """The rows, and how many of them are independent, as figures in brackets have it."""
+    if figure.clusters is None:
+        return f"n = {figure.n:,}"
+    return f"n = {figure.n:,} of {clusters.units(figure.clusters, figure.clustered_by)}"
 
 
 def _worse_than_margin(case: GateCase) -> float:
@@ -183,7 +201,7 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     return (
         f"{figure.name} is {figure.value:.4f}, champion version {case.champion_version} has {figure.champion:.4f}: "
         f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
-        f"to {interval.high:+.4f}, n = {figure.n:,}); {allowed}"
+        f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
 
 

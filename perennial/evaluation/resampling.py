@@ -19,6 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from perennial.metrics.clusters import Clusters, rows_together
 from perennial.metrics.sums import MetricSums, Name
 
 WORK = 100_000_000
@@ -36,24 +37,41 @@ SEED = 20_050
 
 @dataclass(frozen=True)
 class Distinct:
-    """Rows that differ, and which of them each row is like."""
+    """Rows that differ, which of them each row is like, and which rows belong together."""
 
     tallies: MetricSums
     patterns: np.ndarray
     """distinct rows × sums."""
     like: np.ndarray
     """For each row, its place in `patterns`."""
+    clusters: Clusters | None = None
+    """None: each row is independent of all others."""
 
     @classmethod
-    def of(cls, tallies: MetricSums) -> Distinct:
+    def of(cls, tallies: MetricSums, clusters: Clusters | None = None) -> Distinct:
         """The distinct rows of `tallies`."""
         patterns, like = np.unique(tallies.rows, axis=0, return_inverse=True)
-        return cls(tallies, patterns.astype(np.float64), like.ravel())
+        together = None if clusters is None or clusters.each_alone() else clusters
+        return cls(tallies, patterns.astype(np.float64), like.ravel(), together)
 
     def counts(self, inside: np.ndarray | None = None) -> np.ndarray:
         """How often each distinct row is there, among all rows or those `inside` (bool)."""
         like = self.like if inside is None else self.like[inside]
         return np.bincount(like, minlength=len(self.patterns))
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is drawn: rows, or clusters of rows that belong together."""
+
+    patterns: np.ndarray
+    """distinct units × sums."""
+    counts: np.ndarray
+    """How often each is there."""
+    size: np.ndarray
+    """Rows that an imagined unit of each sort stands for, by metric (sorts × metrics); all 1 where units are rows."""
+    stretch: np.ndarray
+    """How much more each metric varies than these units say, as they are not all independent (metrics)."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +89,84 @@ class Estimate:
 def estimate(
     distinct: Distinct, counts: np.ndarray, *, confidence: float, resamples: int, work: int = WORK
 ) -> Estimate:
-    """The figures of the rows that `counts` counts, with two-sided intervals; NaN where there is nothing to measure.
+    """The figures of the rows that `counts` counts, all independent, with two-sided intervals; NaN where there is
+    nothing to measure.
 
     Seeded: the same rows give the same intervals.
     """
     tallies, there = distinct.tallies, counts > 0
     patterns, counts = distinct.patterns[there], counts[there]
+    size = np.ones((len(tallies.counted_in), len(tallies.names)))
+    units = Units(patterns, counts, size, np.ones(len(tallies.names)))
+    return _estimate(tallies, units, confidence, resamples, work)
+
+
+def estimate_inside(
+    distinct: Distinct, inside: np.ndarray | None, *, confidence: float, resamples: int, work: int = WORK
+) -> Estimate:
+    """`estimate` of all rows or those `inside` (bool); what is drawn are clusters where rows belong together."""
+    counts = distinct.counts(inside)
+    clusters, like = distinct.clusters, distinct.like
+    if clusters is not None and inside is not None:
+        clusters, like = clusters.inside(inside), like[inside]
+    if clusters is None or clusters.each_alone():
+        return estimate(distinct, counts, confidence=confidence, resamples=resamples, work=work)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _estimate(distinct.tallies, clustered(distinct, like, clusters, z), confidence, resamples, work)
+
+
+def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float) -> Units:
+    """The units that the rows `like` form in `clusters`."""
+    tallies, counts = distinct.tallies, np.bincount(like, minlength=len(distinct.patterns))
+    patterns = distinct.patterns
+    alone, sums = _sums_of_clusters(patterns, like, clusters.first)
+    total = (counts @ patterns)[None]
+    values = tallies.figures(total)[0]
+    there = counts > 0
+    influence = np.zeros((len(patterns), len(values)))
+    influence[there] = np.nan_to_num(values - tallies.figures(total - patterns[there]))
+    influence -= counts @ influence / counts.sum()
+    by_rows = counts @ influence**2
+    squares, fourths = zip(*(_powers(influence, like, way) for way in clusters.ways), strict=True)
+    together = squares[0] + squares[1] - squares[2] if len(squares) > 1 else squares[0]
+    together = np.maximum.reduce([together, *squares, by_rows])
+    columns = list(tallies.counted_in)
+    kish = np.maximum.reduce([_kish(patterns[:, columns], like, counts, way) for way in clusters.ways])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect = np.nan_to_num(together / by_rows, nan=1.0)
+        telling = np.nan_to_num(np.square(squares[0]) / fourths[0])
+        stretch = np.sqrt(np.nan_to_num(together / squares[0], nan=1.0, posinf=1.0))
+    size = (z**2 * kish[:, None] + telling * effect) / (z**2 + telling)
+    units, often = np.unique(sums, axis=0, return_counts=True)
+    return Units(
+        np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch
+    )
+
+
+def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often each of `patterns` is a row by itself, and the sums of each cluster of more rows."""
+    places, starts = rows_together(way)
+    alone = np.bincount(np.delete(like, places), minlength=len(patterns))
+    if not len(places):
+        return alone, np.empty((0, patterns.shape[1]))
+    return alone, np.add.reduceat(patterns[like[places]], starts, axis=0)
+
+
+def _powers(influence: np.ndarray, like: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over clusters of the second and the fourth power of their rows' influence, by metric."""
+    alone, sums = _sums_of_clusters(influence, like, way)
+    return alone @ influence**2 + (sums**2).sum(axis=0), alone @ influence**4 + (sums**4).sum(axis=0)
+
+
+def _kish(columns: np.ndarray, like: np.ndarray, counts: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """How much more the sums `columns` would vary if the rows of each cluster were all alike."""
+    alone, sums = _sums_of_clusters(columns, like, way)
+    squares = counts @ columns**2
+    return np.where(squares > 0, (alone @ columns**2 + (sums**2).sum(axis=0)) / np.where(squares > 0, squares, 1), 1.0)
+
+
+def _estimate(tallies: MetricSums, units: Units, confidence: float, resamples: int, work: int) -> Estimate:
+    patterns, counts = units.patterns, units.counts
     if not counts.sum():
         nothing = np.full(len(tallies.names), np.nan)
         return Estimate(tallies.names, nothing, nothing, nothing, nothing)
@@ -89,9 +179,10 @@ def estimate(
     sums = _draws(patterns, counts, resamples, work, draw)
     drawn = np.concatenate([tallies.figures(part) for part in sums])
     imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
-    worth = _worth(tallies, total, values, imagined)
+    worth = _worth(tallies, total, values, imagined, units.size)
     skew = _acceleration(tallies, patterns, counts, total, values, worth, imagined)
     bias = _bias(drawn, values)
+    drawn = values + units.stretch * (drawn - values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
     return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
@@ -131,16 +222,26 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
-    """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
+def _worth(
+    tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray
+) -> np.ndarray:
+    """What one imagined unit, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
     there = [index for index, column in enumerate(tallies.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
     sorts = there or list(range(len(tallies.counted_in)))
     kinds = []
     for rows in (tallies.wrong[sorts], tallies.right[sorts]):
-        added = np.nan_to_num(tallies.figures(total + imagined * rows) - values) / imagined
-        kinds.append(added[np.abs(added).argmax(axis=0), np.arange(added.shape[1])])
+        added = np.stack([_added(tallies, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)])
+        change = np.nan_to_num(added - values) / imagined
+        kinds.append(change[np.abs(change).argmax(axis=0), np.arange(change.shape[1])])
     return np.stack(kinds)
+
+
+def _added(tallies: MetricSums, total: np.ndarray, often: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Each metric after `row` was added as often as `often` says for this metric."""
+    if (often == often[0]).all():
+        return tallies.figures(total + often[0] * row)[0]
+    return np.diagonal(tallies.figures(total + often[:, None] * row))
 
 
 def _acceleration(

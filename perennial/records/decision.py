@@ -1,7 +1,9 @@
 """What the gates decide, and every check that it rests on."""
 
 from enum import StrEnum
+from typing import ClassVar
 
+from perennial.core.later_fields import LaterFields
 from perennial.core.record import Record
 from perennial.records.evaluation import Interval
 
@@ -23,8 +25,10 @@ class Outcome(StrEnum):
     REJECT = "REJECT"
 
 
-class Check(Record):
+class Check(LaterFields, Record):
     """One gate applied to one figure."""
+
+    LATER: ClassVar = frozenset({"clusters", "clustered_by"})
 
     gate: str
     """The gate in words, for example `recall of 'positive' at least 0.70`."""
@@ -44,6 +48,10 @@ class Check(Record):
     """How much worse than the champion or the best baseline it may be; None: not compared with them."""
     n: int
     """Rows, cases or whatever was counted."""
+    clusters: int | None = None
+    """How many of them are independent; None: each is."""
+    clustered_by: str | None = None
+    """What makes rows belong together: `group`, or the canonical column of a text; None: nothing."""
     verdict: Verdict
     reason: str
 

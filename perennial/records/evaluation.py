@@ -1,9 +1,10 @@
 """What judging a package finds: figures, comparisons, and what they were asked on."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
+from perennial.core.later_fields import LaterFields
 from perennial.core.record import Record
 
 
@@ -14,13 +15,21 @@ class Interval(Record):
     high: float
 
 
-class Metrics(Record):
+class Metrics(LaterFields, Record):
     """Figures of one model on one set of rows. `values` and `per_label` hold every metric a gate can name."""
 
+    LATER: ClassVar = frozenset({"clusters", "clustered_by", "label_clusters"})
+
     n: int
+    clusters: int | None = None
+    """How many of them are independent: clusters of rows that belong together; None: each row is."""
+    clustered_by: str | None = None
+    """What rows of a cluster share: `group`, or the canonical column of a text; None: each row is independent."""
     values: dict[str, float]
     per_label: dict[str, dict[str, float]] = Field(default={})
     support: dict[str, int] = Field(default={})
+    label_clusters: dict[str, int] = Field(default={})
+    """Of `support`, how many are independent; empty: each row is, or it is not known."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows by true label (down) and predicted label (across), in the order of `support`."""
     intervals: dict[str, Interval] = Field(default={})
@@ -39,14 +48,23 @@ class Difference(Record):
     """One-sided p-value of "the candidate is not worse by more than nothing": small where it is shown to be worse."""
 
 
-class Comparison(Record):
+class Comparison(LaterFields, Record):
     """Candidate and champion on the same rows, both scored now."""
 
+    LATER: ClassVar = frozenset({"clusters", "clustered_by", "effective_n"})
+
     n: int
+    clusters: int | None = None
+    """As of `Metrics`."""
+    clustered_by: str | None = None
+    """As of `Metrics`."""
+    effective_n: float | None = None
+    """How many independent rows would tell as much of the share of negative flips; None: `n`."""
     values: dict[str, Difference]
     per_label: dict[str, dict[str, Difference]] = Field(default={})
     mcnemar_p: float | None = None
-    """Exact, two-sided (McNemar 1947); None: this kind's answers are not right or wrong."""
+    """Exact, two-sided (McNemar 1947), by clusters where there are any; None: this kind's answers are not right or
+    wrong."""
     negative_flips: int | None = None
     """Rows the champion gets right and the candidate wrong (Yan et al. 2021)."""
     positive_flips: int | None = None
@@ -67,8 +85,10 @@ class SliceFigures(Record):
     comparison: Comparison | None = None
 
 
-class BehaviourFigures(Record):
+class BehaviourFigures(LaterFields, Record):
     """One behavioural test (after CheckList, Ribeiro et al. 2020)."""
+
+    LATER: ClassVar = frozenset({"clusters", "effective_n"})
 
     name: str
     capability: str
@@ -80,10 +100,16 @@ class BehaviourFigures(Record):
     min_pass_rate: float
     failing: tuple[str, ...] = ()
     """Ids of failing cases; some."""
+    clusters: int | None = None
+    """Different texts that the cases were made of; None: as many as cases."""
+    effective_n: float | None = None
+    """How many independent cases would tell as much; None: `n`."""
 
 
-class GroupFigures(Record):
+class GroupFigures(LaterFields, Record):
     """What swapping the terms of one group (names, genders, …) for others does to the answers."""
+
+    LATER: ClassVar = frozenset({"clusters", "effective_n"})
 
     group: str
     n: int
@@ -92,6 +118,10 @@ class GroupFigures(Record):
     """Swapped rows whose answer changed."""
     mean_shift: float
     """Mean absolute change of the score of the answer to the row as it was."""
+    clusters: int | None = None
+    """Different texts among the rows; None: as many as rows."""
+    effective_n: float | None = None
+    """How many independent rows would tell as much of the share of flips; None: `n`."""
 
 
 class ServingFigures(Record):

@@ -1,9 +1,10 @@
 """Settings of the data: where labelled rows come from, and what is expected of them."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from perennial.core.later_fields import LaterFields
 from perennial.settings.base import Label, Settings, Share, listed
 
 Severity = Literal["critical", "warning", "info"]
@@ -52,8 +53,10 @@ class SqlSource(Settings):
 Source = Annotated[FileSource | HuggingFaceSource | SqlSource, Field(discriminator="type")]
 
 
-class ColumnsSpec(Settings):
+class ColumnsSpec(LaterFields, Settings):
     """Which of the source's columns is what."""
+
+    LATER: ClassVar = frozenset({"group"})
 
     text: str = "text"
     """The column with the text."""
@@ -80,6 +83,15 @@ class ColumnsSpec(Settings):
     else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+    group: str | None = None
+    """The column that says which rows belong together (a customer, an article, a thread): intervals and min_n count
+    groups then, not rows. A row without one is by itself. None: rows with the same text belong together, of pairs
+    those that share one."""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns of the source that are kept with each row beside the kind's own, each once."""
+        return self.slices if self.group is None or self.group in self.slices else (*self.slices, self.group)
 
     @model_validator(mode="after")
     def _deleted_by_id(self) -> Self:
