@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    clusters,
     data,
     gates,
     history,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "data": data.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
+    "clusters": clusters.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,

@@ -81,7 +81,9 @@ class Sums:
             elif label is not None and metric in metrics.per_label.get(label, {}):
                 by_label.setdefault(label, {})[metric] = interval
         every = np.ones(len(self.rows.targets), bool)
-        independent = _independent(self.rows.clusters, every) | ({"label_clusters": self._label_clusters()} if metrics.support else {})
+        independent = _independent(self.rows.clusters, every) | (
+            {"label_clusters": self._label_clusters()} if metrics.support else {}
+        )
         return metrics.model_copy(update={"intervals": overall, "label_intervals": by_label} | independent)
 
     def metrics(self, inside: np.ndarray) -> Metrics:

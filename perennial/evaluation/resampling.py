@@ -138,9 +138,7 @@ def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float
         stretch = np.sqrt(np.nan_to_num(together / squares[0], nan=1.0, posinf=1.0))
     size = (z**2 * kish[:, None] + telling * effect) / (z**2 + telling)
     units, often = np.unique(sums, axis=0, return_counts=True)
-    return Units(
-        np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch
-    )
+    return Units(np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch)
 
 
 def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,16 +220,16 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(
-    tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray
-) -> np.ndarray:
+def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray) -> np.ndarray:
     """What one imagined unit, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
     there = [index for index, column in enumerate(tallies.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
     sorts = there or list(range(len(tallies.counted_in)))
     kinds = []
     for rows in (tallies.wrong[sorts], tallies.right[sorts]):
-        added = np.stack([_added(tallies, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)])
+        added = np.stack(
+            [_added(tallies, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)]
+        )
         change = np.nan_to_num(added - values) / imagined
         kinds.append(change[np.abs(change).argmax(axis=0), np.arange(change.shape[1])])
     return np.stack(kinds)
@@ -241,7 +239,7 @@ def _added(tallies: MetricSums, total: np.ndarray, often: np.ndarray, row: np.nd
     """Each metric after `row` was added as often as `often` says for this metric."""
     if (often == often[0]).all():
         return tallies.figures(total + often[0] * row)[0]
-    return np.diagonal(tallies.figures(total + often[:, None] * row))
+    return np.asarray(np.diagonal(tallies.figures(total + often[:, None] * row)))
 
 
 def _acceleration(

@@ -32,7 +32,7 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     kind, names = kinds.kind_named(spec.kind), spec.data.columns
     content = kind.canonical(batch, names)
     times = _times(batch, names.time)
-    slices = [cells.text_array(batch, name) for name in names.slices]
+    slices = [cells.text_array(batch, name) for name in names.kept]
     keys, places = splits.splits_of_columns([content[role] for role in kind.text_columns], spec.data.splits)
     ids = _ids(batch, names.id) if names.id else _hashes([*content.values(), times.cast(pa.int64()), *slices])
     files = pa.repeat(batch.file, len(batch.places))
@@ -47,7 +47,7 @@ def contents(rows: pa.RecordBatch | pa.Table, spec: PipelineSpec) -> pa.Array:
     """A hash (int64) of what each of these canonical rows says: the kind's columns and the slices."""
     import pyarrow as pa
 
-    names = [*kinds.kind_named(spec.kind).column_types(), *spec.data.columns.slices]
+    names = [*kinds.kind_named(spec.kind).column_types(), *spec.data.columns.kept]
     hashes = _hashes([_whole(rows.column(name)) for name in names])
     return pa.array([int(value[:15], 16) for value in hashes], pa.int64())
 
@@ -145,7 +145,7 @@ def part_schema(spec: PipelineSpec) -> pa.Schema:
     row_id: the id column, or a hash of the row's content (32 hex digits). text_key: hash of the normalised text
     (32 hex digits). split: train, validation or test. The kind's own columns (text, label, …). time: when the row
     came to be, UTC, null without a time column. file, line: where the row was read (for a query: "query" and the
-    row's number), so that an error can name it. Then the slice columns, as text.
+    row's number), so that an error can name it. Then the slice columns and the group, as text.
     """
     import pyarrow as pa
 
@@ -158,6 +158,6 @@ def part_schema(spec: PipelineSpec) -> pa.Schema:
             (TIME, pa.timestamp("us", tz="UTC")),
             (FILE, pa.string()),
             (LINE, pa.int64()),
-            *((name, pa.string()) for name in spec.data.columns.slices),
+            *((name, pa.string()) for name in spec.data.columns.kept),
         ]
     )

@@ -24,7 +24,7 @@ MOST_FLIPS = 20_000
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which test rows belong together, in one way or in two; the way in which fewer rows are independent comes first."""
+    """Which test rows belong together, in one way or in two; that in which fewer rows are independent comes first."""
 
     numbers: Mapping[str, np.ndarray]
     """For each way, by its name (`group`, or a canonical column), the number of each row's cluster."""
@@ -32,14 +32,21 @@ class Clusters:
     @classmethod
     def by_values(cls, values: Mapping[str, Sequence[object]]) -> Clusters:
         """Clusters of rows with equal values, in each of the ways; at least one."""
-        numbers = {name: _numbered(column) for name, column in values.items()}
+        return cls.by_numbers({name: _numbered(column) for name, column in values.items()})
+
+    @classmethod
+    def by_numbers(cls, numbers: Mapping[str, np.ndarray]) -> Clusters:
+        """Clusters of rows with equal numbers, from 0, in each of the ways; at least one."""
         return cls(dict(sorted(numbers.items(), key=lambda way: _effective(np.bincount(way[1])))))
 
     @cached_property
     def ways(self) -> tuple[np.ndarray, ...]:
         """Numbers of clusters: of each way, and where there are two, of what is together in both."""
         given = tuple(self.numbers.values())
-        return given if len(given) == 1 else (*given, _numbered(list(zip(*(way.tolist() for way in given), strict=True))))
+        if len(given) == 1:
+            return given
+        both = given[0] * (int(given[1].max(initial=0)) + 1) + given[1]
+        return (*given, np.unique(both, return_inverse=True)[1].ravel())
 
     @property
     def unit(self) -> str:

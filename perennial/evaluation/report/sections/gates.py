@@ -42,8 +42,9 @@ def checks_section(material: Material) -> Section:
 
 def _check(check: Check) -> tuple[Cell | str, ...]:
     verdict = Cell(MARKS[check.verdict], TONES[check.verdict], strong=True)
+    counted = wording.counted(check.n, check.clusters, check.clustered_by)
     return (
-        check.gate, number(check.value), number(check.limit), _known(check), f"{check.n:,}", verdict, check.reason,
+        check.gate, number(check.value), number(check.limit), _known(check), counted, verdict, check.reason,
     )  # fmt: skip
 
 
