@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def columns(spec: PipelineSpec) -> tuple[str, ...]:
+    """The canonical columns by which rows belong together."""
+    group = spec.data.columns.group
+    return (TEXT_KEY, *kinds.kind_named(spec.kind).text_columns, *(() if group is None else (group,)))
+
+
 def clusters_of_rows(spec: PipelineSpec, rows: pa.Table) -> Clusters:
-    """Which canonical `rows` belong together; they hold the text key, the kind's texts and the group.
+    """Which canonical `rows`, with the columns of `columns(spec)`, belong together.
 
     Rows with the same text, as splits fold it, get one answer: they are one observation. Of two texts read together
     those that share the first, and those that share the second (which may cross). Where data.columns.group is named,
