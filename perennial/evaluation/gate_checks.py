@@ -16,7 +16,8 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import clusters, gate_metrics
+from perennial.metrics import clusters, gate_metrics, slice_pooling
+from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference
 from perennial.settings.gates import GateSpec
@@ -71,30 +72,40 @@ def judge(cases: Sequence[GateCase]) -> tuple[Check, ...]:
     family = [index for index, case in enumerate(cases) if case.compared]
     raw = [_worse_than_margin(cases[index]) for index in family]
     p_values = dict(zip(family, holm(raw), strict=True))
-    return tuple(_check(case, p_values.get(index, 1.0), len(family)) for index, case in enumerate(cases))
+    pooled = pooled_slices(cases)
+    return tuple(
+        _check(case, p_values.get(index, 1.0), len(family), pooled.get(index)) for index, case in enumerate(cases)
+    )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """`p_values` of one family, adjusted for how many there are (Holm 1979).
-
-    The smallest of three counts three times, the next twice, the last once, and none less than the one before it:
-
-    >>> holm([0.04, 0.01, 0.03])
-    [0.06, 0.03, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = highest
-    return adjusted
+def pooled_slices(cases: Sequence[GateCase]) -> dict[int, PooledSlice]:
+    """By a case's place among `cases`: what the other slices of its way of telling rows apart make of it."""
+    together: dict[tuple[int, str], list[int]] = {}
+    for index, case in enumerate(cases):
+        if case.gate.slices == "pooled" and case.figure.way and case.compared and case.compared.standard_error > 0:
+            together.setdefault((id(case.gate), case.figure.way), []).append(index)
+    pooled: dict[int, PooledSlice] = {}
+    for places in together.values():
+        pooled |= dict(zip(places, _pooled([cases[place] for place in places]), strict=True))
+    return pooled
 
 
-def _check(case: GateCase, p: float, family: int) -> Check:
+def _pooled(cases: Sequence[GateCase]) -> list[PooledSlice]:
+    differences = [case.compared for case in cases if case.compared]
+    values = [_for_the_better(one, case.lower)[0] for one, case in zip(differences, cases, strict=True)]
+    errors = [one.standard_error for one in differences]
+    rows, of_all = sum(case.figure.n for case in cases), cases[0].figure.of_all
+    apart = sum((case.figure.n / rows * error) ** 2 for case, error in zip(cases, errors, strict=True))
+    # What texts and groups that are in several slices make the mean vary more: seen where all rows are one slice.
+    shared = max(1.0, of_all.standard_error**2 / apart) if of_all else 1.0
+    return slice_pooling.pool(values, errors, confidence=cases[0].spec.evaluation.confidence, shared=shared)
+
+
+def _check(case: GateCase, p: float, family: int, pooled: PooledSlice | None) -> Check:
     gate, figure = case.gate, case.figure
     limit, meaning = _limit(case)
     difference = figure.difference if case.is_comparison else None
-    verdict, reason = _found(case, limit, meaning, p, family)
+    verdict, reason = _found(case, limit, meaning, p, family, pooled)
     return Check(
         gate=_in_words(case),
         metric=gate.metric,
@@ -113,7 +124,9 @@ def _check(case: GateCase, p: float, family: int) -> Check:
     )
 
 
-def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: int) -> GateFinding:
+def _found(
+    case: GateCase, limit: float | None, meaning: str, p: float, family: int, pooled: PooledSlice | None
+) -> GateFinding:
     gate, figure = case.gate, case.figure
     skipped = gate.small == "skip" and not figure.missing
     if figure.independent < gate.min_n and (figure.value is not None or skipped):
@@ -128,7 +141,7 @@ def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: 
     if limit is None or (case.is_comparison and case.compared is None):
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
     if case.compared is not None:
-        return _non_inferior(case, case.compared, p, family)
+        return _beside_others(case, _non_inferior(case, case.compared, p, family), pooled)
     return _within(case, figure.value, limit, meaning)
 
 
@@ -154,6 +167,21 @@ def _non_inferior(case: GateCase, difference: Difference, p: float, family: int)
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
         return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
     return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(figure, better, low, margin)}")
+
+
+def _beside_others(case: GateCase, alone: GateFinding, pooled: PooledSlice | None) -> GateFinding:
+    """What becomes of a slice that its own rows alone leave undecided."""
+    if pooled is None or alone.verdict is not Verdict.UNDECIDED or case.compared is None:
+        return alone
+    better, _, _ = _for_the_better(case.compared, case.lower)
+    said, margin = _difference_in_words(case, case.compared), case.gate.margin
+    beside = f"beside the other slices by {case.figure.way}"
+    together = f"{beside} {pooled.value:+.4f} ({pooled.low:+.4f} to {pooled.high:+.4f})"
+    if pooled.stands_out:
+        return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It stands out {beside}.")
+    if pooled.low > -margin and better > -margin:
+        return GateFinding(Verdict.PASS, f"{said}; {together}.")
+    return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It comes to {together}.")
 
 
 def _needed(figure: GateFigure, better: float, low: float, margin: float) -> str:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 from perennial import kinds
 from perennial.core.errors import listing
+from perennial.evaluation import slices
 from perennial.metrics import clusters, gate_metrics
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
@@ -36,6 +37,10 @@ class GateFigure:
     baselines: Mapping[str, float] = field(default_factory=dict)
     floor: float | None = None
     """Its own, where the gate names none."""
+    way: str | None = None
+    """Of a slice: what its rows were told apart by; None: it is no slice, or one by itself."""
+    of_all: Difference | None = None
+    """Of a slice: the difference on all rows."""
     missing: str = ""
     """Why there is no value, if more is known than that."""
 
@@ -116,6 +121,8 @@ def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
             clustered_by=one.candidate.clustered_by,
             interval=one.candidate.intervals.get(gate.metric),
             subject=one.name,
+            way=one.by if one.by != slices.EXPRESSION else None,
+            of_all=_finite(evaluation.comparison.values.get(gate.metric)) if evaluation.comparison else None,
             difference=_finite(one.comparison.values.get(gate.metric)) if one.comparison else None,
             champion=_value(one.champion, gate.metric, None) if one.champion else None,
         )

@@ -37,7 +37,7 @@ class Clusters:
     @classmethod
     def by_numbers(cls, numbers: Mapping[str, np.ndarray]) -> Clusters:
         """Clusters of rows with equal numbers, from 0, in each of the ways; at least one."""
-        return cls(dict(sorted(numbers.items(), key=lambda way: _effective(np.bincount(way[1])))))
+        return cls(dict(sorted(numbers.items(), key=lambda way: effective_clusters(way[1]))))
 
     @cached_property
     def ways(self) -> tuple[np.ndarray, ...]:
@@ -85,10 +85,10 @@ def _numbered(values: Sequence[object]) -> np.ndarray:
     return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
 
 
-def _effective(sizes: np.ndarray) -> float:
-    """How many clusters of one size would tell as much of a mean as clusters of these sizes (Kish 1965)."""
-    squares = float(np.square(sizes, dtype=np.float64).sum())
-    return float(sizes.sum()) ** 2 / squares if squares else 0.0
+def effective_clusters(numbers: np.ndarray) -> float:
+    """How many clusters of one size would tell as much of a mean as these do, whose rows are all alike (Kish 1965)."""
+    sizes = np.bincount(numbers).astype(np.float64)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(numbers) else 0.0
 
 
 def effective_rows(hits: np.ndarray, clusters: Clusters, z: float) -> float:
@@ -104,7 +104,7 @@ def effective_rows(hits: np.ndarray, clusters: Clusters, z: float) -> float:
     squares = [float(np.square(each).sum()) for each in sums]
     together = max(_of_both(squares), *squares, by_rows)
     telling = squares[0] ** 2 / float((sums[0] ** 4).sum()) if squares[0] > 0 else 0.0
-    kish = len(hits) / min(_effective(np.bincount(way)) for way in clusters.ways)
+    kish = len(hits) / min(effective_clusters(way) for way in clusters.ways)
     effect = together / by_rows if by_rows > 0 else kish
     return len(hits) * (z**2 + telling) / (z**2 * kish + telling * effect)
 

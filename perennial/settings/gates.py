@@ -1,15 +1,18 @@
 """Settings of the gates: what must hold before a candidate may serve."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial.core.later_fields import LaterFields
 from perennial.settings.base import Settings
 
 
-class GateSpec(Settings):
+class GateSpec(LaterFields, Settings):
     """One condition on figures of the candidate. Exactly one of min, max and versus; with `per: behaviour` none is
     needed."""
+
+    LATER: ClassVar = frozenset({"slices"})
 
     metric: str
     """A metric of the kind of task; or negative_flip_rate, batch_flip_rate, padding_flip_rate, latency_p50,
@@ -33,9 +36,13 @@ class GateSpec(Settings):
     ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """With versus: champion, of what serving costs: at most this many times the champion's (throughput: at least)."""
     min_n: int = Field(default=1, ge=1)
-    """Fewer rows than this leave the check undecided, which holds the candidate."""
+    """Fewer independent rows than this (texts, or groups where data.columns.group is named) leave the check undecided,
+    which holds the candidate."""
     small: Literal["hold", "skip"] = "hold"
-    """Of a slice with fewer rows than min_n: hold the candidate, or skip the slice, which is said."""
+    """Of a slice with fewer independent rows than min_n: hold the candidate, or skip the slice, which is said."""
+    slices: Literal["each", "pooled"] = "each"
+    """With per: slice and versus: champion. each: every slice must be shown by its own rows to be within the margin,
+    which many small slices never are. pooled: a slice may lean on the others of its column, unless it stands out."""
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -51,4 +58,6 @@ class GateSpec(Settings):
             raise ValueError(f"slice and per: {self.per} exclude each other; name one slice, or say per: slice")
         if self.small == "skip" and self.slice is None and self.per != "slice":
             raise ValueError("small: skip goes with slice or per: slice; nothing else may be skipped")
+        if self.slices == "pooled" and (self.per != "slice" or self.versus != "champion"):
+            raise ValueError("slices: pooled goes with per: slice and versus: champion")
         return self
