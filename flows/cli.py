@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command_line.pipelines import behaviours, doctor, drift, init, predict, run, schedule, serve, tune
+from flows.command_line.pipelines import behaviours, doctor, drift, init, power, predict, run, schedule, serve, tune
 from flows.command_line.versions import (
     approve,
     decide,
@@ -46,6 +46,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reconcile,
     history,
     runs,
+    power,
     drift,
     reproduce,
     gc,

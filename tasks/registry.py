@@ -6,13 +6,14 @@ from perennial.core import progress
 from perennial.core.home import Home
 from perennial.promotion import conclusion, reconciliation, registration
 from perennial.promotion.conclusion import Conclusion
+from perennial.records.data import ValidatedData
 from perennial.records.decision import Decision
 from perennial.records.package import Champion
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import StartingPoint
 from perennial.registry import aliases, versions
 from perennial.registry.versions import FinishedVersion
-from perennial.runs import starting_point
+from perennial.runs import power, starting_point
 from perennial.settings.pipeline import PipelineSpec
 from tasks.retrying import registry_may_answer, step
 
@@ -41,6 +42,13 @@ def find_champion(spec: PipelineSpec, home: Home) -> Champion | None:
     """The version serving now, its package fetched and checked; None: there is none yet."""
     with progress.step("champion"):
         return aliases.champion(spec.name, home)
+
+
+@task(name="say power", **RETRIED)
+def say_power(spec: PipelineSpec, data: ValidatedData, champion: Champion | None, home: Home) -> None:
+    """Tell which gates these rows may be too few for."""
+    with progress.step("power"):
+        power.say_power(spec, data, champion, home)
 
 
 @task(name="find start", **RETRIED)

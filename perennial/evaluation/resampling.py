@@ -238,7 +238,7 @@ def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined:
 def _added(tallies: MetricSums, total: np.ndarray, often: np.ndarray, row: np.ndarray) -> np.ndarray:
     """Each metric after `row` was added as often as `often` says for this metric."""
     if (often == often[0]).all():
-        return tallies.figures(total + often[0] * row)[0]
+        return np.asarray(tallies.figures(total + often[0] * row)[0])
     return np.asarray(np.diagonal(tallies.figures(total + often[:, None] * row)))
 
 

@@ -167,6 +167,7 @@ def steps_again(start: StartingPoint | None, rival: Champion | None) -> Candidat
         validate=candidate_steps.validate,
         encode=candidate_steps.encode,
         find_champion=lambda spec, home: rival,
+        say_power=lambda spec, data, champion, home: None,
         find_start=lambda spec, champion, home: start,
         finetune=candidate_steps.finetune,
         distill=candidate_steps.distill,

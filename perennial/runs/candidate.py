@@ -29,6 +29,8 @@ class CandidateSteps:
     encode: Callable[[PipelineSpec, ValidatedData, Home], EncodedData]
     find_champion: Callable[[PipelineSpec, Home], Champion | None]
     """The version to be judged against."""
+    say_power: Callable[[PipelineSpec, ValidatedData, Champion | None, Home], None]
+    """Tells what the gates can decide with these rows, before anything is trained."""
     find_start: Callable[[PipelineSpec, Champion | None, Home], StartingPoint | None]
     finetune: Callable[[PipelineSpec, EncodedData, ValidatedData, Home, StartingPoint | None], TrainedModel]
     distill: Callable[
@@ -57,6 +59,7 @@ def build_candidate(
     validated = steps.validate(spec, snapshot, home)
     encoded = steps.encode(spec, validated, home)
     champion = steps.find_champion(spec, home)
+    steps.say_power(spec, validated, champion, home)
     start = steps.find_start(spec, champion, home)
     trained = steps.finetune(spec, encoded, validated, home, start)
     if spec.export.student:

@@ -13,7 +13,7 @@ from tasks.candidate import STEPS
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = [field.name for field in fields(CandidateSteps)]
-HANDED_IN = {"find_champion", "find_start"}
+HANDED_IN = {"find_champion", "say_power", "find_start"}
 """What a run has to ask the registry for, and the evidence of a version says."""
 
 

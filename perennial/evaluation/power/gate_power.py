@@ -248,5 +248,5 @@ def _percent(share: float) -> str:
 
 
 def _rounded(rows: float) -> int:
-    digits = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1)
+    digits = int(10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1))
     return math.ceil(rows / digits) * digits
