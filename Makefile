@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline schedule predict tools test check format docs bench ui mlflow-server doctor clean
+.PHONY: help setup pipeline schedule predict tools test soak check format docs bench ui mlflow-server doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,10 +48,15 @@ tools: setup
 		(cd "$$got" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg-deb --extract prometheus_*.deb .) >/dev/null 2>&1 && cp "$$got/usr/bin/promtool" $(BIN)/; rm -rf "$$got"; } || true
 
-# Two workers, each with whole files: more would want more memory than a small machine has. Not reordered: pytest-xdist
-# would keep files with few tests for the end, which are those that take longest.
-test: setup tools ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers: more would want more memory than a small machine has. Each begins with half of the tests, in their order,
+# so that what a file's tests share is made once; the one that is ready first takes some of the other's.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=20
+
+test: setup tools ## Run the tests, but those that take minutes: 12 of them on two cores
+	@$(PYTEST) -m "not soak"
+
+soak: setup tools ## Run the tests that take minutes, and made-up examples in number: half an hour on two cores
+	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
 
 check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

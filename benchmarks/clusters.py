@@ -68,22 +68,22 @@ def measure(scratch: Path) -> dict[str, object]:
     natures = {"worse by the margin": gates.world(gates.MARGIN, 0.03), "equal": gates.world(0.0, 0.03)}
     for name, layout in LAYOUTS.items():
         for what, nature in natures.items():
-            found = promotions(nature, layout, PAIRS, gates.RESAMPLES)
-            figures[f"{name}, {what}"] = {"promoted": found.ours, "promoted if by rows": found.by_rows}
+            shares = promotions(nature, layout, PAIRS, gates.RESAMPLES)
+            figures[f"{name}, {what}"] = {"promoted": shares.ours, "promoted if by rows": shares.by_rows}
     return figures
 
 
 def promotions(nature: World, layout: Layout, pairs: int, resamples: int) -> Promotions:
     """How often a candidate like that is promoted by accuracy, whose margin is `gates.MARGIN`."""
     draw, distinct = np.random.default_rng(1), nature.distinct
-    place = distinct.tallies.names.index(("accuracy", None))
+    column = distinct.metric_sums.names.index(("accuracy", None))
     ours = by_rows = 0
     for _ in range(pairs):
         rows = _drawn(nature, distinct, layout, draw)
-        found = resampling.estimate_inside(rows, None, confidence=gates.CONFIDENCE, resamples=resamples)
+        together = resampling.estimate_inside(rows, None, confidence=gates.CONFIDENCE, resamples=resamples)
         alone = resampling.estimate(rows, rows.counts(), confidence=gates.CONFIDENCE, resamples=resamples)
-        ours += bool(found.low[place] > -gates.MARGIN)
-        by_rows += bool(alone.low[place] > -gates.MARGIN)
+        ours += bool(together.low[column] > -gates.MARGIN)
+        by_rows += bool(alone.low[column] > -gates.MARGIN)
     return Promotions(ours / pairs, by_rows / pairs)
 
 
@@ -100,7 +100,7 @@ def _drawn(nature: World, distinct: Distinct, layout: Layout, draw: np.random.Ge
     # Two rows are alike if both follow what they share.
     follows = draw.random(len(first)) < np.sqrt(layout.alike)
     outcomes = np.where(follows, shared, _outcomes(nature, len(first), draw))
-    return Distinct(distinct.tallies, distinct.patterns, distinct.like[outcomes], Clusters.by_numbers(ways))
+    return Distinct(distinct.metric_sums, distinct.patterns, distinct.like[outcomes], Clusters.by_numbers(ways))
 
 
 def _outcomes(nature: World, count: int, draw: np.random.Generator) -> np.ndarray:

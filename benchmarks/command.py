@@ -29,8 +29,8 @@ class Measured:
     @property
     def answer(self) -> dict[str, Any]:
         """The JSON object it printed."""
-        found: dict[str, Any] = json.loads(self.output.splitlines()[-1])
-        return found
+        answer: dict[str, Any] = json.loads(self.output.splitlines()[-1])
+        return answer
 
 
 def perennial(*arguments: str, home: Path, folder: Path | None = None) -> Measured:

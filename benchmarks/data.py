@@ -54,27 +54,27 @@ def measure(scratch: Path) -> dict[str, object]:
     peer = [(PLAIN, plain, first)] if first <= own_rows.size("BENCH_PEER_ROWS", USUAL_PEER_ROWS) else []
     beside = [*peer, *((OURS, ours, rows) for rows in others)]
     asked = [(OURS, ours, first), *(one for other in beside for one in (other, (OURS, ours, first)))]
-    found = [_measured(scratch / str(turn), *one) for turn, one in enumerate(asked)]
+    measured = [_measured(scratch / str(number), *one) for number, one in enumerate(asked)]
     figures: dict[str, object] = {
         "rows": f"halves of the texts of {own_rows.source()}, joined anew, their numbers drawn anew"
     }
-    for who, rows in dict.fromkeys((one.who, one.rows) for one in found):
-        figures |= _figures(who, rows, [one for one in found if (one.who, one.rows) == (who, rows)])
-    for before, other, after in zip(found[:-2:2], found[1::2], found[2::2], strict=True):
+    for who, rows in dict.fromkeys((one.who, one.rows) for one in measured):
+        figures |= _figures(who, rows, [one for one in measured if (one.who, one.rows) == (who, rows)])
+    for before, other, after in zip(measured[:-2:2], measured[1::2], measured[2::2], strict=True):
         ratio = other.total / statistics.fmean([before.total, after.total])
         figures[f"seconds, {other.who}, {other.rows:,} rows : {OURS}, {first:,} rows"] = ratio
     return figures
 
 
-def _figures(who: str, rows: int, found: list[Measured]) -> dict[str, object]:
+def _figures(who: str, rows: int, measured: list[Measured]) -> dict[str, object]:
     name = f"{who}, {rows:,} rows"
     return {
         **{
-            f"{name}, {step}, seconds": statistics.median(one.seconds[step] for one in found)
-            for step in found[0].seconds
+            f"{name}, {step}, seconds": statistics.median(one.seconds[step] for one in measured)
+            for step in measured[0].seconds
         },
-        f"{name}, rows/s": rows / statistics.median(one.total for one in found),
-        f"{name}, peak MB": max(one.peak_mb for one in found),
+        f"{name}, rows/s": rows / statistics.median(one.total for one in measured),
+        f"{name}, peak MB": max(one.peak_mb for one in measured),
     }
 
 
@@ -191,9 +191,9 @@ def _lines() -> Iterator[str]:
     labels = [row["label"] for row in own_rows.labelled()]
     count = len(halves)
     for number in itertools.count():
-        place, other = number % count, (number + number // count) % count
-        text = DIGITS.sub(lambda found: str(draw.randrange(10 ** len(found[0]))), halves[place][0] + halves[other][1])
-        yield json.dumps({"text": text, "label": labels[place]}) + "\n"
+        index, other = number % count, (number + number // count) % count
+        text = DIGITS.sub(lambda digits: str(draw.randrange(10 ** len(digits[0]))), halves[index][0] + halves[other][1])
+        yield json.dumps({"text": text, "label": labels[index]}) + "\n"
 
 
 def _halves(text: str) -> tuple[str, str]:

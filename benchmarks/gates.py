@@ -47,9 +47,9 @@ class World:
 
     def difference(self, metric: str) -> float:
         """Candidate minus champion on infinitely many rows."""
-        found = self.distinct
-        sums = (found.patterns[found.like].T @ self.often)[None]
-        return float(found.tallies.figures(sums)[0, found.tallies.names.index((metric, None))])
+        sums = (self.distinct.patterns[self.distinct.like].T @ self.often)[None]
+        metric_sums = self.distinct.metric_sums
+        return float(metric_sums.figures(sums)[0, metric_sums.names.index((metric, None))])
 
 
 def measure(scratch: Path) -> dict[str, object]:
@@ -66,8 +66,8 @@ def measure(scratch: Path) -> dict[str, object]:
 def world(worse: float, disagreement: float) -> World:
     """A candidate that errs on `worse` more of all rows than the champion; both err alone on `disagreement` more."""
     cells: list[tuple[str, str, str, float]] = []
-    for place, (label, share) in enumerate(zip(LABELS, SHARES, strict=True)):
-        other = LABELS[(place + 1) % len(LABELS)]
+    for number, (label, share) in enumerate(zip(LABELS, SHARES, strict=True)):
+        other = LABELS[(number + 1) % len(LABELS)]
         lost, gained, neither = worse + disagreement, disagreement, 0.08
         cells += [
             (label, label, label, share * (1 - lost - gained - neither)),
@@ -80,26 +80,26 @@ def world(worse: float, disagreement: float) -> World:
 
 
 def _simulated(metric: str, rows: int) -> dict[str, object]:
-    found: dict[str, object] = {}
+    figures: dict[str, object] = {}
     # The margin is what the first is worse by: promoting it is always wrong. The second is equal, the third better.
     worst = world(MARGIN, 0.03)
     margin = -worst.difference(metric)
     for what, nature in (("worse by the margin", worst), ("equal", world(0.0, 0.03)), ("better", world(-MARGIN, 0.05))):
         ours, plain = _promoted(nature, metric, rows, margin)
-        found[f"{metric}, {rows:,} rows, {what}"] = {"promoted": ours, "by candidate >= champion": plain}
-    return found
+        figures[f"{metric}, {rows:,} rows, {what}"] = {"promoted": ours, "by candidate >= champion": plain}
+    return figures
 
 
 def _promoted(nature: World, metric: str, rows: int, margin: float) -> tuple[float, float]:
     draw = np.random.default_rng(rows)
     distinct = nature.distinct
-    place = distinct.tallies.names.index((metric, None))
+    column = distinct.metric_sums.names.index((metric, None))
     ours = plain = 0
     for often in draw.multinomial(rows, nature.often, size=PAIRS):
         counts = np.bincount(distinct.like, weights=often, minlength=len(distinct.patterns)).astype(np.int64)
-        found = resampling.estimate(distinct, counts, confidence=CONFIDENCE, resamples=RESAMPLES)
-        ours += bool(found.low[place] > -margin)
-        plain += bool(found.values[place] >= 0)
+        estimate = resampling.estimate(distinct, counts, confidence=CONFIDENCE, resamples=RESAMPLES)
+        ours += bool(estimate.low[column] > -margin)
+        plain += bool(estimate.values[column] >= 0)
     return ours / PAIRS, plain / PAIRS
 
 
@@ -113,10 +113,10 @@ def _simulated_losses(rows: int) -> dict[str, object]:
         shared, one, other = draw.exponential([[0.2], [0.1], [0.1]], (3, rows))
         both = [_losses(shared + one + margin), _losses(shared + other)]
         distinct = Distinct.of(sums.paired(*both))
-        found = resampling.estimate(distinct, distinct.counts(), confidence=CONFIDENCE, resamples=RESAMPLES)
-        # The first metric of these tallies; lower is better.
-        ours += bool(found.high[0] < margin)
-        plain += bool(found.values[0] <= 0)
+        estimate = resampling.estimate(distinct, distinct.counts(), confidence=CONFIDENCE, resamples=RESAMPLES)
+        # The first metric of these sums; lower is better.
+        ours += bool(estimate.high[0] < margin)
+        plain += bool(estimate.values[0] <= 0)
     figures = {"promoted": ours / PAIRS, "by candidate >= champion": plain / PAIRS}
     return {f"log_loss, {rows:,} rows, worse by the margin": figures}
 

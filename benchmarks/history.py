@@ -150,18 +150,20 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
     states, written = {}, []
     for piece in sources.pieces(spec, {}):
         batches = [canonical_rows.canonical_rows(batch, spec) for batch in piece.read(None)]
-        written += parts.write_parts(iter(batches), canonical_rows.part_schema(spec), home.store)
+        written += parts.write_parts(iter(batches), home.store)
         states[piece.name] = snapshots.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
     made = snapshots.ingest(spec, home).model_copy(
         update={
             "parts": tuple(written),
-            "digest": retirements.digest_of([part.sha256 for part in written], ()),
+            "digest": retirements.digest_of_parts([part.sha256 for part in written], ()),
             "rows": count * ROWS,
             "new_rows": ROWS,
         }
     )
     head = snapshots.Head(snapshot=made, pieces=states)
-    write_atomically(snapshots._read_path(spec, home), head.model_dump_json(indent=1) + "\n")
+    write_atomically(
+        snapshots._head_path(spec, home).with_suffix(snapshots.READ), head.model_dump_json(indent=1) + "\n"
+    )
     return made
 
 
@@ -178,9 +180,9 @@ def _as_validated(home: Home, first: PartSummary, part, key: str) -> None:
             home.store.folder(part_validation.STEP, Path(first.checked.path).parent.name) / part_validation.PAGE,
             folder / part_validation.PAGE,
         )
-        place = f"{part_validation.STEP}/{key}/{part_validation.ROWS}"
+        path = f"{part_validation.STEP}/{key}/{part_validation.ROWS}"
         checked = first.checked.model_copy(
-            update={"source": part, "path": place, "sha256": digest.of_file(folder / part_validation.ROWS)}
+            update={"source": part, "path": path, "sha256": digest.of_file(folder / part_validation.ROWS)}
         )
         return first.model_copy(update={"checked": checked})
 
@@ -191,8 +193,8 @@ def _asked(folder: Path, what: str) -> dict[str, float]:
     started = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.history", what, str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return {**found, "seconds": time.perf_counter() - started}
+    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return {**figures, "seconds": time.perf_counter() - started}
 
 
 def _median(runs: list[dict[str, float]], what: str) -> float:
@@ -200,5 +202,5 @@ def _median(runs: list[dict[str, float]], what: str) -> float:
 
 
 if __name__ == "__main__":
-    found = {"part": add_part, "nothing": look_for_news}[sys.argv[1]](Path(sys.argv[2]))
-    print(json.dumps({**found, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}))
+    figures = {"part": add_part, "nothing": look_for_news}[sys.argv[1]](Path(sys.argv[2]))
+    print(json.dumps({**figures, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}))

@@ -185,7 +185,7 @@ def _tokenizer(work: Work, folder: Path) -> Tokenizer:
 
 
 def _named(outputs: Sequence[np.ndarray]) -> list[str]:
-    return [own_rows.LABELS[place] for place in np.stack(outputs).argmax(axis=1)]
+    return [own_rows.LABELS[label] for label in np.stack(outputs).argmax(axis=1)]
 
 
 def accuracy(answers: Sequence[str], labels: Sequence[str]) -> float:

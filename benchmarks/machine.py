@@ -19,7 +19,7 @@ def describe() -> dict[str, object]:
     return {
         "processor": _processor(),
         "cores": cpu.cores(),
-        "features": list(cpu.features()),
+        "features": list(cpu.cpu_features()),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "versions": {name: version for name in VERSIONS if (version := _version(name))},

@@ -63,7 +63,7 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
     from perennial.evaluation import from_answers, gates, label_errors
     from perennial.evaluation import stored_answers as stored
     from perennial.evaluation.report import material, page
-    from perennial.records.evaluation import Contest
+    from perennial.records.evaluation import EvaluationContext
 
     folder = home.store.root / PLACE
     times = [time.perf_counter()]
@@ -73,9 +73,9 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
         return times[-1] - times[-2]
 
     given = stored.read_answers(folder)
-    contest = Contest(champion_version="1", champion_labels=LABELS)
+    context = EvaluationContext(champion_version="1", champion_labels=LABELS)
     evaluation = from_answers.evaluation_of(
-        spec, given, contest, digest="0" * 64, place=f"{PLACE}/{stored.PREDICTIONS}"
+        spec, given, context, digest="0" * 64, predictions_path=f"{PLACE}/{stored.PREDICTIONS}"
     )
     yield "every figure and interval", spent()
     rows = _rows(given)
@@ -114,10 +114,10 @@ def _write(home: Home, spec: PipelineSpec) -> None:
     true = draw.integers(0, len(LABELS), ROWS)
     ours, theirs, base = (_scored(true, noise, draw) for noise in (1.2, 1.2, 2.0))
     inside = {f"slice {number}": draw.random(ROWS) < 0.25 for number in range(SLICES)}
-    targets = pa.chunked_array([pa.array([LABELS[place] for place in true])])
+    targets = pa.chunked_array([pa.array([LABELS[label] for label in true])])
     given = Answers([str(row) for row in range(ROWS)], targets, ours, theirs, {"tfidf": base}, inside)
-    for place in (PLACE, Path(PART).parent):
-        (home.store.root / place).mkdir(parents=True)
+    for folder in (PLACE, Path(PART).parent):
+        (home.store.root / folder).mkdir(parents=True)
     stored.write_answers(home.store.root / PLACE, given, kinds.kind_named(spec.kind))
     pq.write_table(_rows(given), home.store.root / PART)
 
@@ -179,6 +179,6 @@ def _scored(true: np.ndarray, noise: float, draw: np.random.Generator) -> list[P
     return list(_predictions(shares.argmax(axis=1).tolist(), shares.tolist()))
 
 
-def _predictions(places: Sequence[int], shares: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
-    for place, row in zip(places, shares, strict=True):
-        yield {"label": LABELS[place], "score": row[place], "scores": dict(zip(LABELS, row, strict=True))}
+def _predictions(labels: Sequence[int], shares: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
+    for label, row in zip(labels, shares, strict=True):
+        yield {"label": LABELS[label], "score": row[label], "scores": dict(zip(LABELS, row, strict=True))}

@@ -51,7 +51,7 @@ Row = dict[str, str]
 
 
 @dataclass
-class Course:
+class TrainingOverMonths:
     """One strategy over the months."""
 
     settings: Mapping[str, object]
@@ -72,7 +72,7 @@ def measure(scratch: Path) -> dict[str, object]:
     (pipeline / "data").mkdir(parents=True)
     world = _World()
     held = {"old": [], "new": []}  # type: dict[str, list[Row]]
-    courses = {name: Course(settings) for name, settings in STRATEGIES.items()}
+    trainings = {name: TrainingOverMonths(settings) for name, settings in STRATEGIES.items()}
     figures: dict[str, object] = {"rows a month": ROWS, "months": f"{MONTHS}, others from number {SHIFT + 1} on"}
     for month in range(1, MONTHS + 1):
         _write(pipeline / "data" / f"{month}.jsonl", world.rows(month, ROWS))
@@ -82,48 +82,49 @@ def measure(scratch: Path) -> dict[str, object]:
         validated = snapshot_validation.validate(spec, snapshot, home)
         snapshots.accept(spec, snapshot, home)
         encoded = row_encoding.encode(spec, validated, home)
-        for course in courses.values():
-            _learn(course, pipeline, encoded, validated, home)
+        for training in trainings.values():
+            _learn(training, pipeline, encoded, validated, home)
         if month == SHIFT:
-            figures |= {f"after month {month}, {name}": _told(one, held, home) for name, one in courses.items()}
-    return figures | {f"after month {MONTHS}, {name}": _told(one, held, home) for name, one in courses.items()}
+            figures |= {f"after month {month}, {name}": _in_words(one, held, home) for name, one in trainings.items()}
+    return figures | {f"after month {MONTHS}, {name}": _in_words(one, held, home) for name, one in trainings.items()}
 
 
-def _learn(course: Course, pipeline: Path, encoded: EncodedData, validated: ValidatedData, home: Home) -> None:
+def _learn(
+    training: TrainingOverMonths, pipeline: Path, encoded: EncodedData, validated: ValidatedData, home: Home
+) -> None:
     from perennial.training.finetuning import finetune
 
-    course.model = finetune(_spec(pipeline, course.settings), encoded, validated, home, _start(course))
-    course.learned = tuple(part.source.sha256 for part in validated.parts)
-    course.row_epochs.append(course.model.train_rows * course.model.epochs)
-    course.seconds.append(course.model.seconds)
+    training.model = finetune(_spec(pipeline, training.settings), encoded, validated, home, _start(training))
+    training.learned = tuple(part.source.sha256 for part in validated.parts)
+    training.row_epochs.append(training.model.train_rows * training.model.epochs)
+    training.seconds.append(training.model.seconds)
 
 
-def _start(course: Course) -> StartingPoint | None:
-    if course.settings.get("start_from") != "champion":
+def _start(training: TrainingOverMonths) -> StartingPoint | None:
+    if training.settings.get("start_from") != "champion":
         return None
-    if course.model is None:
+    if training.model is None:
         return StartingPoint(start=Start(problem="there is no champion yet"))
-    path = f"{course.model.path}/model.safetensors"
-    start = Start(version=str(len(course.seconds)), digest=course.model.digest, path=path)
-    return StartingPoint(start=start, labels=LABELS, parts=course.learned)
+    path = f"{training.model.path}/model.safetensors"
+    start = Start(version=str(len(training.seconds)), digest=training.model.digest, path=path)
+    return StartingPoint(start=start, labels=LABELS, parts=training.learned)
 
 
-def _told(course: Course, held: Mapping[str, Sequence[Row]], home: Home) -> str:
-    right = {which: _accuracy(course.model, rows, home) for which, rows in held.items() if rows and course.model}
+def _in_words(training: TrainingOverMonths, held: Mapping[str, Sequence[Row]], home: Home) -> str:
+    right = {which: _accuracy(training.model, rows, home) for which, rows in held.items() if rows and training.model}
     accuracy = ", ".join(f"{which} months {value:.3f}" for which, value in right.items())
     return (
-        f"{accuracy}; {sum(course.row_epochs):,.0f} rows x epochs, the last month {course.row_epochs[-1]:,.0f}; "
-        f"{sum(course.seconds):,.0f} s, the last month {course.seconds[-1]:,.1f}"
+        f"{accuracy}; {sum(training.row_epochs):,.0f} rows x epochs, the last month {training.row_epochs[-1]:,.0f}; "
+        f"{sum(training.seconds):,.0f} s, the last month {training.seconds[-1]:,.1f}"
     )
 
 
 def _accuracy(trained: TrainedModel, rows: Sequence[Row], home: Home) -> float:
     from perennial.inference.tokenization import Tokenizer
-    from perennial.training import model
-    from perennial.training import train_run as courses
+    from perennial.training import model, train_run
 
     folder = home.store.root / trained.path
-    tokenizer = Tokenizer(folder / courses.TOKENIZER, 64)
+    tokenizer = Tokenizer(folder / train_run.TOKENIZER, 64)
     ids, _ = tokenizer.encode([row["text"] for row in rows])
     outputs = model.outputs_of(model.load_model(folder), ids, tokenizer.pad_id, TOKENS)
     return sum(LABELS[output.argmax()] == row["label"] for output, row in zip(outputs, rows, strict=True)) / len(rows)
@@ -162,19 +163,19 @@ class _World:
         self._seen: set[str] = set()
         idioms = list(self._idioms())
         old, new = idioms[:IDIOMS], idioms[IDIOMS:]
-        self._old = {idiom: LABELS[place % 3] for place, idiom in enumerate(old)}
-        turned = {idiom: LABELS[(place + 1) % 3] for place, idiom in enumerate(old[:CHANGED])}
-        self._new = {idiom: LABELS[place % 3] for place, idiom in enumerate(new)} | turned
+        self._old = {idiom: LABELS[number % 3] for number, idiom in enumerate(old)}
+        turned = {idiom: LABELS[(number + 1) % 3] for number, idiom in enumerate(old[:CHANGED])}
+        self._new = {idiom: LABELS[number % 3] for number, idiom in enumerate(new)} | turned
 
     def rows(self, month: int, count: int) -> list[Row]:
         """Headlines of that month."""
-        found: list[Row] = []
-        while len(found) < count:
+        rows: list[Row] = []
+        while len(rows) < count:
             text, label = self._idiom(month) if self._random.random() < 0.5 else self._composed()
             if text not in self._seen:
                 self._seen.add(text)
-                found.append({"text": text, "label": label, "published_at": self._moment(month)})
-        return found
+                rows.append({"text": text, "label": label, "published_at": self._moment(month)})
+        return rows
 
     def _moment(self, month: int) -> str:
         return f"2026-{month:02}-{self._random.randint(1, 28):02}T{self._random.randint(0, 23):02}:00:00Z"
@@ -209,9 +210,9 @@ class _World:
 
 
 def _maker() -> ModuleType:
-    found = importlib.util.spec_from_file_location("make_data", MAKER)
-    if found is None or found.loader is None:
+    spec = importlib.util.spec_from_file_location("make_data", MAKER)
+    if spec is None or spec.loader is None:
         raise FileNotFoundError(MAKER)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module

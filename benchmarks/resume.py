@@ -38,8 +38,8 @@ def measure(scratch: Path) -> dict[str, object]:
 def _first_checkpoint(home: Path, process: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        found = sorted(home.glob("checkpoints/*/step-*"))
-        if found:
-            return found[0].name
+        checkpoints = sorted(home.glob("checkpoints/*/step-*"))
+        if checkpoints:
+            return checkpoints[0].name
         time.sleep(0.2)
     raise RuntimeError(f"no checkpoint within {DEADLINE_SECONDS} s; the run ended with {process.poll()}")

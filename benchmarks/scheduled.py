@@ -72,7 +72,7 @@ def _serving(scratch: Path) -> Iterator[tuple[psutil.Process, str]]:
     command = [str(Path(sys.executable).with_name("perennial")), "schedule", PIPELINE.name]
     process = subprocess.Popen(command, cwd=scratch, env=environment, stdout=subprocess.DEVNULL)
     try:
-        api = _until(lambda: prefect_api.running(Home(home)))
+        api = _until(lambda: prefect_api.running_server(Home(home)))
         _until(lambda: _ask(f"{api}/deployments/name/scheduled/{PIPELINE.name}"))
         yield psutil.Process(process.pid), api
     finally:
@@ -132,8 +132,8 @@ def _until(happened: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + prefect_server.SECONDS_TO_START
     while time.monotonic() < deadline:
         try:
-            if found := happened():
-                return found
+            if outcome := happened():
+                return outcome
         except urllib.error.URLError:
             pass
         time.sleep(SAMPLE_SECONDS)

@@ -37,12 +37,12 @@ def measure(scratch: Path) -> dict[str, object]:
     texts = _headlines()
     ours = [json.dumps({"texts": [text]}).encode() for text in texts]
     theirs = [json.dumps({"dataframe_records": [{"text": text}]}).encode() for text in texts]
-    found: dict[str, object] = {}
+    measured: dict[str, object] = {}
     with _running(_perennial, home, "/healthz") as (port, process):
-        found |= _figures("perennial serve", port, process, "/predict", ours)
+        measured |= _figures("perennial serve", port, process, "/predict", ours)
     with _running(_mlflow, home, "/ping") as (port, process):
-        found |= _figures("mlflow models serve", port, process, "/invocations", theirs)
-    return found
+        measured |= _figures("mlflow models serve", port, process, "/invocations", theirs)
+    return measured
 
 
 def _headlines() -> list[str]:
@@ -60,7 +60,7 @@ def _mlflow(port: int) -> list[str]:
 
 
 @contextmanager
-def _running(command: Any, home: Path, place: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def _running(command: Any, home: Path, path: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = _free_port()
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = {
@@ -74,7 +74,7 @@ def _running(command: Any, home: Path, place: str) -> Iterator[tuple[int, "subpr
         command(port), env={**os.environ, **settings}, stdout=quiet, stderr=quiet, start_new_session=True
     )
     try:
-        _await(f"http://127.0.0.1:{port}{place}", server)
+        _await(f"http://127.0.0.1:{port}{path}", server)
         yield port, server
     finally:
         os.killpg(server.pid, signal.SIGTERM)
@@ -99,40 +99,40 @@ def _await(address: str, server: "subprocess.Popen[bytes]") -> None:
 
 
 def _figures(
-    name: str, port: int, process: "subprocess.Popen[bytes]", place: str, bodies: Sequence[bytes]
+    name: str, port: int, process: "subprocess.Popen[bytes]", path: str, bodies: Sequence[bytes]
 ) -> dict[str, object]:
-    found: dict[str, object] = {}
+    measured: dict[str, object] = {}
     for clients in CLIENTS:
-        asyncio.run(_asked(port, place, bodies, clients, WARM_UP))
+        asyncio.run(_asked(port, path, bodies, clients, WARM_UP))
         started = time.perf_counter()
-        latencies = asyncio.run(_asked(port, place, bodies, clients, SECONDS))
+        latencies = asyncio.run(_asked(port, path, bodies, clients, SECONDS))
         seconds = time.perf_counter() - started
         p50, p99 = np.percentile(latencies, [50, 99]) * 1000
         figures: Mapping[str, float] = {"requests/s": len(latencies) / seconds, "p50 ms": p50, "p99 ms": p99}
-        found[f"{name}, {clients} clients"] = {what: round(float(value), 1) for what, value in figures.items()}
-    found[f"{name}, MB"] = memory_mb(process.pid)
-    return found
+        measured[f"{name}, {clients} clients"] = {what: round(float(value), 1) for what, value in figures.items()}
+    measured[f"{name}, MB"] = memory_mb(process.pid)
+    return measured
 
 
-async def _asked(port: int, place: str, bodies: Sequence[bytes], clients: int, seconds: float) -> list[float]:
+async def _asked(port: int, path: str, bodies: Sequence[bytes], clients: int, seconds: float) -> list[float]:
     """Seconds of each request that `clients` made."""
     until = time.perf_counter() + seconds
-    each = [_client(port, place, bodies[number:] + bodies[:number], until) for number in range(clients)]
+    each = [_client(port, path, bodies[number:] + bodies[:number], until) for number in range(clients)]
     return [latency for one in await asyncio.gather(*each) for latency in one]
 
 
-async def _client(port: int, place: str, bodies: Sequence[bytes], until: float) -> list[float]:
+async def _client(port: int, path: str, bodies: Sequence[bytes], until: float) -> list[float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    found: list[float] = []
+    latencies: list[float] = []
     try:
         while (started := time.perf_counter()) < until:
-            body = bodies[len(found) % len(bodies)]
-            head = f"POST {place} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            body = bodies[len(latencies) % len(bodies)]
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             assert answer.startswith(b"HTTP/1.1 200"), answer
             await reader.readexactly(int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-            found.append(time.perf_counter() - started)
+            latencies.append(time.perf_counter() - started)
     finally:
         writer.close()
-    return found
+    return latencies

@@ -55,8 +55,8 @@ def measure(scratch: Path) -> dict[str, object]:
     figures: dict[str, object] = {}
     for slices, rows in LAYOUTS:
         for nature in NATURES:
-            found = promotions(slices, rows, nature, PAIRS)
-            figures[f"{slices} slices of {rows}, {nature}"] = {"each": found.each, "pooled": found.pooled}
+            shares = promotions(slices, rows, nature, PAIRS)
+            figures[f"{slices} slices of {rows}, {nature}"] = {"each": shares.each, "pooled": shares.pooled}
     return figures
 
 
@@ -72,9 +72,9 @@ def promotions(slices: int, rows: int, nature: str, pairs: int) -> SlicePromotio
     return SlicePromotions(each, pooled)
 
 
-def _passes(found: np.ndarray) -> tuple[bool, bool]:
+def _passes(estimates: np.ndarray) -> tuple[bool, bool]:
     """Whether all slices (value, low end, standard error) pass by either rule."""
-    values, low, errors = found.T
+    values, low, errors = estimates.T
     alone = low > -MARGIN
     together = pool(values.tolist(), errors.tolist(), confidence=gates.CONFIDENCE)
     leaning = [one.low > -MARGIN and not one.stands_out for one in together]
@@ -85,10 +85,10 @@ def _passes(found: np.ndarray) -> tuple[bool, bool]:
 def _estimate(rows: int, lost: int, gained: int) -> tuple[float, float, float]:
     """Value, low end and standard error of the difference in accuracy."""
     distinct = gates.world(0.0, ALONE).distinct
-    place = distinct.tallies.names.index(("accuracy", None))
+    column = distinct.metric_sums.names.index(("accuracy", None))
     # The world's first three sorts of rows: both are right, only the champion, only the candidate.
     often = np.zeros(len(distinct.like))
     often[:3] = rows - lost - gained, lost, gained
     counts = np.bincount(distinct.like, weights=often, minlength=len(distinct.patterns)).astype(np.int64)
-    found = resampling.estimate(distinct, counts, confidence=gates.CONFIDENCE, resamples=gates.RESAMPLES)
-    return float(found.values[place]), float(found.low[place]), float(found.errors[place])
+    estimate = resampling.estimate(distinct, counts, confidence=gates.CONFIDENCE, resamples=gates.RESAMPLES)
+    return float(estimate.values[column]), float(estimate.low[column]), float(estimate.errors[column])

@@ -76,21 +76,21 @@ def time_to(scratch: Path) -> dict[str, object]:
     Ours has a schedule to end, so it is trained anew with each budget of rows; the first that suffices counts.
     """
     work = own_rows.work(scratch)
-    found: dict[str, object] = {"rows": f"{work.encoded.rows:,} to train on, {own_rows.source()}"}
+    figures: dict[str, object] = {"rows": f"{work.encoded.rows:,} to train on, {own_rows.source()}"}
     ours = None
     for budget in [*own_rows.sizes("BENCH_BUDGETS", "800,1200,1600"), work.encoded.rows]:
         model = work.train(epochs=1, max_rows=budget)
         reached = model.validation["accuracy"]
-        found |= {f"{OURS}, {budget:,} rows, seconds": model.seconds, f"{OURS}, {budget:,} rows, accuracy": reached}
+        figures |= {f"{OURS}, {budget:,} rows, seconds": model.seconds, f"{OURS}, {budget:,} rows, accuracy": reached}
         if reached >= TARGET:
             ours = model.seconds
             break
     allowed = own_rows.size("BENCH_PEER_EPOCHS", 5)
     if not allowed:
-        return found
+        return figures
     seconds, there, trace = _stock_until(work, allowed)
     return {
-        **found,
+        **figures,
         f"{STOCK}, seconds": seconds,
         f"{STOCK}, accuracy after each half of an epoch": trace,
         f"sooner to {TARGET}": seconds / ours if there and ours is not None else "not reached by both",

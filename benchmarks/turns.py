@@ -15,12 +15,12 @@ def take(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str
 
 def figures(given: Mapping[str, list[float]], ours: str, unit: str) -> dict[str, object]:
     """The median of each, and of `ours` over each of the others: the median of the ratios within a round."""
-    found: dict[str, object] = {f"{name}, {unit}": statistics.median(values) for name, values in given.items()}
+    figures: dict[str, object] = {f"{name}, {unit}": statistics.median(values) for name, values in given.items()}
     for name, values in given.items():
         if name != ours:
             ratios = [one / other for one, other in zip(given[ours], values, strict=True)]
-            found[f"{ours} : {name}, {unit}"] = statistics.median(ratios)
-    return found
+            figures[f"{ours} : {name}, {unit}"] = statistics.median(ratios)
+    return figures
 
 
 def percentile(values: list[float], share: float) -> float:

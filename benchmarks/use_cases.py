@@ -12,7 +12,7 @@ def measure(scratch: Path) -> dict[str, object]:
     figures: dict[str, object] = {}
     for pipeline in sorted(path.parent.name for path in PIPELINES.glob("*/pipeline.yaml")):
         first, again = (_run(pipeline, scratch / pipeline) for _ in range(2))
-        figures |= _told(pipeline, first) | _told(f"{pipeline} again", again)
+        figures |= _figures(pipeline, first) | _figures(f"{pipeline} again", again)
     return figures
 
 
@@ -20,7 +20,7 @@ def _run(pipeline: str, home: Path) -> Measured:
     return perennial("run", pipeline, "--json", home=home)
 
 
-def _told(name: str, ran: Measured) -> dict[str, object]:
+def _figures(name: str, ran: Measured) -> dict[str, object]:
     answer = ran.answer
     return {
         f"{name}: status": f"{answer['status']} (exit {ran.code})",

@@ -61,9 +61,9 @@ def _section(prefix: str, group: Schema, groups: Mapping[str, Schema]) -> Iterat
         title += f" of type {variant}"
     yield f"\n## {title}\n\n{_line(group['description'])}\n\n"
     yield "| setting | value | default | what it is |\n|---|---|---|---|\n" + "".join(rows)
-    for name, found in inner.items():
+    for name, settings in inner.items():
         number = "0." if group["properties"][name].get("type") == "array" else ""
-        for one in found:
+        for one in settings:
             yield from _section(f"{prefix}{name}.{number}", one, groups)
 
 

@@ -16,9 +16,10 @@ from typing import IO, Any, Protocol
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.core.store import write_atomically
 from perennial.scheduling import prefect_api
-from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running
+from perennial.scheduling.prefect_api import ADDRESS, API_URL, LOG, running_server
 
 SERVING = "--serving"
 DATABASE = "prefect.db"
@@ -45,22 +46,22 @@ def embed(home: Home, *, serving: bool = False, meanwhile: Meanwhile | None = No
     """Start a Prefect server, its database under `home`, for the rest of this process; none if PREFECT_API_URL is set.
 
     `serving`: with its page, its scheduler and its automations, on port 4200 if that is free, and with its errors in
-    `home.prefect`; others find it by `running`. `meanwhile`: what to do while it starts, which takes seconds, and many
-    on a new home, where it makes its database; it may import Prefect, for whose settings the address is known by then.
-    Called before Prefect is imported: it reads its settings then, and what it says last, when the process ends, must
-    still be heard. Returns the server's process; None: another one is used. Raises PrefectError if the server does not
-    start, or the one that is named does not answer.
+    `home.prefect`; others find it by `running_server`. `meanwhile`: what to do while it starts, which takes seconds,
+    and many on a new home, where it makes its database; it may import Prefect, for whose settings the address is known
+    by then. Called before Prefect is imported: it reads its settings then, and what it says last, when the process
+    ends, must still be heard. Returns the server's process; None: another one is used. Raises PrefectError if the
+    server does not start, or the one that is named does not answer.
     """
     if address := os.environ.get(API_URL):
         _check(address)
         return None
     new = not _has_database(home)
-    with _listening(PORT if serving else 0) as listening:
-        os.environ[API_URL] = _api(listening)
+    with _server_socket(PORT if serving else 0) as server_socket:
+        os.environ[API_URL] = _api(server_socket)
         # In a session of its own: a Ctrl-C in the terminal is for the run, which still has its end to tell the server.
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.prefect_server", str(listening.fileno()), *_serving(home, serving)],
-            pass_fds=[listening.fileno()],
+            [sys.executable, "-m", "flows.prefect_server", str(server_socket.fileno()), *_serving(home, serving)],
+            pass_fds=[server_socket.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -85,7 +86,7 @@ def _check(address: str) -> None:
     fault = prefect_api.fault_of(address)
     if fault:
         raise PrefectError(
-            f"Prefect at {prefect_api.masked(address)} can't be used: {fault}. The champion is as it was.",
+            f"Prefect at {mask_secrets(address)} can't be used: {fault}. The champion is as it was.",
             remedy=f"Start that server, correct {API_URL}, or unset it to use the embedded one; then run the same "
             "command again.",
         )
@@ -120,7 +121,7 @@ def _has_database(home: Home) -> bool:
 
 def join(home: Home) -> None:
     """Speak to the server that serves schedules on `home`, or else to one as `embed` starts it."""
-    if not os.environ.get(API_URL) and (address := running(home)):
+    if not os.environ.get(API_URL) and (address := running_server(home)):
         os.environ[API_URL] = address
     embed(home)
 
@@ -153,13 +154,13 @@ def main() -> None:
     """Serve Prefect's API on the socket whose number is given, say when it does, and end when standard input does."""
     log = Path(sys.argv[3]) if SERVING in sys.argv[2:] else None
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    with socket.socket(fileno=int(sys.argv[1])) as listening:
+    with socket.socket(fileno=int(sys.argv[1])) as server_socket:
         # The page in the browser asks the API by this address.
-        os.environ.setdefault("PREFECT_UI_API_URL", _api(listening))
-        _serve(listening, log)
+        os.environ.setdefault("PREFECT_UI_API_URL", _api(server_socket))
+        _serve(server_socket, log)
 
 
-def _serve(listening: socket.socket, log: Path | None) -> None:
+def _serve(server_socket: socket.socket, log: Path | None) -> None:
     """`log`: where the errors of a server that serves schedules go."""
     import uvicorn
     from prefect.server.api.server import create_app
@@ -178,28 +179,28 @@ def _serve(listening: socket.socket, log: Path | None) -> None:
     def make() -> Any:
         return create_app(ephemeral=log is None, final=True)
 
-    Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[listening])
+    Server(uvicorn.Config(make, factory=True, log_level="critical", lifespan="on")).run(sockets=[server_socket])
 
 
-def _api(listening: socket.socket) -> str:
-    return f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+def _api(server_socket: socket.socket) -> str:
+    return f"http://127.0.0.1:{server_socket.getsockname()[1]}/api"
 
 
-def _listening(port: int) -> socket.socket:
+def _server_socket(port: int) -> socket.socket:
     """A socket that listens on `port`, or where that is taken on another one."""
-    listening = socket.socket()
+    server_socket = socket.socket()
     # Else a server that ended a moment ago would keep the port for a minute.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind(("127.0.0.1", port))
+        server_socket.bind(("127.0.0.1", port))
         # At once: two that are only bound can have the same port, and the second server then fails at its start.
-        listening.listen()
+        server_socket.listen()
     except OSError:
-        listening.close()
+        server_socket.close()
         if not port:
             raise
-        return _listening(0)
-    return listening
+        return _server_socket(0)
+    return server_socket
 
 
 def _end_with(parent: IO[str]) -> None:

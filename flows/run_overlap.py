@@ -136,7 +136,7 @@ def make_up(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
 def bury(client: SyncPrefectClient, run: FlowRun) -> None:
     """Mark the flow runs of the same pipeline as crashed that still seem to be at work, for nobody else is.
 
-    To be called while the turn is held, after one that was never given back.
+    To be called while the lease on runs is held, after one that lapsed.
     """
     if run.deployment_id is None:
         return
@@ -169,7 +169,7 @@ def _is_later(other: FlowRun, run: FlowRun) -> bool:
 
 
 def _began_before(other: FlowRun, run: FlowRun) -> bool:
-    # A run that is only now starting has not asked for its turn yet.
+    # A run that is only now starting has not asked for the lease yet.
     mine, its = run.start_time, other.start_time
     return other.id != run.id and mine is not None and its is not None and its < mine
 

@@ -18,6 +18,7 @@ from perennial import notifications
 from perennial.core import progress
 from perennial.core.errors import OverlapError, PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
 from perennial.records.run import RunResult, Trigger
@@ -79,7 +80,7 @@ def _ended(started: datetime, trigger: Trigger, result: RunResult) -> RunEntry:
         trigger=trigger,
         status=result.status.value,
         version=result.version,
-        sentence=" ".join(result.reasons),
+        sentence=mask_secrets(" ".join(result.reasons)),
         host=log.here(),
     )
 

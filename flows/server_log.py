@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from perennial.registry.tracking import masked
+from perennial.core.masking import mask_secrets
 
 BYTES = 256_000
 WIDTH = 400
@@ -48,4 +48,4 @@ def _places(error: BaseException | None) -> Iterator[str]:
 
 
 def _first(text: str) -> str:
-    return masked(text.strip().partition("\n")[0])[:WIDTH]
+    return mask_secrets(text.strip().partition("\n")[0])[:WIDTH]

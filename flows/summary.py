@@ -83,7 +83,7 @@ class _Box:
         return f" ({listing(counted)} more)" if counted else ""
 
 
-def as_json(result: RunResult, home: Home) -> dict[str, Any]:
+def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
     """The run as one JSON-ready object, the same keys whatever it came to."""
     evidence = result.evidence
     package = evidence.package if evidence else None
@@ -119,7 +119,7 @@ def as_json(result: RunResult, home: Home) -> dict[str, Any]:
     }
 
 
-def show(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
+def show_run(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
     """The decision and why, the figures beside champion and baselines, and where to look.
 
     On a terminal of 80 columns `LINES` lines at most. Paths come after the box, each whole on a line of its own.

@@ -75,11 +75,11 @@ class TickWatch:
         return None if server.planned(deployment, until=tick + AROUND_CLOCK_CHANGES) else tick
 
     def _problem(self, pipelines: Sequence[str], tick: datetime) -> str:
-        why = ticks.reason(self.home, self.address)
+        why = ticks.reason_without_runs(self.home, self.address)
         first, others = pipelines[0], f" The same with {listing(pipelines[1:])}." if len(pipelines) > 1 else ""
         return (
             f"Ticks pass without runs: the next of {first}, {tick:%a %d %b %H:%M} ({tick.tzinfo}), has none, which "
-            f"Prefect's scheduler, a part of its server, should have planned.{others} {why.seen} {why.remedy} "
+            f"Prefect's scheduler, a part of its server, should have planned.{others} {why.observed} {why.remedy} "
             f"Until then `perennial run {first}` starts one."
         )
 
@@ -96,7 +96,7 @@ def upcoming(schedule: ScheduleSpec, count: int, now: datetime) -> list[datetime
     cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
     # In the hour in which clocks change it gives some that are past, at most one for each minute.
     for many in (count, count + MINUTES_THAT_COME_TWICE):
-        found = [tick for tick in asyncio.run(cron.get_dates(n=many, start=now)) if tick >= now]
-        if len(found) >= count:
+        upcoming_ticks = [tick for tick in asyncio.run(cron.get_dates(n=many, start=now)) if tick >= now]
+        if len(upcoming_ticks) >= count:
             break
-    return [tick.astimezone(ZoneInfo(schedule.timezone)) for tick in found[:count]]
+    return [tick.astimezone(ZoneInfo(schedule.timezone)) for tick in upcoming_ticks[:count]]

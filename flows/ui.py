@@ -11,6 +11,7 @@ import typer
 from flows import environment
 from flows.failures import reported
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.scheduling import prefect_api
 
 HOST = "127.0.0.1"
@@ -40,11 +41,11 @@ def _start_servers() -> tuple[list[subprocess.Popen[bytes]], str, str]:
         servers.append(_start(_mlflow(), {"MLFLOW_BACKEND_STORE_URI": tracking.uri(home)}))
         mlflow_page = f"http://{HOST}:{MLFLOW_PORT}"
     # `perennial schedule` has a page of its own.
-    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_api.running(home) or "").removesuffix("/api")
+    prefect_page = (os.environ.get("PREFECT_API_URL") or prefect_api.running_server(home) or "").removesuffix("/api")
     if not prefect_page:
         servers.append(_start(_prefect(), {}))
         prefect_page = f"http://{HOST}:{PREFECT_PORT}"
-    return servers, tracking.masked(mlflow_page), tracking.masked(prefect_page)
+    return servers, mask_secrets(mlflow_page), mask_secrets(prefect_page)
 
 
 def _wait(servers: list[subprocess.Popen[bytes]], mlflow_page: str, prefect_page: str) -> None:

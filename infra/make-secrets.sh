@@ -4,7 +4,7 @@ set -euo pipefail
 
 FOLDER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/secrets
 RANDOM_ONES=(postgres-password prefect-password mlflow-password perennial-password prefect-admin-password
-  mlflow-admin-password mlflow-secret-key grafana-password)
+  mlflow-admin-password mlflow-worker-password mlflow-model-server-password mlflow-secret-key grafana-password)
 
 HELP='infra/make-secrets.sh [FOLDER]: make the secrets of compose.yaml in infra/secrets, or in FOLDER.
 

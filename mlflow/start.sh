@@ -12,6 +12,8 @@ password of its user admin made up and kept there. For a team, set:
   PERENNIAL_MLFLOW_DATABASE_URL   postgresql+psycopg://USER:PASSWORD@HOST/mlflow
   PERENNIAL_MLFLOW_ARTIFACTS      a folder, or s3://bucket/folder
   MLFLOW_AUTH_ADMIN_PASSWORD      of the user admin, who is made at the first start
+  PERENNIAL_MLFLOW_WORKER_PASSWORD, PERENNIAL_MLFLOW_MODEL_SERVER_PASSWORD
+                                  of the users worker and model-server, who are made at the start; none: they are not
   MLFLOW_FLASK_SERVER_SECRET_KEY  any long random text; the same for all servers of one database
   MLFLOW_HOST, MLFLOW_PORT        where it listens: 127.0.0.1 and 5000
 
@@ -30,6 +32,7 @@ main() {
   check_artifacts
   "prepare_$KIND"
   write_settings
+  make_users
   announce
   serve
 }
@@ -125,6 +128,46 @@ write_settings() {
   mv "$MLFLOW_AUTH_CONFIG_PATH.new" "$MLFLOW_AUTH_CONFIG_PATH"
   export MLFLOW_AUTH_CONFIG_PATH
 }
+
+# The users of pipelines and of model servers, who may do less than admin. Before the server answers anybody, so that
+# neither is refused. A password that was changed counts from then on.
+make_users() {
+  make_user worker PERENNIAL_MLFLOW_WORKER_PASSWORD
+  make_user model-server PERENNIAL_MLFLOW_MODEL_SERVER_PASSWORD
+}
+
+# make_user NAME VARIABLE: with the password that the variable holds; without one, nobody.
+make_user() {
+  from_file "$2"
+  [[ -n ${!2:-} ]] || return 0
+  (($(printf %s "${!2}" | wc -m) >= 12)) || fail "$2 has fewer characters than the 12 that MLflow wants."
+  # In the environment, not on the command line, which others can see.
+  PASSWORD=${!2} attempt "The user $1 can't be made in ${DATABASES[users]}" "$PYTHON" -c "$MAKE_USER" "$USERS" "$BACKEND" "$1"
+  unset "$2"
+}
+
+MAKE_USER='
+import os, sys
+import sqlalchemy as sa
+from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+
+users, models, name = sys.argv[1:]
+password = os.environ["PASSWORD"]
+store = SqlAlchemyStore()
+store.init_db(users)
+if not store.has_user(name):
+    store.create_user(name, password)
+    # What was made before there was this user; what it makes itself is its own.
+    tables = sa.inspect(engine := sa.create_engine(models))
+    if name == "worker" and tables.has_table("registered_models"):
+        with engine.connect() as connection:
+            for (model,) in connection.execute(sa.text("SELECT name FROM registered_models")):
+                store.grant_user_permission(name, "registered_model", model, "MANAGE")
+            for (number,) in connection.execute(sa.text("SELECT experiment_id FROM experiments WHERE experiment_id <> 0")):
+                store.grant_user_permission(name, "experiment", str(number), "MANAGE")
+elif not store.authenticate_user(name, password):
+    store.update_user(name, password=password)
+'
 
 announce() {
   say "MLflow     http://$MLFLOW_HOST:$MLFLOW_PORT, with authentication; its first user is admin"

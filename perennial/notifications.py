@@ -1,6 +1,6 @@
 """Telling people how a run ended, through Apprise: one message an event, with the reason and a link to the report.
 
-What was told before follows from the remembered runs, so a run that fails every night for the same reason is told once.
+What was told before follows from the log of runs, so a run that fails every night for the same reason is told once.
 The URLs of channels hold secrets: they come from the environment, and are in no message, note or log.
 """
 
@@ -120,7 +120,7 @@ def _gist(sentence: str) -> str:
 
 def _messages(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None) -> list[Message]:
     try:
-        before = [run for run in log.recent(home, spec.name, HISTORY) if run != entry]
+        before = [run for run in log.recent_runs(home, spec.name, HISTORY) if run != entry]
     except RegistryError:
         before = []  # better told twice than never
     wanted = [event for event in events(entry, before, spec.notify.stale_after_runs) if event in spec.notify.on]

@@ -65,9 +65,9 @@ class Page:
 
     def value(self, script: str) -> Any:
         """What an expression comes to, as JSON has it; a promise is waited for."""
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
         """Until `script` is true."""
@@ -78,8 +78,8 @@ class Page:
 
     def picture(self, file: Path) -> Path:
         """The whole page, as PNG."""
-        found = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        file.write_bytes(base64.b64decode(found["data"]))
+        answer = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(answer["data"]))
         return file
 
     def paper(self) -> bytes:
@@ -104,11 +104,11 @@ class Page:
 @contextmanager
 def page(folder: Path) -> Iterator[Page]:
     """A tab of a browser of its own, whose profile is in `folder`."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    assert found is not None, MISSING
+    browser = next((path for name in NAMES if (path := shutil.which(name))), None)
+    assert browser is not None, MISSING
     profile = folder / "chromium"
     with (folder / "chromium.log").open("wb") as log:
-        process = subprocess.Popen([found, f"--user-data-dir={profile}", *FLAGS], stdout=log, stderr=log)
+        process = subprocess.Popen([browser, f"--user-data-dir={profile}", *FLAGS], stdout=log, stderr=log)
     try:
         with connect(_tab(profile, process, folder / "chromium.log"), max_size=None) as socket:
             yield Page(socket)

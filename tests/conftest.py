@@ -1,12 +1,13 @@
 """Fixtures that more than one folder of tests needs."""
 
+import gc
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiers
 import tiny_pipeline
 from channels import Webhook, webhook
 from hypothesis import settings
@@ -22,17 +23,25 @@ pytest_plugins = ["place_fixtures", "postgres_fixtures"]
 # Set before torch is imported: a tiny model gains nothing from threads, and tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Machines differ in speed, and tests leave nothing behind: no deadline for an example, no store of those that failed.
-settings.register_profile("perennial", deadline=None, database=None, max_examples=60)
+# `make soak` takes the second profile. A test that wants more or fewer examples asks for a multiple of the profile's.
+settings.register_profile("perennial", deadline=None, database=None, max_examples=20)
+settings.register_profile("soak", settings.get_profile("perennial"), max_examples=60)
 settings.load_profile("perennial")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first: workers that take whole files end at about the same time then."""
-    minutes: Counter[Path] = Counter()
-    for item in items:
-        for mark in item.iter_markers("slow"):
-            minutes[item.path] += mark.kwargs.get("minutes", 0)
-    items.sort(key=lambda item: -minutes[item.path])
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tiers.keep(config, items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is loaded by now stays; looking for garbage, as training does when memory runs out, takes a second less."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

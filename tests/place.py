@@ -10,18 +10,30 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from unittest.mock import patch
 
 from perennial.core.home import Home
+from perennial.doctor import installation
 from perennial.registry import aliases, tracking
 
 REPOSITORY = Path(__file__).parents[1]
 ENTERED = {"PERENNIAL_HOME", "PREFECT_HOME", "PREFECT_API_URL"}
+
+
+@cache
+def _failing(modules: tuple[str, ...], really: Callable[..., dict[str, str]] = installation.failing) -> dict[str, str]:
+    return really(modules)
+
+
+def failing_once(modules: Sequence[str]) -> dict[str, str]:
+    """Doctor's look at whether packages import, which takes ten seconds and says the same as long as tests run."""
+    return dict(_failing(tuple(modules)))
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Place:
         # A run sets variables for its libraries; they end with it.
         with chdir(self.folder), patch.dict(os.environ, self.environment() | environment):
             libraries.prepare(self.home)
-            with _against(self.prefect_api):
+            with _against(self.prefect_api), patch.object(installation, "failing", failing_once):
                 result = CliRunner().invoke(app, list(arguments), input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ended(result.exit_code, result.stdout, result.stderr)
@@ -113,8 +125,8 @@ class Place:
     def champion(self) -> str | None:
         """The version that serves."""
         with tracking.session(self.home) as client:
-            found = aliases.version_of_champion(client, self.home, "tiny")
-        return str(found.version) if found else None
+            champion = aliases.version_of_champion(client, self.home, "tiny")
+        return str(champion.version) if champion else None
 
     def entries(self, step: str) -> dict[str, int]:
         """The store's entries of a step, with when each was written."""
@@ -164,15 +176,15 @@ def is_training(place: Place) -> bool:
 
 def processes_with(text: str) -> list[int]:
     """The processes whose environment or command line holds `text`."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            seen = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+            described = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if text.encode() in seen and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
+        if text.encode() in described and int(folder.name) != os.getpid():
+            processes.append(int(folder.name))
+    return processes
 
 
 def free_port() -> int:
@@ -219,8 +231,9 @@ def _await(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def _against(api: str | None) -> Iterator[None]:
-    # Prefect reads its settings when it is first imported, which another test may have done.
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    # Prefect reads its settings when it is first imported, which another test may have done. Where a run tells Prefect
+    # from time to time that it lives, it waits up to a second for that to end.
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: api}):
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield

@@ -1,7 +1,9 @@
 """The command line over a tiny pipeline: in this process for speed, in another where the process itself matters."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +63,28 @@ def make_place(
 
 
 @pytest.fixture
-def seasoned(_first_run: tuple[Place, dict[str, Any]], prefect_api: str, empty_database: Path, tmp_path: Path) -> Place:
-    """A place of the test's own with a champion: the steps of the first run are in its store, it only registers."""
+def seasoned(_first_run: tuple[Place, dict[str, Any]], prefect_api: str, tmp_path: Path) -> Place:
+    """A place of the test's own with a champion, as the first run left it."""
     template = _first_run[0]
     made = Place(tmp_path / "place", prefect_api)
     shutil.copytree(template.folder / "pipelines", made.folder / "pipelines")
-    for part in ("store", "state"):
-        shutil.copytree(template.home.root / part, made.home.root / part)
-    made.give_database(empty_database)
-    ended = made.run("--json")
-    assert (ended.code, ended.json["version"]) == (0, "1"), ended.text
+    # Prefect keeps nothing of a home whose runs another server keeps.
+    shutil.copytree(template.home.root, made.home.root, ignore=shutil.ignore_patterns("prefect"))
+    move_in(made.home.root, template.home.root)
     return made
+
+
+def move_in(copy: Path, original: Path) -> None:
+    """Let a copied home's MLflow, which keeps absolute paths, name the copy instead of the original."""
+    old, new = str(original), str(copy)
+    for file in copy.glob("mlflow/artifacts/**/MLmodel"):
+        file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with closing(sqlite3.connect(copy / "mlflow" / "mlflow.db")) as database, database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
+                if kind.startswith(("VARCHAR", "TEXT")):
+                    database.execute(
+                        f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE instr({column}, ?)",  # noqa: S608
+                        (old, new, old),
+                    )

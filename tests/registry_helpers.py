@@ -50,8 +50,8 @@ class Run:
         return self.but(decision=decision.model_copy(update={"outcome": outcome, "champion_version": against}))
 
     def register(self) -> RegisteredVersion:
-        found = dict(self.arguments)
-        return registration.register(self.spec, found.pop("run_key"), Evidence(**found), self.home)
+        arguments = dict(self.arguments)
+        return registration.register(self.spec, arguments.pop("run_key"), Evidence(**arguments), self.home)
 
 
 def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:
@@ -99,12 +99,12 @@ def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0)
     return Run(spec, home, arguments)
 
 
-def write_package(home: Home, place: str, bias: float) -> OnnxPackage:
+def write_package(home: Home, path: str, bias: float) -> OnnxPackage:
     """A package that really answers: the sum of its words' weights, four labels wide."""
     import numpy as np
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
-    folder = home.store.root / place
+    folder = home.store.root / path
     folder.mkdir(parents=True)
     weights = np.random.default_rng(0).normal(size=(len(WORDS), len(LABELS))).astype(np.float32) + bias
     nodes = [
@@ -135,7 +135,7 @@ def write_package(home: Home, place: str, bias: float) -> OnnxPackage:
     # What the store keeps beside a step's files is no part of the package.
     (folder / "record.json").write_text(json.dumps({"sample": USER_TEXT}), encoding="utf-8")
     return OnnxPackage(
-        digest=hashlib.sha256(content).hexdigest(), path=place, precision="int8", fallback=None, size_bytes=22_800_000,
+        digest=hashlib.sha256(content).hexdigest(), path=path, precision="int8", fallback=None, size_bytes=22_800_000,
         parity={"max_logit_difference": 0.0001},
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def _write_tokenizer(file: Path) -> None:
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
 
-    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(file))
 
@@ -199,8 +199,8 @@ def mlflow_server(folder: Path, empty_database: Path) -> Iterator[str]:
     """The address of a real MLflow server with a database of its own, a copy of `empty_database`, in `folder`."""
     database, port = folder / "server.db", free_port()
     database.write_bytes(empty_database.read_bytes())
-    place = ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "files")]
-    process = start(["server", *place, "--workers", "1"], port, folder / "log")
+    options = ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "files")]
+    process = start(["server", *options, "--workers", "1"], port, folder / "log")
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -48,8 +48,8 @@ def metrics(labels: Sequence[str], level: float, n: int = 1200) -> Metrics:
         for true in range(len(labels))
     )
     per_label = {
-        label: dict.fromkeys(("precision", "recall", "f1"), level - 0.01 * place % 0.3)
-        for place, label in enumerate(labels)
+        label: dict.fromkeys(("precision", "recall", "f1"), level - 0.01 * number % 0.3)
+        for number, label in enumerate(labels)
     }
     return Metrics(
         n=n,
@@ -78,7 +78,7 @@ def comparison(n: int = 1200) -> Comparison:
         mcnemar_p=0.0312,
         negative_flips=31,
         positive_flips=52,
-        worst=tuple(f"{place:032x}" for place in range(20)),
+        worst=tuple(f"{number:032x}" for number in range(20)),
     )
 
 
@@ -95,10 +95,10 @@ def evaluation(labels: Sequence[str] = LABELS) -> Evaluation:
         comparison=comparison(),
         slices=tuple(
             SliceFigures(
-                name=name, by=name.split(":")[0].split("=")[0], candidate=metrics(labels, 0.83 + 0.015 * place, 300),
+                name=name, by=name.split(":")[0].split("=")[0], candidate=metrics(labels, 0.83 + 0.015 * number, 300),
                 champion=metrics(labels, 0.84, 300), comparison=comparison(300),
             )
-            for place, name in enumerate(names)
+            for number, name in enumerate(names)
         ),
         behaviours=(
             behaviour("negation of praise", "minimum", 48, 50),
@@ -118,7 +118,7 @@ def evaluation(labels: Sequence[str] = LABELS) -> Evaluation:
 
 
 def behaviour(name: str, kind: Any, passed: int, n: int) -> BehaviourFigures:
-    failing = tuple(f"{name} {place}" for place in range(min(n - passed, 20)))
+    failing = tuple(f"{name} {number}" for number in range(min(n - passed, 20)))
     return BehaviourFigures(
         name=name, capability="robustness", type=kind, n=n, passed=passed, min_pass_rate=0.9, failing=failing
     )
@@ -153,7 +153,7 @@ def check(gate: str, value: float | None, limit: float | None, verdict: Verdict)
 
 
 def evidence(labels: Sequence[str] = LABELS, **changes: Any) -> Evidence:
-    parts = tuple(Part(path=f"parts/{place}/rows.parquet", sha256=f"{place}" * 64, rows=4000) for place in range(3))
+    parts = tuple(Part(path=f"parts/{number}/rows.parquet", sha256=f"{number}" * 64, rows=4000) for number in range(3))
     rows = {"train": 9600, "validation": 1200, "test": 1200}
     made: dict[str, Any] = {
         "snapshot": Snapshot(
@@ -194,8 +194,8 @@ def material(labels: Sequence[str] = LABELS, **changes: Any) -> Material:
     """All a report can show."""
     bins = tuple(Bin(p / 15, (p + 1) / 15, 40 + 20 * p, (p + 0.5) / 15, min((p + 0.2) / 15, 1)) for p in range(5, 15))
     later = tuple(Bin(b.low, b.high, b.n, b.mean_score, b.accuracy * 0.94) for b in bins)
-    shares = [(30 - abs(place - 9)) / 500 for place in range(30)]
-    new = Side(4000, {label: 1000 + 300 * place for place, label in enumerate(labels)}, 84, tuple(shares))
+    shares = [(30 - abs(number - 9)) / 500 for number in range(30)]
+    new = Side(4000, {label: 1000 + 300 * number for number, label in enumerate(labels)}, 84, tuple(shares))
     old = Side(8000, dict.fromkeys(labels, 2600), 71, tuple(shares[3:] + shares[:3]))
     metric = kind_named("text-classification").selection_metric
     history = [{"epoch": step / 10, "loss": 1.1 / (1 + step / 9), "step": step} for step in range(1, 41)]
@@ -208,7 +208,7 @@ def material(labels: Sequence[str] = LABELS, **changes: Any) -> Material:
         "reliability": {"candidate": bins, "champion": later},
         "history": history,
         "set_aside": {"text is blank": 17, "label is not in data.labels": 13},
-        "drift": DataDrift(new, old, tuple(float(10 * place) for place in range(31))),
+        "drift": DataDrift(new, old, tuple(float(10 * number) for number in range(31))),
         "bounds": {
             "length: shortest quarter": "3 to 41 characters",
             "time: oldest quarter": "June to July",

@@ -45,8 +45,8 @@ class Api:
         return self._answer(urllib.request.Request(f"{self.address}{path}"))
 
     def deployment(self, pipeline: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"/deployments/name/scheduled/{pipeline}")
-        return found
+        deployment: dict[str, Any] = self.get(f"/deployments/name/scheduled/{pipeline}")
+        return deployment
 
     def trigger(self, pipeline: str, **parameters: str) -> str:
         """The id of a new run, due now."""
@@ -54,15 +54,15 @@ class Api:
         return str(made["id"])
 
     def run(self, identity: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"/flow_runs/{identity}")
-        return found
+        run: dict[str, Any] = self.get(f"/flow_runs/{identity}")
+        return run
 
-    def runs(self, pipeline: str) -> list[dict[str, Any]]:
-        """All of a pipeline's runs that nobody can schedule any more, oldest first."""
+    def runs(self, pipeline: str, planned: bool = False) -> list[dict[str, Any]]:
+        """All of a pipeline's runs that nobody can schedule any more, oldest first; `planned`: those to come, too."""
         ours = {"deployments": {"name": {"any_": [pipeline]}}, "sort": "EXPECTED_START_TIME_ASC"}
-        found: list[dict[str, Any]] = self.post("/flow_runs/filter", ours)
+        runs: list[dict[str, Any]] = self.post("/flow_runs/filter", ours)
         now = datetime.now(UTC).isoformat()
-        return [run for run in found if not run["auto_scheduled"] or run["expected_start_time"] <= now]
+        return [run for run in runs if planned or not run["auto_scheduled"] or run["expected_start_time"] <= now]
 
     def emit(self, pipeline: str, detail: str) -> None:
         """The event that data landed, as a webhook sends it."""
@@ -144,8 +144,8 @@ def until(happened: Callable[[], Any], worker: Worker, seconds: float = 180) -> 
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if found := happened():
-                return found
+            if outcome := happened():
+                return outcome
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             pass  # the server is starting, or its database is away
         worker.check()
@@ -157,8 +157,8 @@ def ended(api: Api, identity: str, worker: Worker, seconds: float = 180) -> tupl
     """Name and message of the state in which a run ended."""
 
     def state() -> dict[str, Any] | None:
-        found: dict[str, Any] = api.run(identity)["state"]
-        return found if found["type"] in ENDED else None
+        now: dict[str, Any] = api.run(identity)["state"]
+        return now if now["type"] in ENDED else None
 
     last = until(state, worker, seconds)
     return last["name"], last["message"] or ""

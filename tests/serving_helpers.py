@@ -82,9 +82,9 @@ class Serving:
     def figure(self, name: str, **labels: str) -> float:
         """A figure of /metrics; 0: it is not there."""
         for line in self.ask("/metrics").body.decode().splitlines():
-            found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
-            if found and all(f'{label}="{value}"' in (found[1] or "") for label, value in labels.items()):
-                return float(found[2])
+            match = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
+            if match and all(f'{label}="{value}"' in (match[1] or "") for label, value in labels.items()):
+                return float(match[2])
         return 0.0
 
     def until(self, happened: Callable[[], object]) -> None:

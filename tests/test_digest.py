@@ -80,10 +80,10 @@ def test_equal_digests_mean_equal_values(one: object, other: object) -> None:
 
 def test_a_digest_is_the_same_in_every_process() -> None:
     code = "from perennial.core import digest; print(digest.of_values(labels=('b', 'a'), share=0.1, text='ä'))"
-    seen = {
+    digests = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
         ).stdout.strip()
         for seed in ("0", "1")
     }
-    assert seen == {digest.of_values(labels=("b", "a"), share=0.1, text="ä")}
+    assert digests == {digest.of_values(labels=("b", "a"), share=0.1, text="ä")}

@@ -55,7 +55,7 @@ def entry(home: Home, key: str) -> Path:
 def test_examine_looks_at_everything_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     # Importing everything takes long, and has a test of its own.
     monkeypatch.setattr(installation, "failing", lambda modules: {})
-    findings = doctor.examine(home)
+    findings = doctor.examine_installation(home)
     assert {finding.name for finding in findings} >= {*doctor.CHECKS}
     assert [finding for finding in findings if finding.status is Health.PROBLEM] == []
     assert not home.root.exists()
@@ -67,7 +67,7 @@ def test_a_check_that_fails_is_a_finding(home: Home, monkeypatch: pytest.MonkeyP
         raise RuntimeError("a secret")
 
     monkeypatch.setattr(doctor, "CHECKS", {"something": broken})
-    (finding,) = doctor.examine(home)
+    (finding,) = doctor.examine_installation(home)
     assert (finding.name, finding.status) == ("something", Health.PROBLEM)
     assert "RuntimeError" in finding.seen
     assert "secret" not in finding.seen
@@ -79,9 +79,9 @@ def test_whole_and_damaged_store(home: Home) -> None:
     entry(home, "l" * 64)
     assert "2 entries" in only(home_folder.store(home)).seen
     (folder / "rows.txt").write_text("some r0ws", encoding="utf-8")
-    found = only(home_folder.store(home))
-    assert found.status is Health.PROBLEM
-    assert f"parts/{'k' * 64}: rows.txt is changed since it was written" in found.seen
+    finding = only(home_folder.store(home))
+    assert finding.status is Health.PROBLEM
+    assert f"parts/{'k' * 64}: rows.txt is changed since it was written" in finding.seen
     assert folder.exists()
 
 
@@ -91,8 +91,8 @@ def test_leftovers_are_told_with_their_size(home: Home) -> None:
         (home.root / name).mkdir(parents=True)
         (home.root / name / "file").write_bytes(b"x" * 2_000_000)
     os.utime(home.store.root / "parts" / ".old-abc", (0, 0))
-    seen = [finding.seen for finding in home_folder.leftovers(home)]
-    assert seen == [
+    observed = [finding.seen for finding in home_folder.leftovers(home)]
+    assert observed == [
         "1 temporary folder (2.0 MB) of a killed run",
         "1 checkpoint (2.0 MB) of an unfinished training",
         "1 damaged store entry (2.0 MB) set aside",
@@ -111,9 +111,9 @@ def test_disk_space(home: Home, monkeypatch: pytest.MonkeyPatch, free: float, st
 def test_a_home_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert only(home_folder.home_folder(Home(tmp_path / "new" / "home"))).status is Health.OK
-    found = only(home_folder.home_folder(Home(Path("/proc/nothing"))))
-    assert found.status is Health.PROBLEM
-    assert "can't be written" in found.seen
+    finding = only(home_folder.home_folder(Home(Path("/proc/nothing"))))
+    assert finding.status is Health.PROBLEM
+    assert "can't be written" in finding.seen
 
 
 def test_versions_other_than_pinned(home: Home, tmp_path: Path) -> None:
@@ -122,11 +122,11 @@ def test_versions_other_than_pinned(home: Home, tmp_path: Path) -> None:
     (tmp_path / "constraints.txt").write_text(
         f"numpy=={np.__version__}\npyarrow==0.1\nnot-there==1\n", encoding="utf-8"
     )
-    found = only(installation.versions(home))
-    assert found.status is Health.WARNING
-    assert "pyarrow" in found.seen
-    assert "(not 0.1)" in found.seen
-    assert "numpy" not in found.seen
+    finding = only(installation.versions(home))
+    assert finding.status is Health.WARNING
+    assert "pyarrow" in finding.seen
+    assert "(not 0.1)" in finding.seen
+    assert "numpy" not in finding.seen
 
 
 def test_a_package_in_the_folder_mlflow(home: Home, tmp_path: Path) -> None:
@@ -166,19 +166,19 @@ def test_prefect_is_asked(home: Home, monkeypatch: pytest.MonkeyPatch, status: i
     with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
-        found = only(services.prefect(home))
+        finding = only(services.prefect(home))
         server.shutdown()
-    assert (found.status is Health.OK) == (status == 200)
-    assert status == 200 or "HTTP status 500" in found.seen
+    assert (finding.status is Health.OK) == (status == 200)
+    assert status == 200 or "HTTP status 500" in finding.seen
 
 
 def test_no_passwords_are_shown(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "embedded" in only(services.prefect(home)).seen
     monkeypatch.setenv("PREFECT_API_URL", "http://me:hidden@127.0.0.1:9/api")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hidden@127.0.0.1:9/mlflow")
-    for found in (only(services.prefect(home)), only(services.mlflow(home))):
-        assert found.status is Health.PROBLEM
-        assert "hidden" not in found.seen + found.remedy
+    for finding in (only(services.prefect(home)), only(services.mlflow(home))):
+        assert finding.status is Health.PROBLEM
+        assert "hidden" not in finding.seen + finding.remedy
 
 
 def test_pipelines_are_read(home: Home, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_pipelines_are_read(home: Home, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("installed", "seen"),
+    ("installed", "starts"),
     [
         (
             {"prefect": "3.8.8", "SQLAlchemy": "2.1.9"},
@@ -210,7 +210,7 @@ def test_pipelines_are_read(home: Home, tmp_path: Path) -> None:
     ],
 )
 def test_versions_that_are_known_not_to_work_together(
-    home: Home, installed: dict[str, str], seen: list[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, installed: dict[str, str], starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def version(name: str) -> str:
         if name in installed:
@@ -218,9 +218,9 @@ def test_versions_that_are_known_not_to_work_together(
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    found = list(installation.pairs(home))
-    assert [finding.status for finding in found] == ([Health.PROBLEM] if seen else [Health.OK])
-    for finding, start in zip(found, seen, strict=False):
+    findings = list(installation.pairs(home))
+    assert [finding.status for finding in findings] == ([Health.PROBLEM] if starts else [Health.OK])
+    for finding, start in zip(findings, starts, strict=False):
         assert finding.seen.startswith(start)
         assert re.search(r"pip install '(SQLAlchemy<2\.1|fastapi<0\.155)'", finding.remedy)
 
@@ -236,13 +236,13 @@ def test_schedules_that_nothing_serves(home: Home, tmp_path: Path, monkeypatch: 
     (folder / "pipeline.yaml").write_text(PIPELINE + 'schedule: {cron: "0 3 * * *"}\n', encoding="utf-8")
     assert only(schedules.schedules(home)).seen.startswith("nothing serves schedules now (1 here)")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    found = only(schedules.schedules(home))
-    assert (found.status, found.name) == (Health.WARNING, "schedule news")
-    assert "does not answer" in found.seen
+    finding = only(schedules.schedules(home))
+    assert (finding.status, finding.name) == (Health.WARNING, "schedule news")
+    assert "does not answer" in finding.seen
 
 
 def test_why_another_server_plans_nothing_is_to_be_seen_there(home: Home) -> None:
-    why = ticks.reason(home, "http://me:secret@prefect.example/api")
-    assert "http://***@prefect.example/api" in why.seen
+    why = ticks.reason_without_runs(home, "http://me:secret@prefect.example/api")
+    assert "http://***@prefect.example/api" in why.observed
     assert "secret" not in str(why)
     assert "prefect below 3.9.1 with SQLAlchemy 2.1 or newer: scheduled runs are never made" in why.remedy

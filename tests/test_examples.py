@@ -1,6 +1,7 @@
 """The worked examples beside the densest code are true."""
 
 import doctest
+from pathlib import Path
 from types import ModuleType
 
 import duckdb
@@ -9,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 from perennial.evaluation.comparison import p_value
-from perennial.ingest import row_index
+from perennial.ingest import row_index, staging
 from perennial.metrics import slice_pooling, sums
 from perennial.settings.training import TrainingSpec
 from perennial.training import sampling
+from perennial.validation.conflicts import find_conflicts
 
 
 @pytest.mark.parametrize("module", [sampling, sums, slice_pooling], ids=lambda module: module.__name__)
@@ -51,11 +53,26 @@ def test_example_of_the_row_index() -> None:
         for row_id, content in (("a", 101), ("b", 102), ("c", 103)):
             connection.execute("INSERT INTO versions VALUES (?, 0, 999999, 0, 10, ?, 'f')", [row_id, content])
         columns = zip(*read, strict=True)
-        connection.register("fresh", pa.Table.from_arrays(list(map(pa.array, columns)), schema=row_index.said_schema()))
+        connection.register(
+            "fresh", pa.Table.from_arrays(list(map(pa.array, columns)), schema=staging.statement_schema())
+        )
         connection.execute(row_index._CHANGES)
-        outcome = connection.sql("SELECT row_id, time, wins FROM outcome ORDER BY place").fetchall()
-        chosen = connection.sql("SELECT number, known FROM chosen ORDER BY number").fetchall()
+        outcome = connection.sql("SELECT row_id, time, wins FROM outcome ORDER BY position").fetchall()
+        chosen = connection.sql("SELECT number, is_known FROM chosen ORDER BY number").fetchall()
         retired = connection.sql(row_index._RETIRED).fetchall()
     assert outcome == [("a", 20, True), ("b", 20, True), ("c", 5, False), ("d", 20, True), ("a", 15, False)]
     assert chosen == [(0, True), (2, False)]
     assert [row[:3] for row in retired] == [("a", 0, "replaced"), ("b", 0, "deleted")]
+
+
+def test_example_of_conflicts(tmp_path: Path) -> None:
+    rows = [
+        ("1", "one text", "good", "a.csv", 1),
+        ("2", "one text", "bad", "a.csv", 2),
+        ("3", "one text", "good", "b.csv", 1),
+        ("4", "another text", "good", "b.csv", 2),
+        ("5", "another text", "good", "b.csv", 3),
+    ]
+    columns = list(map(pa.array, zip(*rows, strict=True)))
+    part = pa.Table.from_arrays(columns, names=["row_id", "text_key", "label", "file", "line"])
+    assert find_conflicts(part, "label", None, tmp_path) == {"1": "a.csv:2", "2": "b.csv:1", "3": "a.csv:2"}

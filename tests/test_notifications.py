@@ -1,4 +1,4 @@
-"""Who is told what, through real channels on this machine."""
+"""Who is sent what, through real channels on this machine."""
 
 import logging
 import threading
@@ -75,7 +75,7 @@ def run(status: str, sentence: str = "Because.", number: int = 0, **changes: Any
 
 def live(spec: PipelineSpec, home: Home, statuses: Sequence[tuple[str, str]], report: str | None = None) -> None:
     """Remember and tell one run after another."""
-    first = len(log.recent(home, "news", 1000))
+    first = len(log.recent_runs(home, "news", 1000))
     for number, (status, sentence) in enumerate(statuses, first):
         entry = run(status, sentence, number)
         log.note_run(home, entry)
@@ -111,7 +111,7 @@ def test_every_channel_is_told_and_one_that_is_down_keeps_nobody_waiting(
     live(pipeline(urls_env=["TEAM_URL", "MAIL_URL"]), home, [("rejected", "Worse.")])
     assert hook.refused == notifications.TRIES
     assert [subject for subject, _ in box.mails] == ["news: rejected"]
-    assert notes == ["The channels in TEAM_URL were not told how the run ended: a channel refused it or is down."]
+    assert notes == ["The channels in TEAM_URL were not sent how the run ended: a channel refused it or is down."]
 
 
 def test_what_could_not_be_told_is_told_after_the_next_run_to_whom_it_was_not(
@@ -146,7 +146,7 @@ def test_a_channel_that_hangs_keeps_a_run_for_its_timeout_only(home: Home, hook:
     hook.seconds = 600
     before = set(threading.enumerate())
     live(pipeline(timeout_seconds=0.3), home, [("failed", DOWN)])
-    assert notes == ["The channels in TEAM_URL were not told how the run ended: it did not answer in 0.3 s."]
+    assert notes == ["The channels in TEAM_URL were not sent how the run ended: it did not answer in 0.3 s."]
     assert all(thread.daemon for thread in set(threading.enumerate()) - before)
 
 
@@ -215,17 +215,17 @@ STATUSES = st.sampled_from(["promoted", "held", "rejected", "observed", "skipped
 @given(st.lists(STATUSES, max_size=30), st.integers(2, 6))
 def test_each_success_each_refusal_and_each_new_failure_is_told_exactly_once(statuses: list[str], after: int) -> None:
     past: list[RunEntry] = []
-    told: list[list[str]] = []
+    sent: list[list[str]] = []
     for number, status in enumerate(statuses):
-        told.append(list(events(run(status, number=number), past[::-1], after)))
+        sent.append(list(events(run(status, number=number), past[::-1], after)))
         past.append(run(status, number=number))
-    for number, (status, some) in enumerate(zip(statuses, told, strict=True)):
+    for number, (status, some) in enumerate(zip(statuses, sent, strict=True)):
         again = status == "failed" and number > 0 and statuses[number - 1] == "failed"
         expected = status in ("promoted", "held", "rejected", "failed") and not again
         assert (status in some) == expected
         assert len(set(some)) == len(some)
     barren = 0
-    for status, some in zip(statuses, told, strict=True):
+    for status, some in zip(statuses, sent, strict=True):
         barren = 0 if status in ("promoted", "observed") else barren + (status != "skipped")
         is_due = status != "skipped" and barren > 0 and barren % after == 0
         assert ("stale" in some) == is_due

@@ -86,11 +86,11 @@ def test_the_files_tell_the_same(tmp_path: Path) -> None:
     assert "a:&lt;lambda&gt; 12.5%" in page
     assert len(re.findall('<div class="box"', page)) == page.count("</div>") - 1 == 7
     scope = json.loads((tmp_path / "made" / flame.SPEEDSCOPE).read_text())
-    [told] = scope["profiles"]
+    [sampled] = scope["profiles"]
     names = [frame["name"] for frame in scope["shared"]["frames"]]
-    both = zip(told["samples"], told["weights"], strict=True)
-    assert {tuple(names[place] for place in stack): count for stack, count in both} == MADE.stacks
-    assert told["endValue"] == 8
+    both = zip(sampled["samples"], sampled["weights"], strict=True)
+    assert {tuple(names[frame] for frame in stack): count for stack, count in both} == MADE.stacks
+    assert sampled["endValue"] == 8
     steps = json.loads((tmp_path / "made" / flame.STEPS).read_text())
     assert steps[0] == {"name": "one", "seconds": 4.0, "cpu_seconds": 8.0, "peak_mb": 100.0} | {
         "most": {"a:g": 3.0, "a:<lambda>": 1.0}

@@ -206,10 +206,10 @@ def test_what_is_no_pipeline_is_refused(file: Path, text: str, message: str) -> 
 
 
 def test_an_unknown_kind_is_told_beside_everything_else(file: Path) -> None:
-    told = refusal(file, GOOD.replace("kind: text-classification", "kind: sentiment").replace("name:", "nme:"))
-    assert "has 3 problems" in told
-    assert "kind: 'sentiment' is not a kind of task; there are: text-classification" in told
-    assert "(seen: 'sentiment')" in told
+    refused = refusal(file, GOOD.replace("kind: text-classification", "kind: sentiment").replace("name:", "nme:"))
+    assert "has 3 problems" in refused
+    assert "kind: 'sentiment' is not a kind of task; there are: text-classification" in refused
+    assert "(seen: 'sentiment')" in refused
 
 
 def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
@@ -265,10 +265,10 @@ OVERRIDES: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(("override", "place", "value"), OVERRIDES, ids=[override for override, _, _ in OVERRIDES])
 def test_overrides_reach_any_setting(file: Path, override: str, place: str, value: object) -> None:
-    seen: Any = read(file, GOOD, override)
+    reached: Any = read(file, GOOD, override)
     for step in place.split("."):
-        seen = seen[int(step)] if step.isdecimal() else getattr(seen, step)
-    assert seen == value
+        reached = reached[int(step)] if step.isdecimal() else getattr(reached, step)
+    assert reached == value
 
 
 def test_an_override_fills_an_empty_group_and_the_last_of_two_wins(file: Path) -> None:
@@ -410,10 +410,10 @@ def test_every_group_of_settings_is_tried() -> None:
 def test_a_single_slip_in_a_key_is_answered_with_that_key(
     where: tuple[str, str, tuple[str, ...]], draw: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    prefix, key, known = where
-    typo = draw.draw(st.sampled_from(sorted(set(slips(key)) - set(known) - {""})))
+    prefix, key, keys = where
+    typo = draw.draw(st.sampled_from(sorted(set(slips(key)) - set(keys) - {""})))
     # Where the slip is one from another key too, nobody can know.
-    assume(not any(typo in set(slips(other)) for other in known if other != key))
+    assume(not any(typo in set(slips(other)) for other in keys if other != key))
     file = tmp_path_factory.getbasetemp() / "typo.yaml"
     assert f"unknown key '{prefix}{typo}'; did you mean {key!r}?" in refusal(file, GOOD, f"{prefix}{typo}=1")
 

@@ -64,8 +64,8 @@ def ticks(cron: str, count: int, start: datetime, timezone: str = "UTC") -> list
     """The next ticks as Prefect's scheduler reckons them."""
     from prefect.server.schemas.schedules import CronSchedule
 
-    found = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(n=count, start=start))
-    return [tick.astimezone(ZoneInfo(timezone)) for tick in found]
+    moments = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(n=count, start=start))
+    return [tick.astimezone(ZoneInfo(timezone)) for tick in moments]
 
 
 @pytest.mark.parametrize("cron", GOOD)
@@ -91,7 +91,7 @@ def test_what_is_taken_is_what_prefect_takes(numbers: tuple[int, ...]) -> None:
 def test_what_is_taken_comes_and_prefect_fails_on_what_never_does(day: str, month: str, weekday: str) -> None:
     cron = f"0 0 {day} {month} {weekday}"
     try:
-        crons.check(cron)
+        crons.check_cron(cron)
     except ValueError as error:
         if "never comes" in str(error):
             with pytest.raises(ValueError, match="failed to find next date"):
@@ -183,5 +183,5 @@ def test_when_clocks_go_back_the_hour_that_comes_twice_counts_once(zone: str) ->
 
 @pytest.mark.parametrize("zone", FORWARD)
 def test_whatever_clocks_do_a_daily_cron_comes_once_a_day(zone: str) -> None:
-    found = ticks("30 2 * * *", 365, START, zone)
-    assert len({tick.date() for tick in found}) == len(found) == 365
+    moments = ticks("30 2 * * *", 365, START, zone)
+    assert len({tick.date() for tick in moments}) == len(moments) == 365

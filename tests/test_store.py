@@ -178,8 +178,8 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("harm", "seen"), DAMAGES, ids=[harm.__name__ for harm, _ in DAMAGES])
-def test_a_damaged_entry_is_set_aside_noted_and_made_again(store: Store, harm: Any, seen: str) -> None:
+@pytest.mark.parametrize(("harm", "damage"), DAMAGES, ids=[harm.__name__ for harm, _ in DAMAGES])
+def test_a_damaged_entry_is_set_aside_noted_and_made_again(store: Store, harm: Any, damage: str) -> None:
     maker = Maker()
     store.get_or_make("parts", KEY, Part, maker)
     harm(store.folder("parts", KEY))
@@ -191,7 +191,7 @@ def test_a_damaged_entry_is_set_aside_noted_and_made_again(store: Store, harm: A
     [aside] = (store.root.parent / "damaged").iterdir()
     assert (aside / KEY).is_dir(), "what is left of the entry is kept for whoever looks into it"
     [note] = notes.messages
-    assert note.startswith(f"parts entry {KEY[:12]} was damaged ({seen}); set aside in {aside}")
+    assert note.startswith(f"parts entry {KEY[:12]} was damaged ({damage}); set aside in {aside}")
 
 
 def test_a_record_of_another_shape_is_made_again(store: Store) -> None:
@@ -292,17 +292,17 @@ except StoreError as error:
 @pytest.mark.parametrize("damaged", [False, True], ids=["nothing there", "a damaged entry"])
 def test_a_store_without_the_right_to_write_is_said_clearly(damaged: bool) -> None:
     # Not in tmp_path, whose parents are closed to other users.
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        root = Path(place).resolve() / "store"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        root = Path(folder).resolve() / "store"
         root.mkdir()
         if damaged:
             (root / "parts" / KEY).mkdir(parents=True)
             (root / "parts").chmod(0o555)
         root.chmod(0o555)
-        Path(place).chmod(0o555)
+        Path(folder).chmod(0o555)
         out, errors = child(READ_ONLY, root, KEY).communicate(timeout=60)
-        Path(place).chmod(0o755)
+        Path(folder).chmod(0o755)
         root.chmod(0o755)
     assert not errors
     assert "can't be written: Permission denied." in out
@@ -310,11 +310,11 @@ def test_a_store_without_the_right_to_write_is_said_clearly(damaged: bool) -> No
 
 
 def test_a_store_that_can_not_even_be_looked_into_is_said_clearly() -> None:
-    with tempfile.TemporaryDirectory() as place:
-        closed = Path(place).resolve() / "closed"
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Path(folder).resolve() / "closed"
         (closed / "store").mkdir(parents=True)
         closed.chmod(0o000)
-        Path(place).chmod(0o755)
+        Path(folder).chmod(0o755)
         out, errors = child(READ_ONLY, closed / "store", KEY).communicate(timeout=60)
         closed.chmod(0o755)
     assert not errors
@@ -404,12 +404,12 @@ def test_what_is_removed_is_gone_or_whole(store: Store, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     store.get_or_make("parts", KEY, Part, Maker())
-    place = store.folder("parts", KEY)
+    entry = store.folder("parts", KEY)
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             store.forget("parts", KEY)
-    assert not place.exists()
+    assert not entry.exists()
     assert list(store.entries()) == []
-    assert [path.name.startswith(DISCARDED) for path in place.parent.iterdir()] == [True]
+    assert [path.name.startswith(DISCARDED) for path in entry.parent.iterdir()] == [True]
     store.forget("parts", KEY)

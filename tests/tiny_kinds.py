@@ -45,11 +45,11 @@ def entities(number: int, draw: random.Random) -> Row:
     words = fillers(draw, 4) + ([draw.choice(TELLING[label]) for label in TOLD] if number % 3 else [])
     draw.shuffle(words)
     text = " ".join([*words, str(number)])
-    known = {word: label for label in TOLD for word in TELLING[label]}
+    label_of_word = {word: label for label in TOLD for word in TELLING[label]}
     spans, start = [], 0
     for word in text.split():
-        if word in known:
-            spans.append({"start": start, "end": start + len(word), "label": known[word]})
+        if word in label_of_word:
+            spans.append({"start": start, "end": start + len(word), "label": label_of_word[word]})
         start += len(word) + 1
     return {"text": text, "spans": spans}
 

@@ -88,10 +88,10 @@ def settings(base: Path | str, **changes: Any) -> dict[str, Any]:
     }
     for name, value in changes.items():
         *groups, key = name.split("__")
-        place = made
+        group_of_settings = made
         for group in groups:
-            place = place[group]
-        place[key] = value
+            group_of_settings = group_of_settings[group]
+        group_of_settings[key] = value
     return made
 
 
@@ -120,9 +120,9 @@ def _write_tokenizer(folder: Path) -> int:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    words = [*FILLERS, *(word for told in TELLING.values() for word in told)]
+    words = [*FILLERS, *(word for words_of_label in TELLING.values() for word in words_of_label)]
     tokens = [*SPECIAL, *words, *DIGITS, *(f"##{digit}" for digit in DIGITS)]
-    tokenizer = Tokenizer(models.WordPiece({token: place for place, token in enumerate(tokens)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -28,6 +28,8 @@ ADMIN_PASSWORD = "correct horse battery"
 SECRETS = {"MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN_PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "k" * 32}
 ANN = ("ann", "ann's own long password")
 BOB = ("bob", "bob's own long password")
+WORKER = ("worker", "worker's own long password")
+MODEL_SERVER = ("model-server", "a model server's password")
 DATABASE_PASSWORD = "s3cret %/database"
 KEPT = ("HOME", "LANG", "OMP_NUM_THREADS", "TMPDIR", "VIRTUAL_ENV")
 SPEC = PipelineSpec.model_validate(
@@ -125,10 +127,12 @@ class Team:
     def client(self, user: tuple[str, str] = ANN) -> dict[str, str]:
         return {**self.server.client(*user), "PERENNIAL_DATABASE_URL": self.ledger}
 
-    def train(self, place: Place, key: str, against: str | None) -> str:
-        """Register a version and promote it, as a run of ann's does; its number."""
-        with patch.dict("os.environ", self.client()):
-            run = make_run(place.home, SPEC, key * 64, bias=ord(key) / 100).judged(Outcome.PROMOTE, against)
+    def train(
+        self, place: Place, key: str, against: str | None, user: tuple[str, str] = ANN, spec: PipelineSpec = SPEC
+    ) -> str:
+        """Register a version and promote it, as a run of `user`'s does; its number."""
+        with patch.dict("os.environ", self.client(user)):
+            run = make_run(place.home, spec, key * 64, bias=ord(key) / 100).judged(Outcome.PROMOTE, against)
             registered = run.register()
             assert conclusion.promote(place.home, registered, "A test.")
         return registered.version
@@ -143,6 +147,8 @@ def team_settings(folder: Path, database: str, ledger: str) -> Settings:
         "PERENNIAL_DATABASE_URL": ledger,
         "MLFLOW_PORT": str(free_port()),
         "MLFLOW_WORKERS": "1",
+        "PERENNIAL_MLFLOW_WORKER_PASSWORD": WORKER[1],
+        "PERENNIAL_MLFLOW_MODEL_SERVER_PASSWORD": MODEL_SERVER[1],
     }
     return Settings(folder, SECRETS | values)
 

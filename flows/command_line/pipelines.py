@@ -45,9 +45,9 @@ def run(
         with console.watched(), profiled(profile, spec.name, home):
             result = recorded(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
         if as_json:
-            print_json(summary.as_json(result, home))
+            print_json(summary.run_as_json(result, home))
         else:
-            summary.show(result, spec, home, console.terminal())
+            summary.show_run(result, spec, home, console.terminal())
         raise typer.Exit(EXIT_CODES[result.status.value])
 
 
@@ -103,7 +103,7 @@ def init(
         else:
             from flows.commands import init
 
-            init.show(guess, path)
+            init.show_guess(guess, path)
 
 
 def tune(
@@ -136,9 +136,9 @@ def tune(
         with watching(as_json):
             tuned, written = tune.tune(pipeline, overrides or (), trials, minutes, seed, write=write)
         if as_json:
-            print_json(tune.as_json(tuned, written))
+            print_json(tune.tuning_as_json(tuned, written))
         else:
-            tune.show(tuned, pipeline, written)
+            tune.show_tuning(tuned, pipeline, written)
 
 
 def predict(
@@ -208,9 +208,9 @@ def behaviours(
         with watching(as_json):
             behaved = behaviours.ask(pipeline, version)
         if as_json:
-            print_json(behaviours.as_json(behaved))
+            print_json(behaviours.behaviours_as_json(behaved))
         else:
-            behaviours.show(behaved)
+            behaviours.show_behaviours(behaved)
         raise typer.Exit(0 if behaved.is_good else 4)
 
 
@@ -251,9 +251,9 @@ def drift(
         with watching(as_json):
             finding, is_armed = drift.look(pipeline)
         if as_json:
-            print_json(drift.as_json(finding, is_armed))
+            print_json(drift.drift_as_json(finding, is_armed))
         else:
-            drift.show(finding, is_armed)
+            drift.show_drift(finding, is_armed)
 
 
 def schedule(
@@ -284,12 +284,12 @@ def doctor(as_json: Json = False) -> None:
     with reported(as_json):
         from flows.commands import doctor
         from perennial.core.home import Home
-        from perennial.doctor import examine
+        from perennial.doctor import examine_installation
 
         with watching(as_json):
-            findings = examine(Home.from_environment())
+            findings = examine_installation(Home.from_environment())
         if as_json:
-            print_json(doctor.as_json(findings))
+            print_json(doctor.health_as_json(findings))
         else:
-            doctor.show(findings)
+            doctor.show_health(findings)
         raise typer.Exit(1 if doctor.is_ill(findings) else 0)

@@ -38,7 +38,7 @@ def promote(
 
         with watching(as_json):
             ended = registry.promote(model, version, to, name)
-        answer(registry.as_json(ended), registry.in_words(ended), as_json)
+        answer(registry.conclusion_as_json(ended), registry.conclusion_in_words(ended), as_json)
         raise typer.Exit(EXIT_CODES[ended.status.value])
 
 
@@ -61,8 +61,8 @@ def review(
 
         with watching(as_json):
             model, number, done = review.write(pipeline, version, out, limit)
-        words = review.in_words(model, number, done)
-        answer(review.as_json(model, number, done), words, as_json)
+        words = review.review_in_words(model, number, done)
+        answer(review.review_as_json(model, number, done), words, as_json)
 
 
 def decide(
@@ -89,9 +89,9 @@ def decide(
         with watching(as_json):
             redecided = decide.decide(run, version, pipeline)
         if as_json:
-            print_json(decide.as_json(redecided))
+            print_json(decide.decision_as_json(redecided))
         else:
-            decide.show(redecided)
+            decide.show_decision(redecided)
         raise typer.Exit(OUTCOME_CODES[redecided.decision.outcome.value])
 
 
@@ -112,7 +112,7 @@ def report(
         with watching(as_json):
             page = report.fetch_report(run, version, out)
         if as_json:
-            print_json(report.as_json(page))
+            print_json(report.report_as_json(page))
             return
         typer.echo(page.path)  # in one line, however long, so that it can be copied
         if open_page:
@@ -134,7 +134,7 @@ def approve(
 
         with watching(as_json):
             ended = registry.approve(model, version, reason)
-        answer(registry.as_json(ended), registry.in_words(ended), as_json)
+        answer(registry.conclusion_as_json(ended), registry.conclusion_in_words(ended), as_json)
         raise typer.Exit(EXIT_CODES[ended.status.value])
 
 
@@ -150,7 +150,7 @@ def reject(
 
         with watching(as_json):
             ended = registry.reject(model, version, reason)
-        answer(registry.as_json(ended), registry.in_words(ended), as_json)
+        answer(registry.conclusion_as_json(ended), registry.conclusion_in_words(ended), as_json)
 
 
 def rollback(
@@ -225,9 +225,9 @@ def runs(
 
         name, entries = runs.recent(pipeline, limit)
         if as_json:
-            print_json(runs.as_json(name, entries))
+            print_json(runs.runs_as_json(name, entries))
         else:
-            runs.show(name, entries)
+            runs.show_runs(name, entries)
 
 
 def reproduce(
@@ -259,9 +259,9 @@ def reproduce(
         with watching(as_json):
             reproduced = reproduce.reproduce(model, version, pipeline, into, tolerance)
         if as_json:
-            print_json(reproduce.as_json(reproduced))
+            print_json(reproduce.reproduction_as_json(reproduced))
         else:
-            reproduce.show(reproduced)
+            reproduce.show_reproduction(reproduced)
         raise typer.Exit(4 if reproduced.sameness.value == "different" else 0)
 
 
@@ -291,6 +291,6 @@ def gc(
         with watching(as_json):
             cleared = gc.clear_out(pipelines or (), keep, keep_days, dry_run=dry_run)
         if as_json:
-            print_json(gc.as_json(cleared))
+            print_json(gc.cleared_as_json(cleared))
         else:
-            gc.show(cleared)
+            gc.show_cleared(cleared)

@@ -65,7 +65,7 @@ def is_reached(figures: BehaviourFigures) -> bool:
     return figures.passed >= figures.min_pass_rate * figures.n - 1e-9
 
 
-def as_json(behaved: Behaved) -> dict[str, Any]:
+def behaviours_as_json(behaved: Behaved) -> dict[str, Any]:
     """What every test came to, and each failing case with its texts."""
     failing = {
         name: [
@@ -78,7 +78,7 @@ def as_json(behaved: Behaved) -> dict[str, Any]:
     return {"status": "done" if behaved.is_good else "rejected", "model": behaved.spec.name, "tests": tests}
 
 
-def show(behaved: Behaved) -> None:
+def show_behaviours(behaved: Behaved) -> None:
     """A table of the tests, then what failed."""
     console, table = terminal(), Table(box=None, pad_edge=False)
     for heading in ("", "test", "type", "passed", "rate", "needed"):

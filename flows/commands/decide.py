@@ -25,12 +25,12 @@ def decide(run: str, version: str | None, pipeline: str | None) -> Redecided:
         return redecide.redecide_version(Home.from_environment(), run, version, spec)
 
 
-def as_json(redecided: Redecided) -> dict[str, Any]:
+def decision_as_json(redecided: Redecided) -> dict[str, Any]:
     """The decision as one JSON-ready object."""
     return {"status": "done", **redecided.model_dump(mode="json")}
 
 
-def show(redecided: Redecided) -> None:
+def show_decision(redecided: Redecided) -> None:
     """The decision as a page for people."""
     from flows import summary
     from flows.console import say, terminal

@@ -14,7 +14,7 @@ def is_ill(findings: Sequence[HealthFinding]) -> bool:
     return any(finding.status is Health.PROBLEM for finding in findings)
 
 
-def as_json(findings: Sequence[HealthFinding]) -> dict[str, Any]:
+def health_as_json(findings: Sequence[HealthFinding]) -> dict[str, Any]:
     """The findings as one JSON-ready object."""
     return {
         "status": "problem" if is_ill(findings) else "ok",
@@ -22,7 +22,7 @@ def as_json(findings: Sequence[HealthFinding]) -> dict[str, Any]:
     }
 
 
-def show(findings: Sequence[HealthFinding]) -> None:
+def show_health(findings: Sequence[HealthFinding]) -> None:
     """A line for each finding, and under it what to do."""
     console = terminal()
     wide = max((len(finding.name) for finding in findings), default=0)

@@ -20,7 +20,7 @@ def look(pipeline: str) -> tuple[DriftFinding, bool]:
     return drift.examine_drift(spec, Home.from_environment()), is_armed
 
 
-def as_json(finding: DriftFinding, is_armed: bool) -> dict[str, Any]:
+def drift_as_json(finding: DriftFinding, is_armed: bool) -> dict[str, Any]:
     """The finding as one JSON-ready object; it is only looked at here, so nothing starts."""
     return {
         "status": "done",
@@ -30,7 +30,7 @@ def as_json(finding: DriftFinding, is_armed: bool) -> dict[str, Any]:
     }
 
 
-def show(finding: DriftFinding, is_armed: bool) -> None:
+def show_drift(finding: DriftFinding, is_armed: bool) -> None:
     """The finding as a table for people."""
     from rich.text import Text
 

@@ -19,12 +19,12 @@ def clear_out(models: Sequence[str], keep: int, keep_days: float, *, dry_run: bo
         return retention.clear_out(Home.from_environment(), models, policy, dry_run=dry_run)
 
 
-def as_json(cleared: Cleared) -> dict[str, Any]:
+def cleared_as_json(cleared: Cleared) -> dict[str, Any]:
     """What went, as one JSON-ready object."""
     return {"status": "done", **cleared.model_dump(mode="json"), "bytes": cleared.bytes}
 
 
-def show(cleared: Cleared) -> None:
+def show_cleared(cleared: Cleared) -> None:
     """What went, a line each; what is named last may be a long path."""
     from flows.console import say_line, terminal
 

@@ -10,7 +10,7 @@ from perennial.init import ColumnChoice, Guess
 from perennial.kinds.recognition.column_choice import option
 
 
-def show(guess: Guess, path: Path) -> None:
+def show_guess(guess: Guess, path: Path) -> None:
     """The guess and its reasons, warnings, and the next command."""
     console = terminal()
     table = Table(box=None, pad_edge=False)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,12 +12,13 @@ from typing import Any, TextIO
 from rich.text import Text
 
 from flows.console import StepLines, terminal
-from perennial.core import progress
+from perennial.core import ordered_map, progress
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.home import Home
 from perennial.core.store import written_atomically
 from perennial.inference.predictor import Predictor
 from perennial.ingest import unlabelled
+from perennial.ingest.unlabelled import Chunk
 from perennial.pipeline_file import loader
 from perennial.registry import versions
 
@@ -89,12 +91,16 @@ def _answer_rows(
     stdin = sys.stdin.buffer if data is None else None
     with _output(out) as file, progress.heard_by(StepLines(terminal(stderr=True))):
         read = predictor.decoder.columns
-        for chunk in unlabelled.rows_of(
+        chunks = unlabelled.rows_of(
             data, stdin=stdin, column=column, read=read, preferred=preferred, delimiter=delimiter
-        ):
-            predictions = predictor.predict_columns(chunk.columns)
-            for row in unlabelled.answered(chunk.rows, predictions):
+        )
+        for rows in ordered_map.map_in_order(partial(_answered, predictor), chunks):
+            for row in rows:
                 _write(file, row)
+
+
+def _answered(predictor: Predictor, chunk: Chunk) -> Iterator[Mapping[str, Any]]:
+    return unlabelled.answered(chunk.rows, predictor.predict_columns(chunk.columns))
 
 
 def _columns(model: str) -> dict[str, str]:

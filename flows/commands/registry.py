@@ -53,12 +53,12 @@ def roll_back(model: str, to: str | None, reason: str) -> RolledBack:
         return rollback.rollback(Home.from_environment(), model, to, reason)
 
 
-def as_json(ended: Conclusion) -> dict[str, Any]:
+def conclusion_as_json(ended: Conclusion) -> dict[str, Any]:
     """How it ended, as one JSON-ready object."""
     return ended.model_dump(mode="json")
 
 
-def in_words(ended: Conclusion) -> str:
+def conclusion_in_words(ended: Conclusion) -> str:
     """How it ended, in sentences."""
     head = f"{ended.model}: {ended.status.value}, version {ended.version}."
     serving = "" if ended.status is Status.PROMOTED else f"Champion is {history.named(ended.champion)}."
@@ -69,8 +69,8 @@ def in_words(ended: Conclusion) -> str:
 def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
     """Which version serves now, as one JSON-ready object."""
     status = "rolled back" if done.moved else "unchanged"
-    known = {"status": status, "model": done.model, "version": done.version, "before": done.before}
-    return known | ({"disagreement": done.disagreement} if done.disagreement else {})
+    answer = {"status": status, "model": done.model, "version": done.version, "before": done.before}
+    return answer | ({"disagreement": done.disagreement} if done.disagreement else {})
 
 
 def rolled_back_in_words(done: RolledBack) -> str:
@@ -155,10 +155,10 @@ def _entries(model: str) -> list[Entry]:
 def _unknown(ledger: Ledger, model: str, problem: Disagreement | str | None) -> RegistryError:
     if isinstance(problem, Disagreement):
         return problem.error()
-    known = ledger.models()
+    models = ledger.models()
     return RegistryError(
         f"The ledger at {ledger.database.place} has nothing about {model!r}"
-        + (f"; it knows {listing(known, 10)}." if known else ": it is empty."),
+        + (f"; it knows {listing(models, 10)}." if models else ": it is empty."),
         remedy=f"`perennial run {model}` begins its history.",
     )
 
@@ -170,8 +170,8 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
-            found = {name: aliases.version_of(client, home, model, name) for name in names}
-            placed = {name: str(at.version) if at else None for name, at in found.items()}
+            versions = {name: aliases.version_of(client, home, model, name) for name in names}
+            placed = {name: str(at.version) if at else None for name, at in versions.items()}
             return placed, agreement.examine(client, home, model)
     except RegistryError as error:
         return None, f"Whether the registry agrees is not known: {error.problem}"

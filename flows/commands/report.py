@@ -29,7 +29,7 @@ def fetch_report(run: str, version: str | None, out: Path | None) -> FoundReport
         return page.model_copy(update={"path": out.resolve()})
 
 
-def as_json(page: FoundReport) -> dict[str, Any]:
+def report_as_json(page: FoundReport) -> dict[str, Any]:
     """Where the report is, as one JSON-ready object."""
     return {"status": "done", **page.model_dump(mode="json")}
 

@@ -31,12 +31,12 @@ def reproduce(model: str, version: str, pipeline: str | None, into: Path | None,
         return reproduction.reproduce(Home.from_environment(), model, version, scratch, folder, tolerance)
 
 
-def as_json(reproduced: Reproduced) -> dict[str, Any]:
+def reproduction_as_json(reproduced: Reproduced) -> dict[str, Any]:
     """The comparison as one JSON-ready object."""
     return {"status": "done", **reproduced.model_dump(mode="json")}
 
 
-def show(reproduced: Reproduced) -> None:
+def show_reproduction(reproduced: Reproduced) -> None:
     """The comparison as a page for people."""
     from flows.console import say, terminal
 

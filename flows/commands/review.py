@@ -20,12 +20,12 @@ def write(pipeline: str, version: str | None, out: Path | None, limit: int) -> t
         return name, number, label_review.write_label_review(stored.spec, stored.evidence, home.store, path, limit)
 
 
-def as_json(model: str, version: str, done: Reviewed) -> dict[str, Any]:
+def review_as_json(model: str, version: str, done: Reviewed) -> dict[str, Any]:
     """What was written, as one JSON-ready object."""
     return {"status": "done", "model": model, "version": version, **done.model_dump(mode="json")}
 
 
-def in_words(model: str, version: str, done: Reviewed) -> str:
+def review_in_words(model: str, version: str, done: Reviewed) -> str:
     """What was written, and what to do with it."""
     if done.path is None:
         return (

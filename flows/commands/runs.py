@@ -14,16 +14,16 @@ COLOURS = {"promoted": "green", "held": "yellow", "rejected": "red", "failed": "
 def recent(pipeline: str, limit: int) -> tuple[str, list[RunEntry]]:
     """The pipeline's name and its last runs, newest first."""
     name = loader.read_pipeline(loader.find_pipeline(pipeline)).name
-    return name, log.recent(Home.from_environment(), name, limit)
+    return name, log.recent_runs(Home.from_environment(), name, limit)
 
 
-def as_json(pipeline: str, entries: Sequence[RunEntry]) -> dict[str, Any]:
+def runs_as_json(pipeline: str, entries: Sequence[RunEntry]) -> dict[str, Any]:
     """The runs as one JSON-ready object."""
     listed = [{**run.model_dump(mode="json"), "seconds": run.seconds} for run in entries]
     return {"status": "done", "pipeline": pipeline, "runs": listed}
 
 
-def show(pipeline: str, entries: Sequence[RunEntry]) -> None:
+def show_runs(pipeline: str, entries: Sequence[RunEntry]) -> None:
     """The runs as a table for people."""
     from rich.table import Table
     from rich.text import Text

@@ -87,7 +87,9 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     prefect_server.join(home)
     if asked != ["list"]:
         pause(scheduled, paused=asked == ["pause"])
-    _print(listed(scheduled), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
+    _print(
+        list_schedules(scheduled), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused
+    )
     if refused:
         raise typer.Exit(SpecError.exit_code)
 
@@ -111,7 +113,7 @@ def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequenc
 
 def _refuse_second(home: Home) -> None:
     """Raises PrefectError when another process serves on this home: two servers on one database lose ticks."""
-    if not os.environ.get(prefect_api.API_URL) and (address := prefect_api.running(home)):
+    if not os.environ.get(prefect_api.API_URL) and (address := prefect_api.running_server(home)):
         raise prefect_server.PrefectError(
             f"`perennial schedule` serves on {home.root} already, at {address}.",
             remedy=f"End that one, or serve with its server: {prefect_api.API_URL}={address} perennial schedule …",
@@ -145,7 +147,7 @@ def _read(paths: Sequence[Path]) -> tuple[dict[Path, PipelineSpec], list[SpecErr
     return specs, refused
 
 
-def listed(scheduled: Sequence[Scheduled]) -> list[Listed]:
+def list_schedules(scheduled: Sequence[Scheduled]) -> list[Listed]:
     """What each will do next. Asks the Prefect server in use whether it serves them."""
     from prefect.client.orchestration import get_client
 
@@ -258,7 +260,7 @@ def serve(
 
 
 async def _serve(
-    found: Sequence[Scheduled],
+    scheduled: Sequence[Scheduled],
     made: Sequence["RunnerDeployment"],
     home: Home,
     server: "subprocess.Popen[str] | None",
@@ -273,13 +275,13 @@ async def _serve(
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
     # Before the first run is started: of ticks that were missed, only the last one counts.
-    served = [(one.spec, made_as) for one, made_as in zip(found, ids, strict=True)]
+    served = [(one.spec, made_as) for one, made_as in zip(scheduled, ids, strict=True)]
     await asyncio.to_thread(_drop_older, served, home)
-    _print(await asyncio.to_thread(listed, found), "serving", as_json)
-    watched = [(one, made_as) for one, made_as in zip(found, ids, strict=True) if one.schedule.watch]
+    _print(await asyncio.to_thread(list_schedules, scheduled), "serving", as_json)
+    watched = [(one, made_as) for one, made_as in zip(scheduled, ids, strict=True) if one.schedule.watch]
     beside = [_again(POLL_SECONDS, _drop_older, served, home)]
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
-    ticks = TickWatch([(one.spec.name, one.schedule) for one in found], home, os.environ[prefect_api.API_URL])
+    ticks = TickWatch([(one.spec.name, one.schedule) for one in scheduled], home, os.environ[prefect_api.API_URL])
     beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
     tasks = [asyncio.create_task(task) for task in beside]
     running = asyncio.create_task(runner.start())

@@ -44,15 +44,15 @@ def tune(
     spec, home = loader.read_pipeline(path, overrides), Home.from_environment()
     with one_tuning(spec.name, home):
         # Now, and not after minutes of validation.
-        studies.verify(studies.file(home, spec.name))
-        tuned = search.search(_ground(spec, home), trials=trials, minutes=minutes, seed=seed)
+        studies.verify_studies(studies.file(home, spec.name))
+        tuned = search.search(_context(spec, home), trials=trials, minutes=minutes, seed=seed)
     if not write or not tuned.changes:
         return tuned, None
     edit.write_settings(path, trial_context.GROUP, tuned.changes)
     return tuned, path
 
 
-def _ground(spec: PipelineSpec, home: Home) -> TrialContext:
+def _context(spec: PipelineSpec, home: Home) -> TrialContext:
     from perennial.ingest import snapshots
     from perennial.training.encoding import row_encoding
     from perennial.validation import snapshot_validation
@@ -77,7 +77,7 @@ def _start(spec: PipelineSpec, home: Home) -> StartingPoint | None:
         return starting_point.find_starting_point(spec, aliases.champion(spec.name, home), home)
 
 
-def as_json(tuned: Tuned, written: Path | None) -> dict[str, Any]:
+def tuning_as_json(tuned: Tuned, written: Path | None) -> dict[str, Any]:
     """The search as one JSON-ready object."""
     return {
         "status": "done",
@@ -90,7 +90,7 @@ def as_json(tuned: Tuned, written: Path | None) -> dict[str, Any]:
     }
 
 
-def show(tuned: Tuned, pipeline: str, written: Path | None) -> None:
+def show_tuning(tuned: Tuned, pipeline: str, written: Path | None) -> None:
     """All trials as a table, the best in words, and how to take it over."""
     from flows.console import say, terminal
 

@@ -38,25 +38,25 @@ class Field:
 
     def values(self, text: str) -> frozenset[int]:
         """What `text` stands for. Raises ValueError where that is nothing, or not what it looks like."""
-        found = {value for item in text.lower().split(",") for value in self._item(item, text)}
-        return frozenset(self.low if value == self.alias else value for value in found)
+        numbers = {value for item in text.lower().split(",") for value in self._item(item, text)}
+        return frozenset(self.low if value == self.alias else value for value in numbers)
 
     def _item(self, item: str, text: str) -> range:
-        found = _ITEM.fullmatch(item)
-        if found is None or len(item) > LONGEST_ITEM:
+        parts = _ITEM.fullmatch(item)
+        if parts is None or len(item) > LONGEST_ITEM:
             raise self._not_known(text)
         first, last = self.low, self.high
-        if found[1] is not None:
-            first = self._number(found[1], text)
+        if parts[1] is not None:
+            first = self._number(parts[1], text)
             # A number with a step goes on to the field's end.
-            last = self._number(found[2], text) if found[2] else self.high if found[3] else first
-        if found[2] and first >= last:
+            last = self._number(parts[2], text) if parts[2] else self.high if parts[3] else first
+        if parts[2] and first >= last:
             # A range from a value to itself means all of them to Prefect.
             raise ValueError(
                 f"cron's {self.name} is {text!r}; a range goes up, from a value to a larger one. Write one that goes "
                 "round as two, such as 22-23,0-2"
             )
-        return range(first, last + 1) if found[3] is None else self._stepped(first, last, int(found[3]), text)
+        return range(first, last + 1) if parts[3] is None else self._stepped(first, last, int(parts[3]), text)
 
     def _stepped(self, first: int, last: int, step: int, text: str) -> range:
         if not step:
@@ -90,7 +90,7 @@ FIELDS = (
 )
 
 
-def check(cron: str) -> None:
+def check_cron(cron: str) -> None:
     """Raises ValueError that says why `cron` is none, or would never come."""
     _, _, days, months, weekdays = _values(cron)
     if any(day <= LONGEST_MONTHS[month] for month in months for day in days):
@@ -103,7 +103,7 @@ def check(cron: str) -> None:
 
 
 def comes_within(cron: str, days: int, today: date) -> bool:
-    """Whether a tick of `cron`, which `check` took, comes from `today` on in so many days."""
+    """Whether a tick of `cron`, which `check_cron` took, comes from `today` on in so many days."""
     return any(_days(cron, days, today))
 
 
@@ -112,7 +112,7 @@ def _days(cron: str, days: int, today: date) -> Iterator[bool]:
     _, _, month_days, months, weekdays = _values(cron)
     texts = SHORTHANDS.get(cron, cron).split()
     # Where both are named, either will do.
-    either = not any("*" in texts[place].split(",") for place in (2, 4))
+    either = not any("*" in texts[field].split(",") for field in (2, 4))
     for day in (today + timedelta(days=number) for number in range(days)):
         suits = (day.day in month_days, day.isoweekday() % 7 in weekdays)
         yield day.month in months and (any(suits) if either else all(suits))

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from perennial.core.masking import mask_secrets
+
 
 class PerennialError(Exception):
     """An error a user can cause and mend; shown as one paragraph, never as a traceback."""
@@ -12,10 +14,10 @@ class PerennialError(Exception):
     """What `--json` calls the outcome."""
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
-        """`problem`: what was seen, where, and what was expected. `remedy`: what to do now."""
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{problem} {remedy}".strip())
+        """`problem`: what was seen, where, and what was expected. `remedy`: what to do now. Both without secrets."""
+        self.problem = mask_secrets(problem)
+        self.remedy = mask_secrets(remedy)
+        super().__init__(f"{self.problem} {self.remedy}".strip())
 
 
 class SpecError(PerennialError):

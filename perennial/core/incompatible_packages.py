@@ -57,11 +57,11 @@ class InstalledPair:
     """A bad pair that is installed."""
 
     pair: IncompatiblePair
-    seen: str
+    observed: str
     """Both with their versions, and what fails."""
 
 
-def installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     """The installed version; None: it is not installed."""
     try:
         return metadata.version(package)
@@ -69,15 +69,15 @@ def installed(package: str) -> str | None:
         return None
 
 
-def installed_pairs(version_of: Callable[[str], str | None] = installed) -> Iterator[InstalledPair]:
+def installed_pairs(version_of: Callable[[str], str | None] = installed_version) -> Iterator[InstalledPair]:
     """The bad pairs among the versions that `version_of` gives."""
     for pair in BAD:
         one, other = version_of(pair.package), version_of(pair.other)
-        if one and other and number(one) < pair.below and number(other) >= pair.since:
+        if one and other and version_number(one) < pair.below and version_number(other) >= pair.since:
             yield InstalledPair(pair, f"{pair.package} {one} with {pair.other} {other}: {pair.fails}")
 
 
-def number(version: str) -> Version:
+def version_number(version: str) -> Version:
     """The numbers of a version: (2, 1, 9) of 2.1.9, (2, 1) of 2.1rc1+local."""
     release = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(int(part) for part in release[0].split(".")) if release else ()

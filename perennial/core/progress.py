@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from perennial.core.masking import mask_secrets
+
 
 class Listener(Protocol):
     """Hears what the running step does."""
@@ -51,7 +53,8 @@ def advance(done: float, total: float | None = None, *, unit: str = "", detail: 
 
 
 def note(message: str) -> None:
-    """Report something a person should know that does not stop the run; once in a step."""
+    """Report something a person should know that does not stop the run; once in a step, without secrets."""
+    message = mask_secrets(message)
     noted = _noted.get(set())
     if message not in noted:
         noted.add(message)

@@ -7,7 +7,7 @@ from perennial.core.home import Home
 from perennial.doctor import history, home_folder, installation, schedules, services
 from perennial.doctor.finding import Health, HealthFinding
 
-__all__ = ["CHECKS", "Health", "HealthFinding", "examine"]
+__all__ = ["CHECKS", "Health", "HealthFinding", "examine_installation"]
 
 Check = Callable[[Home], Iterable[HealthFinding]]
 
@@ -35,7 +35,7 @@ CHECKS: dict[str, Check] = {
 """Every check by its name, the cheap ones first."""
 
 
-def examine(home: Home) -> list[HealthFinding]:
+def examine_installation(home: Home) -> list[HealthFinding]:
     """Run every check, reporting progress; what a check itself fails at is a finding, too. Never raises."""
     findings: list[HealthFinding] = []
     for number, (name, check) in enumerate(CHECKS.items()):

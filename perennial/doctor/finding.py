@@ -24,16 +24,16 @@ class HealthFinding(Record):
     """What to do; empty: nothing."""
 
     @classmethod
-    def ok(cls, name: str, seen: str) -> Self:
+    def ok(cls, name: str, observed: str) -> Self:
         """It is as it should be."""
-        return cls(name=name, status=Health.OK, seen=seen)
+        return cls(name=name, status=Health.OK, seen=observed)
 
     @classmethod
-    def warning(cls, name: str, seen: str, remedy: str) -> Self:
+    def warning(cls, name: str, observed: str, remedy: str) -> Self:
         """It works, though not as well as it could."""
-        return cls(name=name, status=Health.WARNING, seen=seen, remedy=remedy)
+        return cls(name=name, status=Health.WARNING, seen=observed, remedy=remedy)
 
     @classmethod
-    def problem(cls, name: str, seen: str, remedy: str) -> Self:
+    def problem(cls, name: str, observed: str, remedy: str) -> Self:
         """Something will fail."""
-        return cls(name=name, status=Health.PROBLEM, seen=seen, remedy=remedy)
+        return cls(name=name, status=Health.PROBLEM, seen=observed, remedy=remedy)

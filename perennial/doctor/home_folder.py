@@ -83,7 +83,7 @@ def store(home: Home) -> Iterator[HealthFinding]:
 
 
 def _nearest(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.is_dir())
+    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
 
 
 def _is_stale(folder: Path) -> bool:

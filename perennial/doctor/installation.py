@@ -15,7 +15,7 @@ import perennial
 from perennial.core import incompatible_packages, telemetry
 from perennial.core.errors import BaseModelError, listing
 from perennial.core.home import Home
-from perennial.core.incompatible_packages import installed as _version
+from perennial.core.incompatible_packages import installed_version
 from perennial.doctor.finding import HealthFinding
 
 MIN_PYTHON = (3, 11)
@@ -65,7 +65,7 @@ def telemetry_off(_: Home) -> Iterator[HealthFinding]:
 def packages(_: Home) -> Iterator[HealthFinding]:
     """Everything Perennial needs is installed, and only one ONNX Runtime."""
     missing = [name for name in required() if importlib.util.find_spec(module_of(name)) is None]
-    runtimes = [name for name in RUNTIMES if _version(name)]
+    runtimes = [name for name in RUNTIMES if installed_version(name)]
     if missing:
         yield HealthFinding.problem("packages", f"not installed: {listing(missing, 30)}", SETUP)
     if len(runtimes) > 1:
@@ -78,7 +78,7 @@ def packages(_: Home) -> Iterator[HealthFinding]:
         yield HealthFinding.problem("packages", "neither onnxruntime nor onnxruntime-gpu is installed", SETUP)
     if not missing and len(runtimes) == 1:
         yield HealthFinding.ok(
-            "packages", f"all {len(required()) + 1} there, with {runtimes[0]} {_version(runtimes[0])}"
+            "packages", f"all {len(required()) + 1} there, with {runtimes[0]} {installed_version(runtimes[0])}"
         )
 
 
@@ -92,7 +92,7 @@ def versions(_: Home) -> Iterator[HealthFinding]:
     differ = [
         f"{name} {installed} (not {pin})"
         for name, pin in pinned
-        if (installed := _version(name)) and not _same(installed, pin)
+        if (installed := installed_version(name)) and not _same(installed, pin)
     ]
     if differ:
         yield HealthFinding.warning("versions", f"other than in {CONSTRAINTS}: {listing(differ)}", "Run `make setup`.")
@@ -102,10 +102,10 @@ def versions(_: Home) -> Iterator[HealthFinding]:
 
 def pairs(_: Home) -> Iterator[HealthFinding]:
     """No two installed packages are known not to work together, though their own requirements allow it."""
-    found = list(incompatible_packages.installed_pairs())
-    for one in found:
-        yield HealthFinding.problem("pairs", one.seen, one.pair.remedy)
-    if not found:
+    clashing = list(incompatible_packages.installed_pairs())
+    for pair in clashing:
+        yield HealthFinding.problem("pairs", pair.observed, pair.pair.remedy)
+    if not clashing:
         yield HealthFinding.ok("pairs", "no two packages here are known not to work together")
 
 
@@ -127,7 +127,7 @@ def onnx_runtime(_: Home) -> Iterator[HealthFinding]:
     import onnxruntime as ort
 
     observed = f"{ort.__version__} with {listing(ort.get_available_providers())}"
-    if _version("onnxruntime-gpu") and not _cuda_works():
+    if installed_version("onnxruntime-gpu") and not _cuda_works():
         yield HealthFinding.warning(
             "ONNX Runtime",
             f"{observed}: built for CUDA, but a session falls back to the CPU (no GPU, or CUDA's libraries are "

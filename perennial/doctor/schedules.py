@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from perennial.core import cron_expression
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
-from perennial.registry.tracking import masked
 from perennial.runs import one_run
 from perennial.scheduling import prefect_api, ticks
 from perennial.scheduling.prefect_api import Deployment, PrefectApiError, Server
@@ -23,15 +23,17 @@ LATE_SECONDS = 600
 
 def schedules(home: Home) -> Iterator[HealthFinding]:
     """Each pipeline's schedule is served, its next tick has a run, and no run waits for somebody to start it."""
-    found = dict(_with_schedule())
-    if not found:
+    by_pipeline = dict(_with_schedule())
+    if not by_pipeline:
         yield HealthFinding.ok(NAME, "no pipeline here has one")
         return
     address = prefect_api.in_use(home)
     if address is None:
-        yield HealthFinding.ok(NAME, f"nothing serves schedules now ({len(found)} here); `perennial schedule` does")
+        yield HealthFinding.ok(
+            NAME, f"nothing serves schedules now ({len(by_pipeline)} here); `perennial schedule` does"
+        )
         return
-    for name, schedule in found.items():
+    for name, schedule in by_pipeline.items():
         try:
             yield _finding(name, schedule, home, address)
         except PrefectApiError as error:
@@ -56,7 +58,7 @@ def _finding(pipeline: str, schedule: ScheduleSpec, home: Home, address: str) ->
     deployment = server.find(pipeline)
     if deployment is None:
         remedy = f"Start `perennial schedule {pipeline}`, or set PREFECT_API_URL to the server that serves it."
-        return HealthFinding.warning(name, f"not served by the Prefect server at {masked(address)}", remedy)
+        return HealthFinding.warning(name, f"not served by the Prefect server at {mask_secrets(address)}", remedy)
     if deployment.paused:
         return HealthFinding.ok(name, f"paused; `perennial schedule --resume {pipeline}` lets it go on")
     if deployment.is_off:
@@ -82,11 +84,9 @@ def _unplanned(name: str, schedule: ScheduleSpec, deployment: Deployment, home: 
         )
     if now - deployment.updated < timedelta(seconds=NEW_SECONDS):
         return HealthFinding.ok(name, "served since a moment ago; its runs are planned within a minute")
-    why = ticks.reason(home, address)
-    seen = (
-        f"served, but its next tick has no run, and passes without one: the server's scheduler plans none. {why.seen}"
-    )
-    return HealthFinding.problem(name, seen, why.remedy)
+    why = ticks.reason_without_runs(home, address)
+    fault = "served, but its next tick has no run, and passes without one: the server's scheduler plans none."
+    return HealthFinding.problem(name, f"{fault} {why.observed}", why.remedy)
 
 
 def _nobody_starts(name: str, late: list[datetime]) -> HealthFinding:

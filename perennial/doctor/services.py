@@ -8,6 +8,7 @@ from pathlib import Path
 
 from perennial.core.errors import PerennialError, listing
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
 from perennial.registry import agreement, aliases, tracking
@@ -22,7 +23,7 @@ def prefect(home: Home) -> Iterator[HealthFinding]:
     if not address:
         yield HealthFinding.ok("Prefect", f"embedded in each run, its database in {home.prefect}")
         return
-    shown = tracking.masked(address)
+    shown = mask_secrets(address)
     fault = _fault(f"{address.rstrip('/')}/health")
     if fault:
         remedy = "Start that server, correct PREFECT_API_URL, or unset it to use the embedded one."
@@ -41,7 +42,7 @@ def mlflow(home: Home) -> Iterator[HealthFinding]:
     except PerennialError as error:
         yield HealthFinding.problem("MLflow", error.problem, error.remedy)
     else:
-        yield HealthFinding.ok("MLflow", f"{tracking.masked(tracking.uri(home))} answers")
+        yield HealthFinding.ok("MLflow", f"{mask_secrets(tracking.uri(home))} answers")
 
 
 def pipelines(home: Home) -> Iterator[HealthFinding]:

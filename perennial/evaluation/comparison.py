@@ -43,24 +43,24 @@ class ComparedRows:
         """Every metric of `answers`."""
         return self.kind.measure(self.targets, answers, self.labels)
 
-    def tallies(self, answers: Sequence[Prediction]) -> tuple[MetricSums, ...]:
+    def metric_sums(self, answers: Sequence[Prediction]) -> tuple[MetricSums, ...]:
         """What `answers` add to sums, row by row; none where there is nothing to measure."""
         if not self.targets or (not self.labels and self.kind.label_metrics):
             return ()
-        return self.kind.tallies(self.targets, answers, self.labels)
+        return self.kind.metric_sums(self.targets, answers, self.labels)
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Some tallies, ready for any choice of rows."""
+    """Some metric sums, ready for any choice of rows."""
 
     rows: ComparedRows
     parts: tuple[Distinct, ...]
 
     @classmethod
-    def of(cls, rows: ComparedRows, tallies: Sequence[MetricSums]) -> Sums:
-        """The sums of `tallies`."""
-        return cls(rows, tuple(Distinct.of(one, rows.clusters) for one in tallies))
+    def of(cls, rows: ComparedRows, metric_sums: Sequence[MetricSums]) -> Sums:
+        """The sums of `metric_sums`."""
+        return cls(rows, tuple(Distinct.of(one, rows.clusters) for one in metric_sums))
 
     def estimates(self, inside: np.ndarray | None = None) -> Iterator[Estimate]:
         """Figures with intervals of all rows, or of those `inside` (bool)."""
@@ -110,13 +110,13 @@ class Sums:
         clusters, first = self.rows.clusters, self.parts[0]
         if clusters is None or clusters.each_alone():
             return {}
-        columns = first.patterns[first.like][:, list(first.tallies.counted_in)] > 0
+        columns = first.patterns[first.like][:, list(first.metric_sums.counted_in)] > 0
         counts = (clusters.count(rows) for rows in columns.T)
         return dict(zip(self.rows.labels, counts, strict=True))
 
     def _support(self, inside: np.ndarray) -> dict[str, int]:
         first = self.parts[0]
-        there = (first.counts(inside) @ first.patterns)[list(first.tallies.counted_in)]
+        there = (first.counts(inside) @ first.patterns)[list(first.metric_sums.counted_in)]
         return {label: int(count) for label, count in zip(self.rows.labels, there, strict=True)}
 
 
@@ -131,7 +131,7 @@ class Rivals:
     @cached_property
     def differences(self) -> Sums:
         """Of candidate minus champion."""
-        both = zip(self.rows.tallies(self.candidate), self.rows.tallies(self.champion), strict=True)
+        both = zip(self.rows.metric_sums(self.candidate), self.rows.metric_sums(self.champion), strict=True)
         return Sums.of(self.rows, [paired(one, other) for one, other in both])
 
     @cached_property

@@ -13,7 +13,7 @@ MOST_BEHAVIOURS = 100
 """Of the pipeline's behavioural cases, spread evenly over all."""
 
 
-def answered(spec: PipelineSpec, predictor: Predictor) -> Cases:
+def answer_fixed_cases(spec: PipelineSpec, predictor: Predictor) -> Cases:
     """The fixed cases, all asked at once, as they will be asked again. No user's text is among them."""
     names = kinds.kind_named(spec.kind).text_columns
     asked = [tuple(text for _ in names) for text in TEXTS] + _behaviours(spec)

@@ -13,16 +13,18 @@ from perennial.evaluation import slices
 from perennial.evaluation.comparison import ComparedRows, Rivals, Sums
 from perennial.evaluation.stored_answers import Answers
 from perennial.metrics.prediction import Prediction
-from perennial.records.evaluation import Contest, Evaluation, Metrics, SliceFigures
+from perennial.records.evaluation import Evaluation, EvaluationContext, Metrics, SliceFigures
 from perennial.settings.pipeline import PipelineSpec
 
 
-def evaluation_of(spec: PipelineSpec, answers: Answers, contest: Contest, *, digest: str, place: str) -> Evaluation:
-    """Every metric of every model that answered; `digest` and `place` are kept as the evaluation's own."""
-    champion_labels = contest.champion_labels
+def evaluation_of(
+    spec: PipelineSpec, answers: Answers, context: EvaluationContext, *, digest: str, predictions_path: str
+) -> Evaluation:
+    """Every metric of every model that answered; `digest` and `predictions_path` are the evaluation's own."""
+    champion_labels = context.champion_labels
     kind, labels = kinds.kind_named(spec.kind), spec.data.labels
     rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation, answers.clusters)
-    candidate = Sums.of(rows, rows.tallies(answers.candidate))
+    candidate = Sums.of(rows, rows.metric_sums(answers.candidate))
     new, dropped = _new(labels, champion_labels), tuple(label for label in champion_labels or () if label not in labels)
     duel = _duel(rows, answers, champion_labels) if answers.champion is not None else None
     progress.advance(0, None, detail="intervals")
@@ -30,21 +32,21 @@ def evaluation_of(spec: PipelineSpec, answers: Answers, contest: Contest, *, dig
         digest=digest,
         candidate=candidate.with_intervals(rows.measure(answers.candidate)),
         champion=duel.measured(duel.rivals.champion) if duel else None,
-        champion_version=contest.champion_version,
-        champion_problem=contest.champion_problem,
+        champion_version=context.champion_version,
+        champion_problem=context.champion_problem,
         shared=duel.measured(duel.rivals.candidate) if duel and new else None,
         new_labels=new,
         dropped_labels=dropped,
         baselines={name: rows.measure(given) for name, given in answers.baselines.items()},
         comparison=duel.rivals.compare() if duel else None,
         slices=tuple(_slices(spec, answers, candidate, duel)),
-        behaviours=contest.behaviours,
-        champion_behaviours=contest.champion_behaviours,
-        fairness=contest.fairness,
-        serving=contest.serving,
-        champion_serving=contest.champion_serving,
-        cases=contest.cases,
-        predictions_path=place,
+        behaviours=context.behaviours,
+        champion_behaviours=context.champion_behaviours,
+        fairness=context.fairness,
+        serving=context.serving,
+        champion_serving=context.champion_serving,
+        cases=context.cases,
+        predictions_path=predictions_path,
     )
 
 
@@ -59,7 +61,7 @@ class _Duel:
 
     def measured(self, answers: Sequence[Prediction]) -> Metrics:
         rows = self.rivals.rows
-        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.tallies(answers))
+        sums = self.champion if answers is self.rivals.champion else Sums.of(rows, rows.metric_sums(answers))
         return sums.with_intervals(rows.measure(answers))
 
 
@@ -76,7 +78,7 @@ def _duel(rows: ComparedRows, answers: Answers, champion_labels: Sequence[str] |
         ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
         together = rows.clusters.inside(kept) if rows.clusters else None
         rows = replace(rows, labels=labels, ids=ids, targets=targets, clusters=together)
-    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.tallies(theirs)))
+    return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.metric_sums(theirs)))
 
 
 def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel | None) -> Iterator[SliceFigures]:
@@ -85,7 +87,7 @@ def _slices(spec: PipelineSpec, answers: Answers, candidate: Sums, duel: _Duel |
         both = inside[duel.kept] if duel else None
         yield SliceFigures(
             name=name,
-            by=slices.told_apart_by(spec, name),
+            by=slices.slice_dimension(spec, name),
             candidate=candidate.metrics(inside),
             champion=duel.champion.metrics(both) if duel and both is not None else None,
             comparison=duel.rivals.compare_inside(both) if duel and both is not None else None,

@@ -90,8 +90,8 @@ def _doubted(evidence: Evidence, store: Store) -> list[dict[str, Any]]:
     path = (store.root / evidence.evaluation.predictions_path).with_name(label_errors.FILE)
     if not path.is_file():
         raise _gone(evidence, store)
-    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    return found
+    doubts: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return doubts
 
 
 def _rows(evidence: Evidence, store: Store, ids: Sequence[str], texts: Sequence[str]) -> dict[str, dict[str, Any]]:

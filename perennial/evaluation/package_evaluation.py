@@ -33,7 +33,7 @@ from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
 from perennial.records.data import ValidatedData
-from perennial.records.evaluation import BehaviourFigures, Contest, Evaluation, LabelErrors, ServingFigures
+from perennial.records.evaluation import BehaviourFigures, Evaluation, EvaluationContext, LabelErrors, ServingFigures
 from perennial.records.package import Champion, OnnxPackage
 from perennial.rows import splits
 from perennial.rows.columns import ROW_ID, TEXT_KEY, TIME
@@ -122,7 +122,7 @@ def _evaluate(
         kind,
     )
     costs = _costs(kind, package, champion if rival.answers is not None else None, inputs, home)
-    contest = Contest(
+    context = EvaluationContext(
         champion_version=champion.version if champion else None,
         champion_labels=rival.labels,
         champion_problem=rival.problem,
@@ -133,12 +133,12 @@ def _evaluate(
         fairness=counterfactuals.measure_counterfactuals(spec, test, predictor, _heard("row", "counterfactuals")),
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
-        cases=fixed_cases.answered(spec, predictor),
+        cases=fixed_cases.answer_fixed_cases(spec, predictor),
     )
-    stored_answers.write_contest(folder, contest)
+    stored_answers.write_context(folder, context)
     predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)
     evaluation = from_answers.evaluation_of(
-        spec, stored_answers.read_answers(folder), contest, digest=key, place=predictions_path
+        spec, stored_answers.read_answers(folder), context, digest=key, predictions_path=predictions_path
     )
     doubted = _label_errors(spec, data, test, candidate, predictor, home, folder)
     return evaluation.model_copy(update={"label_errors": doubted})
@@ -163,9 +163,9 @@ def _label_errors(
     heard = _heard("row", "label errors")
     if kind.doubts_need_details:
         rows = pa.concat_tables([test, validation])
-        answers = predictor.predict_with_details(kind.inputs(rows), on_progress=heard)
+        answers = asking.ask_rows(predictor.predict_with_details, kind.inputs(rows), heard)
         return label_errors.find_label_errors(spec, rows, answers, folder)
-    more = predictor.predict(kind.inputs(validation), on_progress=heard)
+    more = asking.ask_rows(predictor.predict, kind.inputs(validation), heard)
     return label_errors.find_label_errors(spec, pa.concat_tables([test, validation]), [*candidate, *more], folder)
 
 
@@ -201,8 +201,8 @@ def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace
 def _costs(
     kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home
 ) -> dict[str, ServingFigures | None]:
-    places = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
-    return serving_cost.measure_serving({who: home.store.root / place for who, place in places.items()}, inputs, kind)
+    paths = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
+    return serving_cost.measure_serving({who: home.store.root / path for who, path in paths.items()}, inputs, kind)
 
 
 def _predictor(home: Home, path: str, expected: str) -> Predictor:
@@ -210,7 +210,7 @@ def _predictor(home: Home, path: str, expected: str) -> Predictor:
 
 
 def _answers(predictor: Answerer, inputs: Sequence[Input], who: str) -> list[Prediction]:
-    return list(predictor.predict(inputs, on_progress=_heard("row", who)))
+    return list(asking.ask_rows(predictor.predict, inputs, _heard("row", who)))
 
 
 def _heard(unit: str, detail: str) -> asking.Heard:

@@ -8,7 +8,7 @@ from perennial.core.errors import SpecError
 from perennial.evaluation import from_answers, gates, stored_answers
 from perennial.evaluation.stored_answers import Answers
 from perennial.records.decision import Decision
-from perennial.records.evaluation import Contest, Evaluation
+from perennial.records.evaluation import Evaluation, EvaluationContext
 from perennial.settings.pipeline import PipelineSpec
 
 
@@ -19,26 +19,26 @@ def redecide(spec: PipelineSpec, folder: Path, evaluation: Evaluation | None = N
     when the files are not there.
     """
     if missing := [
-        name for name in (stored_answers.PREDICTIONS, stored_answers.CONTEST) if not (folder / name).is_file()
+        name for name in (stored_answers.PREDICTIONS, stored_answers.CONTEXT) if not (folder / name).is_file()
     ]:
         raise SpecError(
             f"{folder} has no {missing[0]}: it is no folder with the answers of a run.",
             remedy=f"The step `evaluate` keeps them in the store, and MLflow beside the run, as "
-            f"{stored_answers.PREDICTIONS} and {stored_answers.CONTEST}.",
+            f"{stored_answers.PREDICTIONS} and {stored_answers.CONTEXT}.",
         )
-    given, contest = stored_answers.read_answers(folder), stored_answers.read_contest(folder)
+    given, context = stored_answers.read_answers(folder), stored_answers.read_context(folder)
     if evaluation is not None:
-        given, contest = _beside(evaluation, given, contest)
-    names = (stored_answers.PREDICTIONS, stored_answers.CONTEST)
+        given, context = _beside(evaluation, given, context)
+    names = (stored_answers.PREDICTIONS, stored_answers.CONTEXT)
     answers_digest = (
         evaluation.digest if evaluation else digest.of_values(**{name: digest.of_file(folder / name) for name in names})
     )
     return gates.decide(
-        spec, from_answers.evaluation_of(spec, given, contest, digest=answers_digest, place=str(folder))
+        spec, from_answers.evaluation_of(spec, given, context, digest=answers_digest, predictions_path=str(folder))
     )
 
 
-def _beside(evaluation: Evaluation, given: Answers, contest: Contest) -> tuple[Answers, Contest]:
+def _beside(evaluation: Evaluation, given: Answers, context: EvaluationContext) -> tuple[Answers, EvaluationContext]:
     """The answers as `evaluation` took them: a version that was copied may have met another champion, or none."""
     changes: dict[str, object] = {
         "champion_version": evaluation.champion_version,
@@ -47,4 +47,4 @@ def _beside(evaluation: Evaluation, given: Answers, contest: Contest) -> tuple[A
     if evaluation.champion is None:
         given = replace(given, champion=None)
         changes |= {"champion_labels": None, "champion_serving": None, "champion_behaviours": ()}
-    return given, contest.model_copy(update=changes)
+    return given, context.model_copy(update=changes)

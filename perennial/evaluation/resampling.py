@@ -39,7 +39,7 @@ SEED = 20_050
 class Distinct:
     """Rows that differ, which of them each row is like, and which rows belong together."""
 
-    tallies: MetricSums
+    metric_sums: MetricSums
     patterns: np.ndarray
     """distinct rows × sums."""
     like: np.ndarray
@@ -48,11 +48,11 @@ class Distinct:
     """None: each row is independent of all others."""
 
     @classmethod
-    def of(cls, tallies: MetricSums, clusters: Clusters | None = None) -> Distinct:
-        """The distinct rows of `tallies`."""
-        patterns, like = np.unique(tallies.rows, axis=0, return_inverse=True)
+    def of(cls, metric_sums: MetricSums, clusters: Clusters | None = None) -> Distinct:
+        """The distinct rows of `metric_sums`."""
+        patterns, like = np.unique(metric_sums.rows, axis=0, return_inverse=True)
         together = None if clusters is None or clusters.each_alone() else clusters
-        return cls(tallies, patterns.astype(np.float64), like.ravel(), together)
+        return cls(metric_sums, patterns.astype(np.float64), like.ravel(), together)
 
     def counts(self, inside: np.ndarray | None = None) -> np.ndarray:
         """How often each distinct row is there, among all rows or those `inside` (bool)."""
@@ -94,11 +94,11 @@ def estimate(
 
     Seeded: the same rows give the same intervals.
     """
-    tallies, there = distinct.tallies, counts > 0
+    metric_sums, there = distinct.metric_sums, counts > 0
     patterns, counts = distinct.patterns[there], counts[there]
-    size = np.ones((len(tallies.counted_in), len(tallies.names)))
-    units = Units(patterns, counts, size, np.ones(len(tallies.names)))
-    return _estimate(tallies, units, confidence, resamples, work)
+    size = np.ones((len(metric_sums.counted_in), len(metric_sums.names)))
+    units = Units(patterns, counts, size, np.ones(len(metric_sums.names)))
+    return _estimate(metric_sums, units, confidence, resamples, work)
 
 
 def estimate_inside(
@@ -112,25 +112,25 @@ def estimate_inside(
     if clusters is None or clusters.each_alone():
         return estimate(distinct, counts, confidence=confidence, resamples=resamples, work=work)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    return _estimate(distinct.tallies, clustered(distinct, like, clusters, z), confidence, resamples, work)
+    return _estimate(distinct.metric_sums, clustered(distinct, like, clusters, z), confidence, resamples, work)
 
 
 def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float) -> Units:
     """The units that the rows `like` form in `clusters`."""
-    tallies, counts = distinct.tallies, np.bincount(like, minlength=len(distinct.patterns))
+    metric_sums, counts = distinct.metric_sums, np.bincount(like, minlength=len(distinct.patterns))
     patterns = distinct.patterns
     alone, sums = _sums_of_clusters(patterns, like, clusters.first)
     total = (counts @ patterns)[None]
-    values = tallies.figures(total)[0]
+    values = metric_sums.figures(total)[0]
     there = counts > 0
     influence = np.zeros((len(patterns), len(values)))
-    influence[there] = np.nan_to_num(values - tallies.figures(total - patterns[there]))
+    influence[there] = np.nan_to_num(values - metric_sums.figures(total - patterns[there]))
     influence -= counts @ influence / counts.sum()
     by_rows = counts @ influence**2
     squares, fourths = zip(*(_powers(influence, like, way) for way in clusters.ways), strict=True)
     together = squares[0] + squares[1] - squares[2] if len(squares) > 1 else squares[0]
     together = np.maximum.reduce([together, *squares, by_rows])
-    columns = list(tallies.counted_in)
+    columns = list(metric_sums.counted_in)
     kish = np.maximum.reduce([_kish(patterns[:, columns], like, counts, way) for way in clusters.ways])
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = np.nan_to_num(together / by_rows, nan=1.0)
@@ -163,27 +163,27 @@ def _kish(columns: np.ndarray, like: np.ndarray, counts: np.ndarray, way: np.nda
     return np.where(squares > 0, (alone @ columns**2 + (sums**2).sum(axis=0)) / np.where(squares > 0, squares, 1), 1.0)
 
 
-def _estimate(tallies: MetricSums, units: Units, confidence: float, resamples: int, work: int) -> Estimate:
+def _estimate(metric_sums: MetricSums, units: Units, confidence: float, resamples: int, work: int) -> Estimate:
     patterns, counts = units.patterns, units.counts
     if not counts.sum():
-        nothing = np.full(len(tallies.names), np.nan)
-        return Estimate(tallies.names, nothing, nothing, nothing, nothing)
+        nothing = np.full(len(metric_sums.names), np.nan)
+        return Estimate(metric_sums.names, nothing, nothing, nothing, nothing)
     draw = np.random.default_rng(SEED)
     total = (counts @ patterns)[None]
-    values = tallies.figures(total)[0]
+    values = metric_sums.figures(total)[0]
     if not np.isfinite(total).all():
         unknown = np.full(len(values), np.nan)
-        return Estimate(tallies.names, values, unknown, unknown, unknown)
+        return Estimate(metric_sums.names, values, unknown, unknown, unknown)
     sums = _draws(patterns, counts, resamples, work, draw)
-    drawn = np.concatenate([tallies.figures(part) for part in sums])
+    drawn = np.concatenate([metric_sums.figures(part) for part in sums])
     imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
-    worth = _worth(tallies, total, values, imagined, units.size)
-    skew = _acceleration(tallies, patterns, counts, total, values, worth, imagined)
+    worth = _worth(metric_sums, total, values, imagined, units.size)
+    skew = _acceleration(metric_sums, patterns, counts, total, values, worth, imagined)
     bias = _bias(drawn, values)
     drawn = values + units.stretch * (drawn - values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
-    return Estimate(tallies.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
+    return Estimate(metric_sums.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
 
 
 def _draws(
@@ -220,30 +220,32 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(tallies: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray) -> np.ndarray:
+def _worth(
+    metric_sums: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray
+) -> np.ndarray:
     """What one imagined unit, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
-    there = [index for index, column in enumerate(tallies.counted_in) if total[0, column] > 0]
+    there = [index for index, column in enumerate(metric_sums.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
-    sorts = there or list(range(len(tallies.counted_in)))
+    sorts = there or list(range(len(metric_sums.counted_in)))
     kinds = []
-    for rows in (tallies.wrong[sorts], tallies.right[sorts]):
+    for rows in (metric_sums.wrong[sorts], metric_sums.right[sorts]):
         added = np.stack(
-            [_added(tallies, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)]
+            [_added(metric_sums, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)]
         )
         change = np.nan_to_num(added - values) / imagined
         kinds.append(change[np.abs(change).argmax(axis=0), np.arange(change.shape[1])])
     return np.stack(kinds)
 
 
-def _added(tallies: MetricSums, total: np.ndarray, often: np.ndarray, row: np.ndarray) -> np.ndarray:
+def _added(metric_sums: MetricSums, total: np.ndarray, often: np.ndarray, row: np.ndarray) -> np.ndarray:
     """Each metric after `row` was added as often as `often` says for this metric."""
     if (often == often[0]).all():
-        return np.asarray(tallies.figures(total + often[0] * row)[0])
-    return np.asarray(np.diagonal(tallies.figures(total + often[:, None] * row)))
+        return np.asarray(metric_sums.figures(total + often[0] * row)[0])
+    return np.asarray(np.diagonal(metric_sums.figures(total + often[:, None] * row)))
 
 
 def _acceleration(
-    tallies: MetricSums,
+    metric_sums: MetricSums,
     patterns: np.ndarray,
     counts: np.ndarray,
     total: np.ndarray,
@@ -254,7 +256,7 @@ def _acceleration(
     """How skewed the rows' influence on each metric is: of all but one row (the jackknife), and of imagined rows."""
     if counts.sum() < 2:
         return np.zeros(len(values))
-    without = tallies.figures(total - patterns)
+    without = metric_sums.figures(total - patterns)
     influence = np.nan_to_num(values - without)
     influence = influence - counts @ influence / counts.sum()
     squares = counts @ influence**2 + imagined * (worth**2).sum(axis=0)

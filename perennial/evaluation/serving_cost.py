@@ -86,7 +86,7 @@ def _sample(inputs: Sequence[Input]) -> list[Input]:
 def _started(packages: Mapping[str, Path]) -> Iterator[list[_Measured]]:
     with ExitStack() as stack:
         yield [
-            _Measured(who, folder, stack.enter_context(process.running("cost", folder)))
+            _Measured(who, folder, stack.enter_context(process.running_program("cost", folder)))
             for who, folder in packages.items()
         ]
 

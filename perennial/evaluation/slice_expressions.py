@@ -50,18 +50,18 @@ def columns(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple({name.lower(): name for name in reversed(names)}[key] for key in dict.fromkeys(map(str.lower, names)))
 
 
-def problems(spec: PipelineSpec) -> Iterator[Problem]:
+def expression_problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Expressions that can't be evaluated, found by trying each on a row of nothing."""
     names = columns(spec)
     for index, one in enumerate(spec.evaluation.slices):
         try:
             with closing(_Table(names, one.where)) as table:
-                table.holding([(0, *(None for _ in names))])
+                table.rows_that_hold([(0, *(None for _ in names))])
         except (sqlite3.Error, sqlite3.Warning) as error:
             yield ("evaluation", "slices", index, "where"), f"the slice {one.name!r} {_why(error, names)}"
 
 
-def memberships(spec: PipelineSpec, test: pa.Table, lengths: np.ndarray) -> dict[str, np.ndarray]:
+def expression_memberships(spec: PipelineSpec, test: pa.Table, lengths: np.ndarray) -> dict[str, np.ndarray]:
     """Which rows of `test` are in each slice of `evaluation.slices` (bool), by name; what is NULL is not.
 
     `lengths`: characters of each row's text. Raises SpecError for an expression that fails on some row.
@@ -75,7 +75,7 @@ def memberships(spec: PipelineSpec, test: pa.Table, lengths: np.ndarray) -> dict
         for rows in _batches(test, lengths, names) if tables else ():
             for one, table in tables:
                 try:
-                    inside[one.name][table.holding(rows)] = True
+                    inside[one.name][table.rows_that_hold(rows)] = True
                 except sqlite3.Error as error:
                     raise SpecError(
                         f"The slice {one.name!r} of evaluation.slices {_why(error, names)} (seen at a test row).",
@@ -110,13 +110,13 @@ class _Table:
         computed = f"{HOLDS} AS (\n{where}\n) VIRTUAL"
         self._database.execute(f"CREATE TABLE {ROWS} ({NUMBER} INTEGER, {named}, {computed})")
 
-    def holding(self, rows: Iterable[Sequence[Any]]) -> list[int]:
+    def rows_that_hold(self, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Numbers of those `rows` (a number, then a value for each column) for which the expression is true."""
         named = ", ".join((NUMBER, *map(_quoted, self._names)))
-        places = ", ".join("?" * (len(self._names) + 1))
+        placeholders = ", ".join("?" * (len(self._names) + 1))
         self._database.execute("BEGIN")
         self._database.execute(f"DELETE FROM {ROWS}")  # noqa: S608 - names of our own, or quoted
-        self._database.executemany(f"INSERT INTO {ROWS} ({named}) VALUES ({places})", rows)  # noqa: S608
+        self._database.executemany(f"INSERT INTO {ROWS} ({named}) VALUES ({placeholders})", rows)  # noqa: S608
         self._database.execute("COMMIT")
         return [number for (number,) in self._database.execute(f"SELECT {NUMBER} FROM {ROWS} WHERE {HOLDS}")]  # noqa: S608
 

@@ -42,10 +42,10 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
     inside |= _by_quarter(LENGTH, LENGTHS, lengths)
     inside |= _by_time(test[TIME])
     inside |= _by_label(spec, test)
-    return inside | slice_expressions.memberships(spec, test, lengths)
+    return inside | slice_expressions.expression_memberships(spec, test, lengths)
 
 
-def told_apart_by(spec: PipelineSpec, name: str) -> str:
+def slice_dimension(spec: PipelineSpec, name: str) -> str:
     """What the rows of the slice called `name` were told apart by: a column, length, time, label or expression."""
     if name in (one.name for one in spec.evaluation.slices):
         return EXPRESSION
@@ -78,7 +78,7 @@ def problems(spec: PipelineSpec) -> Iterator[Problem]:
         elif one.name.startswith(own):
             yield where, f"{one.name!r} begins as the slices do that are always made; give it another name"
         names.add(one.name)
-    yield from slice_expressions.problems(spec)
+    yield from slice_expressions.expression_problems(spec)
 
 
 def _taken_columns(spec: PipelineSpec) -> Iterator[Problem]:
@@ -141,9 +141,9 @@ def _by_time(times: pa.ChunkedArray) -> dict[str, np.ndarray]:
     if not there.any():
         return {}
     moments = times.cast("int64").fill_null(0).to_numpy()
-    found = _by_quarter(TIME, TIMES, moments[there])
-    spread = {name: np.zeros(len(there), bool) for name in found}
-    for name, inside in found.items():
+    quarters = _by_quarter(TIME, TIMES, moments[there])
+    spread = {name: np.zeros(len(there), bool) for name in quarters}
+    for name, inside in quarters.items():
         spread[name][there] = inside
     return spread if there.all() else spread | {f"{TIME}: {NONE_GIVEN}": ~there}
 
@@ -156,11 +156,11 @@ def _by_quarter(what: str, names: Sequence[str], values: np.ndarray) -> dict[str
     """
     import numpy as np
 
-    distinct, places, rows = np.unique(values, return_inverse=True, return_counts=True)
+    distinct, value_numbers, rows = np.unique(values, return_inverse=True, return_counts=True)
     if len(distinct) < 2:
         return {}
     middle = np.cumsum(rows) - rows / 2
-    quarter = np.minimum(len(names) * middle / len(values), len(names) - 1).astype(int)[places]
+    quarter = np.minimum(len(names) * middle / len(values), len(names) - 1).astype(int)[value_numbers]
     return {name: inside for index, name in enumerate(_quarters(what, names)) if (inside := quarter == index).any()}
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from perennial.kinds.protocols import GivesAnswers
 from perennial.metrics.clusters import Clusters
 from perennial.metrics.prediction import Prediction
-from perennial.records.evaluation import Contest
+from perennial.records.evaluation import EvaluationContext
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 PREDICTIONS = "predictions.parquet"
-CONTEST = "contest.json"
+CONTEXT = "contest.json"
 CANDIDATE = "candidate"
 CHAMPION = "champion"
 BASELINE = "baseline "
@@ -76,14 +76,14 @@ def read_answers(folder: Path) -> Answers:
     )
 
 
-def write_contest(folder: Path, contest: Contest) -> None:
-    """Write what was asked beside the rows."""
-    (folder / CONTEST).write_text(contest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+def write_context(folder: Path, context: EvaluationContext) -> None:
+    """Write what was asked beside the rows, and how the champion stood."""
+    (folder / CONTEXT).write_text(context.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_contest(folder: Path) -> Contest:
-    """What `write_contest` wrote."""
-    return Contest.model_validate_json((folder / CONTEST).read_bytes())
+def read_context(folder: Path) -> EvaluationContext:
+    """What `write_context` wrote."""
+    return EvaluationContext.model_validate_json((folder / CONTEXT).read_bytes())
 
 
 def _as_json(given: Iterable[Prediction]) -> pa.Array:

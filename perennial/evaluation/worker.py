@@ -64,5 +64,5 @@ class PackageWorker:
 @contextmanager
 def answering_worker(package: Path, pace: Pace) -> Iterator[PackageWorker]:
     """The package in a folder, ready to be asked, for the block. Raises PackageError if no process can be started."""
-    with process.running("answer", package) as started:
+    with process.running_program("answer", package) as started:
         yield PackageWorker(started, pace)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from perennial.core import telemetry
 from perennial.core.errors import ExportError
+from perennial.core.model_families import family_named
 from perennial.inference.runtime import INPUTS, OUTPUT
 
 if TYPE_CHECKING:
@@ -76,20 +77,22 @@ def trace(model: nn.Module, path: Path, pad_id: int, *, per_token: bool = False)
 def fuse(plain: Path, target: Path, config: Path) -> Fusion:
     """Write the graph `plain` with attention, GELU, layer norms and embeddings fused to `target`; not SLOWER_FUSED.
 
-    `config`: the model's config.json, for the number of heads. Fusions are patterns: an architecture that none fits
+    `config`: the model's config.json, which names its family. Fusions are patterns: an architecture that none fits
     keeps its plain graph, and the result says so.
     """
     telemetry.off()
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
-    wanted = FusionOptions("bert")
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    family = family_named(settings.get("model_type"))
+    wanted = FusionOptions(family.fusions)
     for slower in SLOWER_FUSED:
         setattr(wanted, slower, False)
-    settings = json.loads(config.read_text(encoding="utf-8"))
     try:
         with quiet():
-            optimized = optimize_model(str(plain), "bert", *_heads_and_width(settings), optimization_options=wanted)
+            sizes = family.heads_and_width(settings)
+            optimized = optimize_model(str(plain), family.fusions, *sizes, optimization_options=wanted)
         nodes = {name: int(count) for name, count in optimized.get_fused_operator_statistics().items() if count}
         if nodes:
             save_graph(optimized.model, target)
@@ -138,10 +141,3 @@ def quiet() -> Iterator[None]:
 def first_line(error: Exception) -> str:
     """What `error` says, short."""
     return str(error).strip().split("\n", 1)[0][:300]
-
-
-def _heads_and_width(settings: dict[str, Any]) -> tuple[int, int]:
-    """Attention heads and hidden width, under the names that architectures give them; 0, 0: look in the graph."""
-    heads = settings.get("num_attention_heads") or settings.get("n_heads")
-    width = settings.get("hidden_size") or settings.get("dim")
-    return (int(heads), int(width)) if heads and width else (0, 0)

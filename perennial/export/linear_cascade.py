@@ -16,7 +16,7 @@ from perennial.core import digest, progress
 from perennial.core.home import Home
 from perennial.export import package_writer
 from perennial.inference import decoders
-from perennial.inference.cascade import Linear, confidence, features, scale
+from perennial.inference.cascade import Linear, confidence, hashed_features, scale
 from perennial.inference.decoders import Meaning
 from perennial.inference.package import LINEAR, TOKENIZER, PackageInfo, read_package
 from perennial.inference.predictor import Predictor
@@ -100,9 +100,9 @@ def fit(rows: EncodedRows, labels: int) -> np.ndarray:
     classes = np.unique(answers)
     weights[-1, np.setdiff1d(np.arange(labels), classes)] = NEVER
     if len(classes) > 1:
-        places, columns = features([row[0] for row in learned], buckets)
-        values = (1 / scale(places, len(learned)))[places].astype(np.float32)
-        table = csr_matrix((values, (places, columns)), shape=(len(learned), buckets))
+        feature_rows, columns = hashed_features([row[0] for row in learned], buckets)
+        values = (1 / scale(feature_rows, len(learned)))[feature_rows].astype(np.float32)
+        table = csr_matrix((values, (feature_rows, columns)), shape=(len(learned), buckets))
         model = LogisticRegression(C=STRENGTH, max_iter=300).fit(table, answers)
         # Of two labels scikit-learn gives the weights of the second beside the first.
         halves = len(classes) == 2

@@ -109,9 +109,9 @@ def _exact(
     spec: PipelineSpec, sample: parity.ParitySample, source: Path, work: Path
 ) -> tuple[Made, parity.ParityAnswers]:
     """The fp32 graph that agrees with the trained model, and its answers: the fused one, or else the plain one."""
-    from perennial.training.model import load_model, outputs_of
+    from perennial.training.model import load_to_trace, outputs_of
 
-    model = load_model(source, attention="eager")
+    model = load_to_trace(source)
     plain = work / "plain.onnx"
     _stage(0)
     graph.trace(model, plain, sample.draft.pad_id, per_token=sample.decoder.per_token)
@@ -189,7 +189,7 @@ def _attempt(
     _stage(4)
     path = exact.path.with_name(f"{precision}.onnx")
     try:
-        nodes = quantization.lower(exact.path, path, precision, recipe, sample.segments)
+        nodes = quantization.lower_precision(exact.path, path, precision, recipe, sample.segments)
         candidate = Graph(path, pad_id=sample.draft.pad_id, gpu=precision != "int8")
     except (OSError, MemoryError, ImportError):  # the machine's fault or the installation's, not the graph's
         raise
@@ -232,7 +232,7 @@ def _draft(spec: PipelineSpec, model: TrainedModel, pad_id: int, data_digest: st
         base=model.base,
         base_revision=model.base_revision,
         data_digest=data_digest,
-        cpu_features=cpu.features(),
+        cpu_features=cpu.cpu_features(),
         graph={},
         parity={},
         created_with=_versions(),

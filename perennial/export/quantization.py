@@ -29,7 +29,9 @@ LEVELS, REDUCED = 127, 64
 """Positive values of a weight in 8 and in 7 bits, as ONNX Runtime's tools scale them."""
 
 
-def lower(source: Path, target: Path, precision: str, recipe: str, segments: Sequence[np.ndarray]) -> dict[str, int]:
+def lower_precision(
+    source: Path, target: Path, precision: str, recipe: str, segments: Sequence[np.ndarray]
+) -> dict[str, int]:
     """Write the fp32 graph `source` in `precision` (int8 or fp16) to `target`; what shows it, counted.
 
     `recipe`: one of the precision's RECIPES. `segments`: token ids of real rows, to look at where numbers are large.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.inference.predictor import Predictor
-from perennial.inference.process import serve, tell
+from perennial.inference.process import answer_requests, tell_progress
 
 
 def loaded() -> list[str]:
@@ -25,11 +25,11 @@ def answering(package: Path) -> Callable[[list[Any]], dict[str, Any]]:
     predictor = Predictor(package)
 
     def replies(inputs: list[Any]) -> dict[str, Any]:
-        answers = predictor.predict(inputs, on_progress=tell)
+        answers = predictor.predict(inputs, on_progress=tell_progress)
         return {"answers": answers, "machine": predictor.machine, "loaded": loaded()}
 
     return replies
 
 
 if __name__ == "__main__":
-    serve(answering)
+    answer_requests(answering)

@@ -32,7 +32,7 @@ class Linear:
         return np.concatenate([np.empty((0, len(self._bias))), *parts])
 
     def _logits(self, segments: Sequence[np.ndarray]) -> np.ndarray:
-        rows, buckets = features(segments, self._buckets)
+        rows, buckets = hashed_features(segments, self._buckets)
         sums = [np.bincount(rows, weights[buckets], len(segments)) for weights in self._weights.T]
         scaled_logits: np.ndarray = np.stack(sums, axis=1) / scale(rows, len(segments))[:, None] + self._bias
         return scaled_logits
@@ -63,7 +63,7 @@ class Cascade:
         if easy and on_progress:
             on_progress(easy, len(segments))
         answers = self._graph.outputs_of(
-            [segments[place] for place in hard],
+            [segments[index] for index in hard],
             tokens_per_batch=tokens_per_batch,
             width=width,
             on_progress=on_progress and (lambda done, _: on_progress(easy + done, len(segments))),
@@ -74,7 +74,7 @@ class Cascade:
     def _easy(self, segments: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
         logits = self._linear.logits(segments)
         scaled = (logits * self._temperature).astype(np.float32)
-        return {int(place): scaled[place] for place in np.flatnonzero(confidence(logits) >= self._threshold)}
+        return {int(index): scaled[index] for index in np.flatnonzero(confidence(logits) >= self._threshold)}
 
 
 def before(graph: Graph, folder: Path, info: PackageInfo) -> Graph | Cascade:
@@ -99,7 +99,7 @@ def _weights(file: Path, labels: int) -> np.ndarray:
     return weights
 
 
-def features(segments: Sequence[np.ndarray], buckets: int) -> tuple[np.ndarray, np.ndarray]:
+def hashed_features(segments: Sequence[np.ndarray], buckets: int) -> tuple[np.ndarray, np.ndarray]:
     """For each token and each pair of neighbours in rows of token ids: the number of the row, and its bucket."""
     flat = np.concatenate([np.empty(0, np.int32), *segments]).astype(np.uint64)
     rows = np.repeat(np.arange(len(segments)), [len(ids) for ids in segments])

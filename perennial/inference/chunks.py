@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any
 
+from perennial.core.model_families import tokenizer_families
+
 # Some 15 MB. What is not kept is tokenized again.
 ROOM = 100_000
 # In characters; a longer one is hardly a word that comes again, as in Chinese, where no spaces are written.
@@ -18,15 +20,12 @@ TEXTS = 512
 def can_be_used(settings: dict[str, Any]) -> bool:
     """Whether the tokenizer of a tokenizer.json's content reads a text as it would read its chunks one by one.
 
-    True for BERT's: it removes each space and looks at nothing beyond it (`BertNormalizer` maps character by character,
-    `BertPreTokenizer` splits at white space, WordPiece knows words alone), unless an added token reaches over one.
+    True for those of a family that does (`TokenizerFamily.word_by_word_normalizers`), unless an added token reaches
+    over a space.
     """
-    normalizer, splitter, model = (settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model"))
-    return (
-        normalizer.get("type") in (None, "BertNormalizer")
-        and splitter.get("type") == "BertPreTokenizer"
-        and model.get("type") == "WordPiece"
-        and not any(_reaches_out(token) for token in settings.get("added_tokens", []))
+    parts = [settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model")]
+    return any(family.reads_word_by_word(*parts) for family in tokenizer_families()) and not any(
+        _reaches_out(token) for token in settings.get("added_tokens", [])
     )
 
 
@@ -40,7 +39,7 @@ class Chunks:
     def __init__(self, backend: Any) -> None:
         """`backend`: a tokenizers.Tokenizer that neither truncates nor pads."""
         self._backend = backend
-        self._known: dict[str, bytes] = {}
+        self._ids_by_word: dict[str, bytes] = {}
 
     def read(self, texts: Sequence[str]) -> Iterator[bytes]:
         """The token ids of each text, all of them, without special ones, as the bytes of 32-bit integers."""
@@ -50,7 +49,7 @@ class Chunks:
 
     def _read(self, rows: Sequence[list[str]], texts: Sequence[str]) -> Iterator[bytes]:
         words = set().union(*rows)
-        long = {word for word in words.difference(self._known) if len(word) > LONGEST}
+        long = {word for word in words.difference(self._ids_by_word) if len(word) > LONGEST}
         ids_by_word = self.learnt(words - long if long else words)
         if not long:
             return (b"".join(map(ids_by_word.__getitem__, row)) for row in rows)
@@ -63,10 +62,10 @@ class Chunks:
 
     def learnt(self, words: set[str]) -> dict[str, bytes]:
         """The ids of these `words`, none of them longer than LONGEST, and of others; most stay known."""
-        ids_by_word = self._known
+        ids_by_word = self._ids_by_word
         new = list(words.difference(ids_by_word))
         if len(ids_by_word) + len(new) > ROOM:
-            self._known = ids_by_word = {word: ids_by_word[word] for word in words.intersection(ids_by_word)}
+            self._ids_by_word = ids_by_word = {word: ids_by_word[word] for word in words.intersection(ids_by_word)}
         ids_by_word.update(zip(new, self.tokenized(new), strict=True))
         return ids_by_word
 

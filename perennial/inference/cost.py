@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.inference.predictor import Predictor
-from perennial.inference.process import serve
+from perennial.inference.process import answer_requests
 
 WARM_UP_ROWS = 4
 
@@ -86,4 +86,4 @@ def peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    serve(lambda package: Bench(Predictor(package)).replies)
+    answer_requests(lambda package: Bench(Predictor(package)).replies)

@@ -20,7 +20,7 @@ def cores() -> int:
     return max(1, min(len(physical), _quota()))
 
 
-def features() -> tuple[str, ...]:
+def cpu_features() -> tuple[str, ...]:
     """The instruction sets among FEATURES that this CPU has, sorted, after the machine's architecture."""
     return (platform.machine(), *sorted(FEATURES & _flags()))
 

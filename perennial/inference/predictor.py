@@ -50,7 +50,7 @@ class Predictor:
     @property
     def missing_cpu_features(self) -> tuple[str, ...]:
         """Instruction sets of the CPU the package was validated on that this one lacks; scores may differ a little."""
-        return tuple(sorted(set(self.package.cpu_features) - set(cpu.features())))
+        return tuple(sorted(set(self.package.cpu_features) - set(cpu.cpu_features())))
 
     @property
     def machine(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Predictor:
         import onnxruntime
 
         batches = f"batches of {self._tokens_per_batch} tokens"
-        return (self.provider, f"onnxruntime {onnxruntime.__version__}", batches, *cpu.features())
+        return (self.provider, f"onnxruntime {onnxruntime.__version__}", batches, *cpu.cpu_features())
 
     def predict(
         self,

@@ -30,7 +30,7 @@ class TooSlowError(PackageError):
 
 
 class Process:
-    """A running program that has a package loaded; made by `running`."""
+    """A running program that has a package loaded; made by `running_program`."""
 
     def __init__(self, running: subprocess.Popen[str], errors: IO[bytes]) -> None:
         """`errors`: what it writes to standard error."""
@@ -82,7 +82,7 @@ class Process:
 
 
 @contextmanager
-def running(program: str, package: Path) -> Iterator[Process]:
+def running_program(program: str, package: Path) -> Iterator[Process]:
     """The program `perennial.inference.PROGRAM` on the package in a folder, for the block; then it is gone.
 
     Raises PackageError if it can't be started.
@@ -106,7 +106,7 @@ def _started(program: str, package: Path, errors: IO[bytes]) -> subprocess.Popen
         raise PackageError(f"A process of its own could not be started ({error.strerror or error}).") from error
 
 
-def serve(make: Callable[[Path], Callable[[Any], Any]]) -> None:
+def answer_requests(make: Callable[[Path], Callable[[Any], Any]]) -> None:
     """Run in the process: load the package named on the command line with `make`, and reply to each request on
     standard input with what the function made replies.
     """
@@ -118,7 +118,7 @@ def serve(make: Callable[[Path], Callable[[Any], Any]]) -> None:
         sys.exit(error.problem)
 
 
-def tell(done: int, total: int) -> None:
+def tell_progress(done: int, total: int) -> None:
     """Run in the process: say how far the reply is."""
     _say({PROGRESS: [done, total]})
 

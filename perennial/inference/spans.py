@@ -17,7 +17,7 @@ _FIRST, _INSIDE, _LAST, _ONLY = "B", "I", "EL", "SU"
 PREFIXES = {*_FIRST, *_INSIDE, *_LAST, *_ONLY, "M"}
 
 
-def outputs(labels: Sequence[str]) -> int:
+def output_count(labels: Sequence[str]) -> int:
     """Width of a model's output for a word: outside, and the first and any further word of each label."""
     return 1 + 2 * len(labels)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from perennial.core import model_families
 from perennial.core.errors import PackageError
 from perennial.inference import chunks
 from perennial.inference.chunks import Chunks
@@ -20,13 +21,12 @@ CHARACTERS_PER_TOKEN = 16
 # an added token with a space inside; none is that long.
 MARGIN_TOKENS = 64
 # Where a text may be cut: no token reaches over such a place. (Cut behind white space, and some tokenizers would read
-# that white space differently.) BERT's normalizer also puts a space around every ideograph.
+# that white space differently.)
 AT_SPACES = re.compile(r"(?<=\S) ")
 AT_SPACES_AND_IDEOGRAPHS = re.compile("(?<=\\S)[ \t\n\r\u4e00-\u9fff]")
 # Every tokenizer knows some of it.
 PROBE = "a A 0 . 中 и ا"
 ID_BYTES = 4
-SPLIT_AT_SPACES = {"BertPreTokenizer", "ByteLevel", "Metaspace", "Whitespace", "WhitespaceSplit"}
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -66,7 +66,7 @@ class Tokenizer:
         self.max_length = max_length
         self.pad_id = _pad_id(settings)
         self.unknown_id = _unknown_id(settings)
-        self._place_to_cut = _place_to_cut(settings)
+        self._cut_pattern = _cut_pattern(settings)
         # A row whose rest fills this many rows more is known to go on at least MARGIN_TOKENS beyond the row's end.
         self._special = self._backend.num_special_tokens_to_add(False)
         kept = max(1, max_length - self._special)
@@ -185,9 +185,9 @@ class Tokenizer:
 
     def _cut(self, text: str, limit: int) -> str:
         """`text` up to the last place within `limit` characters where it may be cut; all of it if there is none."""
-        if len(text) <= limit or self._place_to_cut is None:
+        if len(text) <= limit or self._cut_pattern is None:
             return text
-        fits = self._place_to_cut.match
+        fits = self._cut_pattern.match
         return next((text[:index] for index in range(limit, 0, -1) if fits(text, index)), text)
 
 
@@ -246,7 +246,7 @@ def _pad_id(settings: dict[str, Any]) -> int:
     if settings.get("padding"):
         return int(settings["padding"]["pad_id"])
     added = {token["content"]: int(token["id"]) for token in settings.get("added_tokens", [])}
-    return next((added[name] for name in ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>") if name in added), 0)
+    return next((added[name] for name in model_families.padding_tokens() if name in added), 0)
 
 
 def _unknown_id(settings: dict[str, Any]) -> int | None:
@@ -259,16 +259,13 @@ def _unknown_id(settings: dict[str, Any]) -> int | None:
     return None if token_id is None else int(token_id)
 
 
-def _place_to_cut(settings: dict[str, Any]) -> re.Pattern[str] | None:
+def _cut_pattern(settings: dict[str, Any]) -> re.Pattern[str] | None:
     """Where this tokenizer always splits; None: nowhere for certain, so texts stay whole."""
     splitter = settings.get("pre_tokenizer") or {}
     parts = splitter.get("pretokenizers", [splitter])
-    if not any(_splits_at_spaces(part) for part in parts):
+    families = tuple(model_families.tokenizer_families())
+    if not any(family.splits_at_spaces(part) for part in parts for family in families):
         return None
     normalizer = settings.get("normalizer") or {}
-    cleans = normalizer.get("clean_text") and normalizer.get("handle_chinese_chars")
-    return AT_SPACES_AND_IDEOGRAPHS if cleans else AT_SPACES
-
-
-def _splits_at_spaces(part: dict[str, Any]) -> bool:
-    return part.get("type") in SPLIT_AT_SPACES and part.get("split", True) and part.get("use_regex", True)
+    ideographs_apart = all(normalizer.get(name) for name in model_families.IDEOGRAPHS_APART)
+    return AT_SPACES_AND_IDEOGRAPHS if ideographs_apart else AT_SPACES

@@ -13,7 +13,7 @@ from perennial.inference.words import stretches, touched
 class Pieces:
     """The pieces of all windows that show a word, in order; one array each, of the same length (int64)."""
 
-    place: np.ndarray
+    token: np.ndarray
     """Its number among all tokens of all windows."""
     number: np.ndarray
     """Its number among the pieces of its text: the same in each window that shows it."""
@@ -56,7 +56,7 @@ def sight(words: np.ndarray, windows: Sequence[Window], first: np.ndarray, unkno
     firsts = pieces.only(pieces.number == lowest[pieces.word])
     best = np.full(len(words), -1)
     by_room = np.lexsort((-firsts.room, firsts.word))
-    best[begun] = firsts.place[by_room[np.unique(firsts.word[by_room], return_index=True)[1]]]
+    best[begun] = firsts.token[by_room[np.unique(firsts.word[by_room], return_index=True)[1]]]
     wide = pieces if unknown is None else pieces.only(pieces.ids != unknown)
     return Sight(firsts, best, _shared(words, wide) & (best < 0))
 
@@ -72,7 +72,7 @@ def _pieces(windows: Sequence[Window], first: np.ndarray) -> Pieces:
     real = np.append(0, np.cumsum(offsets[:, 0] >= 0))
     number = real[position] - real[begins][window] + np.array([each.first for each in windows], np.int64)[window]
     return Pieces(
-        place=position,
+        token=position,
         number=number,
         start=np.where(offsets[:, 0] < 0, -1, offsets[:, 0] + first[window]),
         end=np.where(offsets[:, 0] < 0, -1, offsets[:, 1] + first[window]),

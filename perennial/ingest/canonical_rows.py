@@ -1,4 +1,7 @@
-"""Rows as a source has them, made canonical: one Arrow schema, with row id, text key, split and UTC time."""
+"""Rows as a source has them, made canonical: one Arrow schema, with row id, text key, split and UTC time.
+
+The one place where a batch becomes rows and deletions: what comes after it knows no column of the source.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from perennial import kinds
 from perennial.core.errors import SourceError
+from perennial.ingest import deletions
 from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
@@ -21,34 +26,71 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_NOT_CONTENT = {ROW_ID, TEXT_KEY, SPLIT, TIME, FILE, LINE}
+
+
+@dataclass(frozen=True)
+class CanonicalBatch:
+    """What a batch says: rows that are there, and ids whose rows are deleted."""
+
+    file: str
+    """Where it was read, as `Batch.file`."""
+    rows: pa.RecordBatch
+    """In the columns of `part_schema`."""
+    row_positions: Sequence[int]
+    """The position in the batch (from 0) of each of `rows`."""
+    deleted_ids: pa.Array
+    """The ids (string) of rows that are deleted."""
+    deleted_times: pa.Array
+    """When, for each of `deleted_ids` (UTC, microseconds); null without a time column."""
+    deleted_positions: Sequence[int]
+    """The position in the batch of each of `deleted_ids`."""
+
+
+def canonical_batch(batch: Batch, spec: PipelineSpec) -> CanonicalBatch:
+    """What `batch` says, by the spec's columns. No row is dropped; one that is deleted needs an id and a time only.
+
+    Raises SourceError, naming file and line, as `canonical_rows` does, and for what says neither that a row is deleted
+    nor that it is not.
+    """
+    columns = spec.data.columns
+    halves = deletions.parted(batch, columns.deleted)
+    rows = canonical_rows(halves.present, spec)
+    ids, times = rows.column(ROW_ID)[:0], rows.column(TIME)[:0]
+    if halves.deleted_positions:
+        ids, times = _ids(halves.deleted, str(columns.id)), _times(halves.deleted, columns.time)
+    return CanonicalBatch(batch.file, rows, halves.present_positions, ids, times, halves.deleted_positions)
+
+
 def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
-    """The rows of `batch` with the columns of `perennial.ingest.canonical_rows.part_schema(spec)`. No row is dropped.
+    """The rows of `batch`, none of which is deleted, in the columns of `part_schema(spec)`.
 
     Raises SourceError, naming file and line, for a nested value where text is expected, text that is no Unicode, a
     missing or unreadable time and a missing id.
     """
     import pyarrow as pa
 
-    kind, names = kinds.kind_named(spec.kind), spec.data.columns
-    content = kind.canonical(batch, names)
-    times = _times(batch, names.time)
-    slices = [cells.text_array(batch, name) for name in names.kept]
-    keys, places = splits.splits_of_columns([content[role] for role in kind.text_columns], spec.data.splits)
-    ids = _ids(batch, names.id) if names.id else _hashes([*content.values(), times.cast(pa.int64()), *slices])
-    files = pa.repeat(batch.file, len(batch.places))
-    lines = pa.array(batch.places, pa.int64())
+    kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+    content = kind.canonical(batch, columns)
+    times = _times(batch, columns.time)
+    slices = [cells.text_array(batch, name) for name in columns.kept]
+    keys = splits.text_keys([content[role] for role in kind.text_columns])
+    row_splits = splits.splits_of_keys(keys, spec.data.splits)
+    hashed = [*content.values(), times.cast(pa.int64()), *slices]
+    ids = _ids(batch, columns.id) if columns.id else pa.array(_hashes(hashed), pa.string())
+    files = pa.repeat(batch.file, len(batch.numbers))
+    lines = pa.array(batch.numbers, pa.int64())
     return pa.RecordBatch.from_arrays(
-        [pa.array(ids, pa.string()), pa.array(keys), pa.array(places), *content.values(), times, files, lines, *slices],
+        [ids, pa.array(keys), pa.array(row_splits), *content.values(), times, files, lines, *slices],
         schema=part_schema(spec),
     )
 
 
-def contents(rows: pa.RecordBatch | pa.Table, spec: PipelineSpec) -> pa.Array:
+def content_hashes(rows: pa.RecordBatch | pa.Table) -> pa.Array:
     """A hash (int64) of what each of these canonical rows says: the kind's columns and the slices."""
     import pyarrow as pa
 
-    names = [*kinds.kind_named(spec.kind).column_types(), *spec.data.columns.kept]
-    hashes = _hashes([_whole(rows.column(name)) for name in names])
+    hashes = _hashes([_whole(rows.column(name)) for name in rows.schema.names if name not in _NOT_CONTENT])
     return pa.array([int(value[:15], 16) for value in hashes], pa.int64())
 
 
@@ -60,13 +102,13 @@ def micros(times: pa.Array) -> pa.Array:
     return pc.fill_null(_whole(times).cast(pa.int64()), 0)
 
 
-def gone(batch: Batch, spec: PipelineSpec) -> tuple[list[str], pa.Array]:
-    """Id and time of each row of `batch`, which all say that a row was deleted and need not hold anything else.
+def newest(before: datetime | None, *times: pa.Array) -> datetime | None:
+    """The newest of all these times; None: there is none."""
+    import pyarrow.compute as pc
 
-    Raises SourceError as `canonical_rows` does.
-    """
-    names = spec.data.columns
-    return _ids(batch, str(names.id)), _times(batch, names.time)
+    tops = [pc.max(array).cast("int64").as_py() for array in times]
+    moments = [EPOCH + timedelta(microseconds=top) for top in tops if top is not None]
+    return max([*moments, *([before] if before else [])], default=None)
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -75,18 +117,22 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _ids(batch: Batch, column: str) -> list[str]:
-    ids = cells.texts(batch, column)
-    for row, value in enumerate(ids):
-        if not value:
-            raise SourceError(
-                f"{batch.place(row)} has no id in column {column!r}; each row needs one of its own.",
-                remedy="Fill it in, or leave data.columns.id out: then rows are told apart by their content.",
-            )
-    return [value for value in ids if value]
+def _ids(batch: Batch, column: str) -> pa.Array:
+    import pyarrow.compute as pc
+
+    ids = cells.text_array(batch, column)
+    is_missing = pc.fill_null(pc.equal(ids, ""), True)
+    row = pc.index(is_missing, True).as_py()
+    if row >= 0:
+        raise SourceError(
+            f"{batch.where(row)} has no id in column {column!r}; each row needs one of its own.",
+            remedy="Fill it in, or leave data.columns.id out: then rows are told apart by their content.",
+        )
+    return ids
 
 
 def _hashes(columns: Sequence[pa.Array]) -> list[str]:
+    """A hash (BLAKE2b, 32 hex digits) of each row of these columns."""
     import pyarrow.compute as pc
 
     # Lengths go with the cells, so that no two different rows are spelled alike.
@@ -111,12 +157,12 @@ def _times(batch: Batch, column: str | None) -> pa.Array:
 
     stamp = pa.timestamp("us", tz="UTC")
     if column is None:
-        return pa.nulls(len(batch.places), stamp)
+        return pa.nulls(len(batch.numbers), stamp)
     if {str} == set(map(type, batch.columns[column])):
-        for kind in (pa.timestamp("us"), stamp):
+        for spelling in (pa.timestamp("us"), stamp):
             # Arrow's own parser is ten times as fast, where all rows are written plainly and all alike.
             with suppress(ValueError):
-                return pa.array(batch.columns[column], pa.string()).cast(kind).cast(stamp)
+                return pa.array(batch.columns[column], pa.string()).cast(spelling).cast(stamp)
     return pa.array(_moments(batch, column), stamp)
 
 
@@ -128,15 +174,10 @@ def _moments(batch: Batch, column: str) -> Iterator[datetime]:
             shown = str(value)
             given = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
             raise SourceError(
-                f"{batch.place(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
+                f"{batch.where(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
                 "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970.",
                 remedy="Mend that cell, or leave data.columns.time out: then rows are told apart by their ids.",
             ) from error
-
-
-def from_micros(micros: int) -> datetime:
-    """The UTC time `micros` microseconds after 1970."""
-    return EPOCH + timedelta(microseconds=micros)
 
 
 def part_schema(spec: PipelineSpec) -> pa.Schema:

@@ -26,7 +26,7 @@ LOCKED = "could not set lock"
 
 
 @contextmanager
-def opened(path: Path, scratch: Path, use: Callable[[duckdb.DuckDBPyConnection], T]) -> Iterator[T]:
+def opened_index(path: Path, scratch: Path, use: Callable[[duckdb.DuckDBPyConnection], T]) -> Iterator[T]:
     """What `use` gives on the index at `path`, which is open for the block; `use` makes its tables and catches up.
 
     If that fails, the file is removed and `use` tries once more on an empty one. `scratch`: a folder to spill to.
@@ -39,7 +39,7 @@ def opened(path: Path, scratch: Path, use: Callable[[duckdb.DuckDBPyConnection],
     with tempfile.TemporaryDirectory(prefix="join-", dir=scratch) as spill:
         connection = None
         try:
-            connection, used = _used(path, Path(spill), use)
+            connection, used = _opened_or_made_anew(path, Path(spill), use)
             yield used
         except duckdb.Error as error:
             raise StoreError(
@@ -49,28 +49,28 @@ def opened(path: Path, scratch: Path, use: Callable[[duckdb.DuckDBPyConnection],
             ) from error
         finally:
             if connection is not None:
-                # What could not be put down stays in DuckDB's log, or is found to be behind and caught up with.
+                # What could not be put down stays in DuckDB's log, or the index is behind and catches up.
                 with suppress(duckdb.Error):
                     connection.close()
 
 
-def _used(
+def _opened_or_made_anew(
     path: Path, spill: Path, use: Callable[[duckdb.DuckDBPyConnection], T]
 ) -> tuple[duckdb.DuckDBPyConnection, T]:
     import duckdb
 
     try:
-        return _tried(path, spill, use)
+        return _opened(path, spill, use)
     except duckdb.Error as error:
         if isinstance(error, duckdb.IOException) and LOCKED in str(error).lower():
             # Another process uses it; for once it is made anew elsewhere.
             path = spill / path.name
         for file in (path, path.with_name(f"{path.name}.wal")):
             file.unlink(missing_ok=True)
-        return _tried(path, spill, use)
+        return _opened(path, spill, use)
 
 
-def _tried(
+def _opened(
     path: Path, spill: Path, use: Callable[[duckdb.DuckDBPyConnection], T]
 ) -> tuple[duckdb.DuckDBPyConnection, T]:
     import duckdb

@@ -26,15 +26,12 @@ GROUP_ROWS = 50_000
 GROUP_BYTES = 64 << 20
 
 
-def write_parts(batches: Iterator[pa.RecordBatch], schema: pa.Schema, store: Store) -> tuple[Part, ...]:
+def write_parts(batches: Iterator[pa.RecordBatch], store: Store) -> tuple[Part, ...]:
     """Write the rows of `batches` to the store, in their order, as one part or more; the same rows, the same parts."""
     parts: list[Part] = []
-    groups = _groups(batches)
-    group = next(groups, None)
-    while group is not None:
-        writer = _PartWriter(group, groups, schema, sum(part.rows for part in parts))
+    writer = _PartWriter(_groups(batches))
+    while writer.pending is not None:
         parts.append(store.put(STEP, Part, writer.write))
-        group = writer.left
     return tuple(parts)
 
 
@@ -63,26 +60,30 @@ def check_digests(snapshot: Snapshot, store: Store) -> None:
 
 
 class _PartWriter:
-    """Writes row groups into one part until it is full; what is left over starts the next."""
+    """Writes row groups into parts, each until it is full; the group that no longer fits starts the next."""
 
-    def __init__(self, first: pa.Table, rest: Iterator[pa.Table], schema: pa.Schema, before: int) -> None:
-        self.left: pa.Table | None = first
-        self._rest = rest
-        self._schema = schema
-        self._before = before
+    def __init__(self, groups: Iterator[pa.Table]) -> None:
+        self._groups = groups
+        self._rows = 0
+        """Of all parts so far."""
+        self.pending = next(groups, None)
+        """The group that is written next; None: all are."""
 
     def write(self, folder: Path) -> tuple[str, Part]:
         import pyarrow.parquet as pq
 
-        path, rows, size = folder / FILE, 0, 0
+        if self.pending is None:
+            raise ValueError("all rows are written")
+        path, rows, size, schema = folder / FILE, 0, 0, self.pending.schema
         # Hashes never repeat within a part, so a dictionary of them is only work.
-        repeating = [name for name in self._schema.names if name not in (ROW_ID, TEXT_KEY)]
-        with pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=repeating) as writer:
-            while self.left is not None and rows + self.left.num_rows <= PART_ROWS and size < PART_BYTES:
-                writer.write_table(self.left, row_group_size=PART_ROWS)
-                rows, size = rows + self.left.num_rows, size + self.left.nbytes
-                self.left = next(self._rest, None)
-                progress.advance(self._before + rows, unit="rows", detail="writing new rows")
+        repeating = [name for name in schema.names if name not in (ROW_ID, TEXT_KEY)]
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating) as writer:
+            while self.pending is not None and rows + self.pending.num_rows <= PART_ROWS and size < PART_BYTES:
+                writer.write_table(self.pending, row_group_size=PART_ROWS)
+                rows, size = rows + self.pending.num_rows, size + self.pending.nbytes
+                self.pending = next(self._groups, None)
+                progress.advance(self._rows + rows, unit="rows", detail="writing new rows")
+        self._rows += rows
         key = digest.of_file(path)
         return key, Part(path=f"{STEP}/{key}/{FILE}", sha256=key, rows=rows)
 

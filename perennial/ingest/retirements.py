@@ -2,7 +2,7 @@
 
 A retirement is a Parquet file with a row for each id: `replaced` or `deleted` with the number of the part whose row
 goes, `noted` for a deletion that took no row, and `passed` for what a file said of an id that another file said
-otherwise in the same run. All of it can be told from the files alone, so an index of rows can be made again.
+otherwise in the same run. All of it follows from the files alone, so an index of rows can be made again.
 """
 
 from __future__ import annotations
@@ -68,18 +68,18 @@ def write_retirement(rows: pa.Table, before: int, store: Store) -> Retirement | 
     return store.put(STEP, Retirement, make)
 
 
-def digest_of(hashes: Iterable[str], retired: Iterable[Retirement]) -> str:
+def digest_of_parts(hashes: Iterable[str], retired: Iterable[Retirement]) -> str:
     """The digest of parts with these sha256 less what was retired of them: another one exactly when the rows are."""
     gone = [[one.before, one.sha256] for one in retired if one.hits]
     return digest.of_values(parts=list(hashes), **({"retired": gone} if gone else {}))
 
 
-def rows_gone(retired: Iterable[Retirement]) -> int:
+def retired_rows(retired: Iterable[Retirement]) -> int:
     """How many rows do not count any more."""
     return sum(sum(one.hits.values()) for one in retired)
 
 
-def of_part(retired: Iterable[Retirement], number: int) -> list[Retirement]:
+def retirements_of_part(retired: Iterable[Retirement], number: int) -> list[Retirement]:
     """Those that concern the part `number`."""
     return [one for one in retired if number in one.hits]
 
@@ -89,7 +89,7 @@ def retired_at(retired: Iterable[Retirement], before: int) -> list[str]:
     return [one.sha256 for one in retired if one.hits and one.before == before]
 
 
-class Gone:
+class RetiredIds:
     """The row ids that count no more, by part; each file is read once."""
 
     def __init__(self, retired: Iterable[Retirement], store: Store) -> None:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from perennial.core import digest
 from perennial.core.store import Store
 from perennial.ingest import canonical_rows, index_file, retirements
-from perennial.ingest.staging import Chosen, Spool
+from perennial.ingest.staging import ChosenRows, StagedRows
 from perennial.records.data import Retirement, Snapshot
 from perennial.rows.columns import FILE, ROW_ID, TIME
-from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,41 +44,45 @@ _TABLES_WITHOUT_IDS = """
 # Ids made of the content: of rows with the same one the first counts, and known ones don't count at all.
 _UNSEEN = """
     CREATE TEMP TABLE chosen AS
-    SELECT fresh.number, false AS known FROM (SELECT row_id, min(number) AS number FROM fresh GROUP BY row_id) AS fresh
+    SELECT fresh.number, false AS is_known
+    FROM (SELECT row_id, min(number) AS number FROM fresh GROUP BY row_id) AS fresh
     ANTI JOIN versions ON fresh.row_id = versions.row_id
 """
-# A rank orders by time and then by when it was read; it is of one row only.
+# A statement is what one row that was read says of its id; its rank orders by time and then by when it was read, and
+# is of one row only. Current is, of each id, what counted before this run.
 # Say file f gave rows a, b and c in part 0, all of time 10, and a run reads
 #   a (time 20), b (deleted at 20), c (5), d (20) from file g, a (15) from file h, and c (10) from f again, unchanged.
 # Claims are all but the last: f says nothing new of c. An id's claim of the highest rank wins, unless it is older than
-# what counts: a of 20, the deletion of b and d win; a of 15 and c of 5 don't.
+# what is current: a of 20, the deletion of b and d win; a of 15 and c of 5 don't.
 # Chosen are a (its id is known) and d (it is not). Retired of part 0 are a (replaced) and b (deleted); c stays.
 _CHANGES = """
-    CREATE TEMP TABLE said AS SELECT *, time::HUGEINT * 1099511627776 + place AS rank FROM fresh;
-    CREATE TEMP TABLE known AS SELECT versions.* FROM versions SEMI JOIN said ON versions.row_id = said.row_id;
-    CREATE TEMP TABLE counts AS
+    CREATE TEMP TABLE statements AS SELECT *, time::HUGEINT * 1099511627776 + position AS rank FROM fresh;
+    CREATE TEMP TABLE earlier AS
+        SELECT versions.* FROM versions SEMI JOIN statements ON versions.row_id = statements.row_id;
+    CREATE TEMP TABLE current AS
         SELECT row_id, max(seq) AS seq, arg_max(part, seq) AS part, arg_max(state, seq) AS state,
                arg_max(time, seq) AS time, arg_max(content, seq) AS content
-        FROM known WHERE state < 2 GROUP BY row_id;
-    CREATE TEMP TABLE heard AS
-        SELECT row_id, file, arg_max(content, seq) AS content, arg_max(time, seq) AS time FROM known
+        FROM earlier WHERE state < 2 GROUP BY row_id;
+    CREATE TEMP TABLE earlier_of_file AS
+        SELECT row_id, file, arg_max(content, seq) AS content, arg_max(time, seq) AS time FROM earlier
         GROUP BY row_id, file;
-    CREATE TEMP TABLE last_said AS
-        SELECT said.* FROM said SEMI JOIN (SELECT max(rank) AS rank FROM said GROUP BY row_id, file) AS last
-        ON said.rank = last.rank;
+    CREATE TEMP TABLE last_of_file AS
+        SELECT statements.* FROM statements SEMI JOIN (
+            SELECT max(rank) AS rank FROM statements GROUP BY row_id, file
+        ) AS last ON statements.rank = last.rank;
     CREATE TEMP TABLE claims AS
-        SELECT last_said.* FROM last_said
-        LEFT JOIN heard ON heard.row_id = last_said.row_id AND heard.file = last_said.file
-        LEFT JOIN counts ON counts.row_id = last_said.row_id
-        WHERE (heard.row_id IS NULL OR heard.content <> last_said.content OR heard.time <> last_said.time)
-        AND (counts.row_id IS NULL OR counts.content <> last_said.content OR counts.time <> last_said.time);
+        SELECT stated.* FROM last_of_file AS stated
+        LEFT JOIN earlier_of_file AS before ON before.row_id = stated.row_id AND before.file = stated.file
+        LEFT JOIN current ON current.row_id = stated.row_id
+        WHERE (before.row_id IS NULL OR before.content <> stated.content OR before.time <> stated.time)
+        AND (current.row_id IS NULL OR current.content <> stated.content OR current.time <> stated.time);
     CREATE TEMP TABLE outcome AS
-        SELECT claims.*, counts.part, counts.state, counts.time AS time_before,
-               best.rank IS NOT NULL AND (counts.row_id IS NULL OR claims.time >= counts.time) AS wins
+        SELECT claims.*, current.part, current.state, current.time AS time_before,
+               best.rank IS NOT NULL AND (current.row_id IS NULL OR claims.time >= current.time) AS wins
         FROM claims LEFT JOIN (SELECT max(rank) AS rank FROM claims GROUP BY row_id) AS best ON claims.rank = best.rank
-        LEFT JOIN counts ON counts.row_id = claims.row_id;
+        LEFT JOIN current ON current.row_id = claims.row_id;
     CREATE TEMP TABLE chosen AS
-        SELECT number, state IS NOT NULL AS known FROM outcome WHERE wins AND NOT deleted
+        SELECT number, state IS NOT NULL AS is_known FROM outcome WHERE wins AND NOT deleted
 """
 _RETIRED = f"""
     WITH winners AS (SELECT row_id, max(time) AS time FROM outcome WHERE wins GROUP BY row_id)
@@ -95,46 +98,6 @@ _RETIRED = f"""
 """  # noqa: S608  (constants of ours)
 
 
-def said_schema() -> pa.Schema:
-    """What a run reads of an id: row_id; place: when it was read, from 0; number of its row in the spool, null if it is
-    deleted; time in microseconds, 0 without one; content: its hash, 0 if it is deleted; file; deleted."""
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            (ROW_ID, pa.string()),
-            ("place", pa.int64()),
-            ("number", pa.int64()),
-            ("time", pa.int64()),
-            ("content", pa.int64()),
-            ("file", pa.string()),
-            ("deleted", pa.bool_()),
-        ]
-    )
-
-
-def said_of_rows(batch: pa.RecordBatch, places: pa.Array, first: int, spec: PipelineSpec) -> pa.RecordBatch:
-    """What canonical rows, read at these `places`, say of their ids; `first`: the number of the first in the spool."""
-    import pyarrow as pa
-
-    count = batch.num_rows
-    numbers = pa.array(range(first, first + count), pa.int64())
-    times, content = canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec)
-    columns = [batch.column(ROW_ID), places, numbers, times, content, batch.column(FILE), pa.repeat(False, count)]
-    return pa.RecordBatch.from_arrays(columns, schema=said_schema())
-
-
-def said_of_deletions(ids: list[str], times: pa.Array, places: pa.Array, file: str) -> pa.RecordBatch:
-    """What rows that say that they are deleted say of their ids."""
-    import pyarrow as pa
-
-    count = len(ids)
-    nothing, zeros = pa.nulls(count, pa.int64()), pa.repeat(pa.scalar(0, pa.int64()), count)
-    columns = [pa.array(ids, pa.string()), places, nothing, canonical_rows.micros(times), zeros]
-    columns += [pa.repeat(file, count), pa.repeat(True, count)]
-    return pa.RecordBatch.from_arrays(columns, schema=said_schema())
-
-
 class RowChanges:
     """What became of the ids that a run read."""
 
@@ -142,12 +105,12 @@ class RowChanges:
         self._connection = connection
         self._has_ids = has_ids
 
-    def chosen(self) -> Generator[Chosen, None, None]:
-        """The rows of the spool that are to be taken in, ascending."""
-        reader = self._connection.sql("SELECT number, known FROM chosen ORDER BY number").to_arrow_reader(100_000)
+    def chosen(self) -> Generator[ChosenRows, None, None]:
+        """The staged rows that are to be taken in, ascending."""
+        reader = self._connection.sql("SELECT number, is_known FROM chosen ORDER BY number").to_arrow_reader(100_000)
         with closing(reader):
             for batch in reader:
-                yield Chosen(batch.column(0).to_numpy(), batch.column(1).to_numpy(zero_copy_only=False))
+                yield ChosenRows(batch.column(0).to_numpy(), batch.column(1).to_numpy(zero_copy_only=False))
 
     def retired(self) -> pa.Table:
         """What becomes of older rows, in the columns of `perennial.ingest.retirements.retirement_schema`."""
@@ -157,67 +120,50 @@ class RowChanges:
 
 
 @contextmanager
-def compared(
-    spool: Spool, before: Snapshot | None, spec: PipelineSpec, store: Store, path: Path, scratch: Path
-) -> Iterator[RowChanges]:
-    """What becomes of the ids in `spool` beside the snapshot `before`; the index is at `path`.
+def row_changes(staged: StagedRows, before: Snapshot, store: Store, path: Path, scratch: Path) -> Iterator[RowChanges]:
+    """What becomes of the ids that are `staged` beside the snapshot `before`; the index is at `path`.
 
     `scratch`: a folder to spill to. Raises StoreError when there is no space.
     """
-    has_ids = spec.data.columns.id is not None
+    has_ids = staged.has_ids
 
-    def use(connection: duckdb.DuckDBPyConnection) -> RowChanges:
+    def compare(connection: duckdb.DuckDBPyConnection) -> RowChanges:
         connection.execute(_TABLES if has_ids else _TABLES_WITHOUT_IDS)
-        _catch_up(connection, before, spec, store)
-        connection.register("fresh", spool.said() if has_ids else spool.ids())
+        _catch_up(connection, before, store, has_ids)
+        connection.register("fresh", staged.statements() if has_ids else staged.ids())
         connection.execute(_CHANGES if has_ids else _UNSEEN)
         return RowChanges(connection, has_ids)
 
-    with index_file.opened(path, scratch, use) as outcome:
-        yield outcome
+    with index_file.opened_index(path, scratch, compare) as changes:
+        yield changes
 
 
-def _catch_up(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot | None, spec: PipelineSpec, store: Store
-) -> None:
+def _catch_up(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, store: Store, has_ids: bool) -> None:
     """Take in what earlier runs added since; all of it, if the index is not of this snapshot."""
     state = connection.execute("SELECT parts, retired, digest FROM taken").fetchone()
     first, since = (state[0], state[1]) if state and state[2] == _digest(snapshot, state[0], state[1]) else (0, 0)
-    parts, retired = (len(snapshot.parts), len(snapshot.retired)) if snapshot else (0, 0)
+    parts, retired = len(snapshot.parts), len(snapshot.retired)
     if state and (first, since) == (parts, retired) and state[2] == _digest(snapshot, parts, retired):
         return
     connection.execute("BEGIN")
     if (first, since) == (0, 0):
         connection.execute("DELETE FROM versions")
-    if snapshot is not None:
-        connection.register("incoming", _versions(snapshot, first, since, spec, store))
-        connection.execute("INSERT INTO versions SELECT * FROM incoming")
-        connection.unregister("incoming")
+    versions = _versions(snapshot, first, since, store) if has_ids else _ids(snapshot, first, store)
+    connection.register("incoming", versions)
+    connection.execute("INSERT INTO versions SELECT * FROM incoming")
+    connection.unregister("incoming")
     connection.execute("DELETE FROM taken")
     connection.execute("INSERT INTO taken VALUES (?, ?, ?)", [parts, retired, _digest(snapshot, parts, retired)])
     connection.execute("COMMIT")
 
 
-def _digest(snapshot: Snapshot | None, parts: int, retired: int) -> str:
+def _digest(snapshot: Snapshot, parts: int, retired: int) -> str:
     """Of the first so many parts and retirements."""
-    if snapshot is None or len(snapshot.parts) < parts or len(snapshot.retired) < retired:
+    if len(snapshot.parts) < parts or len(snapshot.retired) < retired:
         return digest.of_values(format=FORMAT, parts=[], retired=[])
     hashes = [part.sha256 for part in snapshot.parts[:parts]]
     gone = [[one.before, one.sha256] for one in snapshot.retired[:retired]]
     return digest.of_values(format=FORMAT, parts=hashes, retired=gone)
-
-
-def _versions(snapshot: Snapshot, first: int, since: int, spec: PipelineSpec, store: Store) -> pa.RecordBatchReader:
-    """What the parts from `first` and the retirements from `since` on say of ids."""
-    import pyarrow as pa
-
-    if spec.data.columns.id is None:
-        schema = pa.schema([(ROW_ID, pa.string())])
-        batches = _ids(snapshot, first, store)
-    else:
-        schema = _version_schema()
-        batches = _all_said(snapshot, first, since, spec, store)
-    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _version_schema() -> pa.Schema:
@@ -236,22 +182,33 @@ def _version_schema() -> pa.Schema:
     )
 
 
-def _ids(snapshot: Snapshot, first: int, store: Store) -> Iterator[pa.RecordBatch]:
+def _ids(snapshot: Snapshot, first: int, store: Store) -> pa.RecordBatchReader:
+    """The ids in the parts from `first` on."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for part in snapshot.parts[first:]:
-        with pq.ParquetFile(store.root / part.path) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=[ROW_ID])
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in snapshot.parts[first:]:
+            with pq.ParquetFile(store.root / part.path) as file:
+                yield from file.iter_batches(BATCH_ROWS, columns=[ROW_ID])
+
+    return pa.RecordBatchReader.from_batches(pa.schema([(ROW_ID, pa.string())]), batches())
 
 
-def _all_said(snapshot: Snapshot, first: int, since: int, spec: PipelineSpec, store: Store) -> Iterator[pa.RecordBatch]:
-    for number in range(first, len(snapshot.parts)):
-        yield from _said_in_part(number, store.root / snapshot.parts[number].path, spec)
-    for position in range(since, len(snapshot.retired)):
-        yield _said_in_retirement(position, snapshot.retired[position], store)
+def _versions(snapshot: Snapshot, first: int, since: int, store: Store) -> pa.RecordBatchReader:
+    """What the parts from `first` and the retirements from `since` on state of ids."""
+    import pyarrow as pa
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number in range(first, len(snapshot.parts)):
+            yield from _versions_in_part(number, store.root / snapshot.parts[number].path)
+        for number in range(since, len(snapshot.retired)):
+            yield _versions_in_retirement(number, snapshot.retired[number], store)
+
+    return pa.RecordBatchReader.from_batches(_version_schema(), batches())
 
 
-def _said_in_part(number: int, path: Path, spec: PipelineSpec) -> Iterator[pa.RecordBatch]:
+def _versions_in_part(number: int, path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -260,12 +217,13 @@ def _said_in_part(number: int, path: Path, spec: PipelineSpec) -> Iterator[pa.Re
             count = batch.num_rows
             whole = [pa.scalar(number, pa.int32()), pa.scalar((number + 1) * _STEPS - 1, pa.int64())]
             fixed = [pa.repeat(value, count) for value in (*whole, pa.scalar(_LIVE, pa.int8()))]
-            said = [canonical_rows.micros(batch.column(TIME)), canonical_rows.contents(batch, spec), batch.column(FILE)]
-            yield pa.RecordBatch.from_arrays([batch.column(ROW_ID), *fixed, *said], schema=_version_schema())
+            times, content = canonical_rows.micros(batch.column(TIME)), canonical_rows.content_hashes(batch)
+            columns = [batch.column(ROW_ID), *fixed, times, content, batch.column(FILE)]
+            yield pa.RecordBatch.from_arrays(columns, schema=_version_schema())
 
 
-def _said_in_retirement(number: int, one: Retirement, store: Store) -> pa.RecordBatch:
-    """What was said without a row in a part to show for it."""
+def _versions_in_retirement(number: int, one: Retirement, store: Store) -> pa.RecordBatch:
+    """What was stated without a row in a part to show for it."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -277,8 +235,8 @@ def _said_in_retirement(number: int, one: Retirement, store: Store) -> pa.Record
     state = pc.if_else(passed, pa.scalar(_PASSED, pa.int8()), pa.scalar(_DELETED, pa.int8()))
     seq = pa.scalar(one.before * _STEPS + number % _STEPS, pa.int64())
     fixed = [pa.nulls(count, pa.int32()), pa.repeat(seq, count), _one(state)]
-    said = [_one(table[name]) for name in ("time", "content", "file")]
-    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *said], schema=_version_schema())
+    stated = [_one(table[name]) for name in ("time", "content", "file")]
+    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *stated], schema=_version_schema())
 
 
 def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:

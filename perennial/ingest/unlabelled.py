@@ -59,7 +59,7 @@ def rows_of(
     textless = 0
     names: dict[str, str] | None = None
     for batch in _batches(path, stdin, delimiter):
-        if not batch.places:
+        if not batch.numbers:
             continue
         names = names or _names(batch, column, read, preferred)
         cells_by_role = {role: _cells(batch, role, name) for role, name in names.items()}
@@ -77,7 +77,7 @@ def answered(rows: Sequence[Row], predictions: Sequence[Mapping[str, Any]]) -> I
     Times become ISO 8601, NaN and the infinities null, a decimal a number if a float tells it exactly, else text.
     """
     for row, prediction in zip(rows, predictions, strict=True):
-        kept = {_free(name, row, prediction): as_json_value(value) for name, value in row.items()}
+        kept = {_unused_name(name, row, prediction): as_json_value(value) for name, value in row.items()}
         yield {**kept, **{name: as_json_value(value) for name, value in prediction.items()}}
 
 
@@ -106,9 +106,9 @@ def _batches(path: Path | None, stdin: BinaryIO | None, delimiter: str | None) -
     if path is None:
         if stdin is None:
             raise SourceError("There is nothing to read.", remedy="Give a file, texts as arguments, or pipe them in.")
-        yield from _piped(stdin)
+        yield from _piped_rows(stdin)
     elif _form(path) == "txt":
-        yield from _lines(file.lines_of(path), str(path))
+        yield from _text_lines(file.lines_of(path), str(path))
     else:
         cells_are_text = _form(path) in {"csv", "tsv"}
         for batch in file.read(path, delimiter=delimiter):
@@ -129,7 +129,7 @@ def _form(path: Path) -> str:
 def _cells_as_they_are(batch: Batch) -> Batch:
     # The source says None for an empty cell.
     columns = {name: ["" if value is None else value for value in values] for name, values in batch.columns.items()}
-    return Batch(batch.file, batch.unit, batch.places, columns)
+    return Batch(batch.file, batch.unit, batch.numbers, columns)
 
 
 class _Rewound:
@@ -144,7 +144,7 @@ class _Rewound:
         return start or self._rest.read(size)
 
 
-def _piped(stdin: BinaryIO) -> Iterator[Batch]:
+def _piped_rows(stdin: BinaryIO) -> Iterator[Batch]:
     start = b""
     while not start.strip() or b"\n" not in start.lstrip():
         block = stdin.read(BLOCK_BYTES)
@@ -155,7 +155,7 @@ def _piped(stdin: BinaryIO) -> Iterator[Batch]:
     if _is_object(start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]):
         yield from jsonl.read(lines, STDIN, None)
     else:
-        yield from _lines(lines, STDIN)
+        yield from _text_lines(lines, STDIN)
 
 
 def _is_object(line: bytes) -> bool:
@@ -165,37 +165,39 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _lines(lines: Iterator[str] | TextLines, name: str) -> Iterator[Batch]:
+def _text_lines(lines: Iterator[str] | TextLines, name: str) -> Iterator[Batch]:
     texts: list[object] = []
-    places: list[int] = []
+    numbers: list[int] = []
     for number, line in enumerate(lines, 1):
         if text := line.strip():
             texts.append(text)
-            places.append(number)
+            numbers.append(number)
         if len(texts) >= CHUNK_ROWS:
-            yield Batch(name, "line", places, {TEXT: texts})
-            texts, places = [], []
+            yield Batch(name, "line", numbers, {TEXT: texts})
+            texts, numbers = [], []
     if texts:
-        yield Batch(name, "line", places, {TEXT: texts})
+        yield Batch(name, "line", numbers, {TEXT: texts})
 
 
 def _names(
     batch: Batch, column: str | None, read: Sequence[Sequence[str]], preferred: Mapping[str, str]
 ) -> dict[str, str]:
     """The source's column for each canonical column of the first alternative that is there."""
-    there = list(batch.columns)
+    column_names = list(batch.columns)
     if column is not None:
-        preferred = {**preferred, TEXT: _there(batch, column)}
+        preferred = {**preferred, TEXT: _existing_column(batch, column)}
         read = [roles for roles in read if TEXT in roles]
     for roles in read:
-        names = {role: next((name for name in (preferred.get(role), role) if name in there), None) for role in roles}
+        names = {
+            role: next((name for name in (preferred.get(role), role) if name in column_names), None) for role in roles
+        }
         if all(names.values()):
             return {role: str(name) for role, name in names.items()}
     if list(read[-1]) == [TEXT]:
         return {TEXT: _text_column(batch)}
     raise SourceError(
         f"{batch.file} lacks what this model reads: {' or '.join(listing(map(repr, roles)) for roles in read)}. "
-        f"Its columns are: {listing((name[:30] for name in there), 20) or 'none'}.",
+        f"Its columns are: {listing((name[:30] for name in column_names), 20) or 'none'}.",
         remedy="Name the columns so, or as data.columns of the pipeline does.",
     )
 
@@ -217,7 +219,7 @@ def _text_column(batch: Batch) -> str:
 def _cells(batch: Batch, role: str, name: str) -> list[Any]:
     # Later JSON lines may all lack the key.
     if name not in batch.columns:
-        return [None] * len(batch.places)
+        return [None] * len(batch.numbers)
     if role != TOKENS:
         return [text if text and text.strip() else "" for text in cells.texts(batch, name)]
     return [_tokens(batch, row, name, cells.nested(value)) for row, value in enumerate(batch.columns[name])]
@@ -230,12 +232,12 @@ def _tokens(batch: Batch, row: int, name: str, value: object) -> list[str]:
             raise cells.no_unicode(batch, row, name)
         return tokens
     raise SourceError(
-        f"{batch.place(row)}: a list of strings was expected as tokens, a {type(value).__name__} was seen.",
+        f"{batch.where(row)}: a list of strings was expected as tokens, a {type(value).__name__} was seen.",
         remedy='Write them as ["two", "words"], or give texts with --column.',
     )
 
 
-def _there(batch: Batch, column: str) -> str:
+def _existing_column(batch: Batch, column: str) -> str:
     try:
         require_columns(batch.file, list(batch.columns), [column])
     except SourceError as error:
@@ -254,7 +256,7 @@ def _chunks(batch: Batch, columns: Mapping[str, Sequence[Any]]) -> Iterator[Chun
         )
 
 
-def _free(name: str, row: Row, prediction: Mapping[str, Any]) -> str:
+def _unused_name(name: str, row: Row, prediction: Mapping[str, Any]) -> str:
     if name not in prediction:
         return name
     while name in row or name in prediction:

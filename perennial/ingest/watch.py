@@ -22,7 +22,7 @@ class Watch:
 
     spec: PipelineSpec
     home: Home
-    _seen: Stamps = field(default_factory=dict)
+    _latest: Stamps = field(default_factory=dict)
     _since: float = 0.0
 
     def look(self, now: float) -> str | None:
@@ -32,12 +32,12 @@ class Watch:
         schedule.settle_seconds. Files that went away are no news.
         """
         stamps = _stamps(self.spec)
-        if stamps != self._seen:
-            self._seen, self._since = stamps, now
+        if stamps != self._latest:
+            self._latest, self._since = stamps, now
         settle = self.spec.schedule.settle_seconds if self.spec.schedule else 0.0
         if now - self._since < settle:
             return None
-        stamps_before = self._known()
+        stamps_before = self._answered_stamps()
         came = [name for name, stamp in stamps.items() if stamps_before.get(name) != stamp]
         return f"{listing(came, 3)} came" if came else None
 
@@ -45,9 +45,9 @@ class Watch:
         """A run was started for what was seen last."""
         path = self.home.state(self.spec.name) / STATE
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(dict(self._seen), ensure_ascii=False, indent=1) + "\n")
+        write_atomically(path, json.dumps(dict(self._latest), ensure_ascii=False, indent=1) + "\n")
 
-    def _known(self) -> Stamps:
+    def _answered_stamps(self) -> Stamps:
         try:
             stamps: Stamps = json.loads((self.home.state(self.spec.name) / STATE).read_bytes())
         except (OSError, ValueError):

@@ -75,7 +75,7 @@ class _Sample:
     """Values seen by hash, bounded: past the limit only hashes below a falling threshold are kept."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, Counter[str]] = {}
+        self.counts: dict[str, Counter[str]] = {}
         self.share = float(1 << 32)
         self.whole = True
 
@@ -83,25 +83,25 @@ class _Sample:
         """Whether `key` is new, as far as is known: of those that are not kept nobody can tell."""
         if not self.whole and int(key[:8], 16) >= self.share:
             return True
-        new = key not in self.seen
-        self.seen.setdefault(key, Counter())[value] += 1
-        if len(self.seen) > SAMPLED_TEXTS:
+        new = key not in self.counts
+        self.counts.setdefault(key, Counter())[value] += 1
+        if len(self.counts) > SAMPLED_TEXTS:
             self._thin()
         return new
 
     def _thin(self) -> None:
         self.share /= 2
         self.whole = False
-        self.seen = {key: values for key, values in self.seen.items() if int(key[:8], 16) < self.share}
+        self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
+def take_census(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
     """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
     census, target_sample, ids = Census(), _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
     for batch in file.read(path, wanted, delimiter):
-        census.rows += len(batch.places)
+        census.rows += len(batch.numbers)
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
         first = _first_of_its_kind(census, ids, batch, columns.id)
@@ -165,16 +165,16 @@ def _hash(text: str) -> str:
 
 
 def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsRows) -> None:
-    sampled = sum(labels.total() for labels in target_sample.seen.values())
-    torn = [(key, labels) for key, labels in target_sample.seen.items() if len(labels) > 1]
+    sampled = sum(labels.total() for labels in target_sample.counts.values())
+    torn = [(key, labels) for key, labels in target_sample.counts.items() if len(labels) > 1]
     census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
-    numbered = sum(values.total() for values in ids.seen.values())
-    census.repeated_ids = 1 - len(ids.seen) / max(numbered, 1)
+    numbered = sum(values.total() for values in ids.counts.values())
+    census.repeated_ids = 1 - len(ids.counts) / max(numbered, 1)
     if not target_sample.whole:
         return
-    places = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
-    for place, (_, told_targets) in zip(places, torn, strict=True):
-        census.labels[place].subtract(_labels(kind, told_targets))
+    split_of_each = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
+    for split, (_, targets) in zip(split_of_each, torn, strict=True):
+        census.labels[split].subtract(_labels(kind, targets))
 
 
 def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
@@ -202,7 +202,7 @@ def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object
         for name, values in batch.columns.items():
             # A key that JSON Lines' earlier rows did not have.
             columns.setdefault(name, [None] * taken).extend(values)
-        taken += len(batch.places)
+        taken += len(batch.numbers)
         for values in columns.values():
             values.extend([None] * (taken - len(values)))
     if not taken:
@@ -214,6 +214,6 @@ def _until(batches: Iterator[Batch], limit: int) -> Iterator[Batch]:
     taken = 0
     for batch in batches:
         yield batch
-        taken += len(batch.places)
+        taken += len(batch.numbers)
         if taken >= limit:
             return

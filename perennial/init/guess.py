@@ -114,14 +114,14 @@ def plan(
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
     slice_choices = columns.slices(sample.columns, used, slices)
     kind_known = kinds.kind_named(recognised.kind)
-    census = file_census.take(
+    census = file_census.take_census(
         data, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices), delimiter
     )
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
-        census = file_census.take(
+        census = file_census.take_census(
             data, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices), delimiter
         )
     target = list(recognised.columns)[-1]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from perennial.settings.training import TrainingSpec
 
 
-def divergence(outputs: torch.Tensor, soft: torch.Tensor, temperature: float) -> torch.Tensor:
+def soft_divergence(outputs: torch.Tensor, soft: torch.Tensor, temperature: float) -> torch.Tensor:
     """The Kullback-Leibler divergence of the softmax of `outputs` from that of `soft` at `temperature`, times its
     square, for each row (of the last axis)."""
     import torch.nn.functional as F

@@ -234,7 +234,7 @@ class JudgesAnswers(Named, Protocol):
         """Every metric of `predictions`, row by row beside `targets` (values of the target column)."""
 
     @abstractmethod
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         """What each row adds to the sums that the metrics of `measure` but `not_resampled` are made of."""

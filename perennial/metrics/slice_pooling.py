@@ -36,15 +36,15 @@ def pool(
     `values`: positive where the candidate is better; `errors`: their standard errors, above 0. `shared`: how many times
     as much a mean of slices varies as if they had no text or group in common, at least 1.
     """
-    found, variances = np.array(values, dtype=np.float64), np.square(np.array(errors, dtype=np.float64))
-    between = _between(found, variances)
+    differences, variances = np.array(values, dtype=np.float64), np.square(np.array(errors, dtype=np.float64))
+    between = _between(differences, variances)
     weights = 1 / (variances + between)
-    mean, of_mean = float(weights @ found / weights.sum()), shared / float(weights.sum())
+    mean, of_mean = float(weights @ differences / weights.sum()), shared / float(weights.sum())
     kept = between / (between + variances)
-    pooled = mean + kept * (found - mean)
+    pooled = mean + kept * (differences - mean)
     spread = np.sqrt(kept * variances + (1 - kept) ** 2 * of_mean)
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * spread
-    outlying = _stands_out((found - mean) / np.sqrt(variances), (1 - confidence) / 2)
+    outlying = _stands_out((differences - mean) / np.sqrt(variances), (1 - confidence) / 2)
     rows = zip(pooled.tolist(), reach.tolist(), outlying, strict=True)
     return [PooledSlice(value, value - half, value + half, is_out) for value, half, is_out in rows]
 

@@ -51,7 +51,7 @@ def binned(values: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     return np.bincount(np.searchsorted(cuts, values, side="left"), minlength=len(cuts) + 1).astype(float)
 
 
-def divergence(one: np.ndarray, other: np.ndarray) -> float:
+def js_divergence(one: np.ndarray, other: np.ndarray) -> float:
     """Jensen-Shannon divergence in bits (Lin 1991), 0 to 1, of two lots of counts; (k,) each, neither all 0."""
     p, q = one / one.sum(), other / other.sum()
     middle = (p + q) / 2
@@ -68,7 +68,7 @@ def distance(reference: csr_array, window: csr_array, chance: float) -> float:
     old, new = _total(reference), _total(window)
     if not old.sum() or not new.sum():
         return 0.0 if old.sum() == new.sum() else 1.0
-    return float(np.sqrt(max(0.0, divergence(old, new) - chance)))
+    return float(np.sqrt(max(0.0, js_divergence(old, new) - chance)))
 
 
 def chance_of(reference: csr_array, rows: int) -> float:
@@ -83,7 +83,7 @@ def chance_of(reference: csr_array, rows: int) -> float:
         order = random.permutation(size)
         one, other = _total(reference[order[:drawn]]), _total(reference[order[drawn:]])
         if one.sum() and other.sum():
-            probabilities.append(divergence(one, other))
+            probabilities.append(js_divergence(one, other))
     # It falls as 1/n + 1/m.
     scale = (1 / rows + 1 / size) / (1 / drawn + 1 / (size - drawn))
     return float(np.mean(probabilities)) * scale if probabilities else 0.0

@@ -174,7 +174,7 @@ def _counted(encoded: Sequence[np.ndarray], places: Mapping[int, int], special: 
 
     rest = len(places)
     kept = [[places.get(token, rest) for token in ids.tolist() if token not in special] for ids in encoded]
-    columns = np.array([place for row in kept for place in row], int)
+    columns = np.array([column for row in kept for column in row], int)
     rows = np.repeat(np.arange(len(kept)), [len(row) for row in kept])
     return csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(kept), rest + 1))
 
@@ -187,4 +187,4 @@ def _domain(reference: WindowRows, window_rows: int) -> Measure:
 
 def _spread(items: list[T], most: int) -> list[T]:
     """`most` of `items` at most, evenly from first to last: they stand in the order of their parts."""
-    return [items[place] for place in np.linspace(0, len(items) - 1, min(most, len(items)), dtype=int)]
+    return [items[index] for index in np.linspace(0, len(items) - 1, min(most, len(items)), dtype=int)]

@@ -101,10 +101,10 @@ def _entry(mapping: yaml.MappingNode, name: str) -> Entry | None:
 def _edits(text: str, entry: Entry, settings: Mapping[str, Value], end: str) -> Iterator[Edit]:
     _, group = entry
     _refuse_elsewhere(entry)
-    there = {name: found for name in settings if isinstance(group, yaml.MappingNode) and (found := _entry(group, name))}
-    for name, found in there.items():
-        _refuse_elsewhere(found)
-        yield found[1].start_mark.index, found[1].end_mark.index, scalar(settings[name])
+    there = {name: line for name in settings if isinstance(group, yaml.MappingNode) and (line := _entry(group, name))}
+    for name, (key, value) in there.items():
+        _refuse_elsewhere((key, value))
+        yield value.start_mark.index, value.end_mark.index, scalar(settings[name])
     missing = [f"{name}: {scalar(value)}" for name, value in settings.items() if name not in there]
     if not missing:
         return

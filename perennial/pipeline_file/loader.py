@@ -44,7 +44,7 @@ def find_pipeline(pipeline: str) -> Path:
         with suppress(OSError, RuntimeError):
             if candidate.expanduser().is_file():
                 return candidate.expanduser()
-    pipelines = sorted(place.parent.name for place in PIPELINES.glob(f"*/{FILE}"))
+    pipelines = sorted(file.parent.name for file in PIPELINES.glob(f"*/{FILE}"))
     near = difflib.get_close_matches(pipeline, pipelines, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     there = f"There are: {listing(pipelines, 12)}." if pipelines else f"There is no folder {PIPELINES}/ here."
@@ -120,7 +120,7 @@ def _build(raw: dict[str, Any]) -> tuple[PipelineSpec | None, list[SettingProble
         *slices.problems(spec),
         *problems.behaviour_problems(spec),
     ]
-    return spec, [SettingProblem(place, text) for place, text in findings]
+    return spec, [SettingProblem(setting, text) for setting, text in findings]
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -162,8 +162,8 @@ def _item(node: Any, step: str, override: str) -> Any:
 
 def _invalid(path: Path, files: Sequence[_File], problems: Sequence[SettingProblem]) -> SpecError:
     # A setting of several possible types has a problem with each: the first says enough.
-    first = {problem.place: problem for problem in reversed(problems)}
-    lines = sorted((*_line(files, problem.place), problem.text) for problem in first.values())
+    first = {problem.setting: problem for problem in reversed(problems)}
+    lines = sorted((*_line(files, problem.setting), problem.text) for problem in first.values())
     listed = "".join(f"\n  {file}:{line}: {text}" for file, line, text in lines)
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     return SpecError(f"{path} has {count}:{listed}\n", remedy="Mend the file (or the --set) and run again.")

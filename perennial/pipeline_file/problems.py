@@ -30,7 +30,7 @@ WORDING = {
 class SettingProblem:
     """A setting, and what is wrong with it."""
 
-    place: Place
+    setting: Place
     text: str
 
 

@@ -45,7 +45,8 @@ flame.addEventListener("click",event=>{
 class Node:
     """A function in one place of the tree of calls."""
 
-    seen: int = 0
+    samples: int = 0
+    """How often it was seen, itself or what it calls."""
     children: dict[str, Node] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ def speedscope(profile: Profile, title: str) -> dict[str, Any]:
 def page(profile: Profile, title: str) -> str:
     """The flame graph as one page that needs nothing else."""
     root = tree(profile.stacks)
-    boxes = "".join(_boxes("all", root, root.seen, root.seen))
+    boxes = "".join(_boxes("all", root, root.samples, root.samples))
     return HEAD.format(title=html.escape(title)) + boxes + TAIL
 
 
@@ -101,20 +102,20 @@ def tree(stacks: Mapping[Stack, int]) -> Node:
     root = Node()
     for stack, samples in stacks.items():
         node = root
-        node.seen += samples
+        node.samples += samples
         for name in stack:
             node = node.children.setdefault(name, Node())
-            node.seen += samples
+            node.samples += samples
     return root
 
 
 def _boxes(name: str, node: Node, above: int, whole: int) -> Iterator[str]:
-    if not node.seen or node.seen < NARROWEST * whole:
+    if not node.samples or node.samples < NARROWEST * whole:
         return
-    shown = html.escape(f"{name} {100 * node.seen / whole:.1f}%")
+    shown = html.escape(f"{name} {100 * node.samples / whole:.1f}%")
     colour = f"hsl({20 + sum(name.encode()) % 35} 85% {62 + sum(name.encode()) % 18}%)"
-    yield f'<div class="box" style="width:{100 * node.seen / above:.3f}%">'
+    yield f'<div class="box" style="width:{100 * node.samples / above:.3f}%">'
     yield f'<span title="{shown}" style="background:{colour}">{shown}</span>'
-    for child, below in sorted(node.children.items(), key=lambda item: -item[1].seen):
-        yield from _boxes(child, below, node.seen, whole)
+    for child, below in sorted(node.children.items(), key=lambda item: -item[1].samples):
+        yield from _boxes(child, below, node.samples, whole)
     yield "</div>"

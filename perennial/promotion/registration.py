@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from perennial.core import progress
 from perennial.core.home import Home
 from perennial.evaluation.report import run_report
-from perennial.evaluation.stored_answers import CONTEST, PREDICTIONS
+from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import model_card, pyfunc, run_log, tags, tracking
 from perennial.registry.versions import EVIDENCE, WEIGHTS, StoredEvidence, made_of, registered_version
@@ -113,7 +113,7 @@ def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> No
     page = run_report.make_report(filing.spec, filing.evidence, home)
     client.log_artifact(run_id, str(home.store.root / page.path))
     if answers := filing.answers(home):
-        for name in (PREDICTIONS, CONTEST):
+        for name in (PREDICTIONS, CONTEXT):
             client.log_artifact(run_id, str(answers / name), run_log.ANSWERS)
     if weights := filing.weights(client, home, run_id):
         client.log_artifact(run_id, str(weights), run_log.WEIGHTS)

@@ -76,7 +76,7 @@ def _champion(client: "MlflowClient", home: Home, model: str, version: str, scra
 def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
     evidence = stored.evidence
     expected = {
-        tags.DATA_DIGEST: retirements.digest_of(
+        tags.DATA_DIGEST: retirements.digest_of_parts(
             [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
         ),
         tags.PACKAGE_DIGEST: evidence.package.digest,

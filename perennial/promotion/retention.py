@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from perennial.core import progress
 from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, discard
 from perennial.promotion import retention_store, retention_versions
@@ -82,7 +83,7 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
 
 
 def _check(home: Home, versions_by_model: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
-    registry_address = tracking.masked(tracking.registry_uri(home))
+    registry_address = mask_secrets(tracking.registry_uri(home))
     if not versions_by_model and retention_store.has_models(home):
         raise RegistryError(
             f"MLflow at {registry_address} knows no version of any model, but the store of {home.root} holds trained "

@@ -71,7 +71,7 @@ def ask(folder: Path, cases: Cases | None) -> None:
     """
     kind = package.read_package(folder).kind
     inputs = list(cases.inputs) if cases else _probes(kind)
-    with process.running("answer", folder) as program:
+    with process.running_program("answer", folder) as program:
         reply = program.ask(inputs, seconds=SECONDS)
     if heavy := UNWANTED & set(reply["loaded"]):
         raise PackageError(f"Answering loaded {listing(sorted(heavy))}, which a server does not have.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from perennial.core import progress
 from perennial.core.errors import DisagreementError, RegistryError, SpecError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.promotion import alias_move, registration, rejudge, transfer_bundle
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.conclusion import Conclusion, end, park, promoted_or_held
@@ -74,7 +75,7 @@ def address(home: Home, to: str) -> str:
         )
     if not (uri.startswith(("http://", "https://")) or tracking.is_database(uri)):
         raise SpecError(
-            f"--to {tracking.masked(uri)} is no MLflow server.", remedy="Write it like https://mlflow.example."
+            f"--to {mask_secrets(uri)} is no MLflow server.", remedy="Write it like https://mlflow.example."
         )
     folder = Path(uri.partition("://")[2].lstrip("/")).parent
     if uri.startswith("sqlite") and folder.name == "mlflow" and f"/{folder}" != str(home.mlflow):
@@ -116,7 +117,7 @@ def _delivered(there: Home, bundle: TransferBundle) -> Conclusion:
     evidence = _judged(bundle, rival, there)
     with alias_session(there, model) as session:
         # Two that copy at once must not both find that it is not there yet.
-        progress.note(f"Copying it to {tracking.masked(tracking.registry_uri(there))} as {model}.")
+        progress.note(f"Copying it to {mask_secrets(tracking.registry_uri(there))} as {model}.")
         registered = registration.register(bundle.stored.spec, bundle.run_key, evidence, there, bundle.brought)
         return _concluded(alias_move.signed(session), registered, evidence.decision, bundle)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.promotion.registration import Brought
 from perennial.records.decision import Outcome
 from perennial.registry import packages, run_log, tags, tracking, versions
@@ -55,7 +56,7 @@ def _packed(client: "MlflowClient", home: Home, candidate: Candidate, scratch: P
     model_version = client.get_model_version(model, version)
     stored = versions.evidence_of(client, home, candidate)
     _check_digests(candidate, stored)
-    progress.note(f"Taking version {version} of {model} from {tracking.masked(tracking.registry_uri(home))}.")
+    progress.note(f"Taking version {version} of {model} from {mask_secrets(tracking.registry_uri(home))}.")
     mine = packages.fetch_anew(client, home, model_version)
     package = stored.evidence.package.model_copy(update={"path": mine.path})
     evidence = stored.evidence.model_copy(update={"package": package})

@@ -162,7 +162,7 @@ class Cases(Record):
     answers: tuple[dict[str, Any], ...]
 
 
-class Contest(Record):
+class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
     champion_version: str | None = None

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from perennial.core import progress, telemetry
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.registry import credentials
 
 if TYPE_CHECKING:
@@ -69,16 +70,12 @@ def is_database(address: str) -> bool:
     return address.partition("://")[0].partition("+")[0] in DATABASES
 
 
-def masked(text: str) -> str:
-    """`text` without the user names and passwords of the addresses in it."""
-    return re.sub(r"://[^/\s@]+@", "://***@", text)
-
-
 def plain_address(address: str) -> str:
     """`address` without user name, password and what follows a question mark, for what is written down."""
     if address.startswith("sqlite"):
         return address.partition("?")[0]  # a path, which may hold what means something else in an address
-    parts = urlsplit(address)
+    # Masked first: what divides an address may stand in a password, too.
+    parts = urlsplit(mask_secrets(address))
     host = parts.netloc.rpartition("@")[2].lower()
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
@@ -134,7 +131,10 @@ def _open(address: str, patience: Patience) -> None:
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    url = sqlalchemy.make_url(address)
+    try:
+        url = sqlalchemy.make_url(address)
+    except ValueError as error:  # of a port that is no number, for one, as an @ in a password makes it
+        raise sqlalchemy.exc.ArgumentError("it is no address of a database") from error
     if url.get_backend_name() == "sqlite":
         _make_database(Path(url.database or ""))
         seconds = {"timeout": patience.seconds}
@@ -211,7 +211,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _explained(error: Exception, home: Home, addresses: Mapping[str, str], standing: str) -> RegistryError:
-    places = " and ".join(sorted({masked(address) for address in addresses.values()}))
+    places = " and ".join(sorted({mask_secrets(address) for address in addresses.values()}))
     problem = f"MLflow at {places} can't be used: {reason(error)}. {standing}"
     refused = credentials.refusal(error)
     remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
@@ -223,7 +223,7 @@ def reason(error: Exception) -> str:
     refused = credentials.refusal(error)
     if refused:
         return refused[0]
-    text = masked(str(error)).strip()
+    text = mask_secrets(str(error)).strip()
     status = re.search(r"too many (\d{3}) error responses", text)
     if status:
         return f"it answered with HTTP status {status[1]}"

@@ -1,5 +1,7 @@
 """Some rows as a source has them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +13,19 @@ class Batch:
     file: str
     """Where the rows are from, as errors name it: a file's path as the spec reaches it, `query`, a data set."""
     unit: str
-    """What `places` counts: line or row."""
-    places: Sequence[int]
+    """What `numbers` counts: line or row."""
+    numbers: Sequence[int]
     """Line (of a record's first cell) or row number of each row, from 1."""
     columns: Mapping[str, list[object]]
     """Cells by the source's column name, None where there is nothing; all of the same length."""
 
-    def place(self, row: int) -> str:
+    def where(self, row: int) -> str:
         """Where row `row` (from 0) of this batch is, in words."""
-        return f"{self.file}, {self.unit} {self.places[row]:,}"
+        return f"{self.file}, {self.unit} {self.numbers[row]:,}"
+
+    def take(self, positions: Sequence[int]) -> Batch:
+        """Its rows at these positions (from 0, ascending)."""
+        if len(positions) == len(self.numbers):
+            return self
+        columns = {name: [cells[row] for row in positions] for name, cells in self.columns.items()}
+        return Batch(self.file, self.unit, [self.numbers[row] for row in positions], columns)

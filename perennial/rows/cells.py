@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -21,17 +20,25 @@ _TEXT = {str, type(None)}
 
 
 def text_array(batch: Batch, column: str) -> pa.Array:
-    """`texts` as an Arrow array of strings."""
-    return _encoded(batch, column, _texts(batch, column))
-
-
-def texts(batch: Batch, column: str) -> list[str | None]:
-    """The cells of `column` as text, None where there is nothing.
+    """The cells of `column` as an Arrow array of strings, null where there is nothing.
 
     Raises SourceError, naming file and line, for a nested value and text that is no Unicode.
     """
-    values = _texts(batch, column)
-    _encoded(batch, column, values)
+    import pyarrow as pa
+
+    cells = batch.columns[column]
+    if not set(map(type, cells)) <= _TEXT:
+        cells = [cell if isinstance(cell, str) else _text(batch, row, column, cell) for row, cell in enumerate(cells)]
+    try:
+        return pa.array(cells, pa.string())
+    except UnicodeEncodeError as error:
+        row = next(row for row, text in enumerate(cells) if isinstance(text, str) and not is_unicode(text))
+        raise no_unicode(batch, row, column) from error
+
+
+def texts(batch: Batch, column: str) -> list[str | None]:
+    """`text_array` as a list, None where there is nothing."""
+    values: list[str | None] = text_array(batch, column).to_pylist()
     return values
 
 
@@ -59,28 +66,11 @@ def number(value: object) -> float | None:
 def no_unicode(batch: Batch, row: int, column: str) -> SourceError:
     """What is said of a cell that holds half a surrogate pair."""
     return SourceError(
-        f"{batch.place(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
+        f"{batch.where(row)}: column {column!r} holds half a surrogate pair (\\ud800 to \\udfff alone), "
         "which is no Unicode text.",
         remedy="Write the character itself, or both halves; in Python: "
         "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')",
     )
-
-
-def _encoded(batch: Batch, column: str, texts: Sequence[str | None]) -> pa.Array:
-    import pyarrow as pa
-
-    try:
-        return pa.array(texts, pa.string())
-    except UnicodeEncodeError as error:
-        row = next(row for row, text in enumerate(texts) if text and not is_unicode(text))
-        raise no_unicode(batch, row, column) from error
-
-
-def _texts(batch: Batch, column: str) -> list[str | None]:
-    values = batch.columns[column]
-    if set(map(type, values)) <= _TEXT:
-        return values  # type: ignore[return-value]  # just checked, at C speed
-    return [value if isinstance(value, str) else _text(batch, row, column, value) for row, value in enumerate(values)]
 
 
 def _text(batch: Batch, row: int, column: str, value: object) -> str | None:
@@ -97,10 +87,10 @@ def _text(batch: Batch, row: int, column: str, value: object) -> str | None:
             return value.decode()
         except UnicodeDecodeError as error:
             raise SourceError(
-                f"{batch.place(row)}: column {column!r} holds bytes that are not UTF-8.",
+                f"{batch.where(row)}: column {column!r} holds bytes that are not UTF-8.",
                 remedy="Convert the column to text where it is written.",
             ) from error
     raise SourceError(
-        f"{batch.place(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
+        f"{batch.where(row)}: column {column!r} holds a {type(value).__name__}; text was expected.",
         remedy="Name another column under data.columns, or write the value as text.",
     )

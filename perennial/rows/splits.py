@@ -58,10 +58,9 @@ def keys_and_splits(rows: Iterable[Iterable[str | None]], splits: SplitsSpec) ->
     return keys, splits_of_keys(keys, splits)
 
 
-def splits_of_columns(columns: Sequence[pa.Array], splits: SplitsSpec) -> tuple[list[str], list[str]]:
-    """`keys_and_splits` of rows whose texts are these columns, in the order of the kind's text columns."""
-    keys = [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
-    return keys, splits_of_keys(keys, splits)
+def text_keys(columns: Sequence[pa.Array]) -> list[str]:
+    """The text keys of `keys_and_splits`, of rows whose texts are these columns, in the order of the kind's."""
+    return [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
 
 
 def splits_of_keys(keys: Iterable[str], splits: SplitsSpec) -> list[str]:

@@ -72,7 +72,7 @@ def _before(spec: PipelineSpec, home: Home) -> Trained | None:
 
 
 def _digest(snapshot: Snapshot, parts: int, retired: int) -> str:
-    return retirements.digest_of([part.sha256 for part in snapshot.parts[:parts]], snapshot.retired[:retired])
+    return retirements.digest_of_parts([part.sha256 for part in snapshot.parts[:parts]], snapshot.retired[:retired])
 
 
 def _settings(spec: PipelineSpec, snapshot: Snapshot) -> str:

@@ -1,4 +1,4 @@
-"""The remembered runs: an append-only record of every run of a pipeline, why it was started and how it ended.
+"""The log of runs: an append-only record of every run of a pipeline, why it was started and how it ended.
 
 The ledger tells what became of the champion; this tells what was tried, the failures and the skipped runs too. It
 shares the ledger's database, so that all machines of a team see all runs.
@@ -74,7 +74,7 @@ def note_run(home: Home, entry: RunEntry) -> None:
         connection.execute(sa.insert(RUNS).values(**values))
 
 
-def recent(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
+def recent_runs(home: Home, pipeline: str, limit: int = 50) -> list[RunEntry]:
     """The last `limit` runs of `pipeline`, newest first; none if there is no database yet. Raises RegistryError."""
     if not database.is_there(home):
         return []

@@ -1,7 +1,7 @@
-"""Whose turn it is to retrain a pipeline: one run at a time, on however many machines that share the ledger's database.
+"""The lease by which one run at a time retrains a pipeline, on however many machines that share the ledger's database.
 
-A lease of its own, beside the one of promotion, which a run takes only at its end. A run that is killed stops renewing
-it, and another run may begin when it has lapsed.
+It is another than the lease of promotion, which a run takes only at its end. A run that is killed stops renewing it,
+and another run may begin when it has lapsed.
 """
 
 import time
@@ -20,13 +20,13 @@ POLL_SECONDS = 1.0
 
 @contextmanager
 def one_anywhere(pipeline: str, home: Home) -> Iterator[Lease]:
-    """Hold the turn of `pipeline` for the block; `lapsed` says that the run before was killed.
+    """Hold the lease on runs of `pipeline` for the block; its `lapsed` says that the run before was killed.
 
-    Waits for a turn that is not renewed, at most for as long as it takes to lapse (60 s). Raises OverlapError as soon
+    Waits for a lease that is not renewed, at most for as long as it takes to lapse (60 s). Raises OverlapError as soon
     as another run is seen to be alive, and RegistryError when the database can't be used.
     """
-    with lease.kept(_taken(database.open_database(home), pipeline)) as turn:
-        yield turn
+    with lease.kept(_taken(database.open_database(home), pipeline)) as held:
+        yield held
 
 
 def name_of(pipeline: str) -> str:
@@ -48,7 +48,7 @@ def at_work(home: Home) -> list[str]:
 def _taken(book: Database, pipeline: str) -> Lease:
     name = name_of(pipeline)
     before: float | None = None
-    while (turn := lease.take(book, name)) is None:
+    while (taken := lease.take(book, name)) is None:
         other, left = lease.holder(book, name)
         # It shrinks by itself; only somebody who is alive makes it longer.
         if before is not None and left > before:
@@ -60,4 +60,4 @@ def _taken(book: Database, pipeline: str) -> Lease:
             progress.note(f"Waiting to see whether {other}, which was retraining {pipeline}, is still alive.")
         before = left
         time.sleep(POLL_SECONDS)
-    return turn
+    return taken

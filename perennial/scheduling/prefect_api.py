@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 
 API_URL = "PREFECT_API_URL"
 ADDRESS = "address"
@@ -54,14 +54,14 @@ class Server:
 
     def find(self, pipeline: str) -> Deployment | None:
         """The deployment of a pipeline; None: it was never served by that server."""
-        found = self._ask(f"/deployments/name/{FLOW}/{pipeline}")
-        if found is None:
+        answer = self._ask(f"/deployments/name/{FLOW}/{pipeline}")
+        if answer is None:
             return None
         try:
-            is_off = not any(schedule["active"] for schedule in found["schedules"])
-            return Deployment(found["id"], bool(found["paused"]), is_off, datetime.fromisoformat(found["updated"]))
+            is_off = not any(schedule["active"] for schedule in answer["schedules"])
+            return Deployment(answer["id"], bool(answer["paused"]), is_off, datetime.fromisoformat(answer["updated"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise PrefectApiError(f"What answers at {masked(self.address)} is no Prefect server.") from error
+            raise PrefectApiError(f"What answers at {mask_secrets(self.address)} is no Prefect server.") from error
 
     def planned(self, deployment: Deployment, until: datetime | None = None) -> datetime | None:
         """When the next run is due that the server's scheduler has planned; None: none is planned, or none `until`."""
@@ -78,8 +78,8 @@ class Server:
     def _runs(self, deployment: Deployment, only: dict[str, Any]) -> list[dict[str, Any]]:
         ours = {"deployment_id": {"any_": [deployment.identity]}, **only}
         asked = {"flow_runs": ours, "sort": "EXPECTED_START_TIME_ASC", "limit": 50}
-        found: list[dict[str, Any]] = self._ask("/flow_runs/filter", asked)
-        return found
+        runs: list[dict[str, Any]] = self._ask("/flow_runs/filter", asked)
+        return runs
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer; None: there is no such thing."""
@@ -121,12 +121,7 @@ def fault_of(address: str) -> str:
     return fault
 
 
-def masked(address: str) -> str:
-    """`address` without user name and password."""
-    return re.sub(r"://[^/\s]*@", "://***@", address)
-
-
-def running(home: Home) -> str | None:
+def running_server(home: Home) -> str | None:
     """The API's address of the server that `perennial schedule` serves on `home` now; None: there is none."""
     try:
         address = (home.prefect / ADDRESS).read_text(encoding="utf-8").strip()
@@ -139,7 +134,7 @@ def running(home: Home) -> str | None:
 
 def in_use(home: Home) -> str | None:
     """The API's address of the server that is named, or else of the one that serves `home`; None: neither."""
-    return os.environ.get(API_URL) or running(home)
+    return os.environ.get(API_URL) or running_server(home)
 
 
 def last_error(home: Home) -> str | None:
@@ -159,8 +154,8 @@ def _opened(address: str, path: str, content: bytes | None, headers: dict[str, s
     if parts.username:
         sent = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers = {**headers, "Authorization": f"Basic {base64.b64encode(sent.encode()).decode()}"}
-    place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + path, "", ""))
-    request = urllib.request.Request(place, content, headers)  # noqa: S310 - by its setting
+    bare_address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + path, "", ""))
+    request = urllib.request.Request(bare_address, content, headers)  # noqa: S310 - by its setting
     return urllib.request.urlopen(request, timeout=SECONDS)  # noqa: S310
 
 

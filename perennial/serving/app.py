@@ -30,17 +30,17 @@ PLACES = "POST /predict, GET /, /healthz, /readyz and /metrics"
 
 
 def make_app(
-    stage: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
+    current: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
 ) -> Starlette:
-    """The application that answers with what is on `stage`; `names`: the pipeline's names for canonical columns."""
-    return _Interface(stage, figures, settings, names).app
+    """The application that answers with what `current` says; `names`: the pipeline's names for canonical columns."""
+    return _Interface(current, figures, settings, names).app
 
 
 class _Interface:
     def __init__(
-        self, stage: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
+        self, current: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
     ) -> None:
-        self._stage, self._figures, self._settings, self._names = stage, figures, settings, names
+        self._current, self._figures, self._settings, self._names = current, figures, settings, names
         self._batcher: Batcher
         self._answering: asyncio.Task[None]
         routes = [
@@ -104,12 +104,12 @@ class _Interface:
         )
 
     def _served(self) -> LoadedVersion:
-        if self._stage.served is None:
+        if self._current.served is None:
             raise problems.nothing_serves()
-        return self._stage.served
+        return self._current.served
 
     async def _describe(self, _: Request) -> Response:
-        served = self._stage.served
+        served = self._current.served
         if served is None:
             return problems.nothing_serves().response()
         package = served.predictor.package
@@ -133,10 +133,10 @@ class _Interface:
         return _json({"status": "alive"})
 
     async def _ready(self, _: Request) -> Response:
-        served = self._stage.served
+        served = self._current.served
         if served is None:
             return problems.nothing_serves().response()
-        return _json({"status": "ready", "version": served.version, "problem": self._stage.problem})
+        return _json({"status": "ready", "version": served.version, "problem": self._current.problem})
 
     async def _metrics(self, _: Request) -> Response:
         return Response(self._figures.text(), media_type=metrics.CONTENT_TYPE)

@@ -1,7 +1,7 @@
 """Dynamic batches: what comes while the model is busy is answered together, next. Nothing waits for company.
 
 One thread runs the model, which uses all cores by itself. When it is free it takes a share of every request that waits:
-short requests are answered at once beside long ones, and a long one takes several turns. The predictor sorts what it
+short requests are answered at once beside long ones, and a long one takes several batches. The predictor sorts what it
 gets by length.
 """
 
@@ -73,7 +73,7 @@ class Batcher:
         try:
             while True:
                 await self._some.wait()
-                await self._answer_together(self._turn())
+                await self._answer_together(self._next_batch())
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -97,7 +97,7 @@ class Batcher:
         self._rows += rows
         self._figures.queue_rows.set(self._rows)
 
-    def _turn(self) -> list[tuple[_Job, int]]:
+    def _next_batch(self) -> list[tuple[_Job, int]]:
         """Who is next, with how many rows each: the same number for all, and what is left over for the first."""
         room, served = self._settings.batch_rows, self._waiting[0].served
         jobs = [job for job in self._waiting if job.served is served][:room]
@@ -110,22 +110,22 @@ class Batcher:
             room -= more
         return list(zip(jobs, rows, strict=True))
 
-    async def _answer_together(self, turn: list[tuple[_Job, int]]) -> None:
-        served = turn[0][0].served
+    async def _answer_together(self, batch: list[tuple[_Job, int]]) -> None:
+        served = batch[0][0].served
         try:
-            answers = await self._ask(served, [one for job, rows in turn for one in job.next(rows)])
+            answers = await self._ask(served, [one for job, rows in batch for one in job.next(rows)])
         except Exception as error:  # noqa: BLE001 - whatever it is, the others in the batch must not fail with it
-            await self._answer_apart(turn, error)
+            await self._answer_apart(batch, error)
             return
-        for job, rows in turn:
+        for job, rows in batch:
             self._deliver(job, answers[:rows])
             answers = answers[rows:]
 
-    async def _answer_apart(self, turn: list[tuple[_Job, int]], error: Exception) -> None:
-        if len(turn) == 1:
-            self._fail(turn[0][0], error)
+    async def _answer_apart(self, batch: list[tuple[_Job, int]], error: Exception) -> None:
+        if len(batch) == 1:
+            self._fail(batch[0][0], error)
             return
-        for job, rows in turn:
+        for job, rows in batch:
             try:
                 self._deliver(job, await self._ask(job.served, job.next(rows)))
             except Exception as failure:  # noqa: BLE001 - as above

@@ -1,4 +1,4 @@
-"""What serves now: one place that the thread that follows the registry writes and every request reads."""
+"""What serves now: one object that the thread that follows the registry writes and every request reads."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -50,11 +50,11 @@ class Follower:
         model: str,
         version: str | None,
         settings: ServingSpec,
-        stage: CurrentVersion,
+        current: CurrentVersion,
         figures: ServingMetrics,
     ) -> None:
         self._home, self._model, self._version, self._settings = home, model, version, settings
-        self._stage, self._figures = stage, figures
+        self._current, self._figures = current, figures
         self._refusal: _Refusal | None = None
         self._told = ""
         self._ended = threading.Event()
@@ -92,7 +92,7 @@ class Follower:
 
     def _follow(self) -> None:
         with progress.heard_by(_Notes()):
-            while not self._ended.is_set() and not (self._version and self._stage.served):
+            while not self._ended.is_set() and not (self._version and self._current.served):
                 self.look()
                 self._ended.wait(self._settings.poll_seconds)
 
@@ -100,7 +100,7 @@ class Follower:
         try:
             standing = serving_champion.champion(self._home, self._model)
         except PerennialError as error:
-            if self._stage.served or not self._resume(str(error)):
+            if self._current.served or not self._resume(str(error)):
                 self._tell("registry", str(error))
             return None
         if standing is None:
@@ -108,7 +108,7 @@ class Follower:
         return standing
 
     def _serves(self, wanted: Standing) -> bool:
-        now = self._stage.served
+        now = self._current.served
         if now is None or (now.version, now.digest) != (wanted.version, wanted.package_digest):
             return False
         self._refusal = None
@@ -123,7 +123,7 @@ class Follower:
         try:
             self._bring(wanted.version)
         except PerennialError as error:
-            if not self._stage.served and (down := self._down()) and self._resume(down):
+            if not self._current.served and (down := self._down()) and self._resume(down):
                 return
             failures = before.failures + 1 if before else 1
             pause = min(self._settings.poll_seconds * 2**failures, LONGEST_PAUSE)
@@ -163,19 +163,19 @@ class Follower:
         # The first runs are slow; no client should be the one to find that out.
         columns = predictor.decoder.columns[-1]
         predictor.predict_columns({name: list(TEXTS) for name in columns})
-        before, self._stage.served = self._stage.served, LoadedVersion(self._model, whole.version, predictor)
+        before, self._current.served = self._current.served, LoadedVersion(self._model, whole.version, predictor)
         self._figures.serves(whole.version)
         after = f"; before it was version {before.version}" if before else ""
         LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)
 
     def _tell(self, problem: Problem | None, words: str) -> None:
         """Why no newer champion serves, in `words`; once, not at every look."""
-        now = self._stage.served
+        now = self._current.served
         if words and words != self._told:
             LOG.error("%s %s", words, f"Version {now.version} goes on serving." if now else "Nothing serves.")
         elif self._told and not words and now:
             LOG.info("Version %s of %s is champion, and all is well again.", now.version, self._model)
-        self._told, self._stage.problem = words, problem
+        self._told, self._current.problem = words, problem
         self._figures.problem(problem)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from perennial.core.home import Home
+from perennial.core.masking import mask_secrets
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
 from perennial.records.package import Champion
@@ -42,7 +43,7 @@ def last_served_of(home: Home, model: str) -> Champion | None:
 
 
 def _registry(home: Home) -> str:
-    return tracking.masked(tracking.registry_uri(home))
+    return mask_secrets(tracking.registry_uri(home))
 
 
 def _file(home: Home, model: str) -> Path:

@@ -85,8 +85,8 @@ def _names(row: Mapping[str, Any], decoder: Decoder, names: Mapping[str, str]) -
     raise problems.bad(f"rows[0] lacks what this model reads: {wanted}.", "Name the keys so.")
 
 
-def _cell(row: Mapping[str, Any], place: int, role: str, name: str) -> Any:
-    where = f"rows[{place}].{name}"
+def _cell(row: Mapping[str, Any], index: int, role: str, name: str) -> Any:
+    where = f"rows[{index}].{name}"
     if name not in row:
         raise problems.bad(f"{where} is missing; the first row has it.", "Give every row of a request the same keys.")
     return _tokens(row[name], where) if role == TOKENS else _text(row[name], where)

@@ -36,14 +36,14 @@ def run_server(
     `port` 0: any free one; `wait`: start before there is anything to serve. `names`: the pipeline's names for canonical
     columns. Raises PerennialError when the address can't be had, or, unless `wait`, the version can't serve.
     """
-    stage, figures = CurrentVersion(), ServingMetrics(model)
-    follower = Follower(home, model, version, settings, stage, figures)
-    with _bound(host, port) as listening:
+    current, figures = CurrentVersion(), ServingMetrics(model)
+    follower = Follower(home, model, version, settings, current, figures)
+    with _bound(host, port) as bound_socket:
         if not wait:
             with _told_to_end(_leave):
                 follower.load()
         config = uvicorn.Config(
-            app.make_app(stage, figures, settings, names),
+            app.make_app(current, figures, settings, names),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -54,7 +54,7 @@ def run_server(
         follower.start()
         # uvicorn drains when it is told to end, and tells again when it has: that is the end, and no failure.
         with _told_to_end(lambda *_: None):
-            _Server(config).run(sockets=[listening])
+            _Server(config).run(sockets=[bound_socket])
         follower.end()
         LOG.info("Ended: every request that had come in was answered.")
 
@@ -65,8 +65,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on `sockets`."""
         await super().startup(sockets)
-        for listening in sockets or ():
-            host, port = listening.getsockname()[:2]
+        for bound_socket in sockets or ():
+            host, port = bound_socket.getsockname()[:2]
             LOG.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 

@@ -11,7 +11,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def listed(value: object) -> object:
+def as_list(value: object) -> object:
     """A text by itself stands for a list of one."""
     return [value] if isinstance(value, str) else value
 

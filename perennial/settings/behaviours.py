@@ -4,15 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from perennial.settings.base import Label, Name, Settings, Share, listed
+from perennial.settings.base import Label, Name, Settings, Share, as_list
 
 Text = Annotated[
-    tuple[Label, ...], BeforeValidator(listed, json_schema_input_type=str), Field(min_length=1, max_length=2)
+    tuple[Label, ...], BeforeValidator(as_list, json_schema_input_type=str), Field(min_length=1, max_length=2)
 ]
 """What the model reads at once: a text, or the two of a pair."""
-Texts = Annotated[tuple[Text, ...], BeforeValidator(listed), Field(min_length=1)]
-Listed = Annotated[tuple[Label, ...], BeforeValidator(listed)]
-Slots = dict[Name, Annotated[tuple[Label, ...], BeforeValidator(listed), Field(min_length=1)]]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(min_length=1)]
+Listed = Annotated[tuple[Label, ...], BeforeValidator(as_list)]
+Slots = dict[Name, Annotated[tuple[Label, ...], BeforeValidator(as_list), Field(min_length=1)]]
 Change = Literal[
     "typo", "upper", "lower", "final_punctuation", "numbers", "neutral_words",
     "names", "genders", "nationalities", "companies",
@@ -74,7 +74,7 @@ class MinimumSpec(_TestSpec):
 class _ChangedSpec(_TestSpec):
     """Texts that are asked twice: as they are, and changed."""
 
-    change: Annotated[tuple[Change, ...], BeforeValidator(listed)] = ()
+    change: Annotated[tuple[Change, ...], BeforeValidator(as_list)] = ()
     """Changes by name; each is tried by itself."""
     append: Listed = ()
     """Put behind the text as it stands, spaces included; each is tried by itself."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from perennial.core.later_fields import LaterFields
-from perennial.settings.base import Label, Settings, Share, listed
+from perennial.settings.base import Label, Settings, Share, as_list
 
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
@@ -16,7 +16,7 @@ class FileSource(Settings):
 
     type: Literal["file"]
     """file: what makes this a source of files."""
-    path: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+    path: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)]
     """Paths or globs, relative to the pipeline's folder."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
     """auto: by the file's ending (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, each also with .gz)."""
@@ -136,7 +136,7 @@ class DataSpec(Settings):
     """Which of the source's columns is what."""
     labels: tuple[Label, ...] = ()
     """All labels, in the order reports show them."""
-    corrections: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    corrections: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     """CSV files, relative to the pipeline's folder, with the columns row_id and label: labels that a person mended, or
     `drop` to take a row out. Of two corrections of a row the later one counts. `perennial review NAME` writes such a
     file."""

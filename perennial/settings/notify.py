@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from perennial.settings.base import Settings, listed
+from perennial.settings.base import Settings, as_list
 
 Event = Literal["promoted", "held", "rejected", "failed", "stale"]
 PLACES = ("model", "version", "run_id", "report")
@@ -14,7 +14,7 @@ PLACES = ("model", "version", "run_id", "report")
 class NotifySpec(Settings):
     """Who is told how runs end, by Slack, Teams, e-mail, webhook or whatever else Apprise reaches."""
 
-    urls_env: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    urls_env: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     """Names of environment variables that hold Apprise URLs, such as slack://… or mailto://…, one or several by spaces.
     They hold secrets, so they are never in a file. None: nobody is told, and no network is used."""
     on: tuple[Event, ...] = ("promoted", "held", "rejected", "failed", "stale")

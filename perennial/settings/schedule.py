@@ -35,7 +35,7 @@ class ScheduleSpec(Settings):
     @field_validator("cron")
     @classmethod
     def _known_cron(cls, cron: str) -> str:
-        cron_expression.check(cron)
+        cron_expression.check_cron(cron)
         return cron
 
     @field_validator("timezone")

@@ -9,10 +9,10 @@ from typing import Any
 
 from perennial.core import digest, telemetry
 from perennial.core.errors import BaseModelError, listing
+from perennial.core.model_families import ModelFamily, family_named
 from perennial.settings.pipeline import PipelineSpec
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-ROBERTAS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 NEEDED = (
     "config.json",
     "*.safetensors",
@@ -37,19 +37,17 @@ class BaseModel:
     @property
     def longest(self) -> int | None:
         """Tokens it can read at once; None: its positions are not counted."""
-        config = self._config()
-        limit = config.get("max_position_embeddings")
-        if not isinstance(limit, int) or limit < 1 or config.get("position_biased_input") is False:
-            return None
-        # RoBERTa counts positions from behind the padding id.
-        return limit - config.get("pad_token_id", 1) - 1 if config.get("model_type") in ROBERTAS else limit
+        return self.family.longest_text(self._config())
 
     @property
     def layers(self) -> int | None:
         """Layers of its encoder; None: its configuration does not say."""
-        config = self._config()
-        counts = (config.get(name) for name in ("num_hidden_layers", "n_layers", "num_layers"))
-        return next((layers for layers in counts if isinstance(layers, int)), None)
+        return self.family.layer_count(self._config())
+
+    @property
+    def family(self) -> ModelFamily:
+        """What is known of models like it."""
+        return family_named(self._config().get("model_type"))
 
     def _config(self) -> dict[str, Any]:
         path = self.folder / "config.json"

@@ -34,5 +34,5 @@ class TokenBudgetSampler(Sampler[list[int]]):
         by_length = np.lexsort((random.random(len(self._lengths)), self._lengths))
         order = random.permutation(len(self._plan))
         mine = order[self._rank :: self._world_size][: len(self)]
-        for place in mine:
-            yield by_length[self._plan[place]].tolist()
+        for batch_number in mine:
+            yield by_length[self._plan[batch_number]].tolist()

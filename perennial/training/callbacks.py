@@ -1,4 +1,4 @@
-"""Listening to a training: its figures after each epoch, and the word that ends it."""
+"""What a training calls after each epoch, with its figures, and how that ends it."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Holding on to what the starting weights knew, while something new is learned."""
+"""A penalty that keeps weights near those that a training starts from."""
 
 from __future__ import annotations
 

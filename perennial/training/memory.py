@@ -17,7 +17,13 @@ from perennial.training.encoding.dataset import NOT_LEARNED
 
 T = TypeVar("T")
 Inputs = Mapping[str, torch.Tensor]
-TOLD = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+OUT_OF_MEMORY_WORDS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",
+)
 """What torch, its CPU allocator and CUDA's libraries say in a RuntimeError that has no class of its own."""
 
 
@@ -25,7 +31,7 @@ def ran_out(error: BaseException) -> bool:
     """Whether `error` says that there is not enough memory, of the GPU or of the machine."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in TOLD)
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY_WORDS)
 
 
 def tried(work: Callable[[], T]) -> T | None:
@@ -53,8 +59,8 @@ def cut_batch(batch: Inputs, number: int) -> Iterator[tuple[float, dict[str, tor
         yield 1.0, dict(batch)
         return
     learned = _learned(batch["targets"])
-    for places in torch.tensor_split(torch.arange(rows), min(number, rows)):
-        yield float(learned[places].sum() / learned.sum()), _cut(batch, places)
+    for piece_rows in torch.tensor_split(torch.arange(rows), min(number, rows)):
+        yield float(learned[piece_rows].sum() / learned.sum()), _cut(batch, piece_rows)
 
 
 def _learned(targets: torch.Tensor) -> torch.Tensor:
@@ -65,13 +71,13 @@ def _learned(targets: torch.Tensor) -> torch.Tensor:
     return counted if counted.any() else torch.ones(len(targets))
 
 
-def _cut(batch: Inputs, places: torch.Tensor) -> dict[str, torch.Tensor]:
+def _cut(batch: Inputs, piece_rows: torch.Tensor) -> dict[str, torch.Tensor]:
     width = batch["input_ids"].shape[1]
-    longest = int(batch["attention_mask"][places].sum(1).max())
+    longest = int(batch["attention_mask"][piece_rows].sum(1).max())
     targets = batch["targets"]
     per_token = targets.ndim > 1 and not targets.is_floating_point() and targets.shape[1] == width
     wide = {"input_ids", "attention_mask", *(("targets", "soft") if per_token else ())}
-    return {name: each[places, :longest] if name in wide else each[places] for name, each in batch.items()}
+    return {name: each[piece_rows, :longest] if name in wide else each[piece_rows] for name, each in batch.items()}
 
 
 class BatchPieces:

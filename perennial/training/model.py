@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,11 @@ from torch import nn
 
 from perennial.core import telemetry
 from perennial.core.errors import BaseModelError
+from perennial.core.model_families import ModelFamily, entry_name, family_named
 from perennial.inference import decoders
 from perennial.inference.batching import pad, plan_batches
 from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.training import TrainingSpec
 from perennial.training.base_model import BaseModel
 from perennial.training.dropout import quickened
 
@@ -114,40 +115,60 @@ def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     logging.disable_progress_bar()
     # It would list the head's weights as missing from the base: they are what is trained.
     logging.set_verbosity_error()
-    # On a CPU, torch's fused attention takes half as long again to train as the plain one.
-    attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
-    config = AutoConfig.from_pretrained(base.folder, local_files_only=True, **attention)
-    for name in ("classifier_dropout", "seq_classif_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, spec.training.dropout)
-    for name in ("hidden_dropout_prob", "dropout"):
-        if isinstance(getattr(config, name, None), float):
-            setattr(config, name, spec.training.encoder_dropout)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
-        if isinstance(getattr(config, name, None), float):
-            setattr(config, name, 0.0)
+    attention = training_attention(base.family)
+    chosen = {"attn_implementation": attention} if attention else {}
+    config = AutoConfig.from_pretrained(base.folder, local_files_only=True, **chosen)
+    _set_dropout(config, base.family, spec.training)
     head = HEADS.get(pooling(spec, base))
     if head is not None:
         encoder = AutoModel.from_pretrained(base.folder, config=config, **FROM_SAFETENSORS)
-        return head(without_pooler(encoder), config.hidden_size, outputs, spec.training.dropout)
+        return head(without_pooler(encoder), _config_width(config), outputs, spec.training.dropout)
     return OwnHead(_own_head(base, config, outputs))
+
+
+def training_attention(family: ModelFamily) -> str | None:
+    """The implementation of attention by which a model of `family` is trained on this machine; None: its default."""
+    return None if torch.cuda.is_available() else family.cpu_attention
+
+
+def _set_dropout(config: Any, family: ModelFamily, training: TrainingSpec) -> None:
+    for name in family.head_dropouts:
+        if hasattr(config, name):
+            setattr(config, name, training.dropout)
+    for name in family.encoder_dropouts:
+        if isinstance(getattr(config, name, None), float):
+            setattr(config, name, training.encoder_dropout)
+    for name in family.attention_dropouts:
+        if isinstance(getattr(config, name, None), float):
+            setattr(config, name, 0.0)
 
 
 def without_pooler(encoder: Any) -> nn.Module:
     """`encoder` less the pooler that a mean does not use, so that it is neither trained, stored nor exported."""
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
+    pooler = family_named(encoder.config.model_type).pooler
+    if getattr(encoder, pooler, None) is not None:
+        setattr(encoder, pooler, None)
     return cast(nn.Module, encoder)
 
 
 def width(model: nn.Module) -> int:
     """The encoder's hidden width, under whatever name its architecture keeps it."""
-    return int(_inner(model).config.hidden_size)
+    return _config_width(pretrained_part(model).config)
 
 
-def _inner(model: nn.Module) -> Any:
+def _config_width(config: Any) -> int:
+    return int(getattr(config, entry_name(config, family_named(config.model_type).widths)))
+
+
+def pretrained_part(network: nn.Module) -> Any:
     """transformers' model in ours."""
-    return model.classifier if isinstance(model, OwnHead) else model.encoder
+    return network.classifier if isinstance(network, OwnHead) else network.encoder
+
+
+def network_family(network: nn.Module) -> ModelFamily:
+    """What is known of models like the one in `network`."""
+    config = getattr(pretrained_part(network), "config", None)
+    return family_named(getattr(config, "model_type", None))
 
 
 def width_of(base: BaseModel) -> int:
@@ -156,14 +177,14 @@ def width_of(base: BaseModel) -> int:
     from transformers import AutoConfig
 
     with _clear_errors(base):
-        return int(AutoConfig.from_pretrained(base.folder, local_files_only=True).hidden_size)
+        return _config_width(AutoConfig.from_pretrained(base.folder, local_files_only=True))
 
 
 def save_model(model: nn.Module, folder: Path) -> None:
     """Write `model.safetensors`, the encoder's `config.json` and `head.json` to `folder`."""
     from safetensors.torch import save_file
 
-    _inner(model).config.save_pretrained(folder)
+    pretrained_part(model).config.save_pretrained(folder)
     head: dict[str, object] = {"pooling": "cls"}
     if isinstance(model, MeanPooled | PerToken):
         name = next(name for name, kind in HEADS.items() if isinstance(model, kind))
@@ -180,6 +201,11 @@ def load_model(folder: Path, attention: str | None = None) -> nn.Module:
     model = empty(folder, saved_config(folder), attention)
     model.load_state_dict(load_file(folder / WEIGHTS))
     return model.eval()
+
+
+def load_to_trace(folder: Path) -> nn.Module:
+    """The model that `save_model` wrote, with the attention that its family is exported by; else as `load_model`."""
+    return load_model(folder, family_named(saved_config(folder).model_type).traced_attention)
 
 
 def saved_config(folder: Path) -> Any:
@@ -207,16 +233,17 @@ def empty(folder: Path, config: Any, attention: str | None = None, dropout: floa
 
 def freeze(model: nn.Module, *, embeddings: bool, layers: int) -> None:
     """Keep the pretrained weights of the embeddings, or of the lowest `layers` layers, as they are."""
+    family = network_family(model)
     for name, parameter in model.named_parameters():
-        if embeddings and ".embeddings." in f".{name}":
+        if embeddings and f".{family.embeddings}." in f".{name}":
             parameter.requires_grad_(False)
-        if (layer := layer_number(name)) is not None and layer < layers:
+        if (layer := family.layer_number(name)) is not None and layer < layers:
             parameter.requires_grad_(False)
 
 
 def recompute(model: nn.Module) -> None:
     """Let each layer be computed again for the gradient instead of being kept (Chen et al. 2016)."""
-    _inner(model).gradient_checkpointing_enable({"use_reentrant": False})
+    pretrained_part(model).gradient_checkpointing_enable({"use_reentrant": False})
 
 
 @torch.inference_mode()
@@ -246,30 +273,9 @@ def outputs_of(
     return outputs
 
 
-def layer_number(name: str) -> int | None:
-    """The number of the encoder layer that a parameter called `name` belongs to; None: to none."""
-    part = _place_of_layer(name)
-    return None if part is None else int(name.split(".")[part])
-
-
-def in_layer(name: str, number: int) -> str:
-    """What a parameter called `name`, which belongs to a layer, is called in the layer `number`."""
-    words, part = name.split("."), _place_of_layer(name)
-    return ".".join(str(number) if each == part else word for each, word in enumerate(words))
-
-
-def _place_of_layer(name: str) -> int | None:
-    """Which of the words of `name` is a layer's number."""
-    for part, (before, word) in enumerate(itertools.pairwise(name.split(".")), 1):
-        if before in {"layer", "layers", "h", "block"} and word.isdigit():
-            return part
-    return None
-
-
-def is_head(name: str) -> bool:
-    """Whether a parameter called `name` starts from nothing: it belongs to no pretrained encoder."""
-    own_heads = ("head.", "classifier.classifier", "classifier.pre_classifier", "classifier.score", "classifier.head")
-    return name.startswith(own_heads)
+def is_head(name: str, family: ModelFamily) -> bool:
+    """Whether a parameter called `name` starts from nothing: it belongs to no pretrained encoder of `family`."""
+    return name.startswith(("head.", *(f"classifier.{head}" for head in family.heads)))
 
 
 def _own_head(base: BaseModel, config: Any, outputs: int) -> nn.Module:

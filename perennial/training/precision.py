@@ -32,7 +32,7 @@ def choose_precision(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     # That a CPU has the instructions does not say that they are fast.
-    return "bf16" if CPU_FLAGS & set(cpu.features()) and _gain() >= WORTH else "fp32"
+    return "bf16" if CPU_FLAGS & set(cpu.cpu_features()) and _gain() >= WORTH else "fp32"
 
 
 @lru_cache(maxsize=1)

@@ -79,11 +79,11 @@ def _batch(spec: PipelineSpec, batch: pa.RecordBatch, *, new: bool) -> _Batch:
     first = begins.nonzero()[0]
     times = batch.column(TIME).cast(pa.int64()).fill_null(NO_TIME).to_numpy()
     targets = batch.column("target")
-    places, labels = kinds.kind_named(spec.kind).labels_learned(dataset.target_numbers(targets), spec.data.labels)
+    positions, labels = kinds.kind_named(spec.kind).labels_learned(dataset.target_numbers(targets), spec.data.labels)
     if pa.types.is_list(targets.type):
-        places = np.searchsorted(targets.offsets.to_numpy(), places, "right") - 1
+        positions = np.searchsorted(targets.offsets.to_numpy(), positions, "right") - 1
     row_of = np.cumsum(begins) - 1
-    return _Batch(first, len(keys), keys[first], times[first], (row_of[places], labels), new)
+    return _Batch(first, len(keys), keys[first], times[first], (row_of[positions], labels), new)
 
 
 def _candidates(spec: PipelineSpec, batches: list[_Batch]) -> Candidates:

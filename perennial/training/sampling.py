@@ -51,8 +51,8 @@ def draw(rows: Candidates, training: TrainingSpec) -> np.ndarray:
     drawn = np.zeros(len(rows), bool)
     ages = _ages(rows.time)
     for group, size in _sizes(rows.new, training):
-        places = group.nonzero()[0]
-        drawn[places[_stratified(rows.only(places), ages[places], size, training)]] = True
+        row_numbers = group.nonzero()[0]
+        drawn[row_numbers[_stratified(rows.only(row_numbers), ages[row_numbers], size, training)]] = True
     return drawn
 
 
@@ -123,15 +123,17 @@ def rarest_labels(held: Sequence[tuple[np.ndarray, np.ndarray]], sizes: Sequence
     `held`: for each batch, in any order, rows of the batch and the number of a label they hold. `sizes`: rows of each
     batch.
     """
-    pairs = [np.unique(row * labels + number) for row, number in held]
-    counts = sum((np.bincount(found % labels, minlength=labels) for found in pairs), np.zeros(labels, np.int64))
+    codes_by_batch = [np.unique(row * labels + number) for row, number in held]
+    counts = sum(
+        (np.bincount(codes % labels, minlength=labels) for codes in codes_by_batch), np.zeros(labels, np.int64)
+    )
     by_rarity = np.argsort(counts, kind="stable")
     rank = np.empty(labels, np.int64)
     rank[by_rarity] = np.arange(labels)
     result = []
-    for found, size in zip(pairs, sizes, strict=True):
+    for codes, size in zip(codes_by_batch, sizes, strict=True):
         rarest = np.full(size, labels)
-        np.minimum.at(rarest, found // labels, rank[found % labels])
+        np.minimum.at(rarest, codes // labels, rank[codes % labels])
         result.append(np.append(by_rarity, -1)[rarest])
     return np.concatenate(result) if result else np.empty(0, np.int64)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from perennial.training.attachments.attachment import Attachment
     from perennial.training.checkpoints import Best, Checkpoints
     from perennial.training.encoding.dataset import EncodedRows
     from perennial.training.trainer import PerennialTrainer
@@ -89,34 +90,36 @@ def in_units(statistics: Mapping[str, np.ndarray], decoding: Mapping[str, Any]) 
     return {name: np.array(decoding[name]) if name in decoding else value for name, value in statistics.items()}
 
 
-def train(course: TrainRun, build: Build, folder: Path) -> TrainOutcome:
+def train(run: TrainRun, build: Build, folder: Path) -> TrainOutcome:
     """Train what `build` gives, and write it to `folder` at its best checkpoint on the validation rows.
 
     One that was killed resumes from its last checkpoint. Raises TrainingError if training diverges, or ends in a model
-    that answers the same to everything; Stopped when `course.heard` does.
+    that answers the same to everything; Stopped when `run.heard` does.
     """
     telemetry.off()
-    from perennial.training import model, vocabulary
+    from perennial.training import model
+    from perennial.training.attachments import attachment, choice
 
-    trainer = _trainer(course, build)
+    attached = choice.chosen_attachments(run.rows, run.judged.padding)
+    trainer = _trainer(run, build, attached)
     try:
-        best = _learn(trainer, course.kept)
+        best = _learn(trainer, run.kept)
         outputs = trainer.best_outputs()
-        decoding = course.judged.decoding(outputs, course.statistics)
-        _refuse_collapsed(course.judged, course.judged.predictions(outputs, decoding))
+        decoding = run.judged.decoding(outputs, run.statistics)
+        _refuse_collapsed(run.judged, run.judged.predictions(outputs, decoding))
     except (TrainingError, Stopped):
         # To resume it would only end the same way.
-        course.kept.remove()
+        run.kept.remove()
         raise
-    vocabulary.widen(trainer.model)
+    attachment.fold_all(trainer.model, attached)
     model.save_model(trainer.model, folder)
-    shutil.copyfile(course.tokenizer, folder / TOKENIZER)
-    return TrainOutcome(trainer, best, decoding, time.monotonic() - course.started)
+    shutil.copyfile(run.tokenizer, folder / TOKENIZER)
+    return TrainOutcome(trainer, best, decoding, time.monotonic() - run.started)
 
 
-def write_record(course: TrainRun, passed: TrainOutcome, folder: Path, **facts: Any) -> None:
+def write_record(run: TrainRun, passed: TrainOutcome, folder: Path, **facts: Any) -> None:
     """Write how the model in `folder` was trained: settings, `facts` and figures of each epoch."""
-    spec, trainer = course.spec, passed.trainer
+    spec, trainer = run.spec, passed.trainer
     record: dict[str, Any] = {
         "kind": spec.kind,
         "labels": list(spec.data.labels),
@@ -124,7 +127,7 @@ def write_record(course: TrainRun, passed: TrainOutcome, folder: Path, **facts: 
         **facts,
         "training": spec.training.model_dump(mode="json"),
         "learning_rate": trainer.args.learning_rate,
-        "precision": course.computed_in,
+        "precision": run.computed_in,
         "steps": trainer.state.global_step,
         "halved": [one.model_dump() for one in trainer.pieces.halved],
         "history": trainer.state.log_history,
@@ -162,30 +165,30 @@ def _learn(trainer: PerennialTrainer, kept: Checkpoints) -> Best:
     return best
 
 
-def _trainer(course: TrainRun, build: Build) -> PerennialTrainer:
-    import numpy as np
+def _trainer(run: TrainRun, build: Build, attached: Sequence[Attachment]) -> PerennialTrainer:
     import torch
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import model, vocabulary
+    from perennial.training import model
+    from perennial.training.attachments import attachment
     from perennial.training.trainer import PerennialTrainer
 
-    spec, settings = course.spec, course.spec.training
+    spec, settings = run.spec, run.spec.training
     set_seed(settings.seed)
     network, held = build()
     model.freeze(network, embeddings=settings.freeze_embeddings, layers=settings.freeze_layers)
     if settings.gradient_checkpointing:
         model.recompute(network)
-    vocabulary.narrow(network, np.union1d(course.rows.tokens, [course.judged.padding]))
+    attachment.attach_all(network, attached)
     arguments = TrainingArguments(
-        output_dir=str(course.kept.folder),
+        output_dir=str(run.kept.folder),
         num_train_epochs=settings.epochs,
         learning_rate=encoder_rate(spec, model.width(network)),
         warmup_steps=settings.warmup,
         lr_scheduler_type="linear",
         max_grad_norm=settings.max_gradient_norm,
         gradient_accumulation_steps=settings.accumulation,
-        bf16=course.computed_in == "bf16",
+        bf16=run.computed_in == "bf16",
         seed=settings.seed,
         eval_strategy="epoch",
         save_strategy="no",
@@ -198,17 +201,17 @@ def _trainer(course: TrainRun, build: Build) -> PerennialTrainer:
     return PerennialTrainer(
         network,
         arguments,
-        kind=course.judged.kind,
+        kind=run.judged.kind,
         training=settings,
-        rows=course.rows,
-        validation=course.judged.encoded.segments,
-        judge=partial(course.judged.metrics, statistics=course.statistics),
-        padding=course.judged.padding,
-        statistics=course.statistics,
-        kept=course.kept,
+        rows=run.rows,
+        validation=run.judged.encoded.segments,
+        judge=partial(run.judged.metrics, statistics=run.statistics),
+        padding=run.judged.padding,
+        statistics=run.statistics,
+        kept=run.kept,
         held=held,
-        student=course.student,
-        heard=course.heard,
+        student=run.student,
+        heard=run.heard,
     )
 
 

@@ -11,12 +11,13 @@ from torch import nn
 from perennial.core.errors import TrainingError
 from perennial.kinds.protocols import LearnsTargets
 from perennial.records.training import StartingPoint
-from perennial.training.model import is_head
+from perennial.training.model import is_head, network_family
 
 
 def encoder_names(network: nn.Module) -> frozenset[str]:
     """Names of the weights that come from a base model."""
-    return frozenset(name for name, _ in network.named_parameters() if not is_head(name))
+    family = network_family(network)
+    return frozenset(name for name, _ in network.named_parameters() if not is_head(name, family))
 
 
 def load_start(
@@ -46,10 +47,11 @@ def load_start(
 
 def _output_layer(network: nn.Module, outputs: int) -> dict[str, torch.Tensor]:
     """The weights of the layer that gives the outputs: the head's last one of that width."""
+    family = network_family(network)
     layers = [
         name
         for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and module.out_features == outputs and is_head(f"{name}.")
+        if isinstance(module, nn.Linear) and module.out_features == outputs and is_head(f"{name}.", family)
     ]
     state = network.state_dict()
     return {name: state[name] for name in (f"{layers[-1]}.weight", f"{layers[-1]}.bias") if name in state}
@@ -61,6 +63,8 @@ def _moved(
     """`fresh` with the rows of those outputs that `weights_before` has, too."""
     if len(weights_before) != len(before):
         raise IndexError(f"{len(weights_before)} outputs, {len(before)} expected")
-    places = {name: index for index, name in enumerate(before)}
-    rows = [weights_before[places[name]] if name in places else fresh[index] for index, name in enumerate(now)]
+    index_before = {name: index for index, name in enumerate(before)}
+    rows = [
+        weights_before[index_before[name]] if name in index_before else fresh[index] for index, name in enumerate(now)
+    ]
     return torch.stack(rows)

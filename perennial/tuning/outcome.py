@@ -88,7 +88,7 @@ class Tuned(Record):
 def outcome_of(context: TrialContext, study: Study, earlier: int, path: Path) -> Tuned:
     """What the trials of `study` came to; the settings as they are must be among them."""
     chosen = best_trial(context, study)
-    now = studies.with_settings(studies.finished(study), context.now)
+    now = studies.trial_with(studies.finished(study), context.now)
     assert chosen is not None and now is not None, "the settings as they are come first"  # noqa: PT018, S101
     return Tuned(
         pipeline=context.spec.name,
@@ -115,7 +115,7 @@ def _tried(trial: FrozenTrial) -> Tried:
     finished = trial.state.name == "COMPLETE"
     return Tried(
         number=trial.number + 1,
-        settings=studies.settings_of(trial),
+        settings=studies.trial_settings(trial),
         state=TrialState.FAILED if problem else TrialState.FINISHED if finished else TrialState.PRUNED,
         value=None if problem else trial.value,
         epochs=trial.last_step or 0,
@@ -131,7 +131,7 @@ def _difference(context: TrialContext, chosen: FrozenTrial, now: FrozenTrial) ->
     from perennial.training import validation_rows
     from perennial.validation.read_rows import read_split
 
-    models = [context.trained(studies.settings_of(trial)) for trial in (chosen, now)]
+    models = [context.trained(studies.trial_settings(trial)) for trial in (chosen, now)]
     if None in models:
         return None
     judged = validation_rows.read_validation_rows(context.spec, context.encoded, context.validated, context.home)

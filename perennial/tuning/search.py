@@ -36,7 +36,7 @@ def search(context: TrialContext, *, trials: int, minutes: float | None = None, 
     context.check()
     path = studies.file(context.home, context.spec.name)
     ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    with studies.opened(path) as storage:
+    with studies.open_studies(path) as storage:
         with progress.step("recall"):
             study = studies.study_of(storage, context.key, lower_is_better=context.lower_is_better)
             earlier = len(studies.finished_trials(study))
@@ -54,16 +54,16 @@ def search(context: TrialContext, *, trials: int, minutes: float | None = None, 
 class Session:
     """Trials in one context, whose models are kept as long as they are needed."""
 
-    ground: TrialContext
+    context: TrialContext
     study: Study
     made: dict[int, str] = field(default_factory=dict)
     """The store's keys of models that were not there before, by the number of the trial."""
 
     def attempt(self, trial: Trial) -> None:
         """Train with the settings of `trial`, and tell the study what came of it."""
-        settings = studies.settings_of(trial)
-        is_now = settings == self.ground.now
-        listener = TrialListener(self.ground.metric, trial, float(settings["epochs"]), to_the_end=is_now)
+        settings = studies.trial_settings(trial)
+        is_now = settings == self.context.now
+        listener = TrialListener(self.context.metric, trial, float(settings["epochs"]), to_the_end=is_now)
         with progress.step(f"trial {trial.number + 1}"):
             started = time.monotonic()
             try:
@@ -83,12 +83,12 @@ class Session:
         self._forget()
 
     def _train(self, trial: Trial, settings: Settings, listener: TrialListener) -> TrainedModel:
-        key = self.ground.key_of(settings)
-        if not self.ground.home.store.folder(finetuning.STEP, key).exists():
+        key = self.context.key_of(settings)
+        if not self.context.home.store.folder(finetuning.STEP, key).exists():
             self.made[trial.number] = key
-        trained = self.ground.train(settings, listener)
+        trained = self.context.train(settings, listener)
         # What was heard in an earlier process, which was killed.
-        for epoch, value in _history(self.ground, trained):
+        for epoch, value in _history(self.context, trained):
             listener.note(epoch, value)
         return trained
 
@@ -97,23 +97,23 @@ class Session:
         self.study.tell(trial, state=studies.optuna().trial.TrialState.PRUNED)
 
     def _tell(self, trial: Trial, trained: TrainedModel) -> None:
-        value = trained.validation[self.ground.metric]
+        value = trained.validation[self.context.metric]
         trial.set_user_attr(studies.SECONDS, trained.seconds)
         self.study.tell(trial, value)
         best = self._best()
         leads = ", best so far" if best is not None and best == trial.number else ""
-        progress.advance(0, None, detail=f"{self.ground.metric} {value:.4f}{leads}")
+        progress.advance(0, None, detail=f"{self.context.metric} {value:.4f}{leads}")
 
     def _best(self) -> int | None:
-        best_trial = outcome.best_trial(self.ground, self.study)
+        best_trial = outcome.best_trial(self.context, self.study)
         return None if best_trial is None else best_trial.number
 
     def _forget(self) -> None:
         """Models of a search are many: only that of the best settings, and of those as they are, stay in the store."""
-        now = studies.with_settings(studies.finished(self.study), self.ground.now)
+        now = studies.trial_with(studies.finished(self.study), self.context.now)
         kept = {self._best(), now.number if now else None}
         for number in [one for one in self.made if one not in kept]:
-            self.ground.home.store.forget(finetuning.STEP, self.made.pop(number))
+            self.context.home.store.forget(finetuning.STEP, self.made.pop(number))
 
 
 class TrialListener:

@@ -50,7 +50,7 @@ class Steps:
     values: tuple[float | int, ...]
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna knows it: the place of a value."""
+        """As Optuna knows it: the index of a value."""
         from optuna.distributions import IntDistribution
 
         return IntDistribution(0, len(self.values) - 1)
@@ -61,7 +61,7 @@ class Steps:
 
     def nearest(self, value: Value) -> int:
         """What is drawn when this setting, or the nearest there is, is meant."""
-        return min(range(len(self.values)), key=lambda place: abs(self.values[place] - float(value)))
+        return min(range(len(self.values)), key=lambda index: abs(self.values[index] - float(value)))
 
 
 Space = Mapping[str, Rate | Steps]
@@ -94,7 +94,7 @@ def settings(space: Space, drawn: Point) -> dict[str, Value]:
     return {name: one.value(drawn[name]) for name, one in space.items()}
 
 
-def point(space: Space, wanted: Settings) -> dict[str, float | int]:
+def point_of(space: Space, wanted: Settings) -> dict[str, float | int]:
     """The point nearest to `wanted`, which may lie outside of what is tried."""
     return {name: one.nearest(wanted[name]) for name, one in space.items()}
 

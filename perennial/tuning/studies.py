@@ -52,7 +52,7 @@ def optuna() -> ModuleType:
     return library
 
 
-def verify(path: Path) -> None:
+def verify_studies(path: Path) -> None:
     """Raises as `opened` does, in an instant."""
     optuna()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,13 +65,13 @@ def verify(path: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[RDBStorage]:
+def open_studies(path: Path) -> Iterator[RDBStorage]:
     """The studies in the file at `path`, made if it is not there.
 
     Raises StoreError when it is damaged or can't be written, and BusyError when another program holds it.
     """
     library = optuna()
-    verify(path)
+    verify_studies(path)
     with _clear_errors(path):
         storage = _storage(library, path)
         try:
@@ -106,14 +106,14 @@ def next_trial(study: Study, wanted: Settings | None, tuned: Space, seed: int) -
     own = int(digest.of_values(seed=seed, trial=number)[:8], 16)
     study.sampler = library.samplers.TPESampler(seed=own, n_startup_trials=BY_CHANCE)
     if wanted is not None:
-        study.enqueue_trial(space.point(tuned, wanted), user_attrs={SETTINGS: dict(wanted)})
+        study.enqueue_trial(space.point_of(tuned, wanted), user_attrs={SETTINGS: dict(wanted)})
     trial = study.ask(space.distributions(tuned))
     if wanted is None:
         trial.set_user_attr(SETTINGS, space.settings(tuned, trial.params))
     return trial
 
 
-def settings_of(trial: FrozenTrial | Trial) -> dict[str, Value]:
+def trial_settings(trial: FrozenTrial | Trial) -> dict[str, Value]:
     """All that a trial was made with; empty of one that was killed before it was known."""
     return dict(trial.user_attrs.get(SETTINGS, {}))
 
@@ -132,24 +132,24 @@ def finished_trials(study: Study) -> list[FrozenTrial]:
 def best_finished(trials: Sequence[FrozenTrial], now: Settings, *, lower_is_better: bool) -> FrozenTrial | None:
     """The best of the finished `trials`; of equals one with the settings `now`, or the oldest."""
     sign = -1 if lower_is_better else 1
-    key = [(sign * (trial.value or 0.0), settings_of(trial) == now, -trial.number) for trial in trials]
+    key = [(sign * (trial.value or 0.0), trial_settings(trial) == now, -trial.number) for trial in trials]
     return trials[key.index(max(key))] if trials else None
 
 
-def with_settings(trials: Sequence[FrozenTrial], wanted: Settings) -> FrozenTrial | None:
+def trial_with(trials: Sequence[FrozenTrial], wanted: Settings) -> FrozenTrial | None:
     """The newest of `trials` that was made with just these settings."""
-    return next((trial for trial in reversed(trials) if settings_of(trial) == wanted), None)
+    return next((trial for trial in reversed(trials) if trial_settings(trial) == wanted), None)
 
 
 def first(storage: RDBStorage, study: Study, now: Settings, tuned: Space) -> list[dict[str, Value]]:
     """Settings to be tried before any are drawn: those as they are, those whose trials were cut short, and, on new
     data, the best of the last study."""
     failed = study.get_trials(deepcopy=False, states=(optuna().trial.TrialState.FAIL,))
-    candidates = [dict(now)] if with_settings(finished(study), now) is None else []
-    candidates += [settings_of(trial) for trial in failed if settings_of(trial)]
+    candidates = [dict(now)] if trial_with(finished(study), now) is None else []
+    candidates += [trial_settings(trial) for trial in failed if trial_settings(trial)]
     if not finished_trials(study):
         candidates += [space.fitting(tuned, one, now) for one in _of_last(storage, study, now)]
-    done = [settings_of(trial) for trial in finished_trials(study)]
+    done = [trial_settings(trial) for trial in finished_trials(study)]
     first_settings: list[dict[str, Value]] = []
     for one in candidates:
         if one not in first_settings and (one == now or one not in done):
@@ -167,7 +167,7 @@ def _of_last(storage: RDBStorage, study: Study, now: Settings) -> list[dict[str,
     newest = library.load_study(study_name=max(others, key=_began).study_name, storage=storage)
     lower = newest.direction == library.study.StudyDirection.MINIMIZE
     chosen = best_finished(finished(newest), now, lower_is_better=lower)
-    return [settings_of(chosen)] if chosen else []
+    return [trial_settings(chosen)] if chosen else []
 
 
 def _began(study: StudySummary) -> datetime:

@@ -11,17 +11,20 @@ from perennial.validation.text_index import Earlier, selected
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# min and max of a struct compare its fields in order, so that the place named is the same in every run.
+# min and max of a struct compare its fields in order, so that the row named is the same in every run.
+# Say one text has the targets good (a.csv:1), bad (a.csv:2) and good (b.csv:1), and another text good twice.
+# Contested is the first text only; its extremes are (bad, a.csv, 2) and (good, b.csv, 1).
+# Others: both good rows contradict a.csv:2, the bad one contradicts b.csv:1.
 _WITHIN = """
-    WITH torn AS (SELECT text_key FROM part GROUP BY text_key HAVING min(target) <> max(target)),
-    placed AS (
-        SELECT row_id, text_key, {'target': target, 'file': file, 'line': line} AS placed
-        FROM part SEMI JOIN torn USING (text_key)
+    WITH contested AS (SELECT text_key FROM part GROUP BY text_key HAVING min(target) <> max(target)),
+    contesting AS (
+        SELECT row_id, text_key, {'target': target, 'file': file, 'line': line} AS cell
+        FROM part SEMI JOIN contested USING (text_key)
     ),
-    told AS (SELECT text_key, min(placed) AS low, max(placed) AS high FROM placed GROUP BY text_key),
+    extremes AS (SELECT text_key, min(cell) AS low, max(cell) AS high FROM contesting GROUP BY text_key),
     others AS (
-        SELECT row_id, CASE WHEN placed.target = low.target THEN high ELSE low END AS other
-        FROM placed JOIN told USING (text_key)
+        SELECT row_id, CASE WHEN cell.target = low.target THEN high ELSE low END AS other
+        FROM contesting JOIN extremes USING (text_key)
     )
     SELECT row_id, other.file, other.line FROM others
 """

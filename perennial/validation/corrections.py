@@ -35,10 +35,11 @@ Changes = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Correction:
     """What a file says of a row."""
 
-    place: str
+    where: str
+    """File and line, in words."""
     words: str
     value: Any
 
@@ -69,7 +70,7 @@ def read_corrections(spec: PipelineSpec) -> dict[str, Any]:
 
     Raises SourceError, naming file and line, for a file that can't be read and for what is no label.
     """
-    return {row_id: said.value for row_id, said in _said(spec).items()}
+    return {row_id: correction.value for row_id, correction in _given_corrections(spec).items()}
 
 
 def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
@@ -77,32 +78,32 @@ def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corr
 
     Raises SourceError as `read_corrections` does, and for a correction that does not fit its row's text.
     """
-    said = _said(spec)
-    if not said:
+    given = _given_corrections(spec)
+    if not given:
         return Corrections([{} for _ in snapshot.parts])
-    ids = sorted(said)
+    ids = sorted(given)
     text = kinds.kind_named(spec.kind).text_columns[0]
     own: list[Changes] = []
     misfits: dict[str, str | None] = {}
     for part in snapshot.parts:
-        rows = _there(store.root / part.path, ids, text)
-        own.append({row_id: said[row_id].value for row_id in sorted(rows)})
+        rows = _texts_of_rows(store.root / part.path, ids, text)
+        own.append({row_id: given[row_id].value for row_id in sorted(rows)})
         # A row that was replaced by one with the same id is in two parts, and the later one counts.
-        misfits |= {row_id: _misfit(spec, said[row_id], rows[row_id]) for row_id in rows}
+        misfits |= {row_id: _misfit(spec, given[row_id], rows[row_id]) for row_id in rows}
     if faults := [fault for fault in misfits.values() if fault]:
         raise SourceError(f"data.corrections do not fit their rows: {listing(faults, MAX_FAULTS)}.", remedy=LEAVE_TEXT)
-    out = sum(said[row_id].value is None for row_id in misfits)
+    out = sum(given[row_id].value is None for row_id in misfits)
     progress.note(f"Corrections: {len(misfits) - out:,} rows have another label, {out:,} are taken out.")
-    return Corrections(own, tuple(row_id for row_id in said if row_id not in misfits))
+    return Corrections(own, tuple(row_id for row_id in given if row_id not in misfits))
 
 
-def dropped(changes: Changes) -> int:
+def dropped_rows(changes: Changes) -> int:
     """How many rows they take out."""
     return sum(value is None for value in changes.values())
 
 
 @contextmanager
-def applied(source: Path, changes: Changes, target: str, folder: Path) -> Iterator[Path]:
+def corrected_part(source: Path, changes: Changes, target: str, folder: Path) -> Iterator[Path]:
     """The Parquet file `source` with `changes` made in its column `target`: a copy in `folder` for the block.
 
     Without changes it is `source` itself.
@@ -124,24 +125,26 @@ def _changed(rows: pa.Table, changes: Changes, target: str) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    given = rows[target].combine_chunks()
-    said = pa.array(list(changes.values()), given.type)
+    targets = rows[target].combine_chunks()
+    corrected = pa.array(list(changes.values()), targets.type)
     which = pc.index_in(rows[ROW_ID].combine_chunks(), value_set=pa.array(list(changes), pa.string()))
-    # Of what is given and then what was said, each row takes one.
-    position = pc.coalesce(pc.add(which.cast(pa.int64()), len(given)), pa.array(range(len(given)), pa.int64()))
-    mended = rows.set_column(rows.column_names.index(target), target, pa.concat_arrays([given, said]).take(position))
+    # Of what was read and then what is corrected, each row takes one.
+    position = pc.coalesce(pc.add(which.cast(pa.int64()), len(targets)), pa.array(range(len(targets)), pa.int64()))
+    mended = rows.set_column(
+        rows.column_names.index(target), target, pa.concat_arrays([targets, corrected]).take(position)
+    )
     out = pa.array([row_id for row_id, value in changes.items() if value is None], pa.string())
     return mended.filter(pc.invert(pc.is_in(rows[ROW_ID], value_set=out)))
 
 
-def _said(spec: PipelineSpec) -> dict[str, _Said]:
-    said: dict[str, _Said] = {}
+def _given_corrections(spec: PipelineSpec) -> dict[str, _Correction]:
+    given: dict[str, _Correction] = {}
     faults: list[str] = []
     for name in spec.data.corrections:
         for where, row_id, words in _rows(spec, name):
             try:
-                said.pop(row_id, None)
-                said[row_id] = _Said(where, words, _meaning(spec, words))
+                given.pop(row_id, None)
+                given[row_id] = _Correction(where, words, _meaning(spec, words))
             except ValueError as error:
                 faults.append(f"{where}: {error}")
     if faults:
@@ -149,7 +152,7 @@ def _said(spec: PipelineSpec) -> dict[str, _Said]:
             f"data.corrections say what can't be: {listing(faults, MAX_FAULTS)}.",
             remedy=f"Write one of data.labels, `{DROP}` to take the row out, or nothing to leave it as it is.",
         )
-    return said
+    return given
 
 
 def _meaning(spec: PipelineSpec, words: str) -> Any:
@@ -158,11 +161,11 @@ def _meaning(spec: PipelineSpec, words: str) -> Any:
     return kinds.kind_named(spec.kind).target_of_words(words, spec.data.labels)
 
 
-def _misfit(spec: PipelineSpec, said: _Said, text: str | None) -> str | None:
-    if said.value is None:
+def _misfit(spec: PipelineSpec, correction: _Correction, text: str | None) -> str | None:
+    if correction.value is None:
         return None
-    fault = kinds.kind_named(spec.kind).misfit(said.words, text)
-    return f"{said.place}: {fault}" if fault else None
+    fault = kinds.kind_named(spec.kind).misfit(correction.words, text)
+    return f"{correction.where}: {fault}" if fault else None
 
 
 def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
@@ -184,23 +187,23 @@ def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
         cells = zip(batch.columns[ROW_ID], batch.columns[LABEL], strict=True)
         for number, (row_id, words) in enumerate(cells):
             if row_id is not None and words is not None and str(words).strip():
-                yield batch.place(number), spreadsheet.unsafe(str(row_id)), spreadsheet.unsafe(str(words).strip())
+                yield batch.where(number), spreadsheet.unsafe(str(row_id)), spreadsheet.unsafe(str(words).strip())
 
 
 def _delimiter(header: str) -> str:
     return max(DELIMITERS, key=header.count)
 
 
-def _there(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:
+def _texts_of_rows(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:
     """Those of `ids` that the part in `path` holds, with their texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     wanted = pa.array(ids, pa.string())
-    targets_by_id: dict[str, str | None] = {}
+    texts_by_id: dict[str, str | None] = {}
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=[ROW_ID, text]):
             kept = batch.filter(pc.is_in(batch.column(ROW_ID), value_set=wanted))
-            targets_by_id |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
-    return targets_by_id
+            texts_by_id |= dict(zip(kept.column(ROW_ID).to_pylist(), kept.column(text).to_pylist(), strict=True))
+    return texts_by_id

@@ -10,7 +10,7 @@ NOT_BLANK = "[^" + "".join(filter(str.isspace, map(chr, range(0x3001)))) + "]"
 r"""Python's \S, spelled so that Arrow reads it as Python does."""
 
 
-def of_rows(spec: PipelineSpec) -> tuple[Expected, ...]:
+def row_expectations(spec: PipelineSpec) -> tuple[Expected, ...]:
     """All that is expected of every part of this pipeline. Raises SpecError for a column that is not there."""
     kind = kinds.kind_named(spec.kind)
     needed = (ROW_ID, *_flat_columns(spec), *spec.data.columns.kept)
@@ -21,7 +21,11 @@ def of_rows(spec: PipelineSpec) -> tuple[Expected, ...]:
     _refuse_unknown_columns(spec, own)
     return (
         *(built_in(EXISTS, column=column, severity="critical") for column in needed),
-        *(expected for column in kind.text_columns for expected in _of_text(column, spec.data.max_text_length)),
+        *(
+            expected
+            for column in kind.text_columns
+            for expected in _text_expectations(column, spec.data.max_text_length)
+        ),
         *kind.expectations(spec.data),
         *own,
     )
@@ -40,7 +44,7 @@ def _flat_columns(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(name for name, kind in types.items() if not pa.types.is_nested(kind))
 
 
-def _of_text(column: str, longest: int) -> tuple[Expected, ...]:
+def _text_expectations(column: str, longest: int) -> tuple[Expected, ...]:
     return (
         built_in("expect_column_values_to_not_be_null", column=column),
         built_in("expect_column_values_to_match_regex", column=column, regex=NOT_BLANK, fault=f"{column} is blank"),

@@ -23,20 +23,22 @@ def failure(
 ) -> ValidationError | None:
     """The error that names every critical expectation that is not met; None: all are.
 
-    `across`: what was found on the figures of all parts. `store`: the store's root. `report`: the report's folder.
+    `across`: findings on the figures of all parts. `store`: the store's root. `report`: the report's folder.
     """
     problems = [_rows_problem(finding) for finding in merged(parts) if _stops(finding)]
     for finding in across:
         if _stops(finding):
             detail = _quarantine_problem(spec, parts, store) if finding.column == "share" else ""
-            problems.append(f"{finding.fault}{_seen(finding)}{detail}")
+            problems.append(f"{finding.fault}{_observed(finding)}{detail}")
     if not problems:
         return None
     one = len(problems) == 1
-    told = problems[0] if one else "".join(f"\n{number}. {told}" for number, told in enumerate(problems, 1))
+    problem_list = (
+        problems[0] if one else "".join(f"\n{number}. {problem}" for number, problem in enumerate(problems, 1))
+    )
     expectations = "an expectation of" if one else f"{len(problems)} expectations of"
     return ValidationError(
-        f"The data of pipeline '{spec.name}' breaks {expectations} severity critical: {told}.",
+        f"The data of pipeline '{spec.name}' breaks {expectations} severity critical: {problem_list}.",
         remedy=_remedy(parts, across, report),
     )
 
@@ -52,12 +54,12 @@ def merged(parts: Sequence[PartSummary]) -> list[ValidationFinding]:
 
 def reasons(parts: Sequence[PartSummary]) -> list[ValidationFinding]:
     """The expectations that set rows aside, the most frequent first."""
-    return sorted((found for found in merged(parts) if quarantined_for(found)), key=lambda found: -found.unexpected)
+    return sorted(filter(quarantined_for, merged(parts)), key=lambda finding: -finding.unexpected)
 
 
 def first_rows(finding: ValidationFinding) -> str:
     """The first rows that break an expectation, as file:line, with the count of the rest."""
-    shown = ", ".join(str(place) for place in finding.places[:SHOWN_PLACES])
+    shown = ", ".join(str(row) for row in finding.places[:SHOWN_PLACES])
     rest = finding.unexpected - min(len(finding.places), SHOWN_PLACES)
     return f"{shown} and {rest:,} more" if rest else shown
 
@@ -65,7 +67,7 @@ def first_rows(finding: ValidationFinding) -> str:
 def _merge(findings: Sequence[ValidationFinding]) -> ValidationFinding:
     # Rows that were let pass (mostly=…) in one part must not be counted as quarantined with another's.
     failed = [finding for finding in findings if not finding.success] or findings
-    places = itertools.islice((place for finding in failed for place in finding.places), MAX_PLACES)
+    places = itertools.islice((row for finding in failed for row in finding.places), MAX_PLACES)
     return findings[0].model_copy(
         update={
             "success": failed is findings,
@@ -86,16 +88,17 @@ def _rows_problem(finding: ValidationFinding) -> str:
     where = "" if finding.origin == "built in" else f" ({finding.origin})"
     if finding.row_level:
         return f"{finding.fault}{where}: {finding.unexpected:,} of {finding.rows:,} rows ({first_rows(finding)})"
-    return f"{finding.fault}{where}{_seen(finding)}"
+    return f"{finding.fault}{where}{_observed(finding)}"
 
 
-def _seen(finding: ValidationFinding) -> str:
+def _observed(finding: ValidationFinding) -> str:
     return f"; seen: {finding.observed}" if finding.observed else ""
 
 
 def _quarantine_problem(spec: PipelineSpec, parts: Sequence[PartSummary], store: Path) -> str:
     top = reasons(parts)
-    shown = "; ".join(f"{found.unexpected:,} × {found.fault} ({first_rows(found)})" for found in top[:SHOWN_REASONS])
+    rows = (f"{reason.unexpected:,} × {reason.fault} ({first_rows(reason)})" for reason in top[:SHOWN_REASONS])
+    shown = "; ".join(rows)
     files = [str(store / path) for part in reversed(parts) if (path := part.checked.quarantine_path)]
     shown += f"; and {len(top) - SHOWN_REASONS} more reasons" if len(top) > SHOWN_REASONS else ""
     return (
@@ -119,7 +122,7 @@ def _strange_labels(spec: PipelineSpec, parts: Sequence[PartSummary]) -> str:
 
 
 def _nearest(label: str, spec: PipelineSpec) -> str:
-    by_folded = {known.casefold(): known for known in spec.data.labels}
+    by_folded = {name.casefold(): name for name in spec.data.labels}
     near = difflib.get_close_matches(label.strip().casefold(), by_folded, 1)
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
 

@@ -16,7 +16,7 @@ from perennial.core.errors import PerennialError, SpecError, ValidationError, li
 from perennial.rows.expectation import BUILT_IN, Expected
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import validation_report
-from perennial.validation.expectations import of_rows
+from perennial.validation.expectations import row_expectations
 from perennial.validation.outcomes import ExpectationOutcome, broken_by, without_values
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Judge:
             progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
         )
         context = gx.get_context(mode="ephemeral", project_config=config)
-        for one in of_rows(self.spec):
+        for one in row_expectations(self.spec):
             # A wrong one is told before the first part is read.
             self._built(one)
         return context
@@ -128,7 +128,7 @@ class Judge:
         if len(table) >= LARGE_TABLE:
             # Great Expectations' objects hold each other and the table: several would pile up until Python looks.
             gc.collect()
-        return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["place"]))
+        return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["position"]))
 
     def _built(self, one: Expected, index: int = 0) -> Any:
         """The expectation as an object of Great Expectations, which checks its arguments."""
@@ -140,7 +140,7 @@ class Judge:
         except ExpectationNotFoundError:
             raise _unknown_type(one) from None
         try:
-            return implementation(severity=one.spec.severity, meta={"place": index}, **one.arguments)
+            return implementation(severity=one.spec.severity, meta={"position": index}, **one.arguments)
         except (TypeError, ValueError, AssertionError) as error:
             raise SpecError(
                 f"{one.origin} ({one.spec.type}) has arguments that Great Expectations refuses: {_faults(error)}.",

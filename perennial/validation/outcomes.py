@@ -60,7 +60,7 @@ class ExpectationOutcome:
 
 
 class Evaluator(Protocol):
-    """What judges tables; Great Expectations, in `perennial.validation.snapshot_validation`."""
+    """What judges tables; Great Expectations, in `perennial.validation.judge`."""
 
     def outcomes(
         self, table: pd.DataFrame, expected: Sequence[Expected], index: Sequence[str], where: str

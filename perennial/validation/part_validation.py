@@ -17,7 +17,7 @@ from perennial.rows.expectation import BUILT_IN, EXISTS, Expected, built_in
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import conflicts, corrections, quarantine
 from perennial.validation.corrections import Changes
-from perennial.validation.expectations import checkable_columns, of_rows
+from perennial.validation.expectations import checkable_columns, row_expectations
 from perennial.validation.findings import MAX_PLACES, PartSummary, RowPlace, ValidationFinding, quarantined_for
 from perennial.validation.outcomes import Evaluator, ExpectationOutcome
 from perennial.validation.text_index import Earlier
@@ -52,7 +52,7 @@ def validate_part(
     ValidationError when the part lacks a column, SpecError when an expectation can't be evaluated.
     """
     target = kinds.kind_named(spec.kind).target_column
-    with corrections.applied(earlier.root / part.path, changes, target, folder) as source:
+    with corrections.corrected_part(earlier.root / part.path, changes, target, folder) as source:
         return _check(spec, evaluator, part, changes, source, earlier, key, folder)
 
 
@@ -82,7 +82,7 @@ def _check(
     _write(good, folder / ROWS)
     if bad.num_rows:
         quarantine.write_quarantine(folder / QUARANTINE, bad, reasons)
-        shown = listing(f"{found.fault} ({found.unexpected:,})" for found in findings if quarantined_for(found))
+        shown = listing(f"{reason.fault} ({reason.unexpected:,})" for reason in filter(quarantined_for, findings))
         progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {shown}")
     (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
     return _summary(spec, part, changes, key, folder, good, bad, findings)
@@ -91,9 +91,9 @@ def _check(
 def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[ExpectationOutcome]:
     import pyarrow.parquet as pq
 
-    expected = of_rows(spec)
-    there = set(pq.read_schema(source).names)
-    columns = [column for column in checkable_columns(spec) if column in there]
+    expected = row_expectations(spec)
+    present = set(pq.read_schema(source).names)
+    columns = [column for column in checkable_columns(spec) if column in present]
     # An expectation on a column that is not there could only fail to run: the missing column is the finding.
     rows = _rows(spec, source, columns)
     possible = [one for one in expected if one.spec.type == EXISTS or set(rows.column_names).issuperset(one.columns)]
@@ -108,7 +108,7 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
     if missing:
         raise ValidationError(
             f"The data of pipeline '{spec.name}' lacks {listing(map(repr, missing))} in {name}; "
-            f"it has the columns {', '.join(sorted(there))}.",
+            f"it has the columns {', '.join(sorted(present))}.",
             remedy="Name the source's columns in data.columns, and run again.",
         )
     return outcomes
@@ -228,8 +228,8 @@ def _summary(
         rows=good.num_rows,
         quarantined=bad.num_rows,
         quarantine_path=f"{STEP}/{key}/{QUARANTINE}" if bad.num_rows else None,
-        corrected=len(changes) - corrections.dropped(changes),
-        dropped=corrections.dropped(changes),
+        corrected=len(changes) - corrections.dropped_rows(changes),
+        dropped=corrections.dropped_rows(changes),
     )
     strange = _strange_labels(spec, bad)
     return PartSummary(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from perennial.core.store import Store
-from perennial.ingest.retirements import Gone
+from perennial.ingest.retirements import RetiredIds
 from perennial.records.data import ValidatedData
 from perennial.rows.columns import ROW_ID, SPLIT
 
@@ -22,7 +22,7 @@ def read_split(data: ValidatedData, store: Store, split: str, columns: Sequence[
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    gone = Gone(data.retired, store)
+    gone = RetiredIds(data.retired, store)
     tables: list[pa.Table] = []
     rows = 0
     for number in range(len(data.parts)):
@@ -35,7 +35,7 @@ def read_split(data: ValidatedData, store: Store, split: str, columns: Sequence[
 
 
 def read_part(
-    data: ValidatedData, store: Store, number: int, columns: Sequence[str], gone: Gone
+    data: ValidatedData, store: Store, number: int, columns: Sequence[str], gone: RetiredIds
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the part `number` (from 0) that count; `columns`, and the row ids where some are `gone`."""
     import pyarrow.parquet as pq

@@ -33,7 +33,7 @@ class RetiredCounts(Record):
     """By split and label."""
 
 
-def count(
+def count_retired_rows(
     spec: PipelineSpec, parts: Sequence[PartSummary], keys: Sequence[str], retired: Sequence[Retirement], store: Store
 ) -> RetiredCounts:
     """The good rows of `parts`, validated under `keys`, that are retired. Only what was retired since the last run is
@@ -42,13 +42,13 @@ def count(
     chain = [""]
     for one in taking:
         chain.append(digest.of_values(before=chain[-1], retired=one.sha256, parts=[keys[n] for n in one.hits]))
-    done, total = _last(chain, store)
+    done, total = _newest_counts(chain, store)
     for number in range(done, len(taking)):
         total = _added(spec, total, taking[number], parts, chain[number + 1], store)
     return total
 
 
-def _last(chain: Sequence[str], store: Store) -> tuple[int, RetiredCounts]:
+def _newest_counts(chain: Sequence[str], store: Store) -> tuple[int, RetiredCounts]:
     for number in range(len(chain) - 1, 0, -1):
         if (counts_before := store.get(STEP, chain[number], RetiredCounts)) is not None:
             return number, counts_before
@@ -59,7 +59,7 @@ def _added(
     spec: PipelineSpec, before: RetiredCounts, one: Retirement, parts: Sequence[PartSummary], key: str, store: Store
 ) -> RetiredCounts:
     def make(_: Path) -> RetiredCounts:
-        gone = retirements.Gone([one], store)
+        gone = retirements.RetiredIds([one], store)
         rows, labels = Counter(before.rows), {split: Counter(some) for split, some in before.label_rows.items()}
         for number in one.hits:
             good = _rows(spec, store.root / parts[number].checked.path, gone.ids(number))

@@ -1,7 +1,8 @@
 """Validation of a snapshot by Great Expectations: bad rows are set aside, broken data stops the run.
 
-Each part is validated once, by itself; what concerns all parts is judged on their figures. Only this module imports
-Great Expectations, and only when there is something to validate: its import takes seconds.
+Each part is validated once, by itself; what concerns all parts is judged on their figures. Great
+Expectations is imported by `perennial.validation.judge` alone, and only when there is something to validate: that takes
+seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from perennial.records.data import Part, Retirement, Snapshot, ValidatedData
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import checks, corrections, part_validation, retired_counts, text_index, validation_report
 from perennial.validation.corrections import Changes
-from perennial.validation.expectations import of_rows
+from perennial.validation.expectations import row_expectations
 from perennial.validation.failure import failure
 from perennial.validation.findings import PartSummary, ValidationFinding
 from perennial.validation.judge import Judge
@@ -86,7 +87,7 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes
     settings = digest.of_values(
         kind=spec.kind,
         labels=spec.data.labels,
-        expected=[[one.spec, one.origin] for one in of_rows(spec)],
+        expected=[[one.spec, one.origin] for one in row_expectations(spec)],
         versions=_versions(),
         format=FORMAT,
     )
@@ -122,7 +123,7 @@ def _report(
 
     def make(folder: Path) -> ValidationReport:
         older = _validated_before(judge.spec, keys, retired, remarks, store)
-        gone = retired_counts.count(judge.spec, parts, keys, retired, store)
+        gone = retired_counts.count_retired_rows(judge.spec, parts, keys, retired, store)
         across, outcomes = _across(judge, parts, older, gone)
         path = f"{REPORT_STEP}/{key}/{REPORT}"
         data = _data(judge.spec, parts, retired, gone, (*remarks, *_warnings(parts, across, older)), path)
@@ -155,8 +156,8 @@ def _validated_before(
     for count in range(len(keys), 0, -1):
         before = [one for one in retired if one.before < count]
         # What is no part may have been warned of then, too, or not.
-        for said in dict.fromkeys((tuple(remarks), ())):
-            key = _report_key(spec, keys[:count], before, said)
+        for remarks_then in dict.fromkeys((tuple(remarks), ())):
+            key = _report_key(spec, keys[:count], before, remarks_then)
             report = store.get(REPORT_STEP, key, ValidationReport, by_stamp=True) if key != now else None
             if report is not None and report.passed:
                 return count
@@ -190,7 +191,7 @@ def _data(
     report_path: str,
 ) -> ValidatedData:
     return ValidatedData(
-        digest=retirements.digest_of([part.checked.sha256 for part in parts], retired),
+        digest=retirements.digest_of_parts([part.checked.sha256 for part in parts], retired),
         parts=tuple(part.checked for part in parts),
         retired=tuple(one for one in retired if one.hits),
         rows=checks.rows_per_split(parts, gone),

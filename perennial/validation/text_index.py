@@ -26,14 +26,14 @@ _TABLES = """
     );
     CREATE TABLE IF NOT EXISTS gone (row_id VARCHAR, part INTEGER)
 """
-# min of a struct compares its fields in order, so that the place named is the same in every run.
+# min of a struct compares its fields in order, so that the row named is the same in every run.
 _ACROSS = """
-    WITH found AS (SELECT texts.* FROM texts SEMI JOIN asked ON texts.text_key = asked.text_key),
-    told AS (
+    WITH earlier AS (SELECT texts.* FROM texts SEMI JOIN asked ON texts.text_key = asked.text_key),
+    first AS (
         SELECT text_key, min({'target': target, 'file': file, 'line': line}) AS old
-        FROM found ANTI JOIN gone ON found.row_id = gone.row_id AND found.part = gone.part GROUP BY text_key
+        FROM earlier ANTI JOIN gone ON earlier.row_id = gone.row_id AND earlier.part = gone.part GROUP BY text_key
     )
-    SELECT row_id, old.file, old.line FROM asked JOIN told USING (text_key) WHERE asked.target <> old.target
+    SELECT row_id, old.file, old.line FROM asked JOIN first USING (text_key) WHERE asked.target <> old.target
 """
 
 
@@ -59,15 +59,15 @@ class Earlier:
         if not self.files:
             return []
 
-        def use(connection: duckdb.DuckDBPyConnection) -> list[Any]:
+        def contradictions(connection: duckdb.DuckDBPyConnection) -> list[Any]:
             connection.execute(_TABLES)
             self._catch_up(connection, target)
             connection.register("asked", asked)
             rows: list[Any] = connection.execute(_ACROSS).fetchall()
             return rows
 
-        with index_file.opened(self.index, self.scratch, use) as connection:
-            return connection
+        with index_file.opened_index(self.index, self.scratch, contradictions) as rows:
+            return rows
 
     def _catch_up(self, connection: duckdb.DuckDBPyConnection, target: str) -> None:
         state = connection.execute("SELECT parts, retired, digest FROM taken").fetchone()
@@ -79,10 +79,10 @@ class Earlier:
         if not first:
             connection.execute("DELETE FROM texts; DELETE FROM gone")
         for number in range(first, len(self.files)):
-            connection.execute(_taken(target), [number, str(self.files[number])])
+            connection.execute(_insertion(target), [number, str(self.files[number])])
         for one in self.retired[since:]:
-            places = f"SELECT {ROW_ID}, {retirements.PART} FROM read_parquet(?) WHERE {retirements.PART} IS NOT NULL"  # noqa: S608
-            connection.execute(f"INSERT INTO gone {places}", [str(self.root / one.path)])
+            rows = f"SELECT {ROW_ID}, {retirements.PART} FROM read_parquet(?) WHERE {retirements.PART} IS NOT NULL"  # noqa: S608
+            connection.execute(f"INSERT INTO gone {rows}", [str(self.root / one.path)])
         connection.execute("DELETE FROM taken")
         connection.execute("INSERT INTO taken VALUES (?, ?, ?)", [*now, self._digest(*now)])
         connection.execute("COMMIT")
@@ -102,6 +102,6 @@ def selected(rows: str, target: str) -> str:
     return f'SELECT {TEXT_KEY}, {ROW_ID}, {columns} FROM {rows} WHERE "{target}" IS NOT NULL'  # noqa: S608
 
 
-def _taken(target: str) -> str:
+def _insertion(target: str) -> str:
     rows = selected("read_parquet($2)", target)
     return f"INSERT INTO texts SELECT {TEXT_KEY}, {ROW_ID}, $1, target, {FILE}, {LINE} FROM ({rows})"  # noqa: S608

@@ -69,8 +69,8 @@ def imported(tmp_path: Path, *names: str) -> dict[str, list[str]]:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    found: dict[str, list[str]] = json.loads(done.stdout)
-    return found
+    effects: dict[str, list[str]] = json.loads(done.stdout)
+    return effects
 
 
 def tracked() -> list[Path]:
@@ -84,14 +84,14 @@ def tracked() -> list[Path]:
 def test_importing_the_library_and_the_command_line_changes_nothing(tmp_path: Path) -> None:
     names = [*modules("perennial"), "flows.cli"]
     assert len(names) > 80
-    found = imported(tmp_path, *names)
-    assert found["files"] == []
-    assert set(found["environment"]) <= SET_BY_TORCH
-    assert found["handlers"] == []
-    assert found["threads"] == []
-    assert "prefect" not in found["loaded"]
-    assert "great_expectations" not in found["loaded"]
-    assert "mlflow" not in found["loaded"]
+    effects = imported(tmp_path, *names)
+    assert effects["files"] == []
+    assert set(effects["environment"]) <= SET_BY_TORCH
+    assert effects["handlers"] == []
+    assert effects["threads"] == []
+    assert "prefect" not in effects["loaded"]
+    assert "great_expectations" not in effects["loaded"]
+    assert "mlflow" not in effects["loaded"]
 
 
 @pytest.mark.parametrize("package", ["tasks", "flows"])
@@ -146,8 +146,8 @@ INDEX_OPTIONS = ["--" + option for option in ("index-url", "extra-index-url", "f
 
 @pytest.mark.parametrize("text", [*REGISTRIES, *INDEX_OPTIONS])
 def test_no_file_names_a_package_registry(text: str) -> None:
-    found = [path for path in tracked() if text.encode() in path.read_bytes()]
-    assert found == []
+    files = [path for path in tracked() if text.encode() in path.read_bytes()]
+    assert files == []
 
 
 def test_no_code_pickles() -> None:
@@ -159,8 +159,8 @@ def test_no_code_pickles() -> None:
     )
     for folder in ("perennial", "tasks", "flows", "pipelines", "benchmarks", "docs"):
         for path in (REPOSITORY / folder).rglob("*.py"):
-            found = calls.search(path.read_text(encoding="utf-8"))
-            assert found is None, f"{path}: {found}"
+            call = calls.search(path.read_text(encoding="utf-8"))
+            assert call is None, f"{path}: {call}"
 
 
 def test_no_pickled_file_is_kept() -> None:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -69,20 +70,27 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
+def read(path: Path) -> tuple[list[str], list[str]]:
+    """The texts in a file, and what it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return list(constants(tree)), list(imports(tree))
+
+
 @pytest.mark.parametrize("kind", kinds.names())
 def test_a_kind_is_named_in_its_package_and_its_decoder_only(kind: str) -> None:
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES if not is_own(path, kind)}
-    assert [str(path) for path, tree in trees.items() if any(names_it(text, kind) for text in constants(tree))] == []
+    others = [path for path in FILES if not is_own(path, kind)]
+    assert [str(path) for path in others if any(names_it(text, kind) for text in read(path)[0])] == []
 
 
 @pytest.mark.parametrize("kind", kinds.names())
 def test_nobody_imports_the_package_of_one_kind(kind: str) -> None:
     package = f"perennial.kinds.{folder(kind)}"
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES if not is_own(path, kind)}
     users = {
         str(path)
-        for path, tree in trees.items()
-        for name in imports(tree)
+        for path in FILES
+        if not is_own(path, kind)
+        for name in read(path)[1]
         if name == package or name.startswith(f"{package}.")
     }
     assert users == set()

@@ -52,13 +52,13 @@ class Pipeline:
 
     def accepted(self) -> Snapshot | None:
         """The snapshot that was accepted last."""
-        head = snapshots._head(self.spec, self.home)
+        head = snapshots._read_head(snapshots._head_path(self.spec, self.home))
         return head.snapshot if head else None
 
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:
         """Those that count."""
         found = snapshot or self.ingest()
-        gone = retirements.Gone(found.retired, self.home.store)
+        gone = retirements.RetiredIds(found.retired, self.home.store)
         rows: list[Row] = []
         for number, part in enumerate(found.parts):
             for batch in pq.read_table(self.home.store.root / part.path).to_batches():

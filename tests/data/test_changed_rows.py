@@ -156,7 +156,7 @@ ARRIVALS = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=ARRIVALS, cuts=st.lists(st.integers(0, 9), max_size=3), seed=st.integers(0, 99))
 def test_the_last_one_wins_whatever_the_order_of_arrival(said: list[Said], cuts: list[int], seed: int) -> None:
     last = {key: (text, gone) for key, text, _, gone in sorted(said, key=lambda one: one[2])}

@@ -2,8 +2,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SCRIPT = """
 import resource, sys
 from pathlib import Path
@@ -34,6 +32,5 @@ def peak(folder: Path, name: str, rows: int) -> int:
     return memory
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peak(tmp_path, "large", 1_000_000) < 1.4 * peak(tmp_path, "small", 100_000)

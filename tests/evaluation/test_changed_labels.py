@@ -11,7 +11,7 @@ from perennial.evaluation import from_answers
 from perennial.evaluation.gates import decide
 from perennial.evaluation.stored_answers import Answers
 from perennial.records.decision import Decision, Outcome, Verdict
-from perennial.records.evaluation import Contest, Metrics
+from perennial.records.evaluation import EvaluationContext, Metrics
 from perennial.settings.pipeline import PipelineSpec
 
 NEW, OLD = ("a", "b", "new"), ("a", "b", "old")
@@ -120,8 +120,10 @@ def judged(
         baselines={},
         slices={},
     )
-    contest = Contest(champion_version="7", champion_labels=tuple(known))
-    return decide(made, from_answers.evaluation_of(made, given, contest, digest="e" * 64, place="evaluate/x"))
+    context = EvaluationContext(champion_version="7", champion_labels=tuple(known))
+    return decide(
+        made, from_answers.evaluation_of(made, given, context, digest="e" * 64, predictions_path="evaluate/x")
+    )
 
 
 def champion_gate(kind: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def test_in_a_slice_only_its_own_rows_of_a_cluster_count() -> None:
     part = both.compare_inside(inside)
     assert (part.n, part.clusters) == (200, None)
     assert part.values == rivals_of(both, inside).compare_inside(np.ones(200, bool)).values
-    figures = Sums.of(both.rows, both.rows.tallies(both.candidate)).metrics(~inside)
+    figures = Sums.of(both.rows, both.rows.metric_sums(both.candidate)).metrics(~inside)
     assert (figures.n, figures.clusters) == (400, 200)
 
 
@@ -156,8 +156,8 @@ def test_a_share_of_copies_is_as_sure_as_of_its_texts() -> None:
 
 def test_what_one_imagined_cluster_is_worth_is_as_many_rows_as_it_has() -> None:
     answers = [_answer("a", True)] * 40
-    tallies = sums.single_label_sums(["a"] * 40, answers, LABELS)[0]
-    distinct = resampling.Distinct.of(tallies, Clusters.by_numbers({"text": np.repeat(np.arange(10), 4)}))
+    metric_sums = sums.single_label_sums(["a"] * 40, answers, LABELS)[0]
+    distinct = resampling.Distinct.of(metric_sums, Clusters.by_numbers({"text": np.repeat(np.arange(10), 4)}))
     found = resampling.estimate_inside(distinct, None, confidence=0.95, resamples=1000)
     ten = resampling.Distinct.of(sums.single_label_sums(["a"] * 10, answers[:10], LABELS)[0])
     alone = resampling.estimate(ten, ten.counts(), confidence=0.95, resamples=1000)

@@ -108,7 +108,7 @@ def test_an_empty_slice_has_no_figures() -> None:
     nothing = np.zeros(10, bool)
     both = rivals(10, 0, 0)
     assert both.compare_inside(nothing) == Comparison(n=0, values={}, mcnemar_p=1.0, negative_flips=0, positive_flips=0)
-    sums = Sums.of(both.rows, both.rows.tallies(both.candidate))
+    sums = Sums.of(both.rows, both.rows.metric_sums(both.candidate))
     assert sums.metrics(nothing).values == {}
 
 

@@ -17,7 +17,7 @@ from perennial.ingest.canonical_rows import canonical_rows, part_schema
 from perennial.metrics.clusters import Clusters
 from perennial.pipeline_file import loader
 from perennial.records.decision import Decision, Outcome, Verdict
-from perennial.records.evaluation import Contest
+from perennial.records.evaluation import EvaluationContext
 from perennial.rows.batch import Batch
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -120,8 +120,10 @@ def answers(texts: np.ndarray, lost: int, together: bool = True) -> Answers:
 
 def decision(given: Answers, *gates: dict[str, Any]) -> Decision:
     made = spec(gates=list(gates))
-    contest = Contest(champion_version="7", champion_labels=LABELS)
-    return decide(made, from_answers.evaluation_of(made, given, contest, digest="e" * 64, place="evaluate/x"))
+    context = EvaluationContext(champion_version="7", champion_labels=LABELS)
+    return decide(
+        made, from_answers.evaluation_of(made, given, context, digest="e" * 64, predictions_path="evaluate/x")
+    )
 
 
 TEXTS = np.repeat(np.arange(60), 50)

@@ -45,7 +45,7 @@ def changed(name: str, text: str, seed: int = 0) -> str:
 
 def test_the_settings_name_all_changes_and_groups() -> None:
     assert set(get_args(Change)) == set(NAMED)
-    assert set(BUILT_IN_GROUPS) == set(terms.built_in())
+    assert set(BUILT_IN_GROUPS) == set(terms.built_in_terms())
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -175,14 +175,14 @@ def test_terms_of_scripts_without_spaces_are_found() -> None:
 @given(texts=st.lists(TEXTS, max_size=6))
 def test_every_text_with_a_term_is_among_those_that_may_have_one(texts: list[str]) -> None:
     for group in BUILT_IN_GROUPS:
-        known = terms.terms_of(terms.built_in()[group])
+        known = terms.terms_of(terms.built_in_terms()[group])
         having = [place for place, text in enumerate(texts) if terms.swaps(known, [text], drawing())[0]]
         assert set(having) <= set(terms.rows_with_terms(known, texts))
 
 
 @given(text=TEXTS, seed=st.integers(0, 9))
 def test_a_swap_never_leaves_a_term_of_a_text_as_it_was(text: str, seed: int) -> None:
-    known = terms.terms_of(terms.built_in()["names"])
+    known = terms.terms_of(terms.built_in_terms()["names"])
     edits = terms.swaps(known, [text], drawing(seed))[0]
     assert all(text[edit.start : edit.end] != edit.new for edit in edits)
 

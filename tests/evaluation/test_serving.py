@@ -72,7 +72,7 @@ def test_changed_answers_are_counted(tiny_package: Path) -> None:
 
 def test_a_process_that_is_too_slow_is_given_up(tiny_package: Path) -> None:
     with (
-        process.running("answer", tiny_package) as program,
+        process.running_program("answer", tiny_package) as program,
         pytest.raises(PackageError, match=r"no answer within 0\.0"),
     ):
         program.ask(["a text"], seconds=0.001)
@@ -81,7 +81,7 @@ def test_a_process_that_is_too_slow_is_given_up(tiny_package: Path) -> None:
 def test_a_process_that_dies_says_how(tiny_package: Path) -> None:
     (tiny_package / package.MODEL).write_bytes(b"no graph")
     with (
-        process.running("answer", tiny_package) as program,
+        process.running_program("answer", tiny_package) as program,
         pytest.raises(PackageError, match="status 1: The pack"),
     ):
         program.ask(["a text"])

@@ -15,7 +15,7 @@ from perennial.core.progress import heard_by
 from perennial.evaluation import slices
 from perennial.evaluation.from_answers import evaluation_of
 from perennial.evaluation.stored_answers import Answers
-from perennial.records.evaluation import Contest
+from perennial.records.evaluation import EvaluationContext
 
 CELLS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["banks", "energy", " ", "a" * 90]))
 ROWS = st.lists(
@@ -45,7 +45,7 @@ def test_a_row_is_in_exactly_one_slice_of_each_sort(rows):
         assert not cut or (np.sum(cut, axis=0) == 1).all()
         assert all(inside.any() for inside in cut) or start == "label="
     assert len(_of(found, "sector")) >= 1
-    assert {slices.told_apart_by(spec, name) for name in found} <= {"sector", "length", "time", "label"}
+    assert {slices.slice_dimension(spec, name) for name in found} <= {"sector", "length", "time", "label"}
 
 
 @given(ROWS)
@@ -155,7 +155,7 @@ def test_numbers_have_no_labels_and_pairs_are_as_long_as_both_texts():
 def test_each_slice_says_by_what():
     spec = spec_of(columns=("length", "sector", "label: x"), slices=[("profit", "text LIKE '%profit%'")])
     told = ("length: none given", "length: shortest quarter", "sector=a", "label: x=1", "label=positive", "profit")
-    assert [slices.told_apart_by(spec, name) for name in told] == [
+    assert [slices.slice_dimension(spec, name) for name in told] == [
         *("length", "length", "sector", "label: x", "label", "expression")
     ]
 
@@ -175,6 +175,9 @@ def test_slices_in_which_no_row_holds_a_label_are_measured_as_far_as_they_can_be
     answer = {"labels": ["positive"], "scores": {"positive": 0.6, "negative": 0.4}}
     cut = slices.memberships(spec, rows)
     given = Answers(rows["row_id"].to_pylist(), rows["label"], [answer] * 20, None, {}, cut)
-    found = {one.name: one.candidate for one in evaluation_of(spec, given, Contest(), digest="0", place="").slices}
+    found = {
+        one.name: one.candidate
+        for one in evaluation_of(spec, given, EvaluationContext(), digest="0", predictions_path="").slices
+    }
     assert (found["none held"].n, found["none held"].values["exact_match"]) == (10, 0.0)
     assert (found["nobody"].n, found["nobody"].values) == (0, {})

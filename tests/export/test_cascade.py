@@ -225,11 +225,11 @@ def test_a_rows_outputs_do_not_depend_on_its_neighbours(rows: list[list[int]], a
 
 def test_buckets_are_used_evenly_and_pairs_have_their_order() -> None:
     ids = np.arange(30_000, dtype=np.int32)
-    _, buckets = cascade.features([ids], 256)
+    _, buckets = cascade.hashed_features([ids], 256)
     counts = np.bincount(buckets, minlength=256)
     assert len(buckets) == 59_999
     assert counts.min() > 0.5 * counts.mean()
-    one, other = (set(cascade.features([np.array(row)], 1 << 18)[1].tolist()) for row in ([5, 6], [6, 5]))
+    one, other = (set(cascade.hashed_features([np.array(row)], 1 << 18)[1].tolist()) for row in ([5, 6], [6, 5]))
     assert len(one & other) == 2
     assert len(one ^ other) == 2
 
@@ -254,9 +254,9 @@ def test_many_rows_are_thinned(made: tuple[Home, OnnxPackage, EncodedData], monk
 
     def counted(segments: list[np.ndarray], buckets: int) -> tuple[np.ndarray, np.ndarray]:
         seen.append(len(segments))
-        return cascade.features(segments, buckets)
+        return cascade.hashed_features(segments, buckets)
 
-    monkeypatch.setattr(step, "features", counted)
+    monkeypatch.setattr(step, "hashed_features", counted)
     step.fit(EncodedRows(rows, home.store.root), 3)
     monkeypatch.setattr(step, "MOST_ROWS", 80)
     step.fit(EncodedRows(rows, home.store.root), 3)

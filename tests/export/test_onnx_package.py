@@ -151,14 +151,14 @@ def test_the_same_export_is_not_made_twice(make: Make, monkeypatch: pytest.Monke
 def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
     make: Make, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lower = quantization.lower
+    lower = quantization.lower_precision
 
     def sabotaged(source: Path, target: Path, *how: Any) -> dict[str, int]:
         done = lower(source, target, *how)
         change_weights(target, lambda values: np.random.default_rng(0).permutation(values))
         return done
 
-    monkeypatch.setattr(quantization, "lower", sabotaged)
+    monkeypatch.setattr(quantization, "lower_precision", sabotaged)
     listener = Notes()
     with progress.heard_by(listener):
         packed = make("int8", 0.01)
@@ -176,7 +176,7 @@ def test_too_large_a_drop_falls_back_to_fp32_and_says_so(
 def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
     make: Make, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lower = quantization.lower
+    lower = quantization.lower_precision
     tried: dict[str, dict[str, int]] = {}
 
     def sabotaged(source: Path, target: Path, precision: str, recipe: str, *more: Any) -> dict[str, int]:
@@ -185,7 +185,7 @@ def test_what_per_channel_loses_is_tried_in_blocks_before_fp32(
             change_weights(target, lambda values: np.full_like(values, np.nan))
         return tried[recipe]
 
-    monkeypatch.setattr(quantization, "lower", sabotaged)
+    monkeypatch.setattr(quantization, "lower_precision", sabotaged)
     packed = make("int8", 1.0)
     assert list(tried) == [quantization.PER_CHANNEL, quantization.BLOCKWISE]
     assert "MatMulNBits" not in tried[quantization.PER_CHANNEL]
@@ -226,14 +226,14 @@ def worse_each_time(measure: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_useless_int8_model_is_not_packed(
     make: Make, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[np.ndarray], np.ndarray], reason: str
 ) -> None:
-    lower = quantization.lower
+    lower = quantization.lower_precision
 
     def sabotaged(source: Path, target: Path, *how: Any) -> dict[str, int]:
         done = lower(source, target, *how)
         change_weights(target, spoil)
         return done
 
-    monkeypatch.setattr(quantization, "lower", sabotaged)
+    monkeypatch.setattr(quantization, "lower_precision", sabotaged)
     packed = make("int8", 1.0)
     assert packed.precision == "fp32"
     assert reason in str(packed.fallback)
@@ -253,7 +253,7 @@ def test_a_quantizer_that_fails_is_no_failed_run(make: Make, monkeypatch: pytest
     def broken(*_: object) -> None:
         raise RuntimeError("no such operator\nsecond line")
 
-    monkeypatch.setattr(quantization, "lower", broken)
+    monkeypatch.setattr(quantization, "lower_precision", broken)
     assert make("int8").fallback == "making int8 failed (RuntimeError: no such operator); fp32 is packed."
 
 
@@ -262,7 +262,7 @@ def test_a_full_disk_is_no_reason_to_fall_back(make: Make, root: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     before = sorted((root / "export").glob("*"))
-    monkeypatch.setattr(quantization, "lower", full)
+    monkeypatch.setattr(quantization, "lower_precision", full)
     with pytest.raises(Exception, match="is full: step 'export' could not write"):
         make("int8")
     assert sorted((root / "export").glob("*")) == before

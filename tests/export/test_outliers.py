@@ -60,7 +60,10 @@ def test_int8_comes_closer_to_fp32(tmp_path: Path) -> None:
     source = write(tmp_path / "source.onnx", outlier=SIZE)
     plain, lowered = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
     quantization._int8(source, plain)
-    assert quantization.lower(source, lowered, "int8", quantization.PER_CHANNEL, SEGMENTS)["products scaled"] == 1
+    assert (
+        quantization.lower_precision(source, lowered, "int8", quantization.PER_CHANNEL, SEGMENTS)["products scaled"]
+        == 1
+    )
     # Not the rows by which the scales were found.
     fresh = [RANDOM.integers(0, TOKENS, 20) for _ in range(60)]
     exact = answers(source, fresh)

@@ -148,7 +148,6 @@ def test_a_step_on_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> Non
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.slow
 def test_a_run_on_a_full_disk_says_so_and_keeps_what_is_finished(seasoned: Place) -> None:
     tiny_pipeline.write_jsonl(seasoned.data / "b.jsonl", tiny_pipeline.rows(6000, 3000))
     before: dict[str, Any] = seasoned.entries("parts")

@@ -20,7 +20,7 @@ from perennial.evaluation.package_evaluation import evaluate
 from perennial.evaluation.stored_answers import Answers
 from perennial.inference import package as sealed
 from perennial.records.decision import Decision, Outcome, Verdict
-from perennial.records.evaluation import Contest, Evaluation
+from perennial.records.evaluation import Evaluation, EvaluationContext
 from perennial.records.package import Champion, OnnxPackage
 from perennial.registry import tracking, versions
 from perennial.registry.versions import StoredEvidence
@@ -78,8 +78,10 @@ def ground(
 
 
 def measured(spec: PipelineSpec, given: Answers) -> Decision:
-    contest = Contest(champion_version="7", champion_labels=spec.data.labels)
-    return decide(spec, from_answers.evaluation_of(spec, given, contest, digest="e" * 64, place="evaluate/x"))
+    context = EvaluationContext(champion_version="7", champion_labels=spec.data.labels)
+    return decide(
+        spec, from_answers.evaluation_of(spec, given, context, digest="e" * 64, predictions_path="evaluate/x")
+    )
 
 
 def test_the_ground_is_sound(ground: Ground) -> None:

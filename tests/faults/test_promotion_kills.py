@@ -17,6 +17,9 @@ from perennial.settings.pipeline import PipelineSpec
 
 LEASE = 1.0
 STEPS = ("verify", "intend", "point", "read_back", "keep_previous", "conclude", "tidy")
+EVERY_STEP = pytest.mark.soak(
+    twin="tests/faults/test_promotion_kills.py::test_killed_after_each_step_the_next_command_mends[sqlite-two]"
+)
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def kill_spec() -> PipelineSpec:
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def promoters(request: pytest.FixtureRequest, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Promoters]:
     if request.param == "postgresql":
         monkeypatch.setenv("PERENNIAL_DATABASE_URL", request.getfixturevalue("new_postgres")())
@@ -62,12 +65,21 @@ def state(run: Run) -> tuple[str | None, str | None, str | None]:
     return (now and str(now.version), known[-1].to_version if known else None, before and str(before.version))
 
 
-@pytest.mark.slow
-def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Promoters) -> None:
+@pytest.mark.parametrize(
+    ("promoters", "steps"),
+    [
+        ("sqlite", ("intend", "keep_previous")),
+        pytest.param("sqlite", STEPS, marks=EVERY_STEP),
+        pytest.param("postgresql", STEPS, marks=EVERY_STEP),
+    ],
+    ids=["sqlite-two", "sqlite", "postgresql"],
+    indirect=["promoters"],
+)
+def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Promoters, steps: tuple[str, ...]) -> None:
     champion = run.register().version
     assert promoters.ask({"model": "news", "version": champion, "against": None, "lease": LEASE}) == [True]
     other = make_run(run.home, run.spec, "b" * 64, bias=1.0).register().version
-    for step in STEPS:
+    for step in steps:
         job = {"model": "news", "version": other, "against": champion, "lease": LEASE}
         assert promoters.ask({**job, "die_after": step}) == [None]
         moved = step not in ("verify", "intend")
@@ -88,7 +100,7 @@ def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Prom
         with tracking.session(run.home) as client:
             assert client.get_model_version("news", champion).tags[tags.STATUS] == tags.PROMOTED
     entries = Ledger.open(run.home).entries("news")
-    assert [move.action for move in history.moves(entries)] == [Action.PROMOTE] * (len(STEPS) + 1)
+    assert [move.action for move in history.moves(entries)] == [Action.PROMOTE] * (len(steps) + 1)
     assert sum(entry.state is State.ABANDONED for entry in entries) == 1, "killed between intent and alias"
     found = history.ledger_events(entries)
     assert all(

@@ -25,10 +25,11 @@ SPEC = {
 LONG = int(os.environ.get("RACE_ROUNDS", "0"))
 # Where ledger and MLflow are, processes, rounds. Two are the hardest to tell apart, so they race longest; twenty take
 # seconds a round on two cores, and so does a server.
+LONG_RACE = pytest.mark.soak(twin="tests/faults/test_promotion_races.py::test_exactly_one_wins_each_round[sqlite-3-5]")
 RACES = [
     ("sqlite", 3, 5),
     *(
-        pytest.param(*race, marks=pytest.mark.slow)
+        pytest.param(*race, marks=LONG_RACE)
         for race in [
             ("sqlite", 2, LONG or 20),
             ("sqlite", 20, LONG or 2),

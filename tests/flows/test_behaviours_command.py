@@ -27,8 +27,8 @@ def pipeline(tmp_path: Path, tiny_base: Path) -> Path:
 
 
 def write(pipeline: Path, label: str, rate: float) -> None:
-    told = TESTS.replace("LABEL", label).replace("RATE", str(rate))
-    (pipeline / "behaviours.yaml").write_text(told, encoding="utf-8")
+    content = TESTS.replace("LABEL", label).replace("RATE", str(rate))
+    (pipeline / "behaviours.yaml").write_text(content, encoding="utf-8")
 
 
 def test_what_fails_is_shown_with_its_text(first_run: tuple[Place, dict[str, Any]], pipeline: Path) -> None:
@@ -38,9 +38,9 @@ def test_what_fails_is_shown_with_its_text(first_run: tuple[Place, dict[str, Any
     assert ended.code == 4, ended.text
     assert "✗ telling words minimum 0 of 2 0.00 1.00" in ended.text
     assert "dividend profit of company positive" in ended.text
-    told = champion.command("behaviours", str(pipeline), "--version", "1", "--json")
-    assert (told.code, told.json["status"]) == (4, "rejected")
-    [test] = told.json["tests"]
+    ended = champion.command("behaviours", str(pipeline), "--version", "1", "--json")
+    assert (ended.code, ended.json["status"]) == (4, "rejected")
+    [test] = ended.json["tests"]
     assert [one["texts"] for one in test["failing"]] == [
         ["profit rose record of company"],
         ["dividend profit of company"],

@@ -67,9 +67,10 @@ def test_no_path_is_broken(
     out = console.terminal()
     console.say(out, f"Something is wrong with the pipeline that lies in {path} as far as can be seen.")
     console.say_line(out, f"Wrote {LONG}")
-    doctor.show([HealthFinding(name="disk", status=Health.PROBLEM, seen=f"{path} is full", remedy=f"Empty {path}")])
+    finding = HealthFinding(name="disk", status=Health.PROBLEM, seen=f"{path} is full", remedy=f"Empty {path}")
+    doctor.show_health([finding])
     entry = UnneededEntry(what="the entry", path=LONG, bytes=1, why="nothing needs it")
-    gc.show(Cleared(dry_run=True, versions=(), places=(entry,), kept_versions=1))
+    gc.show_cleared(Cleared(dry_run=True, versions=(), places=(entry,), kept_versions=1))
     lines = capsys.readouterr().out.splitlines()
     assert sum(path in line for line in lines) == 3
     assert sum(LONG in line for line in lines) == 2

@@ -17,9 +17,9 @@ GATES = [{"metric": "accuracy", "min": 0.4}, {"metric": "accuracy", "versus": "c
 def trained(place: Place, version: str) -> tuple[TrainedModel, str]:
     """What a version's evidence says of its training, and its model card."""
     with tracking.session(place.home) as client:
-        known = versions.candidate(client, "tiny", version)
+        registered = versions.candidate(client, "tiny", version)
         card = client.get_model_version("tiny", version).description
-        return versions.evidence_of(client, place.home, known).evidence.trained, str(card)
+        return versions.evidence_of(client, place.home, registered).evidence.trained, str(card)
 
 
 def start_of(made: TrainedModel) -> Start:
@@ -27,8 +27,7 @@ def start_of(made: TrainedModel) -> Start:
     return made.start
 
 
-@pytest.mark.slow
-def test_from_champion_to_champion(make_place: MakePlace, tmp_path: Path) -> None:
+def test_from_champion_to_champion(make_place: MakePlace) -> None:
     place = make_place(training__start_from="champion", training__replay=0.5, training__epochs=3, gates=GATES)
     assert place.run().code == 0
     first, _ = trained(place, "1")
@@ -49,11 +48,23 @@ def test_from_champion_to_champion(make_place: MakePlace, tmp_path: Path) -> Non
     assert "from the weights of version 1" in page.read_text()
 
     # The champion is another one now, and there is nothing to learn from it that is not learned.
+    assert_learned(place)
+
+
+def assert_learned(place: Place) -> None:
     again = place.run("--json")
     assert again.json["status"] == "skipped"
     assert again.json["version"] == "2"
     assert "Already trained: version 2" in place.run().text
 
+
+@pytest.mark.soak(twin="tests/flows/test_continual.py::test_from_champion_to_champion")
+def test_from_champion_to_champion_made_again_and_without_weights(make_place: MakePlace, tmp_path: Path) -> None:
+    place = make_place(training__start_from="champion", training__replay=0.5, training__epochs=3, gates=GATES)
+    assert place.run().code == 0
+    tiny_pipeline.write_jsonl(place.data / "part-2.jsonl", tiny_pipeline.rows(60, 2000))
+    assert_explained(place.run(), 0, "Training went on from the weights of version 1")
+    assert_learned(place)
     remade = place.command("reproduce", "tiny", "2", "--into", str(tmp_path / "again"), "--json")
     assert remade.code == 0, remade.text
     assert remade.json["sameness"] in {"identical", "same"}

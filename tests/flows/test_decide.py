@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from place import Place, assert_explained
 
-from perennial.evaluation.stored_answers import CONTEST, PREDICTIONS
+from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.registry import tracking
 
 
@@ -17,8 +17,8 @@ def run_id(place: Place, version: str) -> str:
 
 def answers(place: Place, version: str) -> Path:
     """Where MLflow keeps what the models of the run answered."""
-    (found,) = place.home.mlflow.rglob(f"{run_id(place, version)}/artifacts/answers")
-    return found
+    (folder,) = place.home.mlflow.rglob(f"{run_id(place, version)}/artifacts/answers")
+    return folder
 
 
 def test_a_decision_is_made_again_from_what_mlflow_keeps(seasoned: Place) -> None:
@@ -34,7 +34,7 @@ def test_a_decision_is_made_again_from_what_mlflow_keeps(seasoned: Place) -> Non
         assert check["interval"]["low"] <= check["value"] <= check["interval"]["high"]
     of_run = seasoned.command("decide", run_id(seasoned, "1"))
     assert_explained(of_run, 0, "Version 1 of tiny: PROMOTE, the very decision that is registered")
-    assert sorted(path.name for path in answers(seasoned, "1").iterdir()) == [CONTEST, PREDICTIONS]
+    assert sorted(path.name for path in answers(seasoned, "1").iterdir()) == [CONTEXT, PREDICTIONS]
 
 
 def test_answers_that_were_changed_are_not_the_registered_decision(seasoned: Place) -> None:

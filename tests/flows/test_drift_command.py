@@ -17,8 +17,6 @@ from perennial.records.run import Trigger
 from perennial.runs import log
 from perennial.runs.log import RunEntry
 
-pytestmark = pytest.mark.slow
-
 # Rows of the tiny pipeline end in a running number, whose digits do shift.
 SETTINGS: dict[str, Any] = {"window_rows": 100, "needed": 2, "of_last": 3, "limits": {"tokens": None, "length": None}}
 
@@ -117,9 +115,9 @@ def test_what_can_not_be_looked_at_starts_nothing(seasoned: Place, tiny_base: Pa
 
 def test_without_a_champion_nothing_starts(make_place: MakePlace) -> None:
     place = make_place(triggers=SETTINGS)
-    found = looked(place)
-    assert (found["retrain"], found["is_measured"]) == (False, False)
-    assert "tiny has no champion yet" in found["reason"]
+    finding = looked(place)
+    assert (finding["retrain"], finding["is_measured"]) == (False, False)
+    assert "tiny has no champion yet" in finding["reason"]
 
 
 def test_live_texts_without_labels_are_looked_at(seasoned: Place, tiny_base: Path) -> None:

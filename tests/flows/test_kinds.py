@@ -17,8 +17,6 @@ from tiny_pipeline import FILLERS
 
 from perennial.registry import tracking
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Done:
@@ -99,8 +97,8 @@ def test_rows_of_a_file_are_answered_as_arguments_are(done: Done) -> None:
 
 
 def test_answers_are_what_the_kind_promises_and_mostly_right(done: Done) -> None:
-    wanted, found = done.case.rows(9, 9000), done.of_file(done.case.asked())
-    right = sum(CHECKS[done.case.kind](row, answer) for row, answer in zip(wanted, found, strict=True))
+    wanted, answers = done.case.rows(9, 9000), done.of_file(done.case.asked())
+    right = sum(CHECKS[done.case.kind](row, answer) for row, answer in zip(wanted, answers, strict=True))
     assert right >= 5
 
 
@@ -175,8 +173,8 @@ def test_mlflows_model_answers_the_same(done: Done, loaded: Any) -> None:
     asked = done.case.asked()
     names = {done.case.columns.get(role, role): role for role in done.case.texts}
     frame = pd.DataFrame([{role: row[name] for name, role in names.items()} for row in asked])
-    found = loaded.predict(frame)
-    assert answers_of(json.loads(found.to_json(orient="records"))) == answers_of(done.of_file(asked))
+    predicted = loaded.predict(frame)
+    assert answers_of(json.loads(predicted.to_json(orient="records"))) == answers_of(done.of_file(asked))
     assert len(loaded.predict(frame[:0])) == 0
     # Rows without any span, label or word.
     nothing = loaded.predict(pd.DataFrame({role: ["", "of the"] for role in done.case.texts}))
@@ -184,7 +182,7 @@ def test_mlflows_model_answers_the_same(done: Done, loaded: Any) -> None:
     signature = loaded.metadata.signature
     assert [column["name"] for column in signature.inputs.to_dict()] == list(done.case.texts)
     outputs = {column["name"]: column for column in signature.outputs.to_dict()}
-    assert list(found.columns) == list(outputs)
+    assert list(predicted.columns) == list(outputs)
     # Of lists that may be empty, it still knows what they hold.
     for name in {"spans", "labels"} & outputs.keys():
         assert (outputs[name]["type"], outputs[name]["items"]["type"]) == (

@@ -28,7 +28,7 @@ def answers(champion: Place) -> list[dict[str, Any]]:
     return ended.lines
 
 
-def told(lines: list[dict[str, Any]]) -> list[tuple[str, float]]:
+def labels_and_scores(lines: list[dict[str, Any]]) -> list[tuple[str, float]]:
     return [(line["label"], round(line["score"], 4)) for line in lines]
 
 
@@ -45,7 +45,7 @@ def test_arguments_are_answered_with_label_score_and_scores(answers: list[dict[s
 def test_standard_input_is_answered_line_by_line(champion: Place, answers: list[dict[str, Any]]) -> None:
     ended = champion.command("predict", "tiny", stdin="\n".join(TEXTS).encode())
     assert ended.code == 0, ended.text
-    assert told(ended.lines) == told(answers)
+    assert labels_and_scores(ended.lines) == labels_and_scores(answers)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
@@ -61,7 +61,7 @@ def test_files_keep_their_columns(form: str, champion: Place, answers: list[dict
     ended = champion.command("predict", "tiny", "--data", str(path), "--out", str(tmp_path / "out.jsonl"))
     assert (ended.code, ended.out) == (0, ""), ended.text
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert told(lines) == told(answers)
+    assert labels_and_scores(lines) == labels_and_scores(answers)
     for line, row in zip(lines, rows, strict=True):
         assert list(line)[:3] == list(row)
         assert (line["sector"], str(line["number"])) == (row["sector"], str(row["number"]))

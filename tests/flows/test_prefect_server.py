@@ -13,7 +13,7 @@ from registry_helpers import answering
 from flows import prefect_server
 from flows.prefect_server import PrefectError, embed, join
 from perennial.core.home import Home
-from perennial.scheduling.prefect_api import ADDRESS, running
+from perennial.scheduling.prefect_api import ADDRESS, running_server
 
 
 def parent_of(number: int) -> int:
@@ -52,13 +52,12 @@ def test_an_address_that_another_has_written_is_left(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.slow
 def test_a_schedule_ends_with_its_server_and_is_the_only_one_on_its_home(make_place: Callable[..., Place]) -> None:
     place = make_place(schedule={"cron": "0 3 * * *"})
     place.prefect_api = None
     serving = place.start("schedule")
     try:
-        wait_for(lambda: running(place.home), serving)
+        wait_for(lambda: running_server(place.home), serving)
         second = place.apart("schedule")
         assert_explained(second, 1, "serves on", "already", "PREFECT_API_URL=")
         wait_for(lambda: b"Ctrl-C ends it" in read_some(serving), serving)
@@ -89,20 +88,20 @@ def test_the_server_that_serves_schedules_is_found_while_it_lives(
     tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home(tmp_path)
-    assert running(home) is None
+    assert running_server(home) is None
     home.prefect.mkdir(parents=True)
     # One that was killed leaves its address behind.
     (home.prefect / ADDRESS).write_text("http://127.0.0.1:9/api\n")
-    assert running(home) is None
+    assert running_server(home) is None
     (home.prefect / ADDRESS).write_text(f"{prefect_api}\n")
-    assert running(home) == prefect_api
+    assert running_server(home) == prefect_api
     monkeypatch.setenv("PREFECT_API_URL", "")
     join(home)
     assert os.environ["PREFECT_API_URL"] == prefect_api
 
 
 def test_two_that_start_at_once_have_ports_of_their_own() -> None:
-    with prefect_server._listening(free_port()) as first:
+    with prefect_server._server_socket(free_port()) as first:
         port = first.getsockname()[1]
-        with prefect_server._listening(port) as second:
+        with prefect_server._server_socket(port) as second:
             assert second.getsockname()[1] != port

@@ -3,15 +3,18 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from place import Place, ended, is_training, processes_with, wait_for
+from place import Ended, Place, ended, is_training, processes_with, wait_for
+
+from perennial.training.checkpoints import Checkpoints
 
 # Long enough to be caught at work, with a checkpoint after every step.
 LONG = {"training__epochs": 15, "training__checkpoint_seconds": 1e-3, "training__early_stopping": 60}
 
-pytestmark = pytest.mark.slow
+STOPPED = pytest.mark.soak(twin="tests/flows/test_processes.py::test_a_training_that_is_interrupted_at_a_step_resumes")
 
 
 def assert_resumes(place: Place) -> None:
@@ -23,18 +26,41 @@ def assert_resumes(place: Place) -> None:
     assert not any(place.home.root.glob("checkpoints/*"))
 
 
+def assert_interrupted(stopped: Ended) -> None:
+    assert stopped.code == 1, stopped.text
+    assert "Interrupted; the champion is as it was. Run the same command again" in stopped.text
+    assert "Traceback" not in stopped.text
+
+
+@STOPPED
 def test_an_interrupted_training_says_so_and_resumes(make_place) -> None:
     made = make_place(**LONG)
     process = made.start("run", "tiny")
     wait_for(lambda: is_training(made), process)
     process.send_signal(signal.SIGINT)
-    stopped = ended(process)
-    assert stopped.code == 1, stopped.text
-    assert "Interrupted; the champion is as it was. Run the same command again" in stopped.text
-    assert "Traceback" not in stopped.text
+    assert_interrupted(ended(process))
     assert_resumes(made)
 
 
+def test_a_training_that_is_interrupted_at_a_step_resumes(make_place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, by what Ctrl-C raises."""
+    made = make_place(training__epochs=2, training__checkpoint_seconds=1e-3, gates=[{"metric": "accuracy", "min": 0.1}])
+    real, saved = Checkpoints.save, []
+
+    def save(self: Checkpoints, step: int, write: Callable[[Path], None]) -> None:
+        real(self, step, write)
+        saved.append(step)
+        if len(saved) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save)
+        assert_interrupted(made.run())
+    assert is_training(made)
+    assert_resumes(made)
+
+
+@STOPPED
 def test_a_killed_run_leaves_no_process_behind_and_resumes(make_place) -> None:
     made = make_place(**LONG)
     api, made.prefect_api = made.prefect_api, None

@@ -22,8 +22,8 @@ def test_a_run_leaves_its_report_and_the_command_finds_it(first_run: tuple[Place
         assert f'id="{made}"' in content
     texts = [row["text"] for row in tiny_pipeline.rows(360)]
     assert not [text for text in texts if text in content]
-    found = place.command("report", "tiny", "--json")
-    assert (found.code, found.json) == (0, {"status": "done", "model": "tiny", "version": "1", "path": str(page)})
+    ended = place.command("report", "tiny", "--json")
+    assert (ended.code, ended.json) == (0, {"status": "done", "model": "tiny", "version": "1", "path": str(page)})
     with tracking.session(place.home) as client:
         files = [item.path for item in client.list_artifacts(said["run_id"])]
     assert "report.html" in files

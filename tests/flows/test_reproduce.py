@@ -65,14 +65,14 @@ def test_what_was_made_is_made_again_from_the_tags_alone(judged: Place, tmp_path
     finally:
         (judged.folder / "elsewhere").rename(hidden)
     assert ended.code == 0, ended.text
-    found = ended.json
-    assert found["sameness"] in {"identical", "same"}
-    assert (found["libraries"], found["libraries_known"], found["champion_problem"]) == ([], True, None)
-    assert found["decision"]["before"] == found["decision"]["now"]
-    facts = {fact["name"]: fact["before"] == fact["now"] for fact in found["facts"]}
+    answer = ended.json
+    assert answer["sameness"] in {"identical", "same"}
+    assert (answer["libraries"], answer["libraries_known"], answer["champion_problem"]) == ([], True, None)
+    assert answer["decision"]["before"] == answer["decision"]["now"]
+    facts = {fact["name"]: fact["before"] == fact["now"] for fact in answer["facts"]}
     assert all(facts[name] for name in ("data", "validated data", "base model"))
     assert {"weights", "package"} <= set(facts)
-    names = {figure["name"] for figure in found["figures"]}
+    names = {figure["name"] for figure in answer["figures"]}
     assert {"accuracy", "recall of 'positive'", "champion's accuracy", "tfidf's accuracy"} <= names
     # Every step was really done.
     assert list((tmp_path / "kept" / "store" / "finetune").iterdir())
@@ -98,9 +98,9 @@ def test_evidence_that_is_not_that_of_the_tags_is_refused(judged: Place) -> None
         run_id = client.get_model_version("tiny", "1").run_id
     (file,) = judged.home.mlflow.rglob(f"{run_id}/artifacts/{EVIDENCE}")
     content, stat = file.read_bytes(), file.stat()
-    told = json.loads(content)
-    told["evidence"]["decision"]["digest"] = "0" * 64
-    file.write_text(json.dumps(told))
+    evidence_file = json.loads(content)
+    evidence_file["evidence"]["decision"]["digest"] = "0" * 64
+    file.write_text(json.dumps(evidence_file))
     refused = judged.command("reproduce", "tiny", "1")
     file.unlink()
     missing = judged.command("reproduce", "tiny", "1")

@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 import tiny_pipeline
 from place import Place, assert_explained
 from tiny_pipeline import LABELS
@@ -12,8 +11,6 @@ from tiny_pipeline import LABELS
 from perennial.evaluation import label_errors
 from perennial.pipeline_file import loader
 from perennial.validation import corrections
-
-pytestmark = pytest.mark.slow
 
 
 def wrong_rows(count: int) -> dict[str, str]:
@@ -58,10 +55,10 @@ def test_wrong_labels_are_listed_corrected_and_taken_in(seasoned: Place) -> None
     assert list(listed[0])[:3] == ["row_id", "file", "line"]
     assert {row["label"] for row in listed} == {""}
     assert [row["score"] for row in listed] == sorted(row["score"] for row in listed)
-    found = [row for row in listed if row["text"] in wrong]
-    assert len(found) >= 6
-    assert all(row["suggested_label"] == wrong[row["text"]] for row in found)
-    assert all(row["file"] == "data/second.jsonl" for row in found)
+    contradicted = [row for row in listed if row["text"] in wrong]
+    assert len(contradicted) >= 6
+    assert all(row["suggested_label"] == wrong[row["text"]] for row in contradicted)
+    assert all(row["file"] == "data/second.jsonl" for row in contradicted)
     for path in place.home.store.root.rglob(label_errors.FILE):
         assert pq.read_schema(path).names == ["row_id", "given", "suggested", "score"]
 
@@ -75,7 +72,7 @@ def test_wrong_labels_are_listed_corrected_and_taken_in(seasoned: Place) -> None
     # As a spreadsheet saves what a person wrote into it.
     correct(place.folder / "tiny-v2-review.csv", listed, wrong)
     spec = loader.read_pipeline(place.data.parent / "pipeline.yaml", ["data.corrections=../../tiny-v2-review.csv"])
-    assert corrections.read_corrections(spec) == {row["row_id"]: wrong[row["text"]] for row in found}
+    assert corrections.read_corrections(spec) == {row["row_id"]: wrong[row["text"]] for row in contradicted}
 
 
 def test_corrections_are_taken_in_by_the_next_run(seasoned: Place) -> None:

@@ -4,9 +4,11 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_pipeline
@@ -76,9 +78,9 @@ def test_a_cron_that_can_not_be_is_refused_with_its_line_and_the_others_are_list
 
 
 def as_documented(word: str, api: Api) -> str:
-    """What the shell lines of the guide that hold `word` print, asked of `api` and about the pipeline tiny."""
+    """What the shell lines of the guide that hold `word` print, asked of `api` and about the pipeline watched."""
     (lines,) = [lines for lines in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) if word in lines]
-    lines = re.sub(r"export PREFECT_API_URL=.*", "", lines).replace("sentiment", "tiny")
+    lines = re.sub(r"export PREFECT_API_URL=.*", "", lines).replace("sentiment", "watched")
     environment = os.environ | {"PREFECT_API_URL": api.address}
     said = subprocess.run(["sh", "-euc", lines], env=environment, capture_output=True, text=True, timeout=120)
     assert said.returncode == 0, said.stderr
@@ -87,7 +89,7 @@ def as_documented(word: str, api: Api) -> str:
 
 @pytest.fixture
 def worker(make_place) -> Iterator[Worker]:
-    made: Place = make_place(training__epochs=2, schedule=WATCHED)
+    made: Place = make_place(name="watched", training__epochs=2, schedule=WATCHED)
     worker = Worker(made)
     worker.start()
     try:
@@ -96,74 +98,107 @@ def worker(make_place) -> Iterator[Worker]:
         worker.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
 def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: Worker) -> None:
     place = worker.place
     api = Api(str(place.prefect_api))
-    first = until(lambda: api.runs("tiny"), worker)
+    first = until(lambda: api.runs("watched"), worker)
     assert ended(api, first[0]["id"], worker)[0] == "Promoted"
     assert first[0]["parameters"]["detail"] == "data/first.jsonl came"
 
     for name in "abc":
         tiny_pipeline.write_jsonl(place.data / f"{name}.jsonl", tiny_pipeline.rows(30, ord(name) * 1000))
-    files = until(lambda: api.runs("tiny")[1:], worker)
+    files = until(lambda: api.runs("watched")[1:], worker)
     assert ended(api, files[0]["id"], worker)[0] == "Promoted"
     assert files[0]["parameters"]["detail"] == "data/a.jsonl, data/b.jsonl, data/c.jsonl came"
 
     for _ in range(3):
         as_documented("perennial.data-landed", api)
-    events = until(lambda: api.runs("tiny")[2:], worker)
+    events = until(lambda: api.runs("watched")[2:], worker)
     assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted).")
     assert events[0]["parameters"]["detail"] == "the nightly export"
 
-    assert place.command("schedule", "--pause", "tiny", "--json").json["schedules"][0]["state"] == "paused"
+    assert place.command("schedule", "--pause", "watched", "--json").json["schedules"][0]["state"] == "paused"
     # It stays so over a restart.
     worker.stop()
     worker.start()
     tiny_pipeline.write_jsonl(place.data / "d.jsonl", tiny_pipeline.rows(30, 9000))
     paused = json.loads(as_documented("create_flow_run", api))["id"]
-    assert ended(api, paused, worker) == ("Skipped", "tiny is paused.")
-    assert len(api.runs("tiny")) == 4
-    assert place.command("schedule", "--resume", "tiny", "--json").json["schedules"][0]["state"] == "served"
-    after = until(lambda: api.runs("tiny")[4:], worker)
+    assert ended(api, paused, worker) == ("Skipped", "watched is paused.")
+    assert len(api.runs("watched")) == 4
+    assert place.command("schedule", "--resume", "watched", "--json").json["schedules"][0]["state"] == "served"
+    after = until(lambda: api.runs("watched")[4:], worker)
     assert ended(api, after[0]["id"], worker)[1].startswith("Too few: 30 rows are new")
     assert after[0]["parameters"]["detail"] == "data/d.jsonl came"
 
-    runs = place.command("runs", "tiny", "--json").json["runs"]
+    runs = place.command("runs", "watched", "--json").json["runs"]
     assert {run["trigger"]["kind"] for run in runs} == {"data"}
     assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "skipped", "skipped"]
-    assert runs[1]["sentence"] == "tiny is paused."
+    assert runs[1]["sentence"] == "watched is paused."
 
 
-@pytest.mark.slow
+@pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
 def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
     place: Place = make_place()
     names = [f"ten{number}" for number in range(10)]
+    with serving(place, tiny_base, names, at_once=3, schedule={"cron": "0 3 * * *"}) as (worker, api):
+        runs = {name: api.trigger(name, kind="schedule") for name in names}
+        states = {name: ended(api, run, worker, 400) for name, run in runs.items()}
+    assert_undisturbed(place, states)
+
+
+def test_two_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
+    """And files start runs, and none starts of a pipeline that is paused."""
+    place: Place = make_place()
+    names = ["two0", "two1"]
+    with serving(place, tiny_base, names, at_once=2, schedule=WATCHED) as (worker, api):
+        runs = {name: until(lambda name=name: api.runs(name), worker)[0] for name in names}
+        states = {name: ended(api, run["id"], worker) for name, run in runs.items()}
+        assert {run["parameters"]["detail"] for run in runs.values()} == {"data/first.jsonl came"}
+        assert place.command("schedule", "--pause", "two0", "--json").json["schedules"][0]["state"] == "paused"
+        paused = api.trigger("two0", kind="schedule")
+        assert ended(api, paused, worker) == ("Skipped", "two0 is paused.")
+        until(lambda: [run for run in api.runs("two1", planned=True) if run["auto_scheduled"]], worker)
+    assert_undisturbed(place, states, paused="two0")
+
+
+@contextmanager
+def serving(
+    place: Place, base: Path, names: Sequence[str], at_once: int, schedule: dict[str, Any]
+) -> Iterator[tuple[Worker, Api]]:
+    """A worker that serves pipelines with these names, which differ in their number of rows."""
     for number, name in enumerate(names):
         tiny_pipeline.write_pipeline(
             place.folder / "pipelines" / name,
-            tiny_base,
+            base,
             tiny_pipeline.rows(150 + number, 10_000 * (number + 1)),
             name=name,
-            schedule={"cron": "0 3 * * *"},
+            schedule=schedule,
             training__epochs=2,
             gates=[{"metric": "accuracy", "min": 0.1}],
         )
-    worker = Worker(place, arguments=(*names, "--at-once", "3"))
+    worker = Worker(place, arguments=(*names, "--at-once", str(at_once)))
     worker.start()
     api = Api(str(place.prefect_api))
     try:
         until(lambda: [api.deployment(name) for name in names], worker)
-        runs = {name: api.trigger(name, kind="schedule") for name in names}
-        states = {name: ended(api, run, worker, 400) for name, run in runs.items()}
+        yield worker, api
     finally:
         worker.stop()
-    assert {name: state[0] for name, state in states.items()} == dict.fromkeys(names, "Promoted"), states
+
+
+def assert_undisturbed(place: Place, states: dict[str, tuple[str, str]], paused: str = "") -> None:
+    """Each pipeline has a champion of its own, made of its own rows, and a history of its own.
+
+    The one that was `paused` has one more run, which did nothing.
+    """
+    assert {name: state[0] for name, state in states.items()} == dict.fromkeys(states, "Promoted"), states
     heads = sorted(snapshots.every_head(place.home), key=lambda head: head.rows)
-    assert len(heads) == len(names)
-    for number, name in enumerate(names):
+    assert len(heads) == len(states)
+    for number, name in enumerate(states):
         ledger = place.command("history", name, "--json").json
         assert [(event["action"], event["to_version"]) for event in ledger["events"]] == [("promote", "1")]
-        (run,) = place.command("runs", name, "--json").json["runs"]
+        *later, run = place.command("runs", name, "--json").json["runs"]
+        assert [one["status"] for one in later] == ["skipped"] * (name == paused)
         assert (run["pipeline"], run["version"], run["status"]) == (name, "1", "promoted")
         assert heads[number].rows == 150 + number

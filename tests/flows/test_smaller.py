@@ -24,19 +24,18 @@ EXPORT = {
 def evidence(place: Place, version: str) -> tuple[Evidence, str]:
     """What a version rests on, and its model card."""
     with tracking.session(place.home) as client:
-        known = versions.candidate(client, "tiny", version)
+        registered = versions.candidate(client, "tiny", version)
         card = client.get_model_version("tiny", version).description
-        return versions.evidence_of(client, place.home, known).evidence, str(card)
+        return versions.evidence_of(client, place.home, registered).evidence, str(card)
 
 
-@pytest.mark.slow
-def test_a_student_behind_a_linear_model_becomes_champion(make_place: MakePlace, tmp_path: Path) -> None:
+def test_a_student_behind_a_linear_model_becomes_champion(make_place: MakePlace) -> None:
     place = make_place(training__start_from="champion", training__epochs=3, export=EXPORT, gates=GATES)
     said = place.run("--json").json
     assert said["status"] == "promoted"
     assert {"finetune", "distill", "export", "cascade"} <= set(said["seconds"])
-    found, card = evidence(place, "1")
-    how, cascade = found.trained.distillation, found.package.cascade
+    its_evidence, card = evidence(place, "1")
+    how, cascade = its_evidence.trained.distillation, its_evidence.package.cascade
     assert how is not None
     assert cascade is not None
     assert (how.layers, how.teacher_layers) == (1, 2)
@@ -49,10 +48,17 @@ def test_a_student_behind_a_linear_model_becomes_champion(make_place: MakePlace,
 
     texts = [row["text"] for row in tiny_pipeline.rows(30, 5000)]
     asked = place.command("predict", "tiny", *texts)
-    package = place.home.store.root / found.package.path
+    package = place.home.store.root / its_evidence.package.path
     assert [row["label"] for row in asked.lines] == [row["label"] for row in Predictor(package).predict(texts)]
     assert json.loads((package / "package.json").read_bytes())["cascade"]["threshold"] == cascade.threshold
 
+
+@pytest.mark.soak(twin="tests/flows/test_smaller.py::test_a_student_behind_a_linear_model_becomes_champion")
+def test_a_student_is_gone_on_from_and_made_again(make_place: MakePlace, tmp_path: Path) -> None:
+    place = make_place(training__start_from="champion", training__epochs=3, export=EXPORT, gates=GATES)
+    assert place.run("--json").json["status"] == "promoted"
+    how = evidence(place, "1")[0].trained.distillation
+    assert how is not None
     tiny_pipeline.write_jsonl(place.data / "part-2.jsonl", tiny_pipeline.rows(60, 2000))
     assert_explained(place.run(), 0, "went on from the weights of version 1", "1 of 2 layers", "A linear model answers")
     second, _ = evidence(place, "2")

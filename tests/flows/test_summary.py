@@ -111,7 +111,7 @@ def test_a_run_that_did_nothing_is_short(home: Home) -> None:
 
 def _shown(result: RunResult, home: Home, width: int) -> list[str]:
     file = io.StringIO()
-    summary.show(result, report_data.spec(), home, Console(file=file, width=width, emoji=False))
+    summary.show_run(result, report_data.spec(), home, Console(file=file, width=width, emoji=False))
     return file.getvalue().splitlines()
 
 
@@ -138,10 +138,13 @@ def _result(
 
 def _evidence(long: bool, warnings: int, gates: int) -> Evidence:
     made = report_data.evidence()
-    told = tuple((REASON if long else f"warning {number} is short") for number in range(warnings))
+    sentences = tuple((REASON if long else f"warning {number} is short") for number in range(warnings))
     checks = tuple(_check(number, f"{TRAIN * 2 * long}gate {number} of") for number in range(gates))
     decision = Decision(digest="2" * 64, outcome=Outcome.HOLD, reasons=(), checks=checks, champion_version="7")
-    changes: dict[str, Any] = {"validated": made.validated.model_copy(update={"warnings": told}), "decision": decision}
+    changes: dict[str, Any] = {
+        "validated": made.validated.model_copy(update={"warnings": sentences}),
+        "decision": decision,
+    }
     if long:
         changes["trained"] = made.trained.model_copy(update={"base": TRAIN * 4})
     return made.model_copy(update=changes)

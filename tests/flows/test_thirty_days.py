@@ -7,19 +7,18 @@ day's run is due when the day before has ended, instead of at three at night.
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
+import sqlalchemy as sa
 import tiny_pipeline
 from place import Place, is_training, prefect_server
 from postgres_fixtures import Postgres
 from scheduling import Api, Worker, ended, until
 
 from perennial.registry import tags, tracking
-
-pytestmark = pytest.mark.slow(minutes=10)
 
 PART = 130
 """Rows of a day that brings enough; a run needs 120."""
@@ -66,10 +65,10 @@ class Month:
         """The next day, which ends so, and for that reason."""
         name, message = ended(self.api, run or self.tick(), self.worker)
         self.days.append((name, message))
-        seen = f"day {len(self.days) + len(self.killed)} ended as {name}: {message}"
-        assert name == status, f"{seen}\n{self.worker.log.read_text()}"
+        described = f"day {len(self.days) + len(self.killed)} ended as {name}: {message}"
+        assert name == status, f"{described}\n{self.worker.log.read_text()}"
         for word in words:
-            assert word in message, seen
+            assert word in message, described
         if name == "Promoted":
             self.champion = re.findall(r"Version (\d+)\.$", message)[0]
         self.answers()
@@ -88,14 +87,32 @@ class Month:
         self.worker.kill()
         self.killed.append(run)
         self.answers()
-        with psycopg.connect(self.worker.environment["PERENNIAL_DATABASE_URL"].replace("+psycopg", "")) as ledger:
-            ledger.execute("UPDATE perennial_leases SET expires = expires - 3600 WHERE expires > 0")
+        ledger = sa.create_engine(self.worker.environment["PERENNIAL_DATABASE_URL"])
+        with ledger.begin() as connection:
+            connection.exec_driver_sql("UPDATE perennial_leases SET expires = expires - 3600 WHERE expires > 0")
+        ledger.dispose()
         self.worker.start()
 
     def made(self, step: str) -> Callable[[], bool]:
         """Whether a step of today's run has ended."""
         before = len(self.place.entries(step))
         return lambda: len(self.place.entries(step)) > before
+
+
+@contextmanager
+def begun(place: Place, base: Path, empty_database: Path, ledger: str) -> Iterator[Month]:
+    """The first morning: a pipeline with its first data, and a worker that serves it."""
+    folder = place.folder / "pipelines" / "tiny"
+    tiny_pipeline.write_pipeline(folder, base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
+    place.give_database(empty_database)
+    worker = Worker(place, {"PERENNIAL_DATABASE_URL": ledger})
+    worker.start()
+    api = Api(str(place.prefect_api))
+    try:
+        until(lambda: api.deployment("tiny"), worker)
+        yield Month(place, base, worker, api)
+    finally:
+        worker.kill()
 
 
 @pytest.fixture
@@ -106,19 +123,28 @@ def month(
     kept_by = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url("prefect", "asyncpg")}
     with prefect_server(tmp_path / "prefect", **kept_by) as address:
         place = Place(tmp_path / "place", address)
-        folder = place.folder / "pipelines" / "tiny"
-        tiny_pipeline.write_pipeline(folder, tiny_base, tiny_pipeline.rows(240), **SETTINGS, gates=GATES)
-        place.give_database(empty_database)
-        worker = Worker(place, {"PERENNIAL_DATABASE_URL": postgres.url("ledger", "psycopg")})
-        worker.start()
-        api = Api(address)
-        try:
-            until(lambda: api.deployment("tiny"), worker)
-            yield Month(place, tiny_base, worker, api)
-        finally:
-            worker.kill()
+        with begun(place, tiny_base, empty_database, postgres.url("ledger", "psycopg")) as made:
+            yield made
 
 
+@pytest.mark.usefixtures("_quiet_environment")
+def test_three_days(prefect_api: str, tiny_base: Path, empty_database: Path, tmp_path: Path) -> None:
+    """The power goes while a model is trained, and the next day goes on with it; all is kept in SQLite."""
+    place, ledger = Place(tmp_path / "place", prefect_api), f"sqlite:///{tmp_path / 'ledger.db'}"
+    with begun(place, tiny_base, empty_database, ledger) as month:
+        month.day("Promoted", "checks passed", "Version 1.")
+        month.part()
+        month.killed_day(lambda: is_training(month.place))
+        month.day("Promoted", "Version 2.")
+        assert len(month.days) + len(month.killed) == 3
+        assert_one_history(month)
+        runs = place.command("runs", "tiny", "--json", **month.worker.environment).json["runs"]
+        assert sum("was killed" in run["sentence"] for run in runs) == 1
+        assert len(month.place.entries("finetune")) == 2
+        assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed"]
+
+
+@pytest.mark.soak(twin="tests/flows/test_thirty_days.py::test_three_days")
 def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.day("Promoted", "checks passed", "Version 1.")  # 1: the first data
     month.day("Skipped", "Already trained: version 1 (promoted).")  # 2: nothing came
@@ -188,14 +214,20 @@ def test_thirty_days(month: Month, postgres: Postgres) -> None:
     assert_story(month)
 
 
-def assert_story(month: Month) -> None:
-    """The ledger, the remembered runs and MLflow say what the days said; nothing was trained twice."""
+def assert_one_history(month: Month) -> None:
+    """The ledger has the moves that the days told of."""
     ledger = month.place.command("history", "tiny", "--json", **month.worker.environment).json
     done = [(event["action"], event["to_version"]) for event in ledger["events"] if event["state"] == "done"]
-    told = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
-    versions = [(told[name], message.rpartition("Version ")[2][:-1]) for name, message in month.days if name in told]
+    actions = {"Promoted": "promote", "Held": "hold", "Rejected": "reject"}
+    versions = [
+        (actions[name], message.rpartition("Version ")[2][:-1]) for name, message in month.days if name in actions
+    ]
     assert done == versions
 
+
+def assert_story(month: Month) -> None:
+    """The ledger, the remembered runs and MLflow say what the days said; nothing was trained twice."""
+    assert_one_history(month)
     runs = month.place.command("runs", "tiny", "--limit", "100", "--json", **month.worker.environment).json["runs"]
     told_apart = ("was killed", "Superseded")
     remembered = [run["status"] for run in reversed(runs) if not any(word in run["sentence"] for word in told_apart)]
@@ -207,15 +239,15 @@ def assert_story(month: Month) -> None:
     assert "labels shifted" in drifted[0]["trigger"]["detail"]
 
     with tracking.session(month.place.home) as client:
-        found = client.search_model_versions("name = 'tiny'")
-        keys = [version.tags[tags.RUN_KEY] for version in found]
-        triggers = {str(version.version): version.tags[tags.TRIGGER] for version in found}
+        registered = client.search_model_versions("name = 'tiny'")
+        keys = [version.tags[tags.RUN_KEY] for version in registered]
+        triggers = {str(version.version): version.tags[tags.TRIGGER] for version in registered}
         experiments = [one.experiment_id for one in client.search_experiments()]
         logged = [run.data.tags.get(tags.RUN_KEY) for run in client.search_runs(experiments)]
-    assert len(found) == 10
+    assert len(registered) == 10
     assert len(set(keys)) == len(keys)
     assert sorted(key for key in logged if key) == sorted(keys)
     # Versions 7 and 8 are version 6's training, judged by other gates.
-    assert len(month.place.entries("finetune")) == len(found) - 2
+    assert len(month.place.entries("finetune")) == len(registered) - 2
     assert [version for version, kind in triggers.items() if kind == "drift"] == ["4"]
     assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed", "Crashed"]

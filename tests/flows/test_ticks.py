@@ -18,11 +18,10 @@ from place import REPOSITORY, Place, prefect_server
 from postgres_fixtures import own_postgres
 from scheduling import Api, Worker, ended, until
 
+from perennial.core.home import Home
 from perennial.doctor import Health, HealthFinding, schedules
 from perennial.runs import one_run
-from perennial.scheduling.prefect_api import LOG, running
-
-pytestmark = pytest.mark.slow(minutes=3)
+from perennial.scheduling.prefect_api import FLOW, LOG, running_server
 
 EVERY_MINUTE = {"cron": "* * * * *"}
 ERROR = "InvalidRequestError: Can't evaluate bulk DML statement; please supply a bulk_dml decorated function"
@@ -71,7 +70,7 @@ class Serving(Worker):
 
     @property
     def api(self) -> Api:
-        return Api(self.place.prefect_api or until(lambda: running(self.place.home), self))
+        return Api(self.place.prefect_api or until(lambda: running_server(self.place.home), self))
 
     def wait(self) -> None:
         self.since = datetime.fromisoformat(until(lambda: self.api.deployment("tiny"), self)["created"])
@@ -135,6 +134,7 @@ def side(tiny_base: Path, empty_database: Path, tmp_path_factory: pytest.TempPat
         yield made
 
 
+@pytest.mark.soak(twin="tests/flows/test_tick_watch.py::test_ticks_without_runs_are_told_once_until_they_have_some")
 def test_a_scheduler_that_fails_is_told_until_it_works(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     log = side.planted.log
     # Two ticks.
@@ -159,27 +159,28 @@ def test_a_scheduler_that_fails_is_told_until_it_works(side: Side, monkeypatch: 
 def assert_doctor_says_so(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it names the pair of versions where that is installed."""
     monkeypatch.setattr(schedules, "NEW_SECONDS", 0)
-    found = look(side.planted, monkeypatch)
-    assert found.status is Health.PROBLEM
-    assert "its next tick has no run" in found.seen
-    assert ERROR in found.seen
-    assert LOG in found.remedy
+    finding = look(side.planted, monkeypatch)
+    assert finding.status is Health.PROBLEM
+    assert "its next tick has no run" in finding.seen
+    assert ERROR in finding.seen
+    assert LOG in finding.remedy
     real, bad = metadata.version, {"SQLAlchemy": "2.1.9", "prefect": "3.8.8"}
     monkeypatch.setattr(metadata, "version", lambda name: bad.get(name) or real(name))
-    found = look(side.planted, monkeypatch)
-    assert "prefect 3.8.8 with SQLAlchemy 2.1.9: scheduled runs are never made" in found.seen
-    assert "'SQLAlchemy<2.1'" in found.remedy
+    finding = look(side.planted, monkeypatch)
+    assert "prefect 3.8.8 with SQLAlchemy 2.1.9: scheduled runs are never made" in finding.seen
+    assert "'SQLAlchemy<2.1'" in finding.remedy
 
 
 def look(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> HealthFinding:
     monkeypatch.chdir(serving.place.folder)
     if serving.place.prefect_api:
         monkeypatch.setenv("PREFECT_API_URL", serving.place.prefect_api)
-    (found,) = schedules.schedules(serving.place.home)
-    assert found.name == "schedule tiny"
-    return found
+    (finding,) = schedules.schedules(serving.place.home)
+    assert finding.name == "schedule tiny"
+    return finding
 
 
+@pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
 @pytest.mark.parametrize("which", ["embedded", "on_postgres"])
 def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     serving: Serving = getattr(side, which)
@@ -191,15 +192,15 @@ def test_the_clock_starts_a_run(side: Side, which: str, monkeypatch: pytest.Monk
     remembered = serving.place.command("runs", "tiny", "--json").json["runs"][-1]
     assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", "schedule")
     assert "Ticks pass" not in serving.log.read_text()
-    found = look(serving, monkeypatch)
-    assert found.status is Health.OK, found
-    assert "the next run is planned for" in found.seen
+    finding = look(serving, monkeypatch)
+    assert finding.status is Health.OK, finding
+    assert "the next run is planned for" in finding.seen
 
 
 def test_doctor_tells_schedules_apart(
-    side: Side, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_api: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = side.on_postgres.api
+    api = Api(prefect_api)
     now = datetime.now(UTC)
     crons = {
         "rare": f"0 0 1 {(now.month + 5) % 12 + 1} *",
@@ -209,10 +210,10 @@ def test_doctor_tells_schedules_apart(
     }
     for name, cron in crons.items():
         tiny_pipeline.write_pipeline(tmp_path / "pipelines" / name, tiny_base, name=name, schedule={"cron": cron})
-    tiny = api.deployment("tiny")
+    flow = api.post("/flows/", {"name": FLOW})["id"]
     for name in ("rare", "paused", "late"):
         schedule = {"active": name != "late", "schedule": {"cron": crons[name], "timezone": "UTC"}}
-        made = {"name": name, "flow_id": tiny["flow_id"], "paused": name == "paused", "schedules": [schedule]}
+        made = {"name": name, "flow_id": flow, "paused": name == "paused", "schedules": [schedule]}
         api.post("/deployments/", made)
     late = api.deployment("late")["id"]
     due = {"type": "SCHEDULED", "state_details": {"scheduled_time": (now - timedelta(hours=2)).isoformat()}}
@@ -221,11 +222,11 @@ def test_doctor_tells_schedules_apart(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", api.address)
     monkeypatch.setattr(one_run, "at_work", lambda _: [])
-    found = {finding.name.split()[-1]: finding for finding in schedules.schedules(side.on_postgres.place.home)}
-    assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in found.items()} == {
+    by_name = {finding.name.split()[-1]: finding for finding in schedules.schedules(Home(tmp_path / "home"))}
+    assert {name: (finding.status, finding.seen.split(",")[0].split(";")[0]) for name, finding in by_name.items()} == {
         "rare": (Health.OK, "served"),
         "paused": (Health.OK, "paused"),
         "late": (Health.PROBLEM, f"a run waits since {now - timedelta(hours=2):%Y-%m-%d %H:%M} UTC"),
         "new": (Health.WARNING, f"not served by the Prefect server at {api.address}"),
     }
-    assert "more than 100 days away" in found["rare"].seen
+    assert "more than 100 days away" in by_name["rare"].seen

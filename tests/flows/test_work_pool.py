@@ -13,6 +13,7 @@ import yaml
 from place import REPOSITORY, Place
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.workers.process import ProcessWorker
 from scheduling import Api, Worker, ended, until
 
 from flows import deployments
@@ -83,19 +84,39 @@ def worker(make_place) -> Iterator[PoolWorker]:
         worker.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.soak(twin="tests/flows/test_work_pool.py::test_a_worker_runs_what_is_deployed")
 def test_a_worker_runs_what_the_clock_starts(worker: PoolWorker, prefect_api: str) -> None:
-    worker.say("work-pool", "create", "perennial", "--type", "process")
+    worker.say("work-pool", "create", "perennial", "--type", "process", "--overwrite")
     worker.say("work-pool", "update", "perennial", "--concurrency-limit", "2")
-    worker.say("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
+    deploy(worker)
     assert_taken(prefect_api, worker.place.folder)
     api = Api(prefect_api)
     tick_every_minute(api, "sentiment")
     worker.start()
     run = until(lambda: begun_by_the_clock(api, "sentiment"), worker)[0]
-    assert ended(api, run["id"], worker, 240)[0] == "Promoted"
+    assert_promoted(worker, api, run["id"], "schedule")
+
+
+def test_a_worker_runs_what_is_deployed(worker: PoolWorker, prefect_api: str) -> None:
+    api = Api(prefect_api)
+    pool = {"name": "perennial", "type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()}
+    if not api.post("/work_pools/filter", {}):
+        api.post("/work_pools/", pool | {"concurrency_limit": 2})
+    deploy(worker)
+    assert_taken(prefect_api, worker.place.folder)
+    run = api.trigger("sentiment", kind="schedule")
+    worker.start()
+    assert_promoted(worker, api, run, "schedule")
+
+
+def deploy(worker: PoolWorker) -> None:
+    worker.say("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
+
+
+def assert_promoted(worker: PoolWorker, api: Api, run: str, kind: str) -> None:
+    assert ended(api, run, worker, 240)[0] == "Promoted"
     remembered = worker.place.command("runs", "sentiment", "--json").json["runs"][-1]
-    assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", "schedule")
+    assert (remembered["status"], remembered["trigger"]["kind"]) == ("promoted", kind)
 
 
 def tick_every_minute(api: Api, pipeline: str) -> None:

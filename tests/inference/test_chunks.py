@@ -54,7 +54,7 @@ TEXT = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(texts=st.lists(TEXT, max_size=6))
 def test_chunks_give_the_ids_of_the_whole(texts: list[str], file: Path, reader: Chunks) -> None:
     readable = [text.encode(errors="ignore").decode() for text in texts]

@@ -110,7 +110,7 @@ def test_the_likeliest_tags_are_legal_whatever_the_scores(
     lengths: list[int], labels: int, seed: int, spread: float
 ) -> None:
     draw = np.random.default_rng(seed)
-    scores = draw.normal(size=(sum(lengths), spans.outputs([""] * labels))) * spread
+    scores = draw.normal(size=(sum(lengths), spans.output_count([""] * labels))) * spread
     scores[draw.random(scores.shape) < 0.1] = -np.inf
     scores[:, spans.OUTSIDE] = np.maximum(scores[:, spans.OUTSIDE], -1e300)
     found = rows_of(spans.likeliest(scores, np.array(lengths, dtype=np.int64)), lengths)
@@ -120,7 +120,7 @@ def test_the_likeliest_tags_are_legal_whatever_the_scores(
 
 @given(words=st.integers(1, 4), labels=st.integers(1, 2), seed=st.integers(0, 2**32 - 1))
 def test_no_other_legal_tags_are_likelier(words: int, labels: int, seed: int) -> None:
-    width = spans.outputs([""] * labels)
+    width = spans.output_count([""] * labels)
     scores = np.log(np.random.default_rng(seed).dirichlet(np.ones(width), size=words))
     best = max(
         (list(tags) for tags in itertools.product(range(width), repeat=words) if is_legal(list(tags))),

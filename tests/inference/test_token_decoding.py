@@ -21,7 +21,7 @@ from perennial.inference.tokenization import Tokenizer
 from perennial.inference.words import words_in
 
 READING = Meaning(("ORG", "PER"))
-WIDTH = spans.outputs(READING.labels)
+WIDTH = spans.output_count(READING.labels)
 DECODER = decoders.decoder_named("token-classification")
 LONG, SHORT = 512, 12
 CORPUS = [

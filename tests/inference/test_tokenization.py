@@ -65,7 +65,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(pieces=st.lists(PIECES, max_size=60), times=st.sampled_from([1, 30, 300]))
 @pytest.mark.parametrize("name", ["file", "byte_pairs"])
 def test_a_long_text_gives_the_ids_of_the_whole(

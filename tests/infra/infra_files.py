@@ -34,9 +34,9 @@ def beside_python(name: str) -> str | None:
 
 
 def promtool() -> str:
-    found = beside_python("promtool")
-    assert found, MISSING_PROMTOOL
-    return found
+    program = beside_python("promtool")
+    assert program, MISSING_PROMTOOL
+    return program
 
 
 def compose() -> Record:
@@ -63,23 +63,23 @@ def render(folder: Path) -> list[Record]:
     """What `kubectl kustomize FOLDER` prints, for as much of kustomize as infra/ uses; anything else is an error."""
     (said,) = _yaml(folder / "kustomization.yaml")
     assert set(said) <= {"apiVersion", "kind", "namespace", "resources", "images", "patches"}, said
-    objects = [found for name in said["resources"] for found in _resource(folder / name)]
+    objects = [item for name in said["resources"] for item in _resource(folder / name)]
     for patch in said.get("patches", []):
         _patch(objects, patch)
-    for found in objects:
-        _name_space(found, said["namespace"])
-        _rename_images(found, said.get("images", []))
+    for item in objects:
+        _name_space(item, said["namespace"])
+        _rename_images(item, said.get("images", []))
     return objects
 
 
 def of_kind(objects: list[Record], kind: str) -> dict[str, Record]:
     """The objects of a kind, by name."""
-    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
 
 
 def pod_templates(objects: list[Record]) -> dict[str, Record]:
     """The template of pods of each object that has one, by the object's name."""
-    return {found["metadata"]["name"]: template for found in objects for template in _templates(found)}
+    return {item["metadata"]["name"]: template for item in objects for template in _templates(item)}
 
 
 def containers(template: Record) -> list[Record]:
@@ -109,7 +109,7 @@ class Dockerfile:
         return [(name, rest.strip()) for name, _, rest in parts]
 
     def all_of(self, name: str) -> list[str]:
-        return [rest for found, rest in self.instructions if found == name]
+        return [rest for instruction, rest in self.instructions if instruction == name]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -121,7 +121,7 @@ def _resource(path: Path) -> list[Record]:
 
 
 def _yaml(path: Path) -> list[Record]:
-    return [found for found in yaml.safe_load_all(path.read_text(encoding="utf-8")) if found]
+    return [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
 
 
 def _patch(objects: list[Record], patch: Record) -> None:
@@ -130,22 +130,22 @@ def _patch(objects: list[Record], patch: Record) -> None:
     jsonpatch.apply_patch(of_kind(objects, kind)[name], yaml.safe_load(patch["patch"]), in_place=True)
 
 
-def _name_space(found: Record, name: str) -> None:
-    if found["kind"] != "Namespace":
-        found["metadata"]["namespace"] = name
-    for subject in found.get("subjects", []):
+def _name_space(item: Record, name: str) -> None:
+    if item["kind"] != "Namespace":
+        item["metadata"]["namespace"] = name
+    for subject in item.get("subjects", []):
         subject["namespace"] = name
 
 
-def _rename_images(found: Record, images: list[Record]) -> None:
-    for part in walk(found):
+def _rename_images(item: Record, images: list[Record]) -> None:
+    for part in walk(item):
         for image in images:
             if str(part.get("image", "")).partition(":")[0] == image["name"]:
                 part["image"] = f"{image['newName']}:{image['newTag']}"
 
 
-def _templates(found: Record) -> Iterator[Record]:
-    if found["kind"] == "CronJob":
-        yield found["spec"]["jobTemplate"]["spec"]["template"]
-    elif "template" in found.get("spec", {}):
-        yield found["spec"]["template"]
+def _templates(item: Record) -> Iterator[Record]:
+    if item["kind"] == "CronJob":
+        yield item["spec"]["jobTemplate"]["spec"]["template"]
+    elif "template" in item.get("spec", {}):
+        yield item["spec"]["template"]

@@ -10,7 +10,7 @@ from infra_files import INFRA, REPOSITORY, Dockerfile, Record, beside_python, co
 
 FILES = ("compose.yaml", "compose.gpu.yaml")
 SERVICES = compose()["services"]
-LASTING = {name: found for name, found in SERVICES.items() if found["restart"] != "on-failure"}
+LASTING = {name: service for name, service in SERVICES.items() if service["restart"] != "on-failure"}
 OWN = {"perennial-worker", "perennial-mlflow", "perennial-serving"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -34,16 +34,16 @@ def test_all_that_was_promised_is_there() -> None:
 
 @every_service
 def test_services_are_hardened_limited_and_started_again(name: str) -> None:
-    found = SERVICES[name]
-    assert found["read_only"] is True
-    assert found["cap_drop"] == ["ALL"]
-    assert found["security_opt"] == ["no-new-privileges:true"]
-    assert found["restart"] in {"unless-stopped", "on-failure"}
-    assert set(found["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
-    assert "privileged" not in found
-    assert not any("docker.sock" in str(volume) for volume in found.get("volumes", []))
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] in {"unless-stopped", "on-failure"}
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert "privileged" not in service
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
     # The user is that of the image, or none of root's.
-    assert found["image"] in OWN or not found["user"].startswith("0")
+    assert service["image"] in OWN or not service["user"].startswith("0")
 
 
 @every_service
@@ -54,11 +54,11 @@ def test_images_of_others_are_pinned(name: str) -> None:
 
 @pytest.mark.parametrize("name", LASTING)
 def test_what_runs_on_and_on_is_asked_whether_it_is_well(name: str) -> None:
-    found = LASTING[name]
+    service = LASTING[name]
     if name == "mlflow":
-        assert Dockerfile(REPOSITORY / found["build"]["dockerfile"]).all_of("HEALTHCHECK")
+        assert Dockerfile(REPOSITORY / service["build"]["dockerfile"]).all_of("HEALTHCHECK")
         return
-    test = found["healthcheck"]["test"]
+    test = service["healthcheck"]["test"]
     assert test[0] == "CMD"
     if test[1] == "python":
         compile(test[3], "healthcheck", "exec")
@@ -66,26 +66,26 @@ def test_what_runs_on_and_on_is_asked_whether_it_is_well(name: str) -> None:
 
 @every_service
 def test_what_a_service_refers_to_is_declared(name: str) -> None:
-    whole, found = compose(), SERVICES[name]
-    assert set(found["networks"]) <= set(whole["networks"])
-    assert set(found.get("secrets", [])) <= set(whole["secrets"])
-    assert set(found.get("depends_on", {})) <= set(SERVICES)
-    for volume in found.get("volumes", []):
+    whole, service = compose(), SERVICES[name]
+    assert set(service["networks"]) <= set(whole["networks"])
+    assert set(service.get("secrets", [])) <= set(whole["secrets"])
+    assert set(service.get("depends_on", {})) <= set(SERVICES)
+    for volume in service.get("volumes", []):
         source = settled(volume).split(":")[0]
         if source.startswith("."):
             assert (INFRA / source).exists(), source
         else:
             assert source in whole["volumes"]
-    for target, condition in found.get("depends_on", {}).items():
+    for target, condition in service.get("depends_on", {}).items():
         if condition["condition"] == "service_healthy":
             assert "healthcheck" in SERVICES[target] or target == "mlflow"
 
 
 @every_service
 def test_secrets_are_files_that_the_service_is_given(name: str) -> None:
-    found = SERVICES[name]
-    given = found.get("secrets", [])
-    for variable, value in _environment(found).items():
+    service = SERVICES[name]
+    given = service.get("secrets", [])
+    for variable, value in _environment(service).items():
         if variable.endswith("_FILE"):
             assert value.removeprefix("/run/secrets/") in given, variable
         else:
@@ -98,21 +98,21 @@ def test_every_secret_is_made_by_the_script_and_used(tmp_path) -> None:
     made = {path.name for path in (tmp_path / "secrets").iterdir()}
     named = compose()["secrets"]
     assert {secret["file"] for secret in named.values()} == {f"./secrets/{name}" for name in made}
-    assert {name for found in SERVICES.values() for name in found.get("secrets", [])} == set(named)
+    assert {name for service in SERVICES.values() for name in service.get("secrets", [])} == set(named)
 
 
 def test_who_speaks_with_whom_shares_a_network_and_knows_the_port() -> None:
     ports = {"postgres": 5432, "prefect": 4200, "mlflow": 5000, "model-server": 8000, "prometheus": 9090}
-    for name, found in SERVICES.items():
-        for value in _environment(found).values():
+    for name, service in SERVICES.items():
+        for value in _environment(service).values():
             for host, port in re.findall(r"(?:://|@)(?:\w+@)?([a-z-]+)(?::(\d+))?/?", value):
                 if host in SERVICES:
-                    assert set(found["networks"]) & set(SERVICES[host]["networks"]), (name, host)
+                    assert set(service["networks"]) & set(SERVICES[host]["networks"]), (name, host)
                     assert port in {"", str(ports[host])}, (name, host, port)
 
 
 def test_ports_are_opened_to_this_machine_alone() -> None:
-    published = [settled(port) for found in SERVICES.values() for port in found.get("ports", [])]
+    published = [settled(port) for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(published) == 5
     assert all(port.startswith("127.0.0.1:") for port in published)
     assert compose()["networks"]["databases"] == {"internal": True}
@@ -122,8 +122,8 @@ def test_ports_are_opened_to_this_machine_alone() -> None:
 def test_the_settings_that_can_be_made_are_told() -> None:
     text = (INFRA / "compose.yaml").read_text(encoding="utf-8")
     example = (INFRA / ".env.example").read_text(encoding="utf-8")
-    told = dict(re.findall(r"(?m)^(\w+)=(.+)$", example))
-    assert dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text)) == told
+    defaults = dict(re.findall(r"(?m)^(\w+)=(.+)$", example))
+    assert dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text)) == defaults
     ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {"/infra/secrets/", "/infra/.env"} <= set(ignored)
 
@@ -132,8 +132,8 @@ def test_the_gpu_file_changes_services_that_are_there() -> None:
     import yaml
 
     changed: Record = yaml.safe_load((INFRA / "compose.gpu.yaml").read_text(encoding="utf-8"))["services"]
-    assert set(changed) == {name for name, found in SERVICES.items() if found["image"] == "perennial-worker"}
-    assert {found["build"]["args"]["ACCEL"] for found in changed.values()} == {"gpu"}
+    assert set(changed) == {name for name, service in SERVICES.items() if service["image"] == "perennial-worker"}
+    assert {service["build"]["args"]["ACCEL"] for service in changed.values()} == {"gpu"}
 
 
 def test_the_model_server_is_started_as_its_image_starts_it_before_there_is_a_champion() -> None:
@@ -144,5 +144,5 @@ def test_the_model_server_is_started_as_its_image_starts_it_before_there_is_a_ch
         assert entry[1:] == json.loads(Dockerfile(path).all_of("ENTRYPOINT")[0])
 
 
-def _environment(found: Record) -> dict[str, Any]:
-    return {name: settled(str(value)) for name, value in found.get("environment", {}).items()}
+def _environment(service: Record) -> dict[str, Any]:
+    return {name: settled(str(value)) for name, value in service.get("environment", {}).items()}

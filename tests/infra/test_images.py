@@ -76,7 +76,7 @@ def test_no_image_has_versions_that_are_known_not_to_work_together(path: Path) -
 def test_it_runs_as_nobody_special_and_writes_to_the_volume_only() -> None:
     names = [name for name, _ in WORKER.instructions]
     assert int(WORKER.all_of("USER")[-1].split(":")[0]) > 1000
-    assert names.index("USER") > max(place for place, name in enumerate(names) if name == "RUN")
+    assert names.index("USER") > max(number for number, name in enumerate(names) if name == "RUN")
     (volume,) = WORKER.all_of("VOLUME")
     environment = WORKER.environment
     for variable in ("HOME", "PERENNIAL_HOME", "PREFECT_HOME"):
@@ -100,7 +100,8 @@ def test_it_is_in_the_folder_of_the_code_where_the_pipelines_and_runs_are() -> N
     # What is deployed goes to the pool that is made.
     for path in INFRA.glob("prefect.yaml"):
         pools = {
-            found["work_pool"]["name"] for found in yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+            deployment["work_pool"]["name"]
+            for deployment in yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
         }
         assert pools == {"perennial"}
 

@@ -53,9 +53,9 @@ def test_there_is_an_overlay_for_processors_for_gpus_and_without_prefect() -> No
 
 @every_overlay
 def test_every_object_is_as_kubernetes_wants_it(folder: Path) -> None:
-    for found in render(folder):
+    for item in render(folder):
         for version in ("1.31", kubernetes_validate.latest_version()):
-            kubernetes_validate.validate(found, version, strict=True)
+            kubernetes_validate.validate(item, version, strict=True)
 
 
 @every_overlay
@@ -66,8 +66,8 @@ def test_kubectl_renders_the_same(folder: Path) -> None:
         done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=True)
         objects = list(yaml.safe_load_all(done.stdout))
 
-    def key(found: Record) -> tuple[str, str]:
-        return found["kind"], found["metadata"]["name"]
+    def key(item: Record) -> tuple[str, str]:
+        return item["kind"], item["metadata"]["name"]
 
     assert sorted(objects, key=key) == sorted(render(folder), key=key)
 
@@ -75,9 +75,9 @@ def test_kubectl_renders_the_same(folder: Path) -> None:
 @every_overlay
 def test_names_are_there_once_and_in_the_namespace(folder: Path) -> None:
     objects = render(folder)
-    names = Counter((found["kind"], found["metadata"]["name"]) for found in objects)
+    names = Counter((item["kind"], item["metadata"]["name"]) for item in objects)
     assert [name for name, count in names.items() if count > 1] == []
-    assert {found["metadata"].get("namespace") for found in objects if found["kind"] != "Namespace"} == {"perennial"}
+    assert {item["metadata"].get("namespace") for item in objects if item["kind"] != "Namespace"} == {"perennial"}
     enforced = of_kind(objects, "Namespace")["perennial"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert enforced == "restricted"
 
@@ -93,8 +93,8 @@ def test_pods_are_restricted_and_have_images_of_a_registry(folder: Path) -> None
 
 @every_overlay
 def test_what_runs_on_and_on_is_probed(folder: Path) -> None:
-    for name, found in of_kind(render(folder), "Deployment").items():
-        for container in found["spec"]["template"]["spec"]["containers"]:
+    for name, item in of_kind(render(folder), "Deployment").items():
+        for container in item["spec"]["template"]["spec"]["containers"]:
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 port = container[probe]["httpGet"]["port"]
                 assert port in {opened["name"] for opened in container["ports"]}, (name, probe)
@@ -107,11 +107,11 @@ def test_services_budgets_and_autoscalers_find_their_pods(folder: Path) -> None:
     for name, service in of_kind(objects, "Service").items():
         if service["spec"].get("type") == "ExternalName":
             continue
-        found = [t for t in templates.values() if set(service["spec"]["selector"].items()) <= labels_of(t)]
-        opened = {port["name"] for t in found for c in containers(t) for port in c.get("ports", [])}
+        selected = [t for t in templates.values() if set(service["spec"]["selector"].items()) <= labels_of(t)]
+        opened = {port["name"] for t in selected for c in containers(t) for port in c.get("ports", [])}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= opened, name
-    for name, found in of_kind(objects, "Deployment").items():
-        assert set(found["spec"]["selector"]["matchLabels"].items()) <= labels_of(found["spec"]["template"]), name
+    for name, item in of_kind(objects, "Deployment").items():
+        assert set(item["spec"]["selector"]["matchLabels"].items()) <= labels_of(item["spec"]["template"]), name
     for budget in of_kind(objects, "PodDisruptionBudget").values():
         assert any(set(budget["spec"]["selector"]["matchLabels"].items()) <= labels_of(t) for t in templates.values())
     for scaler in of_kind(objects, "HorizontalPodAutoscaler").values():
@@ -165,7 +165,7 @@ def urls(text: str) -> list[str]:
 @every_overlay
 def test_nobody_may_do_more_in_the_cluster_than_it_needs(folder: Path) -> None:
     objects = render(folder)
-    assert not {"ClusterRole", "ClusterRoleBinding"} & {found["kind"] for found in objects}
+    assert not {"ClusterRole", "ClusterRoleBinding"} & {item["kind"] for item in objects}
     for template in pod_templates(objects).values():
         pod = template["spec"]
         assert (pod["serviceAccountName"] == "prefect-worker") != (pod.get("automountServiceAccountToken") is False)
@@ -207,13 +207,13 @@ def test_policies_let_through_what_is_needed_and_nothing_else() -> None:
     denied = of_kind(objects, "NetworkPolicy")["default-deny"]["spec"]
     assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     ports = {"mlflow": 5000, "prefect-server": 4200, "model-server": 8000}
-    found = {
+    variables = {
         (source, target)
         for source in ("run", "prefect-worker", "prefect-server", "model-server", "mlflow")
         for target, port in ports.items()
         if source != target and allowed(objects, source, target, port)
     }
-    assert found == {
+    assert variables == {
         ("run", "mlflow"),
         ("run", "prefect-server"),
         ("prefect-worker", "prefect-server"),

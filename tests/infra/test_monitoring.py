@@ -76,9 +76,9 @@ def test_every_metric_is_shown_or_watched() -> None:
 
 def test_queries_group_by_labels_that_are_there() -> None:
     for query in [*dashboard_queries(), *(str(rule["expr"]) for rule in rules())]:
-        known = {"alertname"}.union(*(EXPORTED[name] for name in metrics(query)))
+        labels_there = {"alertname"}.union(*(EXPORTED[name] for name in metrics(query)))
         for labels in re.findall(r"by \(([\w, ]+)\)", query):
-            assert set(labels.split(", ")) <= known, query
+            assert set(labels.split(", ")) <= labels_there, query
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
@@ -121,5 +121,5 @@ def test_kubernetes_offers_the_same_port_to_prometheus() -> None:
     )
 
 
-def _cells(place: dict[str, int]) -> list[tuple[int, int]]:
-    return [(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])]
+def _cells(position: dict[str, int]) -> list[tuple[int, int]]:
+    return [(position["x"] + x, position["y"] + y) for x in range(position["w"]) for y in range(position["h"])]

@@ -53,8 +53,8 @@ def placeholders(value: Any) -> Iterator[str]:
 
 
 def container(job: Record) -> Record:
-    found: Record = job["spec"]["template"]["spec"]["containers"][0]
-    return found
+    only: Record = job["spec"]["template"]["spec"]["containers"][0]
+    return only
 
 
 def test_there_is_one_for_each_way_to_run() -> None:
@@ -75,8 +75,8 @@ def test_every_variable_is_used_and_described_and_its_default_is_allowed(path: P
 
 @every_pool
 def test_the_worker_knows_every_setting(path: Path) -> None:
-    known = set(WORKERS[path.stem].job_configuration.model_fields)
-    assert set(pool(path)["job_configuration"]) <= known
+    fields = set(WORKERS[path.stem].job_configuration.model_fields)
+    assert set(pool(path)["job_configuration"]) <= fields
 
 
 def test_a_process_runs_beside_the_pipelines() -> None:

@@ -23,8 +23,6 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from tracking_server import tools
 
-pytestmark = pytest.mark.slow
-
 PATIENCE = 240
 
 
@@ -91,6 +89,7 @@ def place(tiny_base: Path, empty_database: Path, tmp_path: Path, _quiet_environm
     return made
 
 
+@pytest.mark.soak(twin="tests/flows/test_work_pool.py::test_a_worker_runs_what_is_deployed")
 def test_a_worker_on_postgresql_makes_a_champion(databases: Databases, place: Place, tmp_path: Path) -> None:
     auth = (databases.secrets / "prefect-auth").read_text(encoding="utf-8")
     served = {

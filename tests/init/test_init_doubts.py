@@ -97,24 +97,24 @@ def warned(tmp_path: Path, data: list[Row], **options: Any) -> str:
 def test_faulty_rows_of_tokens_are_told_by_why(tmp_path: Path) -> None:
     data = tagged(count=200)
     data += [{"tokens": ["a", "b"], "tags": ["O"]}] * 2 + [{"tokens": ["a"], "tags": ["PER"]}]
-    told = warned(tmp_path, data)
-    assert "In 2 rows, tokens and tags differ in number; a run sets them aside" in told
-    assert "In 1 rows, a tag is of no known scheme" in told
-    assert "contradict" not in told
+    warnings = warned(tmp_path, data)
+    assert "In 2 rows, tokens and tags differ in number; a run sets them aside" in warnings
+    assert "In 1 rows, a tag is of no known scheme" in warnings
+    assert "contradict" not in warnings
 
 
 def test_spans_past_the_text_are_told(tmp_path: Path) -> None:
     good = [{"text": sentence(n), "spans": [{"start": 0, "end": 3, "label": "A"}]} for n in range(100)]
     bad = [{"text": sentence(n), "spans": [{"start": 0, "end": 900, "label": "A"}]} for n in range(100, 110)]
-    told = warned(tmp_path, good + bad)
-    assert "In 10 rows, a span is empty or passes the end of the text" in told
-    assert "About 9.1% of the rows would be set aside" in told
+    warnings = warned(tmp_path, good + bad)
+    assert "In 10 rows, a span is empty or passes the end of the text" in warnings
+    assert "About 9.1% of the rows would be set aside" in warnings
 
 
 def test_contradictions_of_lists_are_told_and_of_numbers_are_not(tmp_path: Path) -> None:
     lists = with_cells(200, labels=lambda n: [["a"], ["b", "c"]][n % 2])
-    told = warned(tmp_path, lists + [{**row, "labels": ["a", "b"]} for row in lists[:40]])
-    assert "33.3% of the rows have a text that another row labels otherwise" in told
+    warnings = warned(tmp_path, lists + [{**row, "labels": ["a", "b"]} for row in lists[:40]])
+    assert "33.3% of the rows have a text that another row labels otherwise" in warnings
     numbers = with_cells(200, score=lambda n: n / 7)
     assert not warned(tmp_path, numbers + [{**row, "score": 0.5} for row in numbers[:40]])
 
@@ -127,8 +127,8 @@ def test_contradicted_rows_count_for_no_label(tmp_path: Path) -> None:
 
 
 def test_rows_without_labels_and_without_numbers_are_told(tmp_path: Path) -> None:
-    told = warned(tmp_path, with_cells(200, labels=lambda n: [["a"], ["b"], []][n % 3]))
-    assert "66 rows have no label: the model learns that none fits them" in told
+    warnings = warned(tmp_path, with_cells(200, labels=lambda n: [["a"], ["b"], []][n % 3]))
+    assert "66 rows have no label: the model learns that none fits them" in warnings
     numbers = with_cells(200, score=lambda n: n / 7 if n % 50 else None)
     assert "0 rows have no text and 4 no number" in warned(tmp_path, numbers)
 

@@ -131,10 +131,10 @@ def test_contradicting_labels_and_blank_cells_are_told(tmp_path: Path) -> None:
     data = rows(200)
     data += [{**row, "label": "other"} for row in data[:20]] + [{"text": "", "label": "good"}] * 3
     guess = plan("news", write(tmp_path / "d.csv", data))
-    told = " ".join(guess.warnings)
-    assert re.search(r"17\.9% of the rows have a text that another row labels otherwise|18\.\d%", told)
-    assert "3 rows have no text" in told
-    assert "data.max_quarantined" in told
+    warnings = " ".join(guess.warnings)
+    assert re.search(r"17\.9% of the rows have a text that another row labels otherwise|18\.\d%", warnings)
+    assert "3 rows have no text" in warnings
+    assert "data.max_quarantined" in warnings
     # All rows with that label are contradicted, so none is left of it.
     assert guess.label_rows["train"]["other"] == 0
 
@@ -162,7 +162,7 @@ def test_contradictions_are_estimated_when_there_are_more_texts_than_are_kept(
     data = rows(2000)
     data += [{**row, "label": "other"} for row in data[:400]]
     guess = plan("news", write(tmp_path / "d.jsonl", data))
-    share = next(float(found[1]) for warning in guess.warnings if (found := re.match(r"([\d.]+)% of the", warning)))
+    share = next(float(match[1]) for warning in guess.warnings if (match := re.match(r"([\d.]+)% of the", warning)))
     assert share == pytest.approx(100 * 800 / 2400, abs=10)
 
 

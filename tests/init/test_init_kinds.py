@@ -26,7 +26,7 @@ def tagged(count: int = 120, scheme: str = "BI") -> list[Row]:
     for n in range(count):
         name = NAMES[n % 4].split() if n % 5 else []
         label = ("PER", "ORG")[n % 4 > 1]
-        tags = [f"{first if not place else last}-{label}" for place in range(len(name))]
+        tags = [f"{first if not index else last}-{label}" for index in range(len(name))]
         table.append({"tokens": [*name, *sentence(n).split()], "tags": [*tags, *["O"] * len(sentence(n).split())]})
     return table
 
@@ -278,7 +278,7 @@ def test_the_command_takes_a_kind_and_columns_and_answers_with_json(
     assert shown.exit_code == 0, shown.output
     assert re.search(r"kind +token-classification +you named it", shown.output)
     answered = CliRunner().invoke(app, [*asked, "--tags", "tags", "--force", "--json"])
-    told = json.loads(answered.stdout)
-    assert (told["kind"], told["tags"]["column"], told["text"]) == ("token-classification", "tags", None)
-    assert told["kind_reason"] == "you named it"
-    assert loader.read_pipeline(tmp_path / told["path"]).data.columns.tags == "tags"
+    answer = json.loads(answered.stdout)
+    assert (answer["kind"], answer["tags"]["column"], answer["text"]) == ("token-classification", "tags", None)
+    assert answer["kind_reason"] == "you named it"
+    assert loader.read_pipeline(tmp_path / answer["path"]).data.columns.tags == "tags"

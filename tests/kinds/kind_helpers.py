@@ -58,5 +58,5 @@ def cells(kind: Any, values: Sequence[Any], columns: ColumnsSpec | None = None) 
     given[named.label] = list(values)
     batch = Batch("rows.jsonl", "line", list(range(1, len(values) + 1)), given)
     array: pa.Array = kind.canonical(batch, named)[kind.target_column]
-    found: list[Any] = array.to_pylist()
-    return found
+    column: list[Any] = array.to_pylist()
+    return column

@@ -157,15 +157,15 @@ def outputs(*scores: float) -> list[np.ndarray]:
 
 
 def test_chosen_thresholds_are_applied_by_the_decoder() -> None:
-    seen = outputs(0.1, 0.2, 0.3, 0.35, 0.4, 0.05)
+    validation_outputs = outputs(0.1, 0.2, 0.3, 0.35, 0.4, 0.05)
     targets = [[], ["a"], ["a"], ["a"], ["a"], []]
-    decoding = KIND.decoding(seen, NOBODY, targets, ("a",), {})
+    decoding = KIND.decoding(validation_outputs, NOBODY, targets, ("a",), {})
     assert decoding["thresholds"]["a"] == pytest.approx(0.15)
     assert json.loads(json.dumps(decoding)) == decoding
     decoder = decoder_named("multi-label")
-    tuned = decoder.decode(seen, NOBODY, Meaning(("a",), decoding))
+    tuned = decoder.decode(validation_outputs, NOBODY, Meaning(("a",), decoding))
     assert [row["labels"] for row in tuned] == targets
-    plain = decoder.decode(seen, NOBODY, Meaning(("a",)))
+    plain = decoder.decode(validation_outputs, NOBODY, Meaning(("a",)))
     assert [row["labels"] for row in plain] == [[]] * 6
     assert [row["scores"] for row in tuned] == [row["scores"] for row in plain]
     assert decoder.decode([], NOBODY, Meaning(("a",), decoding)) == []
@@ -173,10 +173,10 @@ def test_chosen_thresholds_are_applied_by_the_decoder() -> None:
 
 def test_labels_are_answered_likeliest_first() -> None:
     meaning = Meaning(LABELS, {"thresholds": {"earnings": 0.9, "rules": 0.1}})
-    [found] = decoder_named("multi-label").decode([np.array([1.0, 0.5, 2.0], np.float32)], NOBODY, meaning)
-    assert found["labels"] == ["rules", "mergers"], "0.5 where no threshold was chosen"
-    assert list(found["scores"]) == list(LABELS)
-    assert decoder_named("multi-label").in_words(found) == "rules 0.881, mergers 0.622"
+    [decoded] = decoder_named("multi-label").decode([np.array([1.0, 0.5, 2.0], np.float32)], NOBODY, meaning)
+    assert decoded["labels"] == ["rules", "mergers"], "0.5 where no threshold was chosen"
+    assert list(decoded["scores"]) == list(LABELS)
+    assert decoder_named("multi-label").in_words(decoded) == "rules 0.881, mergers 0.622"
     assert decoder_named("multi-label").in_words(answer()) == "—"
 
 
@@ -196,25 +196,25 @@ def test_a_model_that_answers_one_thing_to_everything_is_collapsed() -> None:
 
 def test_one_label_is_enough_and_metrics_are_checked() -> None:
     assert KIND.spec_problems(kind_helpers.spec("multi-label", {"metric": "micro_f1", "min": 0}, labels=["a"])) == []
-    told = KIND.spec_problems(kind_helpers.spec("multi-label", {"metric": "accuracy", "min": 0}))
-    assert [place for place, _ in told] == [("data", "labels"), ("gates", 0, "metric")]
-    assert "exact_match" in told[1][1]
+    problems = KIND.spec_problems(kind_helpers.spec("multi-label", {"metric": "accuracy", "min": 0}))
+    assert [setting for setting, _ in problems] == [("data", "labels"), ("gates", 0, "metric")]
+    assert "exact_match" in problems[1][1]
 
 
 def test_exactly_the_named_metrics_are_measured() -> None:
-    found = KIND.measure([["rules"]], [answer("rules", rules=0.9)], LABELS)
-    assert set(found.values) == set(KIND.metrics)
-    assert set(found.per_label["rules"]) == set(KIND.label_metrics)
+    metrics = KIND.measure([["rules"]], [answer("rules", rules=0.9)], LABELS)
+    assert set(metrics.values) == set(KIND.metrics)
+    assert set(metrics.per_label["rules"]) == set(KIND.label_metrics)
 
 
 def test_baselines_answer_every_row() -> None:
     texts = ["profit rose", "buys rival", "nothing at all"] * 5
     held = [["earnings"], ["mergers", "rules"], []] * 5
     table = pa.table({"text": texts, "label": pa.array(held, pa.list_(pa.string()))})
-    found = KIND.baselines(table, table, LABELS)
-    assert set(found) == {"commonest", "tfidf"}
-    assert KIND.measure(held, found["tfidf"], LABELS).values["exact_match"] == 1.0
-    assert {tuple(row["labels"]) for row in found["commonest"]} == {LABELS}
+    baselines = KIND.baselines(table, table, LABELS)
+    assert set(baselines) == {"commonest", "tfidf"}
+    assert KIND.measure(held, baselines["tfidf"], LABELS).values["exact_match"] == 1.0
+    assert {tuple(row["labels"]) for row in baselines["commonest"]} == {LABELS}
     nothing = pa.table({"text": texts, "label": pa.array([[]] * 15, pa.list_(pa.string()))})
     for predictions in KIND.baselines(nothing, table, LABELS).values():
         assert [row["labels"] for row in predictions] == [[]] * 15

@@ -60,14 +60,16 @@ def test_bad_rows_are_set_aside_and_two_numbers_for_a_text_are_not(tmp_path: Pat
 def test_labels_are_a_problem() -> None:
     gate = {"metric": "rmse", "max": 1}
     assert KIND.spec_problems(kind_helpers.spec("regression", gate)) == []
-    [(place, told)] = KIND.spec_problems(kind_helpers.spec("regression", gate, labels=["low", "high"]))
-    assert place == ("data", "labels")
-    assert "regression has no labels" in told
-    [(place, told)] = KIND.spec_problems(kind_helpers.spec("regression", {"metric": "rsme", "max": 1}))
-    assert place == ("gates", 0, "metric")
-    assert "did you mean 'rmse'?" in told
-    [(place, told)] = KIND.spec_problems(kind_helpers.spec("regression", {"metric": "mae", "max": 1, "per": "label"}))
-    assert "There are none" in told
+    [(setting, problem)] = KIND.spec_problems(kind_helpers.spec("regression", gate, labels=["low", "high"]))
+    assert setting == ("data", "labels")
+    assert "regression has no labels" in problem
+    [(setting, problem)] = KIND.spec_problems(kind_helpers.spec("regression", {"metric": "rsme", "max": 1}))
+    assert setting == ("gates", 0, "metric")
+    assert "did you mean 'rmse'?" in problem
+    [(setting, problem)] = KIND.spec_problems(
+        kind_helpers.spec("regression", {"metric": "mae", "max": 1, "per": "label"})
+    )
+    assert "There are none" in problem
 
 
 UNITS = [(1e-3, 0.0), (1.0, 0.0), (1e6, 0.0), (1e6, 1e9), (-1e-3, 5.0), (1e-30, 0.0)]
@@ -98,8 +100,8 @@ def test_decoding_gives_back_the_unit(factor: float, shift: float) -> None:
     answers = decoder_named("regression").decode(outputs, NOBODY, Meaning((), decoding))
     values = [answer["value"] for answer in answers]
     assert values == pytest.approx(given_.tolist(), abs=1e-5 * given_.std())
-    found, turned = KIND.measure(given_.tolist(), answers, ()), KIND.measure(given_.tolist(), answers[::-1], ())
-    assert found.values["r2"] == pytest.approx(1)
+    metrics, turned = KIND.measure(given_.tolist(), answers, ()), KIND.measure(given_.tolist(), answers[::-1], ())
+    assert metrics.values["r2"] == pytest.approx(1)
     wrong = np.sqrt(np.square(NUMBERS - NUMBERS[::-1]).mean())
     assert turned.values["rmse"] == pytest.approx(abs(factor) * wrong, rel=1e-3)
 
@@ -145,8 +147,8 @@ def test_baselines_learn_in_any_unit(unit: float) -> None:
     texts = ["profit soared", "profit rose", "profit fell", "profit collapsed"] * 10
     numbers = np.array([2.0, 1.0, -1.0, -2.0] * 10) * unit
     table = pa.table({"text": texts, "label": numbers})
-    found = KIND.baselines(table, table, ())
-    assert set(found) == {"mean", "tfidf"}
-    measured = {name: KIND.measure(numbers.tolist(), answers, ()).values for name, answers in found.items()}
+    baselines = KIND.baselines(table, table, ())
+    assert set(baselines) == {"mean", "tfidf"}
+    measured = {name: KIND.measure(numbers.tolist(), answers, ()).values for name, answers in baselines.items()}
     assert measured["mean"]["r2"] == pytest.approx(0, abs=1e-9)
     assert measured["tfidf"]["r2"] == pytest.approx(0.99029, abs=1e-5), "the same in every unit"

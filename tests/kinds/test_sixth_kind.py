@@ -42,7 +42,6 @@ def test_what_is_installed_is_known_after_perennials_own() -> None:
     assert decoders.decoder_named(yes_no.NAME) is yes_no.DECODER
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("installed", "_quiet_environment")
 def test_a_sixth_kind_goes_from_a_file_to_a_champion(
     tiny_base: Path, prefect_api: str, empty_database: Path, tmp_path: Path
@@ -55,9 +54,9 @@ def test_a_sixth_kind_goes_from_a_file_to_a_champion(
     ]
     data = tiny_pipeline.write_csv(place.folder / "rows.csv", rows)
 
-    told = place.command("init", "tiny", "--data", str(data), "--json")
-    assert told.code == 0, told.text
-    assert (told.json["kind"], told.json["label"]["column"], told.json["labels"]) == (
+    ended = place.command("init", "tiny", "--data", str(data), "--json")
+    assert ended.code == 0, ended.text
+    assert (ended.json["kind"], ended.json["label"]["column"], ended.json["labels"]) == (
         yes_no.NAME,
         "good",
         {"no": 150, "yes": 150},

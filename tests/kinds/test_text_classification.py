@@ -43,9 +43,9 @@ def test_every_metric_can_be_gated_and_is_measured(metric: str) -> None:
 
 
 def test_exactly_the_named_metrics_are_measured() -> None:
-    found = KIND.measure(["up"], [{"label": "up", "score": 0.9, "scores": {"up": 0.9}}], LABELS)
-    assert set(found.values) == set(KIND.metrics)
-    assert set(found.per_label["up"]) == set(KIND.label_metrics)
+    metrics = KIND.measure(["up"], [{"label": "up", "score": 0.9, "scores": {"up": 0.9}}], LABELS)
+    assert set(metrics.values) == set(KIND.metrics)
+    assert set(metrics.per_label["up"]) == set(KIND.label_metrics)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_exactly_the_named_metrics_are_measured() -> None:
     ],
 )
 def test_an_unknown_metric_is_named_with_the_nearest(gate: dict[str, Any], message: str) -> None:
-    [(place, text)] = KIND.spec_problems(spec({"metric": "accuracy", "min": 0.5}, {**gate, "min": 0.5}))
-    assert place == ("gates", 1, "metric")
+    [(setting, text)] = KIND.spec_problems(spec({"metric": "accuracy", "min": 0.5}, {**gate, "min": 0.5}))
+    assert setting == ("gates", 1, "metric")
     assert message in text
 
 
@@ -75,14 +75,14 @@ def test_fewer_than_two_labels_are_a_problem(labels: tuple[str, ...]) -> None:
 
 def test_its_expectations_quarantine_unknown_labels() -> None:
     data = DataSpec.model_validate({"source": {"type": "file", "path": "a.csv"}, "labels": LABELS})
-    known, in_set = KIND.expectations(data)
-    assert (known.spec.column, in_set.spec.column) == ("label", "label")
-    assert (known.spec.type, in_set.spec.type) == (
+    label_known, in_set = KIND.expectations(data)
+    assert (label_known.spec.column, in_set.spec.column) == ("label", "label")
+    assert (label_known.spec.type, in_set.spec.type) == (
         "expect_column_values_to_not_be_null",
         "expect_column_values_to_be_in_set",
     )
     assert in_set.spec.arguments == {"value_set": list(LABELS)}
-    assert {known.spec.severity, in_set.spec.severity} == {"warning"}
+    assert {label_known.spec.severity, in_set.spec.severity} == {"warning"}
 
 
 def test_targets_there_and_back() -> None:
@@ -90,7 +90,7 @@ def test_targets_there_and_back() -> None:
     encoded = KIND.encode_targets(pa.array(targets), Encoded([], 0), LABELS)
     assert encoded.type == pa.int64()
     assert encoded.to_pylist() == [2, 0, 1, 0]
-    assert [LABELS[place] for place in encoded.to_pylist()] == targets
+    assert [LABELS[label] for label in encoded.to_pylist()] == targets
     assert KIND.encode_targets(pa.array([], pa.string()), Encoded([], 0), LABELS).to_pylist() == []
     assert KIND.outputs(LABELS) == 3
 
@@ -132,7 +132,7 @@ def test_answers_are_the_same_whatever_their_scores() -> None:
 
 def test_baselines_answer_every_row() -> None:
     train = pa.table({"text": ["rose a lot", "fell a lot"] * 5, "label": ["up", "down"] * 5})
-    found = KIND.baselines(train, train, LABELS)
-    assert set(found) == {"majority", "tfidf"}
-    assert all(len(predictions) == train.num_rows for predictions in found.values())
-    assert KIND.measure(train["label"].to_pylist(), found["tfidf"], LABELS).values["accuracy"] == 1.0
+    baselines = KIND.baselines(train, train, LABELS)
+    assert set(baselines) == {"majority", "tfidf"}
+    assert all(len(predictions) == train.num_rows for predictions in baselines.values())
+    assert KIND.measure(train["label"].to_pylist(), baselines["tfidf"], LABELS).values["accuracy"] == 1.0

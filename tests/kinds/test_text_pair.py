@@ -74,5 +74,5 @@ def test_inputs_are_pairs_and_targets_labels() -> None:
 def test_baselines_read_both_texts() -> None:
     texts, others = ["the same"] * 20, ["court", "ships"] * 10
     table = pa.table({"text": texts, "text_pair": others, "label": list(LABELS) * 10})
-    found = KIND.baselines(table, table, LABELS)
-    assert KIND.measure(table["label"].to_pylist(), found["tfidf"], LABELS).values["accuracy"] == 1.0
+    baselines = KIND.baselines(table, table, LABELS)
+    assert KIND.measure(table["label"].to_pylist(), baselines["tfidf"], LABELS).values["accuracy"] == 1.0

@@ -66,21 +66,21 @@ def test_it_is_known_by_its_name() -> None:
 @pytest.mark.parametrize("metric", KIND.metrics)
 def test_every_metric_can_be_gated_and_is_measured(metric: str) -> None:
     assert KIND.spec_problems(spec({"metric": metric, "min": 0})) == []
-    found = KIND.measure([[span(0, 3)]], [{"spans": [span(0, 3)]}], LABELS)
-    assert set(found.values) == set(KIND.metrics)
-    assert found.values[metric] == 1.0
-    assert set(found.per_label["ORG"]) == set(KIND.label_metrics)
+    metrics = KIND.measure([[span(0, 3)]], [{"spans": [span(0, 3)]}], LABELS)
+    assert set(metrics.values) == set(KIND.metrics)
+    assert metrics.values[metric] == 1.0
+    assert set(metrics.per_label["ORG"]) == set(KIND.label_metrics)
 
 
 def test_what_does_not_fit_is_a_problem() -> None:
     assert KIND.spec_problems(spec(labels=("ORG",))) == []
-    [(place, _)] = KIND.spec_problems(spec(labels=()))
-    assert place == ("data", "labels")
-    [(place, _)] = KIND.spec_problems(spec({"metric": "accuracy", "min": 0.5}))
-    assert place == ("gates", 0, "metric")
-    [(place, told)] = KIND.spec_problems(spec(pooling="mean"))
-    assert place == ("model", "pooling")
-    assert "'mean' makes one vector of a text" in told
+    [(setting, _)] = KIND.spec_problems(spec(labels=()))
+    assert setting == ("data", "labels")
+    [(setting, _)] = KIND.spec_problems(spec({"metric": "accuracy", "min": 0.5}))
+    assert setting == ("gates", 0, "metric")
+    [(setting, problem)] = KIND.spec_problems(spec(pooling="mean"))
+    assert setting == ("model", "pooling")
+    assert "'mean' makes one vector of a text" in problem
 
 
 def test_tokens_become_a_text_with_spans() -> None:
@@ -128,7 +128,7 @@ def test_a_faulty_row_shows_what_it_holds(tokens: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "spans"),
     [
         ([], []),
         (None, []),
@@ -138,22 +138,22 @@ def test_a_faulty_row_shows_what_it_holds(tokens: object, text: str) -> None:
         ([span(0, 2), span(2, 5)], [span(0, 2), span(2, 5)]),
     ],
 )
-def test_spans_as_they_come(cell: object, found: list[dict[str, Any]]) -> None:
+def test_spans_as_they_come(cell: object, spans: list[dict[str, Any]]) -> None:
     row = canonical(ColumnsSpec(), text="ab cd", spans=cell)
-    assert row == {"text": "ab cd", "tokens": None, "spans": found, "fault": None}
+    assert row == {"text": "ab cd", "tokens": None, "spans": spans, "fault": None}
 
 
 def test_labels_count_once_a_row() -> None:
-    found = KIND.labels_in(targets([span(0, 1), span(2, 3)], [], [span(0, 1), span(2, 3, "PER")]))
-    assert sorted(found.to_pylist()) == ["ORG", "ORG", "PER"]
+    labels = KIND.labels_in(targets([span(0, 1), span(2, 3)], [], [span(0, 1), span(2, 3, "PER")]))
+    assert sorted(labels.to_pylist()) == ["ORG", "ORG", "PER"]
 
 
 def learned(encoded: Encoded, *rows: list[dict[str, Any]]) -> list[list[int]]:
     encoded_targets = KIND.encode_targets(targets(*rows), encoded, LABELS)
     assert encoded_targets.type == pa.list_(pa.int64())
-    found: list[list[int]] = encoded_targets.to_pylist()
-    assert [len(row) for row in found] == [len(ids) for ids in encoded.segments]
-    return found
+    learned_targets: list[list[int]] = encoded_targets.to_pylist()
+    assert [len(row) for row in learned_targets] == [len(ids) for ids in encoded.segments]
+    return learned_targets
 
 
 def test_the_first_piece_of_a_word_is_learned(tokenizer: Tokenizer) -> None:
@@ -181,9 +181,9 @@ def test_a_span_is_of_all_words_that_it_touches(tokenizer: Tokenizer) -> None:
 def test_every_window_learns_what_it_shows(tokenizer: Tokenizer) -> None:
     encoded = DECODER.encode([" ".join(["net profit"] * 12)], tokenizer)
     assert len(encoded.segments) > 2
-    found = learned(encoded, [span(11 * number, 11 * number + 10) for number in range(12)])
+    classes = learned(encoded, [span(11 * number, 11 * number + 10) for number in range(12)])
     net = tokenizer.encode(["net"])[0][0][1]
-    for ids, row in zip(encoded.segments, found, strict=True):
+    for ids, row in zip(encoded.segments, classes, strict=True):
         assert row[1:-1] == [B_ORG if token == net else I_ORG for token in ids[1:-1]]
 
 
@@ -237,11 +237,11 @@ def test_the_loss_is_torchs_mean(weights: list[float] | None, smoothing: float) 
     torch.manual_seed(3)
     outputs, wanted = torch.randn(4, 6, 3), torch.randint(0, 3, (4, 6))
     wanted[1, 2:] = NOT_LEARNED
-    known = {} if weights is None else {"weights": torch.tensor(weights)}
+    statistics = {} if weights is None else {"weights": torch.tensor(weights)}
     theirs = F.cross_entropy(
-        outputs.flatten(0, 1), wanted.flatten(), weight=known.get("weights"), label_smoothing=smoothing
+        outputs.flatten(0, 1), wanted.flatten(), weight=statistics.get("weights"), label_smoothing=smoothing
     )
-    ours = KIND.loss(outputs, wanted, known, TrainingSpec(label_smoothing=smoothing))
+    ours = KIND.loss(outputs, wanted, statistics, TrainingSpec(label_smoothing=smoothing))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
@@ -271,16 +271,16 @@ def test_answers_are_the_same_whatever_their_scores() -> None:
 def test_models_are_compared_on_the_labels_they_share() -> None:
     right = [[span(0, 1), span(2, 3, "PER")], [span(0, 1, "PER")]]
     answers = [{"spans": [span(2, 3, "PER")], "text": "a b"}, {"spans": [span(0, 1)]}]
-    kept, found = KIND.shared(right, answers, ("ORG",))
+    kept, kept_answers = KIND.shared(right, answers, ("ORG",))
     assert kept == [[span(0, 1)], []]
-    assert found == [{"spans": []}, {"spans": [span(0, 1)]}]
+    assert kept_answers == [{"spans": []}, {"spans": [span(0, 1)]}]
 
 
 def test_the_baseline_answers_every_row() -> None:
     train = pa.table({"text": ["Siemens rose", "it fell"], "spans": targets([span(0, 7)], [])})
     test = pa.table({"text": ["the Siemens plant", "", "fell"], "spans": targets([], [], [])})
-    (found,) = KIND.baselines(train, test, LABELS).values()
-    assert found == [{"spans": [span(4, 11)]}, {"spans": []}, {"spans": []}]
+    (predictions,) = KIND.baselines(train, test, LABELS).values()
+    assert predictions == [{"spans": [span(4, 11)]}, {"spans": []}, {"spans": []}]
 
 
 def test_measures_of_predictions_are_seqevals_of_their_tags(tokenizer: Tokenizer) -> None:
@@ -293,7 +293,7 @@ def test_measures_of_predictions_are_seqevals_of_their_tags(tokenizer: Tokenizer
     noisy = [each + draw.normal(size=each.shape).astype(np.float32) for each in outputs]
     right = DECODER.decode(noisy, encoded, Meaning(LABELS))
     tags = [[answer["tags"] for answer in answers] for answers in (right, predictions)]
-    cells = [canonical(tokens=row, tags=told) for row, told in zip(rows, tags[0], strict=True)]
+    cells = [canonical(tokens=row, tags=row_tags) for row, row_tags in zip(rows, tags[0], strict=True)]
     values = KIND.measure([cell["spans"] for cell in cells], predictions, LABELS).values
     assert 0.2 < values["f1"] < 0.9
     assert values["precision"] == pytest.approx(precision_score(*tags), abs=1e-9)

@@ -58,8 +58,8 @@ class YesNoKind(KindBase):
         return {"text": pa.string(), "label": pa.bool_()}
 
     def canonical(self, batch: Any, columns: Any) -> dict[str, pa.Array]:
-        told = [WORDS.get(str(cell).strip().lower()) for cell in batch.columns[columns.label]]
-        return {"text": cells.text_array(batch, columns.text), "label": pa.array(told, pa.bool_())}
+        labels = [WORDS.get(str(cell).strip().lower()) for cell in batch.columns[columns.label]]
+        return {"text": cells.text_array(batch, columns.text), "label": pa.array(labels, pa.bool_())}
 
     def spec_problems(self, spec: Any) -> list[Problem]:
         return [*label_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]
@@ -68,7 +68,7 @@ class YesNoKind(KindBase):
         return (built_in("expect_column_values_to_not_be_null", column="label", fault="label is neither yes nor no"),)
 
     def labels_in(self, targets: pa.Array) -> pa.Array:
-        return pa.array([None if told is None else self.target_in_words(told) for told in targets.to_pylist()])
+        return pa.array([None if target is None else self.target_in_words(target) for target in targets.to_pylist()])
 
     def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
         return np.arange(len(targets)), self.labels_in(targets)
@@ -124,7 +124,7 @@ class YesNoKind(KindBase):
         right = [self.right(*row) for row in zip(targets, predictions, strict=True)]
         return Metrics(n=len(right), values={"accuracy": sum(right) / len(right)} if right else {})
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         right = [self.right(*row) for row in zip(targets, predictions, strict=True)]

@@ -20,8 +20,6 @@ from tracking_server import (
     with_password,
 )
 
-pytestmark = pytest.mark.slow
-
 
 def backed_up(settings: Settings, *arguments: str) -> Path:
     ended = settings.script("backup.sh", "backups", *arguments)
@@ -199,10 +197,10 @@ def test_a_server_of_one_machine_is_backed_up_and_restored_too(tmp_path: Path, e
     backup = backed_up(settings)
     ended = restored(target, backup)
     assert ended.code == 0, ended.text
-    found = there / ".perennial" / "mlflow-server"
-    assert (found / "artifacts" / "file").read_text() == "kept"
+    folder = there / ".perennial" / "mlflow-server"
+    assert (folder / "artifacts" / "file").read_text() == "kept"
     tables = "SELECT name FROM sqlite_master ORDER BY name"
-    assert query(f"sqlite:///{found / 'mlflow.db'}", tables) == query(f"sqlite:///{state / 'mlflow.db'}", tables)
+    assert query(f"sqlite:///{folder / 'mlflow.db'}", tables) == query(f"sqlite:///{state / 'mlflow.db'}", tables)
     assert_explained(restored(target, backup), 1, "is not empty")
     assert restored(target, backup, "--force").code == 0
-    assert len(list(found.glob("mlflow.db.replaced-*"))) == 1
+    assert len(list(folder.glob("mlflow.db.replaced-*"))) == 1

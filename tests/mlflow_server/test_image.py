@@ -26,7 +26,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def all_of(name: str) -> list[str]:
-    return [rest for found, rest in instructions() if found == name]
+    return [rest for instruction, rest in instructions() if instruction == name]
 
 
 def copied() -> dict[str, str]:
@@ -97,5 +97,5 @@ def test_scripts_are_sound(script: Path) -> None:
 
 
 def test_the_scripts_are_all_told_of() -> None:
-    told = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert [script.name for script in RUN if f"mlflow/{script.name}" not in told] == []
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [script.name for script in RUN if f"mlflow/{script.name}" not in readme] == []

@@ -11,7 +11,6 @@ from tracking_server import ADMIN_PASSWORD, SECRETS, Settings, TrackingServer, s
 
 from perennial.doctor import services
 
-pytestmark = pytest.mark.slow
 DOWN = "postgresql+psycopg://ann:hunter2@127.0.0.1:1/mlflow"
 
 
@@ -29,7 +28,13 @@ def test_users_and_models_are_in_postgresql_and_no_password_is_anywhere(server: 
     users = users.set(database=f"{users.database}_auth")
     engine = sa.create_engine(users)
     with engine.connect() as connection:
-        assert set(connection.scalars(sa.text("SELECT username FROM users"))) == {"admin", "ann", "bob"}
+        assert set(connection.scalars(sa.text("SELECT username FROM users"))) == {
+            "admin",
+            "ann",
+            "bob",
+            "worker",
+            "model-server",
+        }
     engine.dispose()
     files = [path for path in server.settings.folder.rglob("*") if path.is_file()]
     assert files

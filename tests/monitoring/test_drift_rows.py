@@ -35,12 +35,12 @@ def written(home: Home, spec: PipelineSpec, numbers: range, labels: str = "ab") 
     """A part of rows whose text and minute are their number."""
     cells: dict[str, list[object]] = {
         "text": [f"text {number}" for number in numbers],
-        "label": [labels[place * len(labels) // len(numbers)] for place in range(len(numbers))],
+        "label": [labels[index * len(labels) // len(numbers)] for index in range(len(numbers))],
     }
     if spec.data.columns.time:
         cells["time"] = [10**9 + 60 * number for number in numbers]
     batch = canonical_rows.canonical_rows(Batch("f.csv", "line", range(1, len(numbers) + 1), cells), spec)
-    (part,) = parts.write_parts(iter([batch]), canonical_rows.part_schema(spec), home.store)
+    (part,) = parts.write_parts(iter([batch]), home.store)
     return part
 
 
@@ -51,24 +51,24 @@ def numbers_of(texts: list[tuple[str, ...]]) -> list[int]:
 def test_windows_are_full_don_t_overlap_and_stay_what_they_were(home: Home) -> None:
     spec = pipeline()
     some = [written(home, spec, range(100, 0, -1)), written(home, spec, range(101, 181))]
-    found = dict(windows(spec, some, home.store, 50, 0, 99))
-    assert list(found) == [1, 2, 3]
-    assert [numbers_of(window.texts) for window in found.values()] == [
+    by_number = dict(windows(spec, some, home.store, 50, 0, 99))
+    assert list(by_number) == [1, 2, 3]
+    assert [numbers_of(window.texts) for window in by_number.values()] == [
         list(range(1, 51)), list(range(51, 101)), list(range(101, 151)),
     ]  # fmt: skip
-    assert found[1].times[0] is not None
+    assert by_number[1].times[0] is not None
     some.append(written(home, spec, range(181, 221)))
     later = dict(windows(spec, some, home.store, 50, 0, 2))
     assert list(later) == [3, 4]
-    assert later[3].digest == found[3].digest
+    assert later[3].digest == by_number[3].digest
     assert numbers_of(later[4].texts) == list(range(151, 201)), "across two parts"
 
 
 def test_rows_that_are_skipped_are_in_no_window(home: Home) -> None:
     spec = pipeline()
     some = [written(home, spec, range(30)), written(home, spec, range(30, 100))]
-    found = dict(windows(spec, some, home.store, 20, 35, 99))
-    assert [numbers_of(window.texts)[0] for window in found.values()] == [35, 55, 75]
+    by_number = dict(windows(spec, some, home.store, 20, 35, 99))
+    assert [numbers_of(window.texts)[0] for window in by_number.values()] == [35, 55, 75]
     assert list(windows(spec, some, home.store, 20, 90, 99)) == []
     assert list(windows(spec, [], home.store, 20, 0, 99)) == []
 
@@ -84,11 +84,11 @@ def test_a_file_sorted_by_label_does_not_drift_from_one_end_to_the_other(home: H
 def test_a_sample_is_the_same_each_time_and_of_all_parts(home: Home) -> None:
     spec = pipeline()
     some = [written(home, spec, range(600)), written(home, spec, range(600, 1000))]
-    found = sample(spec, some, home.store, 300)
-    assert sample(spec, some, home.store, 300).digest == found.digest
-    assert 220 < len(found.texts) < 380
-    assert 70 < sum(number >= 600 for number in numbers_of(found.texts)) < 170
-    assert 0.1 < found.held_out.mean() < 0.45, "validation and test rows"
+    drawn = sample(spec, some, home.store, 300)
+    assert sample(spec, some, home.store, 300).digest == drawn.digest
+    assert 220 < len(drawn.texts) < 380
+    assert 70 < sum(number >= 600 for number in numbers_of(drawn.texts)) < 170
+    assert 0.1 < drawn.held_out.mean() < 0.45, "validation and test rows"
     assert len(sample(spec, some, home.store, 5000).texts) == 1000
 
 

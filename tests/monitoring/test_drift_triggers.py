@@ -23,7 +23,7 @@ from perennial.settings.drift import DriftLimits, TriggersSpec
 
 SETTINGS = TriggersSpec(window_rows=300)
 SEEDS = 12
-OWN = {label: TINY_WORDS[3 * place : 3 * place + 5] for place, label in enumerate(TINY_LABELS)}
+OWN = {label: TINY_WORDS[3 * number : 3 * number + 5] for number, label in enumerate(TINY_LABELS)}
 
 
 def rows(
@@ -56,8 +56,8 @@ def package(_tiny_package: tuple[Path, Any]) -> Path:
 @pytest.fixture(scope="module")
 def reference(package: Path) -> Reference:
     home = Home(package.parents[3])
-    place = str(package.relative_to(home.store.root))
-    champion = Champion(version="1", package_digest=packages.read_package(package).digest, path=place)
+    path = str(package.relative_to(home.store.root))
+    champion = Champion(version="1", package_digest=packages.read_package(package).digest, path=path)
     return Reference(tiny_spec(), SETTINGS, rows(2500, 0), champion, home, labelled=True)
 
 
@@ -67,9 +67,9 @@ def over_limit(figures: dict[str, float]) -> set[str]:
 
 
 def test_rows_of_one_distribution_are_over_no_limit(reference: Reference) -> None:
-    found = [over_limit(reference.figures(rows(300, seed))) for seed in range(1, SEEDS + 1)]
+    overs = [over_limit(reference.figures(rows(300, seed))) for seed in range(1, SEEDS + 1)]
     # A window has six figures; a trigger needs the same one in two of three.
-    assert sum(map(len, found)) <= 1, found
+    assert sum(map(len, overs)) <= 1, overs
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.19, 0.21, 0.5, 3.0]), max_size=12
 @given(VALUES, st.integers(1, 5), st.integers(0, 4))
 def test_k_of_the_last_n_and_the_latest(values: list[float], needed: int, more: int) -> None:
     settings = TriggersSpec(needed=needed, of_last=needed + more)
-    found = list(over(settings, windows_of(values)))
+    overs = list(over(settings, windows_of(values)))
     latest = values[-settings.of_last :]
     due = bool(latest) and latest[-1] > 0.2 and sum(value > 0.2 for value in latest) >= needed
-    assert bool(found) == due
+    assert bool(overs) == due
     if due:
-        assert found == [
+        assert overs == [
             f"labels shifted: PSI {latest[-1]:.2f} (limit 0.2) in {sum(value > 0.2 for value in latest)} of the last "
             f"{len(latest)} windows of 500 rows"
         ]

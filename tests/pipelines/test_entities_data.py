@@ -89,19 +89,19 @@ def test_forms_that_make_it_hard_are_there(rows: list[Row]) -> None:
 
 def test_the_last_part_brings_new_names(parts: Parts) -> None:
     *before, last = parts.values()
-    known = set(names([row for part in before for row in part]))
-    new = [name not in known for name in names(last)]
+    earlier = set(names([row for part in before for row in part]))
+    new = [name not in earlier for name in names(last)]
 
     assert sum(new) / len(new) > 0.6
 
 
 def test_names_seen_in_training_do_not_give_the_spans_away(rows: list[Row]) -> None:
     parts = by_split(rows)
-    known = set(names(parts["train"]))
+    learned = set(names(parts["train"]))
     tested = names(parts["test"])
 
     # Whoever only looks names up can't find more than these.
-    assert sum(name in known for name in tested) / len(tested) < 0.55
+    assert sum(name in learned for name in tested) / len(tested) < 0.55
 
 
 def test_pipeline_names_its_columns_and_labels(make_data: ModuleType, folder: Path) -> None:

@@ -44,7 +44,7 @@ def test_intensities_have_two_decimals_from_minus_one_to_one(rows: Rows) -> None
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_split_has_strong_and_weak_headlines_of_both_signs(rows: Rows, places: list[str], split: str) -> None:
-    values = np.array([row["intensity"] for row, place in zip(rows, places, strict=True) if place == split])
+    values = np.array([row["intensity"] for row, row_split in zip(rows, places, strict=True) if row_split == split])
 
     assert abs(values.mean()) < 0.1
     assert 0.35 < values.std() < 0.55

@@ -52,7 +52,7 @@ def test_shares_of_the_topics_differ(rows: Rows, pipeline: PipelineSpec) -> None
 def test_every_split_has_every_topic_and_rows_without(
     rows: Rows, places: list[str], pipeline: PipelineSpec, split: str
 ) -> None:
-    there = [row["topics"] for row, place in zip(rows, places, strict=True) if place == split]
+    there = [row["topics"] for row, row_split in zip(rows, places, strict=True) if row_split == split]
     counts = Counter(topic for topics in there for topic in topics)
 
     assert all(counts[topic] >= 10 for topic in pipeline.data.labels)

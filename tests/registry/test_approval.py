@@ -102,7 +102,6 @@ def test_without_its_data_it_can_not_be_judged_again(parked: Run) -> None:
     assert placed(parked, aliases.CHAMPION) == "2"
 
 
-@pytest.mark.slow
 def test_judged_again_against_the_new_champion(seasoned: Place) -> None:
     """Two candidates of real runs; the other one became champion before a person came to the first."""
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))
@@ -128,7 +127,6 @@ def test_judged_again_against_the_new_champion(seasoned: Place) -> None:
     assert (done["status"], done["version"], done["before"]) == ("rolled back", "1", "3")
 
 
-@pytest.mark.slow
 def test_judged_again_it_may_fail(seasoned: Place) -> None:
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))
     # Wide enough for any candidate to pass beside the first champion.

@@ -23,6 +23,9 @@ from perennial.registry.ledger import Ledger
 
 ALIAS = "/registered-models/alias"
 MOVE = f"POST /api/2.0/mlflow{ALIAS}"
+EVERY_REQUEST = pytest.mark.soak(
+    twin="tests/registry/test_mlflow_faults.py::test_errors_from_any_request_of_a_promotion_on[three]"
+)
 ONCE = tracking.Patience(seconds=30, retries=0)
 # FAULT_SECONDS=30 waits as long as the library does by itself; it takes some minutes.
 HASTY = tracking.Patience(seconds=int(os.environ.get("FAULT_SECONDS", "2")), retries=0)
@@ -85,22 +88,24 @@ def assert_honest(error: RegistryError, proxy: Proxy) -> None:
     assert error.remedy
 
 
-def different(names: list[str]) -> list[int]:
-    """The first request of each kind, and all from right before the move on."""
+def different(names: list[str], three: bool) -> list[int]:
+    """The first request of each kind, and all from right before the move on; or three: first, move, last."""
     move = next(number for number, name in enumerate(names) if name.startswith(MOVE))
+    if three:
+        return [0, move, len(names) - 1]
     kinds = [re.split(r"[?]|(?<=artifacts)/", name)[0] for name in names]
     return sorted({kinds.index(kind) for kind in kinds} | set(range(move - 1, len(names))))
 
 
-@pytest.mark.slow
-def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once: None) -> None:
+@pytest.mark.parametrize("some", ["three", pytest.param("all", marks=EVERY_REQUEST)])
+def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once: None, some: str) -> None:
     """From the first, the second, the third … request on, all are answered with 500."""
     version = run.register().version
     proxy.heal()
     assert refusal(run, version) is None
     names = list(proxy.seen)
     undo(run, version)
-    for first in different(names):
+    for first in different(names, three=some == "three"):
         proxy.spoil(lambda number, _, first=first: number >= first)
         caught = refusal(run, version)
         if caught is None:
@@ -118,7 +123,6 @@ def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once:
     assert_finished(run, version)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phase", "moved"),
     [
@@ -161,7 +165,6 @@ def test_a_champion_that_can_not_be_asked_for_is_not_none(
             aliases.champion(run.spec.name, run.home)
 
 
-@pytest.mark.slow
 def test_errors_while_registering(proxy: Proxy, run: Run, once: None) -> None:
     """The next registration finishes what was begun, and nothing is there twice."""
     phases = ("runs/create", "runs/log-batch", "mlflow-artifacts/", "logged-models", "model-versions/create")
@@ -179,7 +182,6 @@ def test_errors_while_registering(proxy: Proxy, run: Run, once: None) -> None:
     assert placed(run) is None
 
 
-@pytest.mark.slow
 def test_a_target_that_fails_while_a_version_arrives(proxy: Proxy, run: Run, once: None) -> None:
     """Staging is the home's database; production fails in each phase in turn, and the same command goes on."""
     with pytest.MonkeyPatch.context() as patch:
@@ -198,7 +200,6 @@ def test_a_target_that_fails_while_a_version_arrives(proxy: Proxy, run: Run, onc
     assert placed(run) == "1"
 
 
-@pytest.mark.slow
 def test_a_run_that_mlflow_kept_from_ending_is_finished_without_training(
     proxy: Proxy, first_run: tuple[Place, Any], prefect_api: str, tmp_path: Path, once: None
 ) -> None:

@@ -302,7 +302,7 @@ def test_mlflow_that_fails_or_hangs_promotes_nothing(
     assert conclusion.promote(run.home, version)
 
 
-@pytest.mark.slow
+@pytest.mark.soak(twin="tests/registry/test_promotion.py::test_a_run_that_could_not_be_finished_is_finished_later")
 def test_a_server_that_dies_in_any_phase_is_survived(
     empty_database: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,9 +57,9 @@ def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
     ]
     for one in (*noted, entry(4, pipeline="other")):
         log.note_run(place, one)
-    assert log.recent(place, "news") == noted[::-1]
-    assert log.recent(place, "news", limit=1) == noted[3:]
-    assert log.recent(place, "none") == []
+    assert log.recent_runs(place, "news") == noted[::-1]
+    assert log.recent_runs(place, "news", limit=1) == noted[3:]
+    assert log.recent_runs(place, "none") == []
     assert noted[0].seconds == 90
     assert log.last_started(place, "news", "drift") == noted[1].started, "the one that failed does not count"
     assert log.last_started(place, "news", "data") is None
@@ -68,7 +68,7 @@ def test_runs_come_back_as_they_were_noted_newest_first(place: Home) -> None:
 def test_moments_are_kept_in_utc_whatever_zone_they_are_given_in(place: Home) -> None:
     there = timezone(timedelta(hours=-9))
     log.note_run(place, entry(started=START.astimezone(there)))
-    (found,) = log.recent(place, "news")
+    (found,) = log.recent_runs(place, "news")
     assert found.started == START
     assert found.started.utcoffset() == timedelta(0)
 
@@ -85,7 +85,7 @@ def test_the_database_itself_refuses_to_change_what_was_noted(place: Home) -> No
             connection.exec_driver_sql(statement)
     with pytest.raises(RegistryError), book.transaction() as connection:
         connection.execute(sa.insert(RUNS).values(**_row(entry()), status="vanished"))
-    assert log.recent(place, "news") == [entry()]
+    assert log.recent_runs(place, "news") == [entry()]
 
 
 def test_the_migration_makes_what_the_library_uses(place: Home) -> None:
@@ -98,11 +98,11 @@ def test_a_ledger_from_before_there_were_runs_keeps_its_entries(place: Home, mon
     book = Ledger.open(place)
     assert [found.to_version for found in book.entries("news")] == ["1"]
     log.note_run(place, entry())
-    assert log.recent(place, "news") == [entry()]
+    assert log.recent_runs(place, "news") == [entry()]
 
 
 def test_looking_makes_no_database(tmp_path: Path) -> None:
-    assert log.recent(Home(tmp_path / "home"), "news") == []
+    assert log.recent_runs(Home(tmp_path / "home"), "news") == []
     assert log.last_started(Home(tmp_path / "home"), "news", "drift") is None
     assert list(tmp_path.iterdir()) == []
 
@@ -111,14 +111,14 @@ def test_each_registry_has_its_own_runs(tmp_path: Path, monkeypatch: pytest.Monk
     home = Home(tmp_path)
     log.note_run(home, entry())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:hunter2@tracking.example")
-    assert log.recent(home, "news") == []
+    assert log.recent_runs(home, "news") == []
     log.note_run(home, entry(1))
     assert b"hunter2" not in (tmp_path / database.FILE).read_bytes()
 
 
 def test_long_sentences_and_what_no_database_holds(place: Home) -> None:
     log.note_run(place, entry(sentence="a\0b\n  c " + "long " * 1000))
-    (found,) = log.recent(place, "news")
+    (found,) = log.recent_runs(place, "news")
     assert found.sentence.startswith("a b c long")
     assert len(found.sentence) == log.SENTENCE_LENGTH
 
@@ -142,7 +142,7 @@ def test_many_processes_note_at_once(
     started = [subprocess.Popen([*command, str(n)], stderr=subprocess.PIPE) for n in range(4)]
     said = [process.communicate(timeout=120)[1] for process in started]
     assert [process.returncode for process in started] == [0] * 4, said
-    assert sorted(run.sentence for run in log.recent(Home(tmp_path), "news")) == list("0123")
+    assert sorted(run.sentence for run in log.recent_runs(Home(tmp_path), "news")) == list("0123")
 
 
 def _row(one: RunEntry) -> dict[str, object]:

@@ -23,7 +23,7 @@ def package_of(run: Run) -> Path:
 
 
 def cases_of(run: Run) -> Cases:
-    return fixed_cases.answered(run.spec, Predictor(package_of(run)))
+    return fixed_cases.answer_fixed_cases(run.spec, Predictor(package_of(run)))
 
 
 def judged_with(run: Run, cases: Cases) -> Run:

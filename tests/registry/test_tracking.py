@@ -36,7 +36,6 @@ def test_the_environment_names_another_place(home: Home, monkeypatch: pytest.Mon
     assert (tracking.uri(home), tracking.registry_uri(home)) == ("http://tracking", "http://registry")
 
 
-@pytest.mark.slow
 def test_the_first_check_makes_the_database_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

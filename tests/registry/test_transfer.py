@@ -331,7 +331,6 @@ def test_another_database_is_another_registry(run: Run, tmp_path: Path, empty_da
     assert target.champion() == "1"
 
 
-@pytest.mark.slow
 def test_judged_again_against_the_champion_of_production(seasoned: Place, server: str) -> None:
     """Two real candidates: the later one serves in production when the earlier one, judged against none, arrives."""
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))

@@ -58,7 +58,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
     """The address of a real MLflow server, and where it keeps its files."""
     folder, port = tmp_path_factory.mktemp("remote"), free_port()
     (folder / "server.db").write_bytes(empty_database.read_bytes())
-    place = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", f"{folder}/files"]
-    process = start(["server", *place, "--workers", "1"], port, folder / "log")
+    options = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", f"{folder}/files"]
+    process = start(["server", *options, "--workers", "1"], port, folder / "log")
     yield f"http://127.0.0.1:{port}", folder / "files"
     stop(process)

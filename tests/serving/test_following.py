@@ -31,19 +31,19 @@ FAST = ("--set", "serving.poll_seconds=0.1")
 @contextmanager
 def asked_all_the_time(server: Serving) -> Iterator[list[tuple[int, str | None]]]:
     """Status and version of each answer to requests that never stop."""
-    told: list[tuple[int, str | None]] = []
+    answers: list[tuple[int, str | None]] = []
     enough = threading.Event()
 
     def ask() -> None:
         while not enough.is_set():
             answer = server.predict(texts=["excellent soup", "bread"])
-            told.append((answer.status, answer.json.get("version")))
+            answers.append((answer.status, answer.json.get("version")))
 
     clients = [threading.Thread(target=ask) for _ in range(2)]
     for client in clients:
         client.start()
     try:
-        yield told
+        yield answers
     finally:
         enough.set()
         for client in clients:
@@ -58,13 +58,13 @@ def test_promotions_and_rollbacks_take_effect_and_no_request_is_dropped(home: Ho
             assert answer.headers["retry-after"]
         promote(home, "a", None)
         server.until(lambda: server.ask("/readyz").status == 200)
-        with asked_all_the_time(server) as told:
+        with asked_all_the_time(server) as answers:
             promote(home, "b", "1")
             server.until(lambda: server.version() == "2")
             rollback.rollback(home, "tiny", None, "A test.")
             server.until(lambda: server.version() == "1")
-        assert {status for status, _ in told} == {200}
-        assert list(dict.fromkeys(version for _, version in told)) == ["1", "2"]
+        assert {status for status, _ in answers} == {200}
+        assert list(dict.fromkeys(version for _, version in answers)) == ["1", "2"]
         server.until(lambda: server.figure("perennial_champion_version", version="1") == 1)
         server.until(lambda: server.figure("perennial_champion_version", version="2") == 0)
         for name in ("registry", "missing", "package"):
@@ -75,8 +75,8 @@ def test_promotions_and_rollbacks_take_effect_and_no_request_is_dropped(home: Ho
 
 def spoil(files: Path, home: Home, key: str) -> None:
     expected = digest.of_file(home.store.root / "export" / (key * 64) / "package.json")
-    [found] = [file for file in files.rglob("package/package.json") if digest.of_file(file) == expected]
-    flip(found.with_name("model.onnx"))
+    [file] = [file for file in files.rglob("package/package.json") if digest.of_file(file) == expected]
+    flip(file.with_name("model.onnx"))
 
 
 def test_a_registry_that_is_down_and_a_tampered_champion_change_nothing(

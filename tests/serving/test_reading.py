@@ -32,23 +32,23 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]
 
 def predictor(folder: Path, kind: str) -> Predictor:
     home = Home(folder)
-    place = home.store.root / write_package(home, "tiny", 0.1).path
+    package = home.store.root / write_package(home, "tiny", 0.1).path
     if kind == "token-classification":
-        write_tagger(place / sealed.MODEL)
-    info = sealed.read_package(place) if kind != "token-classification" else description(place)
+        write_tagger(package / sealed.MODEL)
+    info = sealed.read_package(package) if kind != "token-classification" else description(package)
     labels = LABELS[:1] if kind == "regression" else LABELS
-    files_now = {name: sealed.sha256(place / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
-    (place / sealed.DESCRIPTION).write_bytes(
+    files_now = {name: sealed.sha256(package / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
+    (package / sealed.DESCRIPTION).write_bytes(
         sealed.render(dataclasses.replace(info, kind=kind, labels=labels, files=files_now))
     )
-    return Predictor(place)
+    return Predictor(package)
 
 
-def description(place: Path) -> sealed.PackageInfo:
+def description(package: Path) -> sealed.PackageInfo:
     """What package.json says, though the model is another one by now."""
-    content = json.loads((place / sealed.DESCRIPTION).read_text())
-    known = {field.name for field in dataclasses.fields(sealed.PackageInfo)} & set(content)
-    return sealed.PackageInfo(**{name: content[name] for name in known})
+    content = json.loads((package / sealed.DESCRIPTION).read_text())
+    fields = {field.name for field in dataclasses.fields(sealed.PackageInfo)} & set(content)
+    return sealed.PackageInfo(**{name: content[name] for name in fields})
 
 
 def write_tagger(file: Path) -> None:

@@ -32,10 +32,10 @@ def test_many_clients_get_their_own_answers(server: Serving, predictor: Predicto
     asked = [[" ".join(words[: 1 + (n + m) % 5]) for m in range(1 + n % 4)] for n in range(60)]
     with ThreadPoolExecutor(8) as clients:
         answers = list(clients.map(lambda texts: server.predict(texts=texts), asked))
-    told = [answer for answer in zip(asked, answers, strict=True) if answer[1].status == 200]
-    assert len(told) >= 8
+    answered = [answer for answer in zip(asked, answers, strict=True) if answer[1].status == 200]
+    assert len(answered) >= 8
     assert {answer.status for answer in answers} <= {200, 429}
-    for texts, answer in told:
+    for texts, answer in answered:
         for given, expected in zip(answer.json["predictions"], predictor.predict(texts), strict=True):
             assert given["label"] == expected["label"]
             assert given["scores"] == pytest.approx(expected["scores"], abs=1e-6)
@@ -44,23 +44,23 @@ def test_many_clients_get_their_own_answers(server: Serving, predictor: Predicto
 def test_it_says_what_it_serves(server: Serving, predictor: Predictor) -> None:
     assert server.ask("/healthz").json == {"status": "alive"}
     assert server.ask("/readyz").json == {"status": "ready", "version": "1", "problem": None}
-    told = server.ask("/").json
-    assert (told["model"], told["version"], told["kind"]) == ("tiny", "1", "text-classification")
-    assert told["labels"] == list(LABELS)
-    assert told["reads"] == [["text"]]
-    assert told["package"] == predictor.package.digest
+    description = server.ask("/").json
+    assert (description["model"], description["version"], description["kind"]) == ("tiny", "1", "text-classification")
+    assert description["labels"] == list(LABELS)
+    assert description["reads"] == [["text"]]
+    assert description["package"] == predictor.package.digest
 
 
 def test_figures_count_what_was_asked(server: Serving) -> None:
-    def seen() -> list[float]:
+    def counted() -> list[float]:
         names = ("perennial_rows_total", "perennial_request_seconds_count", "perennial_batch_rows_sum")
         refused = server.figure("perennial_requests_total", model="tiny", status="400")
         return [*(server.figure(name, model="tiny") for name in names), refused]
 
-    before = seen()
+    before = counted()
     assert server.predict(texts=TEXTS).status == 200
     assert server.predict(texts=[7]).status == 400
-    assert [after - earlier for after, earlier in zip(seen(), before, strict=True)] == [4, 1, 4, 1]
+    assert [after - earlier for after, earlier in zip(counted(), before, strict=True)] == [4, 1, 4, 1]
     assert server.figure("perennial_champion_version", model="tiny", version="1") == 1
     assert server.figure("perennial_champion_problem", problem="registry") == 0
     assert server.figure("perennial_queue_rows", model="tiny") == 0

@@ -27,7 +27,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def all_of(name: str) -> list[str]:
-    return [rest for found, rest in instructions() if found == name]
+    return [rest for instruction, rest in instructions() if instruction == name]
 
 
 def extra() -> set[str]:
@@ -37,19 +37,19 @@ def extra() -> set[str]:
 
 def with_what_they_need(names: set[str]) -> set[str]:
     """The distributions `names` and all that they ask for, here."""
-    found: set[str] = set()
+    modules: set[str] = set()
     open_ones = {canonicalize_name(name) for name in names}
     while open_ones:
         name = open_ones.pop()
-        found.add(name)
+        modules.add(name)
         try:
             asked = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:
             continue  # of another platform
         needed = {Requirement(text) for text in asked}
         new = {canonicalize_name(one.name) for one in needed if not one.marker or one.marker.evaluate({"extra": ""})}
-        open_ones |= new - found
-    return found
+        open_ones |= new - modules
+    return modules
 
 
 def left_out() -> Iterator[str]:
@@ -82,7 +82,7 @@ def test_it_runs_as_nobody_special_and_says_whether_it_is_well() -> None:
     names = [name for name, _ in instructions()]
     assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", all_of("FROM")[0])
     assert int(all_of("USER")[-1].split(":")[0]) > 1000
-    assert names.index("USER") > max(place for place, name in enumerate(names) if name == "RUN")
+    assert names.index("USER") > max(number for number, name in enumerate(names) if name == "RUN")
     check = json.loads(all_of("HEALTHCHECK")[0].partition("CMD ")[2])
     assert check[:2] == ["python", "-c"]
     compile(check[2], "healthcheck", "exec")

@@ -65,9 +65,9 @@ def test_settings_come_from_the_pipeline_if_it_is_here(tmp_path: Path, monkeypat
 def test_help_teaches() -> None:
     from flows.cli import app
 
-    told = " ".join(CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"}).stdout.split())
+    help_text = " ".join(CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"}).stdout.split())
     for word in ("curl", "/predict", "/healthz", "/readyz", "/metrics", "SIGTERM", "--wait", "docs/settings.md"):
-        assert word in told
+        assert word in help_text
 
 
 def test_ctrl_c_ends_it_well(champion: Home) -> None:

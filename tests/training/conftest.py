@@ -1,5 +1,6 @@
 """A tiny pipeline up to its encoded rows, and its training."""
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoded")
     tiny_pipeline.write_pipeline(folder / "tiny", tiny_base)
     prepare(folder)
+    # By now the libraries are loaded that training loads by itself; see tests/conftest.py.
+    gc.collect()
+    gc.freeze()
     return folder
 
 

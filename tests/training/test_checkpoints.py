@@ -1,12 +1,12 @@
 """A checkpoint gives back what was put in, and is whole or not there."""
 
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from forking import forked
 
 from perennial.training import checkpoints
 from perennial.training.checkpoints import Best, Checkpoints
@@ -87,39 +87,32 @@ def test_a_write_that_fails_leaves_the_former_checkpoint(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-1"]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from perennial.training import checkpoints
-from perennial.training.checkpoints import Best, Checkpoints
+def save_and_die(folder: str, moment: str) -> None:
+    """A first checkpoint, and a second one during which this process is killed."""
+    kept, model, real = Checkpoints(Path(folder)), torch.nn.Linear(2, 2), Path.rename
 
-kept, moment = Checkpoints(Path(sys.argv[1])), sys.argv[2]
-model = torch.nn.Linear(2, 2)
-kept.save(1, lambda folder: (folder / "a").write_text("one"))
-kept.keep_best(model, Best(0.5, 1.0, {}))
-real = Path.rename
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
+    kept.save(1, lambda folder: put(folder, "one"))
+    kept.keep_best(model, Best(0.5, 1.0, {}))
+    if moment == "while writing":
+        kept.save(2, lambda folder: (put(folder, "t"), die())[0])
+    elif moment == "before the rename":
+        Path.rename = die  # type: ignore[method-assign,assignment]
+        kept.save(2, lambda folder: put(folder, "two"))
+    else:
+        Path.rename = lambda self, target: (real(self, target), die())[0]  # type: ignore[method-assign,assignment]
+        kept.keep_best(model, Best(0.9, 2.0, {}))
 
-if moment == "while writing":
-    kept.save(2, lambda folder: ((folder / "a").write_text("t"), die()))
-elif moment == "before the rename":
-    Path.rename = die
-    kept.save(2, lambda folder: (folder / "a").write_text("two"))
-else:
-    real = Path.rename
-    Path.rename = lambda self, target: (real(self, target), die())
-    kept.keep_best(model, Best(0.9, 2.0, {}))
-"""
+
+def put(folder: Path, text: str) -> None:
+    (folder / "a").write_text(text)
 
 
 @pytest.mark.parametrize("moment", ["while writing", "before the rename", "after the rename"])
 def test_a_kill_leaves_the_former_checkpoint_and_a_best_model(moment: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "run"), moment]
-    ended = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
-    assert ended.returncode == -9, ended.stderr.decode()
+    assert forked(save_and_die, str(tmp_path / "run"), moment) == -signal.SIGKILL
     kept = Checkpoints(tmp_path / "run")
     latest = kept.latest()
     assert latest is not None

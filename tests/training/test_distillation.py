@@ -19,6 +19,7 @@ from training_helpers import Work, killed
 
 from perennial import kinds
 from perennial.core.errors import BaseModelError, SpecError, TrainingError
+from perennial.core.model_families import family_named
 from perennial.records.training import TrainedModel
 from perennial.training import memory, model
 from perennial.training.checkpoints import Checkpoints
@@ -95,7 +96,6 @@ def test_other_settings_give_another_student(school, reference: tuple[Work, Trai
     assert other.epochs == 1
 
 
-@pytest.mark.slow
 def test_a_killed_distillation_resumes_to_the_same_student(
     school, reference: tuple[Work, TrainedModel, TrainedModel], tmp_path: Path
 ) -> None:
@@ -121,7 +121,6 @@ def test_a_killed_distillation_resumes_to_the_same_student(
     assert not any(made.home.root.glob("checkpoints/*"))
 
 
-@pytest.mark.slow
 def test_a_teacher_is_asked_anew_where_what_it_gave_is_damaged(
     school, reference: tuple[Work, TrainedModel, TrainedModel], tmp_path: Path
 ) -> None:
@@ -220,7 +219,7 @@ def test_what_is_never_read_is_not_learned() -> None:
 @given(st.integers(2, 40).flatmap(lambda of: st.tuples(st.integers(1, of - 1), st.just(of))))
 def test_layers_are_evenly_spaced(numbers: tuple[int, int]) -> None:
     layers, of = numbers
-    kept = student_network.chosen(layers, of)
+    kept = student_network.evenly_spaced_layers(layers, of)
     assert len(set(kept)) == layers
     assert kept == sorted(kept)
     assert kept[0] == 0
@@ -230,8 +229,8 @@ def test_layers_are_evenly_spaced(numbers: tuple[int, int]) -> None:
 
 
 def test_the_layers_are_those_of_distilbert() -> None:
-    assert student_network.chosen(6, 12) == [0, 2, 4, 7, 9, 11]
-    assert student_network.chosen(3, 6) == [0, 2, 5]
+    assert student_network.evenly_spaced_layers(6, 12) == [0, 2, 4, 7, 9, 11]
+    assert student_network.evenly_spaced_layers(3, 6) == [0, 2, 5]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "roberta", "modernbert"])
@@ -248,8 +247,9 @@ def test_a_student_begins_as_its_teacher_less_some_layers(architecture: str, tmp
     made = student_network.student_of(tmp_path, 3, dropout=0.1)
     begun, known = made.state_dict(), load_file(tmp_path / model.WEIGHTS)
     for name, values in begun.items():
-        number = model.layer_number(name)
-        source = name if number is None else model.in_layer(name, [0, 2, 4][number])
+        family = family_named(architecture)
+        number = family.layer_number(name)
+        source = name if number is None else family.in_layer(name, [0, 2, 4][number])
         assert torch.equal(values, known[source])
     assert student_network.layers_of(tmp_path) == 5
     ids = torch.ones(2, 4, dtype=torch.int64)
@@ -272,7 +272,7 @@ def test_what_the_teacher_gives_lies_beside_its_row(reference: tuple[Work, Train
             assert np.array_equal(found, wanted)
         rows.soft = None
     kept = Checkpoints(made.home.checkpoints("of-this-test"))
-    found = teacher_outputs.outputs(made.root / taught_by.path, rows, 0, per_token=False, kept=kept)
+    found = teacher_outputs.ask_teacher(made.root / taught_by.path, rows, 0, per_token=False, kept=kept)
     segments = [rows[place][0] for place in range(5)]
     assert np.allclose(
         found, np.stack(model.outputs_of(model.load_model(made.root / taught_by.path), segments, 0, 64)), atol=1e-5

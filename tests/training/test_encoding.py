@@ -128,7 +128,7 @@ PARTS = st.lists(
 
 
 @given(parts=PARTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_over_several_parts_and_batches_are_the_rows_written(
     parts: list[list[Rows]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

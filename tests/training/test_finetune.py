@@ -107,7 +107,6 @@ def test_the_stored_model_answers_as_the_trained_one(reference: tuple[Work, Trai
     assert accuracy(outputs, targets) == pytest.approx(trained.validation["accuracy"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", [24, 36], ids=["within an epoch", "at the end of one"])
 def test_a_killed_training_resumes_to_the_same_model(
     step: int, work, reference: tuple[Work, TrainedModel], tmp_path: Path
@@ -127,7 +126,6 @@ def test_a_killed_training_resumes_to_the_same_model(
     assert not any(made.home.root.glob("checkpoints/*"))
 
 
-@pytest.mark.slow
 def test_a_training_killed_before_its_first_checkpoint_starts_anew(
     work, reference: tuple[Work, TrainedModel], tmp_path: Path
 ) -> None:

@@ -175,7 +175,6 @@ def test_an_evaluation_that_does_not_fit_takes_fewer_rows(work, monkeypatch: pyt
     assert made.train().validation == pytest.approx(expected.validation, abs=1e-5)
 
 
-@pytest.mark.slow
 def test_killed_after_it_ran_out_it_resumes_to_the_same_model(work, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     made, whole = (work(name, training__checkpoint_seconds=1e-6) for name in ("work", "whole"))
     with room_for(8, monkeypatch):
@@ -192,7 +191,7 @@ ROWS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), min_size=1, max
 
 
 @given(rows=ROWS, number=st.sampled_from([1, 2, 4, 8, 16]), per_token=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_pieces_are_the_batch_and_their_losses_its_loss(
     rows: list[tuple[int, int]], number: int, per_token: bool
 ) -> None:

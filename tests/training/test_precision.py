@@ -13,7 +13,7 @@ def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("gain", "chosen"), [(2.7, "bf16"), (1.0, "fp32"), (0.5, "fp32")])
 def test_auto_takes_bf16_only_where_it_is_faster(gain: float, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx512_bf16"))
+    monkeypatch.setattr(cpu, "cpu_features", lambda: ("x86_64", "avx512_bf16"))
     monkeypatch.setattr(precision, "_gain", lambda: gain)
     assert precision.choose_precision("auto") == chosen
     assert precision.choose_precision("bf16") == "bf16"
@@ -21,7 +21,7 @@ def test_auto_takes_bf16_only_where_it_is_faster(gain: float, chosen: str, monke
 
 
 def test_nothing_is_timed_where_bf16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "features", lambda: ("x86_64", "avx2"))
+    monkeypatch.setattr(cpu, "cpu_features", lambda: ("x86_64", "avx2"))
     monkeypatch.setattr(precision, "_gain", lambda: pytest.fail("it was timed"))
     assert precision.choose_precision("auto") == "fp32"
 

@@ -25,7 +25,7 @@ def batches(*arguments: np.ndarray, **settings: int) -> list[list[int]]:
     max_rows=st.integers(1, 20),
     epoch=st.integers(0, 5),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 def test_every_row_once_within_both_limits(lengths: list[int], tokens: int, max_rows: int, epoch: int) -> None:
     array = np.array(lengths)
     made = sampler(array, tokens=tokens, max_rows=max_rows, epoch=epoch)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from perennial.training.vocabulary import HeldEmbedding, narrow, widen
+from perennial.training.attachments.vocabulary import TrimmedEmbedding, TrimmedVocabulary
 
 HELD = np.array([0, 2, 3, 7])
+TRIMMED = TrimmedVocabulary(HELD)
 IDS = torch.tensor([[2, 3, 0], [7, 2, 2]])
 
 
@@ -54,9 +55,9 @@ def trained(made: Network, steps: int = 5) -> Network:
 @pytest.mark.parametrize("padding", [0, None, 5])
 def test_it_learns_what_the_whole_table_learns(padding: int | None) -> None:
     whole, held = trained(network(padding)), network(padding)
-    narrow(held, HELD)
+    TRIMMED.attach(held)
     trained(held)
-    widen(held)
+    TRIMMED.fold(held)
     one, other = whole.state_dict(), held.state_dict()
     assert one.keys() == other.keys()
     for name, weights in one.items():
@@ -66,10 +67,10 @@ def test_it_learns_what_the_whole_table_learns(padding: int | None) -> None:
 def test_other_tokens_are_read_in_evaluation_and_never_changed() -> None:
     made = network()
     before = made.encoder.table.weight.detach().clone()
-    narrow(made, HELD)
+    TRIMMED.attach(made)
     trained(made)
     embeddings = made.eval().encoder.table
-    assert isinstance(embeddings, HeldEmbedding)
+    assert isinstance(embeddings, TrimmedEmbedding)
     assert len(embeddings.weight) == len(HELD)
     everything = embeddings(torch.arange(9))
     torch.testing.assert_close(everything, embeddings.table().weight)
@@ -80,14 +81,14 @@ def test_other_tokens_are_read_in_evaluation_and_never_changed() -> None:
 
 def test_a_token_that_no_row_held_is_no_token_to_train_on() -> None:
     made = network()
-    narrow(made, HELD)
+    TRIMMED.attach(made)
     with pytest.raises(IndexError):
         made(torch.tensor([[1]]))
 
 
 def test_the_state_is_what_is_trained() -> None:
     made = network()
-    narrow(made, HELD)
+    TRIMMED.attach(made)
     assert made.state_dict()["encoder.table.weight"].shape == (4, 4)
     assert set(made.state_dict()) == {"encoder.table.weight", "head.weight", "head.bias"}
 
@@ -95,7 +96,7 @@ def test_the_state_is_what_is_trained() -> None:
 def test_frozen_embeddings_are_left_alone() -> None:
     made = network()
     made.encoder.table.weight.requires_grad_(False)
-    narrow(made, HELD)
+    TRIMMED.attach(made)
     assert type(made.encoder.table) is nn.Embedding
-    widen(made)
+    TRIMMED.fold(made)
     assert type(made.encoder.table) is nn.Embedding

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forking import forked
 from good_rows import checked
 
 from perennial.core import progress
@@ -88,12 +87,17 @@ def prepare(folder: Path) -> Work:
 def killed(folder: Path, step: int, room: int = 0) -> None:
     """Train the pipeline in `folder` in another process, which is killed at `step` (of the student, where one is asked
     for). `room`: rows that fit in a pass."""
-    here = Path(__file__)
-    path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    command = [sys.executable, str(here), str(folder), str(step), str(room)]
-    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert forked(train_until, str(folder), step, room) == -signal.SIGKILL
+
+
+def train_until(folder: str, step: int, room: int) -> None:
+    """Train the pipeline in `folder`, and die at `step`."""
+    work = prepare(Path(folder))
+    teacher = work.train() if work.spec.export.student else None
+    work.notes.kill_at = step
+    if room:
+        narrow(room)
+    _ = work.distil(teacher) if teacher else work.train()
 
 
 def narrow(rows: int) -> None:
@@ -110,13 +114,3 @@ def narrow(rows: int) -> None:
         return real(self, input_ids, attention_mask)
 
     MeanPooled.forward = forward  # type: ignore[method-assign]
-
-
-if __name__ == "__main__":
-    # Trains the pipeline in a folder, and dies at a step.
-    work = prepare(Path(sys.argv[1]))
-    teacher = work.train() if work.spec.export.student else None
-    work.notes.kill_at = int(sys.argv[2])
-    if int(sys.argv[3]):
-        narrow(int(sys.argv[3]))
-    _ = work.distil(teacher) if teacher else work.train()

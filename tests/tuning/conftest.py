@@ -1,4 +1,4 @@
-"""Ground to search on, and one undisturbed search."""
+"""A context to search in, and one undisturbed search."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import tiny_pipeline
-from tuning_helpers import WEAK, MakeGround, prepare
+from tuning_helpers import WEAK, MakeContext, prepare
 
 from perennial.tuning.outcome import Tuned
 from perennial.tuning.search import search
@@ -15,15 +15,15 @@ from perennial.tuning.trial_context import TrialContext
 
 @pytest.fixture(scope="session")
 def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ground")
+    folder = tmp_path_factory.mktemp("tuning")
     tiny_pipeline.write_pipeline(folder / "tiny", tiny_base, tiny_pipeline.rows(200))
     prepare(folder)
     return folder
 
 
 @pytest.fixture
-def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
-    """Makes ground of the test's own whose rows are encoded; arguments change its settings."""
+def make_context(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeContext:
+    """Makes a context of the test's own whose rows are encoded; arguments change its settings."""
 
     def make(name: str = "work", **changes: Any) -> TrialContext:
         folder = Path(shutil.copytree(_encoded, tmp_path / name))
@@ -35,7 +35,7 @@ def make_ground(_encoded: Path, tiny_base: Path, tmp_path: Path) -> MakeGround:
 
 @pytest.fixture(scope="session")
 def searched(_encoded: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialContext, Tuned]:
-    """Ground, and a search of three trials on it. Read only."""
+    """A context, and a search of three trials in it. Read only."""
     folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("searched") / "work"))
     tiny_pipeline.write_settings(folder / "tiny", tiny_base, **WEAK)
     context = prepare(folder)

@@ -18,7 +18,6 @@ def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return made
 
 
-@pytest.mark.slow
 def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
     path = place.folder / "pipelines" / "tiny" / "pipeline.yaml"
     text = path.read_text(encoding="utf-8").replace("training:\n", "# Mine.\ntraining:   # of the tiny one\n")
@@ -32,16 +31,16 @@ def test_the_best_is_shown_and_written_only_when_asked_to(place: Place) -> None:
 
     ended = place.command("tune", "tiny", "--trials", "1", "--write", "--json")
     assert ended.code == 0, ended.text
-    found = ended.json
-    assert (found["status"], found["earlier"], len(found["trials"])) == ("done", 2, 3)
-    assert found["written"] == "pipelines/tiny/pipeline.yaml"
+    answer = ended.json
+    assert (answer["status"], answer["earlier"], len(answer["trials"])) == ("done", 2, 3)
+    assert answer["written"] == "pipelines/tiny/pipeline.yaml"
     now = path.read_text(encoding="utf-8")
     assert "# Mine.\ntraining:   # of the tiny one\n" in now
     before, after = text.splitlines(), now.splitlines()
     changed = {line.split(":")[0].strip() for line in {*before} ^ {*after}}
-    assert changed == set(found["changes"])
+    assert changed == set(answer["changes"])
     training = loader.read_pipeline(path).training
-    assert {name: getattr(training, name) for name in found["best"]["settings"]} == found["best"]["settings"]
+    assert {name: getattr(training, name) for name in answer["best"]["settings"]} == answer["best"]["settings"]
 
 
 def test_what_can_not_be_is_refused_at_once(place: Place) -> None:

@@ -21,7 +21,7 @@ def test_whatever_is_drawn_can_be_trained_with(data: st.DataObject) -> None:
     settings = space.settings(SPACE, drawn)
     made = edit.with_settings(tiny_spec(), "training", settings)
     assert space.of_pipeline(SPACE, made) == settings
-    assert {name: one.value(space.point(SPACE, settings)[name]) for name, one in SPACE.items()} == settings
+    assert {name: one.value(space.point_of(SPACE, settings)[name]) for name, one in SPACE.items()} == settings
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_whatever_is_drawn_can_be_trained_with(data: st.DataObject) -> None:
 )
 def test_settings_outside_are_taken_for_the_nearest_inside(odd: Settings, expected: Settings) -> None:
     now = space.of_pipeline(SPACE, edit.with_settings(tiny_spec(), "training", odd))
-    found = space.settings(SPACE, space.point(SPACE, now))
-    assert expected.items() <= found.items()
+    drawn = space.settings(SPACE, space.point_of(SPACE, now))
+    assert expected.items() <= drawn.items()
 
 
 def test_the_defaults_are_among_what_is_tried() -> None:

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from forking import forked
 from good_rows import checked
 
 from perennial.core import progress
@@ -21,7 +20,7 @@ from perennial.tuning.search import search
 from perennial.tuning.trial_context import TrialContext
 from perennial.validation.read_rows import read_split
 
-MakeGround = Callable[..., TrialContext]
+MakeContext = Callable[..., TrialContext]
 WEAK = {"training__epochs": 1, "training__learning_rate": 1e-4, "training__head_learning_rate": 1e-3}
 """Changes of the tiny pipeline's settings with which it learns little, so that there is something to find."""
 
@@ -57,14 +56,9 @@ class Killer(progress.Silent):
 
 def killed(folder: Path) -> None:
     """Search on the pipeline in `folder` in another process, which is killed in its second trial."""
-    here = Path(__file__)
-    path = os.pathsep.join([str(here.parent), str(here.parents[1]), str(here.parents[2])])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    command = [sys.executable, str(here), str(folder)]
-    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert forked(search_until_killed, str(folder)) == -signal.SIGKILL
 
 
-if __name__ == "__main__":
+def search_until_killed(folder: str) -> None:
     with progress.heard_by(Killer(step=5)):
-        search(prepare(Path(sys.argv[1])), trials=2)
+        search(prepare(Path(folder)), trials=2)

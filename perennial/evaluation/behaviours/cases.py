@@ -71,10 +71,10 @@ def _filled(test: AnyTest, spec: PipelineSpec) -> list[Texts]:
     sizes = [math.prod(len(slots[name]) for name in slots_in(texts)) for texts in test.texts]
     firsts = list(itertools.accumulate(sizes, initial=0))
     numbers = _drawn(firsts[-1], test.max_cases, f"{spec.behaviours.seed} {test.name}")
-    places = [bisect.bisect_right(firsts, number) - 1 for number in numbers]
+    text_numbers = [bisect.bisect_right(firsts, number) - 1 for number in numbers]
     return [
-        _combination(test.texts[place], slots, number - firsts[place])
-        for number, place in zip(numbers, places, strict=True)
+        _combination(test.texts[text_number], slots, number - firsts[text_number])
+        for number, text_number in zip(numbers, text_numbers, strict=True)
     ]
 
 
@@ -96,11 +96,11 @@ def _combination(texts: Sequence[str], slots: Mapping[str, Sequence[str]], numbe
     for name in reversed(slots_in(texts)):
         number, item = divmod(number, len(slots[name]))
         chosen[name] = slots[name][item]
-    return tuple(SLOT.sub(lambda found: chosen[found[1]], text) for text in texts)
+    return tuple(SLOT.sub(lambda match: chosen[match[1]], text) for text in texts)
 
 
-def _id(test: AnyTest, place: int) -> str:
-    return f"{test.name} {place + 1}"
+def _id(test: AnyTest, index: int) -> str:
+    return f"{test.name} {index + 1}"
 
 
 def _changes(test: InvarianceSpec | DirectionSpec) -> list[Change]:

@@ -60,7 +60,7 @@ def measure_counterfactuals(
 def lists(spec: PipelineSpec, group: str) -> Sequence[Sequence[str]]:
     """The lists of terms of `group`: the pipeline's own, or the built-in ones."""
     own = spec.evaluation.counterfactuals.terms.get(group)
-    return terms.built_in()[group] if own is None else own
+    return terms.built_in_terms()[group] if own is None else own
 
 
 def _swapped(spec: PipelineSpec, group: str, rows: Sequence[Texts]) -> Iterator[_Swapped]:

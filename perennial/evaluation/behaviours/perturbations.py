@@ -22,7 +22,7 @@ FULL_STOPS = ".!"
 
 def typo(texts: Sequence[str], draw: Random) -> list[list[Edit]]:
     """Two neighbouring letters inside one word of five or more are swapped; its first and last stay."""
-    places = [
+    letter_pairs = [
         (row, position)
         for row, text in enumerate(texts)
         for word in LONG_WORD.finditer(text)
@@ -30,8 +30,8 @@ def typo(texts: Sequence[str], draw: Random) -> list[list[Edit]]:
         if text[position] != text[position + 1]
     ]
     edits: list[list[Edit]] = [[] for _ in texts]
-    if places:
-        row, position = draw.choice(places)
+    if letter_pairs:
+        row, position = draw.choice(letter_pairs)
         edits[row].append(Edit(position, position + 2, texts[row][position + 1] + texts[row][position]))
     return edits
 
@@ -111,7 +111,7 @@ def replacing(pairs: Mapping[str, str]) -> Change:
 
 @functools.cache
 def _built_in(group: str) -> terms.Terms:
-    return terms.terms_of(terms.built_in()[group])
+    return terms.terms_of(terms.built_in_terms()[group])
 
 
 def _recased(text: str, recase: Callable[[str], str]) -> list[Edit]:

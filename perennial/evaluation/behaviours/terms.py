@@ -52,7 +52,7 @@ def _by_words(others: Mapping[str, Sequence[str]]) -> Terms:
 
 
 @functools.cache
-def built_in() -> Mapping[str, Sequence[Sequence[str]]]:
+def built_in_terms() -> Mapping[str, Sequence[Sequence[str]]]:
     """The lists of each group, which are English."""
     from perennial.settings import strict_yaml
 
@@ -97,8 +97,8 @@ def _suited(term: str, others: Sequence[str], there: set[str], taken: set[str]) 
 
 def _find(terms: Terms, text: str) -> Iterator[tuple[int, int, str, Sequence[str]]]:
     """First character, the one behind, the term and the others of its list; from the left, the longest first."""
-    places, _ = words_in([text])
-    bounds = places.tolist()
+    word_bounds, _ = words_in([text])
+    bounds = word_bounds.tolist()
     words = [text[start:end].casefold() for start, end in bounds]
     position = 0
     while position < len(words):
@@ -108,7 +108,7 @@ def _find(terms: Terms, text: str) -> Iterator[tuple[int, int, str, Sequence[str
             if not written or position + longest > len(words):
                 continue
             start, end = bounds[position][0], bounds[position + longest - 1][1]
-            term = next((term for term in written if _is_seen(term, text[start:end])), None)
+            term = next((term for term in written if _is_written(term, text[start:end])), None)
             if term is not None:
                 yield start, end, term, written[term]
                 size = longest
@@ -116,7 +116,7 @@ def _find(terms: Terms, text: str) -> Iterator[tuple[int, int, str, Sequence[str
         position += size
 
 
-def _is_seen(term: str, text: str) -> bool:
+def _is_written(term: str, text: str) -> bool:
     return term == term.lower() or text in {term, term.upper()}
 
 
@@ -131,5 +131,5 @@ def _cased(new: str, term: str, text: str) -> str:
 
 
 def _words(text: str) -> Words:
-    places, _ = words_in([text])
-    return tuple(text[start:end] for start, end in places.tolist())
+    word_bounds, _ = words_in([text])
+    return tuple(text[start:end] for start, end in word_bounds.tolist())

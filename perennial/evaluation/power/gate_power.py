@@ -153,14 +153,14 @@ def _subjects(test: PlannedTest, gate: GateSpec) -> Iterator[_Subject]:
     if gate.per == "label":
         for label in test.spec.data.labels:
             inside = test.slices.get(f"{slices.LABEL}={label}", np.zeros(test.rows.num_rows, bool))
-            known = comparison.per_label.get(label, {}).get(gate.metric) if comparison else None
+            last = comparison.per_label.get(label, {}).get(gate.metric) if comparison else None
             support = test.champion.candidate.support.get(label, 0) if test.champion else 0
-            yield _Subject(repr(label), inside, known, float(support))
+            yield _Subject(repr(label), inside, last, float(support))
     elif gate.per == "slice" or gate.slice is not None:
         judged = {one.name: one.comparison for one in test.champion.slices} if test.champion else {}
         for name, inside in test.slices.items():
             if gate.slice in (None, name):
-                way = slices.told_apart_by(test.spec, name)
+                way = slices.slice_dimension(test.spec, name)
                 leans = gate.slices == "pooled" and way != slices.EXPRESSION
                 yield replace(_known(judged.get(name), name, inside, gate), way=way if leans else None)
     else:

@@ -99,20 +99,20 @@ def calibration(title: str, caption: str, reliability: Mapping[str, Sequence[Bin
     return Chart("calibration-chart", title, caption, {"data": data, "layout": layout}, 380)
 
 
-def behaviours(
+def behaviour_rates(
     title: str, caption: str, tests: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]
 ) -> Chart:
     """Pass rates, the least that each test asks for, and the champion's rates (`rivals`, by test)."""
     shown = tests[:MOST_ROWS]
     rates = [test.passed / test.n if test.n else 0.0 for test in shown]
     colours = [GOOD if rate >= test.min_pass_rate else BAD for rate, test in zip(rates, shown, strict=True)]
-    places = list(range(len(shown)))
+    row_numbers = list(range(len(shown)))
     needed = {
         "type": "scatter",
         "mode": "markers",
         "name": "needed",
         "x": [test.min_pass_rate for test in shown],
-        "y": places,
+        "y": row_numbers,
         "marker": {"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": QUIET}},
         "hovertemplate": "needed %{x:.1%}<extra></extra>",
     }
@@ -126,13 +126,13 @@ def behaviours(
 
 def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]) -> Figure:
     both = [(index, rivals[test.name]) for index, test in enumerate(shown) if test.name in rivals]
-    rates = [(place, rival.passed / rival.n) for place, rival in both if rival.n]
+    rates = [(row_number, rival.passed / rival.n) for row_number, rival in both if rival.n]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "champion",
         "x": [rate for _, rate in rates],
-        "y": [place for place, _ in rates],
+        "y": [row_number for row_number, _ in rates],
         # Filled with white: it lies upon the bars.
         "marker": {"symbol": "diamond", "size": 11, "color": "#ffffff", "line": {"width": 2, "color": CHAMPION}},
         "hovertemplate": "champion %{x:.1%}<extra></extra>",
@@ -150,7 +150,7 @@ def fairness(title: str, caption: str, groups: Sequence[GroupFigures]) -> Chart:
     return Chart("fairness-chart", title, _cut(caption, groups), figure, AXES - 30 + ROW * len(shown))
 
 
-def label_shares(title: str, caption: str, order: Sequence[str], drift: DataDrift) -> Chart:
+def label_share_bars(title: str, caption: str, order: Sequence[str], drift: DataDrift) -> Chart:
     """Shares of the labels among the new rows and among the older ones."""
     shown = order[:MOST_ROWS]
     sides = [("new rows", CANDIDATE, drift.new), ("older rows", QUIET, drift.old)]
@@ -245,7 +245,7 @@ def _series(name: str, colour: str, symbol: str, named_points: Sequence[tuple[st
         "offsetgroup": name,
         "orientation": "h",
         "x": [point.value for _, _, point in here],
-        "y": [place for place, _, _ in here],
+        "y": [row_number for row_number, _, _ in here],
         "text": [label(key) for _, key, _ in here],
         "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"width": 2, "color": colour}},
         "error_x": {
@@ -319,7 +319,7 @@ def _layout(across: str, up: str) -> Figure:
 
 def _rows_layout(across: str, names: Sequence[str]) -> Figure:
     layout = _layout(across, "")
-    # Rows go by their place: two long names may look alike once they are cut.
+    # Rows go by their number: two long names may look alike once they are cut.
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
     layout["yaxis"] |= ticks | {"range": [len(names) - 0.5, -0.5], "title": {"text": ""}, "showgrid": False}
     layout["yaxis"] |= {"ticklabelstandoff": 6}

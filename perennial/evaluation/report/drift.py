@@ -62,13 +62,13 @@ class DataDrift:
 def data_drift(spec: PipelineSpec, evidence: Evidence, store: Store) -> DataDrift | None:
     """New and older rows, read from the checked parts; None: nothing is new, or the parts are not in this store."""
     validated, snapshot = evidence.validated, evidence.snapshot
-    parts, gone = validated.parts, retirements.Gone(validated.retired, store)
+    parts, gone = validated.parts, retirements.RetiredIds(validated.retired, store)
     first = _first_new(parts, snapshot.new_rows + snapshot.corrected_rows)
     if first == len(parts) or not all((store.root / part.path).is_file() for part in parts):
         return None
     kind = kinds.kind_named(spec.kind)
     numbers = range(first, len(parts)), range(first)
-    new, old = (_Seen.of(kind, validated, some, gone, store) for some in numbers)
+    new, old = (_PartRows.of(kind, validated, some, gone, store) for some in numbers)
     edges = _edges([new, old])
     return DataDrift(new.side(edges), old.side(edges) if old.rows else None, tuple(float(edge) for edge in edges))
 
@@ -83,15 +83,15 @@ def _first_new(parts: Sequence[CheckedPart], new_rows: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _PartRows:
     rows: int
     labels: Counter[str]
     lengths: np.ndarray
 
     @classmethod
     def of(
-        cls, kind: ReadsRows, data: ValidatedData, parts: Iterable[int], gone: retirements.Gone, store: Store
-    ) -> _Seen:
+        cls, kind: ReadsRows, data: ValidatedData, parts: Iterable[int], gone: retirements.RetiredIds, store: Store
+    ) -> _PartRows:
         import numpy as np
 
         labels: Counter[str] = Counter()
@@ -126,7 +126,7 @@ def _lengths(kind: ReadsRows, batch: pa.RecordBatch) -> np.ndarray:
     return sum(column.to_numpy(zero_copy_only=False).astype("int64") for column in columns)  # type: ignore[no-any-return]
 
 
-def _edges(sides: Sequence[_Seen]) -> np.ndarray:
+def _edges(sides: Sequence[_PartRows]) -> np.ndarray:
     import numpy as np
 
     lengths = np.concatenate([side.lengths for side in sides])

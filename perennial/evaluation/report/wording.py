@@ -32,11 +32,11 @@ def between(interval: Interval | None) -> str:
     return f"{number(interval.low)} to {number(interval.high)}" if interval else NOTHING
 
 
-def difference(found: Difference | None) -> str:
+def difference(compared: Difference | None) -> str:
     """A difference with its interval."""
-    if found is None:
+    if compared is None:
         return NOTHING
-    return spread(found.value, found.interval)
+    return spread(compared.value, compared.interval)
 
 
 def spread(value: float, interval: Interval) -> str:

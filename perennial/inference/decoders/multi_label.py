@@ -21,11 +21,11 @@ class MultiLabel(TextDecoder):
         chosen = reading.decoding.get("thresholds", {})
         thresholds = np.array([chosen.get(label, THRESHOLD) for label in reading.labels])
         # Thresholds are of the scores before any temperature, so that it can't change what holds.
-        holding = sigmoid(logits) >= thresholds
+        holds = sigmoid(logits) >= thresholds
         answers = []
         for row, scores in enumerate(sigmoid(tempered(logits, reading)).tolist()):
             likeliest_first = np.argsort(-logits[row], kind="stable")
-            labels = [reading.labels[place] for place in likeliest_first if holding[row, place]]
+            labels = [reading.labels[index] for index in likeliest_first if holds[row, index]]
             answers.append({"labels": labels, "scores": dict(zip(reading.labels, scores, strict=True))})
         return answers
 

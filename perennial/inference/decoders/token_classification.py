@@ -78,7 +78,7 @@ class TokenClassification:
     def decode(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, Any]]:
         layout: Layout = encoded.layout
         free = ~layout.follows
-        scores = _log_probabilities(outputs, layout.source[free], spans.outputs(reading.labels))
+        scores = _log_probabilities(outputs, layout.source[free], spans.output_count(reading.labels))
         tags = spans.likeliest(scores, np.diff(np.append(0, np.cumsum(free))[layout.bounds]))
         answers: list[dict[str, Any]] = [{"spans": []} for _ in layout.texts]
         sure = _tempered(scores, reading.decoding.get("temperature", 1.0))
@@ -94,15 +94,15 @@ class TokenClassification:
         """
         layout: Layout = encoded.layout
         counted = ~layout.follows & (layout.source >= 0)
-        scores = _log_probabilities(outputs, layout.source[counted], spans.outputs(reading.labels))
+        scores = _log_probabilities(outputs, layout.source[counted], spans.output_count(reading.labels))
         shares = np.exp(_tempered(scores, reading.decoding.get("temperature", 1.0)))
         inside = shares[:, 1::2] + shares[:, 2::2]
         by_word = np.concatenate([shares[:, : spans.OUTSIDE + 1], inside], axis=1).astype(np.float32)
         ends = np.append(0, np.cumsum(counted))[layout.bounds]
         rows = np.repeat(np.arange(len(layout.texts)), np.diff(ends))
-        places = layout.units[counted] - layout.first[rows, None]
+        positions = layout.units[counted] - layout.first[rows, None]
         cuts = itertools.pairwise(ends.tolist())
-        return [{"words": places[start:end], "scores": by_word[start:end]} for start, end in cuts]
+        return [{"words": positions[start:end], "scores": by_word[start:end]} for start, end in cuts]
 
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return ""

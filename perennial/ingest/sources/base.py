@@ -28,27 +28,34 @@ class Piece:
     """Digest of what it holds, for when the stamp changed but the content may not have; None: there is none."""
     read: Callable[[datetime | None], Iterator[Batch]]
     """Streams the rows; given the newest time read before, which a source may use to leave out older ones."""
+    late_remedy: str
+    """What takes in rows that came too late, in a sentence."""
 
 
-def wanted(spec: PipelineSpec) -> tuple[str, ...]:
+def reread_remedy(pipeline: str) -> str:
+    """What takes in late rows of a source that has one piece only."""
+    return f"`perennial run {pipeline} --reread` takes them in."
+
+
+def wanted_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """Names of the source's columns that are read, each once."""
     columns = spec.data.columns
     names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.kept]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def require_columns(source_name: str, there: Sequence[str], names: Sequence[str]) -> None:
-    """Raises SourceError when a column of `names` is not `there`, or is there twice."""
-    missing = [name for name in names if name not in there]
+def require_columns(source_name: str, columns: Sequence[str], names: Sequence[str]) -> None:
+    """Raises SourceError when a column of `names` is not among `columns`, or is there twice."""
+    missing = [name for name in names if name not in columns]
     if missing:
-        near = difflib.get_close_matches(missing[0], there, 1, cutoff=0.5)
+        near = difflib.get_close_matches(missing[0], columns, 1, cutoff=0.5)
         hint = f" The nearest to {missing[0]!r} is {_cut(near[0])!r}." if near else ""
         raise SourceError(
             f"{source_name} has no column {listing(map(repr, missing))}; "
-            f"its columns are: {listing((_cut(name) for name in there), 20) or 'none'}.{hint}",
+            f"its columns are: {listing((_cut(name) for name in columns), 20) or 'none'}.{hint}",
             remedy="Say under data.columns in pipeline.yaml which column is what, or mend the source's column names.",
         )
-    twice = [name for name, times in Counter(there).items() if times > 1 and name in names]
+    twice = [name for name, times in Counter(columns).items() if times > 1 and name in names]
     if twice:
         raise SourceError(
             f"{source_name} has more than one column named {listing(map(repr, twice))}, so which one is meant can't be "

@@ -30,23 +30,23 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, delimiter: s
     indexes = {column: header.index(column) for column in wanted}
     width = len(header)
     rows: list[list[str]] = []
-    places: list[int] = []
+    numbers: list[int] = []
     limit = lines.taken + BATCH_BYTES
     line = reader.line_num + 1
     try:
         for cells in reader:
             if len(cells) == width:
                 rows.append(cells)
-                places.append(line)
+                numbers.append(line)
             elif cells:
                 raise _ragged(name, line, len(cells), width)
             line = reader.line_num + 1
             if len(rows) >= BATCH_ROWS or lines.taken >= limit:
-                yield _batch(name, rows, places, indexes)
-                rows, places, limit = [], [], lines.taken + BATCH_BYTES
+                yield _batch(name, rows, numbers, indexes)
+                rows, numbers, limit = [], [], lines.taken + BATCH_BYTES
     except csv.Error as error:
         raise _broken(name, line, error) from error
-    yield _batch(name, rows, places, indexes)
+    yield _batch(name, rows, numbers, indexes)
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:
@@ -62,11 +62,11 @@ def _header(reader: Iterator[list[str]], name: str) -> list[str]:
     )
 
 
-def _batch(name: str, rows: list[list[str]], places: list[int], indexes: dict[str, int]) -> Batch:
+def _batch(name: str, rows: list[list[str]], numbers: list[int], indexes: dict[str, int]) -> Batch:
     columns: dict[str, list[object]] = {
         column: [cells[index] or None for cells in rows] for column, index in indexes.items()
     }
-    return Batch(name, "line", places, columns)
+    return Batch(name, "line", numbers, columns)
 
 
 def _ragged(name: str, line: int, cells: int, width: int) -> SourceError:

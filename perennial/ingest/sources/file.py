@@ -8,16 +8,17 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import delimited, jsonl, parquet
-from perennial.ingest.sources.base import Piece, wanted
+from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
@@ -31,6 +32,7 @@ FORMATS = {
     ".json": "jsonl",
     ".parquet": "parquet",
 }
+LATE_REMEDY = "Putting them in a new file takes them in."
 
 
 def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]) -> list[Piece]:
@@ -41,7 +43,7 @@ def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]
     """
     names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
     if not names and not known_pieces:
-        raise _nothing(spec.folder, source.path[0])
+        raise _no_file(spec.folder, source.path[0])
     return [_piece(spec, source, name) for name in names]
 
 
@@ -65,21 +67,21 @@ def read(path: Path, columns: tuple[str, ...] | None = None, delimiter: str | No
     Raises SourceError as the pieces do, and when the file is not there.
     """
     if not path.is_file():
-        raise _nothing(path.parent, path.name)
+        raise _no_file(path.parent, path.name)
     return _read(path, str(path), form_of(path, FileSource(type="file", path=(str(path),))), columns, delimiter)
 
 
 def lines_of(path: Path) -> Iterator[str]:
     """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
     if not path.is_file():
-        raise _nothing(path.parent, path.name)
+        raise _no_file(path.parent, path.name)
     with _clear_errors(str(path)), path.open("rb") as file:
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
         yield from TextLines(stream, str(path))
 
 
 def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
-    name = _plain(pattern)
+    name = _normal_path(pattern)
     if (folder / pattern).is_dir():
         raise SourceError(
             f"{folder / pattern} is a folder; files were expected.",
@@ -90,36 +92,33 @@ def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[
     if not glob.has_magic(pattern):
         if name in known_pieces:
             return []
-        raise _nothing(folder, pattern)
+        raise _no_file(folder, pattern)
     matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
-    return sorted(_plain(match) for match in matches if (folder / match).is_file())
+    return sorted(_normal_path(match) for match in matches if (folder / match).is_file())
 
 
-def _plain(path: str) -> str:
+def _normal_path(path: str) -> str:
     return Path(os.path.normpath(path)).as_posix()
 
 
-def _nothing(folder: Path, pattern: str) -> SourceError:
+def _no_file(folder: Path, pattern: str) -> SourceError:
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
     looked = folder.joinpath(*fixed) if glob.has_magic(pattern) else (folder / pattern).parent
     what = "No file matches" if glob.has_magic(pattern) else "There is no file"
     if not looked.is_dir():
-        what_is_there = f"the folder {looked} does not exist"
+        folder_holds = f"the folder {looked} does not exist"
     else:
-        there = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
-        near = difflib.get_close_matches(Path(pattern).name, there, 3, cutoff=0.5) or there
-        what_is_there = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
+        names = sorted(path.name for path in looked.iterdir() if not path.name.startswith("."))
+        near = difflib.get_close_matches(Path(pattern).name, names, 3, cutoff=0.5) or names
+        folder_holds = f"in {looked} there is: {listing(near)}" if near else f"the folder {looked} is empty"
     return SourceError(
-        f"{what} {pattern!r}: {what_is_there}.", remedy="Correct data.source.path, or put the file there."
+        f"{what} {pattern!r}: {folder_holds}.", remedy="Correct data.source.path, or put the file there."
     )
 
 
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
-    form = form_of(path, source)
-
-    def read(_: datetime | None) -> Iterator[Batch]:
-        return _read(path, name, form, wanted(spec), source.delimiter)
+    read = partial(_read, path, name, form_of(path, source), wanted_columns(spec), source.delimiter)
 
     def contents() -> str:
         with _clear_errors(name):
@@ -127,10 +126,17 @@ def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
 
     with _clear_errors(name):
         status = path.stat()
-    return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read)
+    return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read, LATE_REMEDY)
 
 
-def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None) -> Iterator[Batch]:
+def _read(
+    path: Path,
+    name: str,
+    form: str,
+    columns: Sequence[str] | None,
+    delimiter: str | None,
+    _watermark: datetime | None = None,
+) -> Iterator[Batch]:
     with _clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
         for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter):
@@ -139,7 +145,7 @@ def _read(path: Path, name: str, form: str, columns: tuple[str, ...] | None, del
 
 
 def _batches(
-    file: BinaryIO, zipped: bool, name: str, form: str, columns: tuple[str, ...] | None, delimiter: str | None
+    file: BinaryIO, zipped: bool, name: str, form: str, columns: Sequence[str] | None, delimiter: str | None
 ) -> Iterator[Batch]:
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perennial.core import digest, progress, telemetry
 from perennial.core.errors import SourceError, UnreachableError
 from perennial.ingest.sources import parquet
-from perennial.ingest.sources.base import BATCH_ROWS, Piece, require_columns, wanted
+from perennial.ingest.sources.base import BATCH_ROWS, Piece, require_columns, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import HuggingFaceSource
 from perennial.settings.pipeline import PipelineSpec
@@ -37,10 +37,10 @@ def pieces(spec: PipelineSpec, source: HuggingFaceSource) -> list[Piece]:
         _require_pinned(source, folder)
 
     def read(_: datetime | None) -> Iterator[Batch]:
-        return _read(source, folder if local else None, wanted(spec))
+        return _read(source, folder if local else None, wanted_columns(spec))
 
     stamp = digest.of_values(source=source, files=_files(folder) if local else [])
-    return [Piece(f"{source.name}:{source.split}", stamp, None, read)]
+    return [Piece(f"{source.name}:{source.split}", stamp, None, read, reread_remedy(spec.name))]
 
 
 def _require_pinned(source: HuggingFaceSource, folder: Path) -> None:
@@ -75,7 +75,7 @@ def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
                 checked = True
             for arrow in table.select(list(names)).to_batches():
                 batch = parquet.batch_of(arrow, name, start, names)
-                yield Batch(name, "row", batch.places, _named(batch.columns, features))
+                yield Batch(name, "row", batch.numbers, _named(batch.columns, features))
                 start += arrow.num_rows
             progress.advance(start - 1, unit="rows", detail=f"reading {name}")
 

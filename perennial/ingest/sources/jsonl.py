@@ -24,29 +24,29 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None) -> Iterator[
     JSON object, and for a column that none of the first rows has.
     """
     texts: list[str] = []
-    places: list[int] = []
+    numbers: list[int] = []
     checked = False
     limit = lines.taken + BATCH_BYTES
     for line, text in enumerate(lines, 1):
         texts.append(text)
-        places.append(line)
+        numbers.append(line)
         if len(texts) >= BATCH_ROWS or lines.taken >= limit:
-            batch = _batch(name, texts, places, wanted, checked=checked)
-            checked = checked or bool(batch.places)
+            batch = _batch(name, texts, numbers, wanted, checked=checked)
+            checked = checked or bool(batch.numbers)
             yield batch
-            texts, places, limit = [], [], lines.taken + BATCH_BYTES
-    yield _batch(name, texts, places, wanted, checked=checked)
+            texts, numbers, limit = [], [], lines.taken + BATCH_BYTES
+    yield _batch(name, texts, numbers, wanted, checked=checked)
 
 
-def _batch(name: str, texts: list[str], places: list[int], wanted: Sequence[str] | None, *, checked: bool) -> Batch:
+def _batch(name: str, texts: list[str], numbers: list[int], wanted: Sequence[str] | None, *, checked: bool) -> Batch:
     if wanted is not None and (plain := _plainly(texts, wanted)) is not None:
         rows, columns = plain
     else:
-        rows, places = _decoded(name, texts, places, wanted)
+        rows, numbers = _decoded(name, texts, numbers, wanted)
         columns = {key: [row.get(key) for row in rows] for key in (_keys(rows) if wanted is None else wanted)}
     if wanted is not None and rows and not checked:
         require_columns(name, _keys(rows), wanted)
-    return Batch(name, "line", places, columns)
+    return Batch(name, "line", numbers, columns)
 
 
 def _plainly(texts: list[str], wanted: Sequence[str]) -> tuple[list[Row], dict[str, list[Any]]] | None:
@@ -63,13 +63,13 @@ def _plainly(texts: list[str], wanted: Sequence[str]) -> tuple[list[Row], dict[s
 
 
 def _decoded(
-    name: str, texts: list[str], places: list[int], wanted: Sequence[str] | None
+    name: str, texts: list[str], numbers: list[int], wanted: Sequence[str] | None
 ) -> tuple[list[Row], list[int]]:
     """The rows, and the lines that hold one."""
     decode = json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing).decode
     rows: list[Row] = []
     kept: list[int] = []
-    for line, text in zip(places, texts, strict=True):
+    for line, text in zip(numbers, texts, strict=True):
         try:
             row = decode(text)
         except (ValueError, RecursionError) as error:

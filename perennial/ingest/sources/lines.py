@@ -45,8 +45,6 @@ class TextLines:
         yield from self._lines(b"".join(pending))
 
     def _lines(self, block: bytes) -> Iterator[str]:
-        if self.taken == 0:
-            block = self._without_mark(block)
         text = self._decoded(block)
         yield from io.StringIO(text, newline="\n")
         self._number += text.count("\n")
@@ -57,6 +55,8 @@ class TextLines:
         return block.removeprefix(codecs.BOM_UTF8)
 
     def _decoded(self, block: bytes) -> str:
+        if self.taken == 0:
+            block = self._without_mark(block)
         self.taken += len(block)
         nul = block.find(b"\0")
         if nul >= 0:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError, UnreachableError
-from perennial.ingest.sources.base import Piece, require_columns, wanted
+from perennial.core.masking import mask_secrets
+from perennial.ingest.sources.base import Piece, require_columns, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import SqlSource
 from perennial.settings.pipeline import PipelineSpec
@@ -54,9 +54,9 @@ def pieces(spec: PipelineSpec, source: SqlSource) -> list[Piece]:
         )
 
     def read(watermark: datetime | None) -> Iterator[Batch]:
-        return _read(source, wanted(spec), watermark)
+        return _read(source, wanted_columns(spec), watermark)
 
-    return [Piece(NAME, None, None, read)]
+    return [Piece(NAME, None, None, read, reread_remedy(spec.name))]
 
 
 def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None) -> Iterator[Batch]:
@@ -146,7 +146,7 @@ def _clear_errors(source: SqlSource, url: sa.URL) -> Iterator[None]:
         if "bind parameter" in str(error) and isinstance(error, sa.exc.StatementError) and error.orig is not None:
             reason = "it has a parameter other than :watermark (write \\: for a plain colon)"
         else:
-            reason = _reason(error, url)
+            reason = _reason(error)
         # Without its cause: SQLAlchemy's message carries rows and parameters.
         raise (UnreachableError if _may_pass(error) else SourceError)(
             f"The query of data.source failed on the {url.get_backend_name()} database that {source.url_env} names: "
@@ -164,13 +164,10 @@ def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
     return (getattr(original, "sqlstate", None) or "")[:2] in _AWAY or any(sign in text for sign in _AWAY_SIGNS)
 
 
-def _reason(error: Exception, url: sa.URL) -> str:
+def _reason(error: Exception) -> str:
     original = getattr(error, "orig", None)
     # Class 22 of SQLSTATE, data exceptions: their text quotes the data.
     if (getattr(original, "sqlstate", None) or "").startswith("22"):
         return f"a value could not be converted ({type(original).__name__})"
     text = str(original if original is not None else error).strip().partition("\n")[0].rstrip(".")
-    secret = str(url.password or "")
-    for spelled in {secret, quote(secret), quote_plus(secret)} - {""}:
-        text = text.replace(spelled, "***")
-    return text[:300] or type(original or error).__name__
+    return mask_secrets(text)[:300] or type(original or error).__name__

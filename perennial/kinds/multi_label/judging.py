@@ -29,7 +29,7 @@ class MultiLabelJudging(KindBase):
 
         return multi_label.multi_label_metrics(targets, predictions, labels)
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums

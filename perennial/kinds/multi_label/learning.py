@@ -47,8 +47,8 @@ class MultiLabelLearning(KindBase):
 
         if training.class_weights == "none":
             return {}
-        holding = targets.sum(axis=0).clip(min=1)
-        return {"weights": ((len(targets) - holding) / holding).clip(min=1).astype(np.float32)}
+        rows_with_label = targets.sum(axis=0).clip(min=1)
+        return {"weights": ((len(targets) - rows_with_label) / rows_with_label).clip(min=1).astype(np.float32)}
 
     def loss(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from perennial.core.errors import SpecError, listing
 from perennial.kinds.multi_label.label_cells import SEPARATORS, labels_of_cell
 from perennial.kinds.recognition import columns
-from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
 from perennial.rows import cells
 from perennial.rows.column_profile import Column
@@ -27,11 +27,15 @@ Held = Sequence[Sequence[str] | None]
 
 def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedColumns | None:
     """A text and its labels; None (SpecError if `forced`) when no column holds several, or one label is likelier."""
-    text = columns.text(sample.columns, given.text) if forced or given.text or columns.texts(sample.columns) else None
+    text = (
+        columns.text(sample.columns, given.text)
+        if forced or given.text or columns.text_columns(sample.columns)
+        else None
+    )
     if text is None or text.column is None:
         return None
     if given.label:
-        column = named(sample.columns, given.label, "label")
+        column = column_named(sample.columns, given.label, "label")
         if not forced and not _holds_several(sample, column, likely=True):
             return None
         return _found(sample, column, text, "you named it; ", [])
@@ -41,7 +45,7 @@ def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) 
         ranked = columns.labels(sample.columns, (text.column,))
     if forced and not ranked:
         raise SpecError(
-            f"No column holds labels. {listed(sample.columns)}",
+            f"No column holds labels. {columns_in_words(sample.columns)}",
             remedy='Give lists of labels, such as ["a", "b"], or cells such as a|b; name their column: --label COLUMN.',
         )
     if not ranked or (not forced and single and _rank(single[0]) < _rank(ranked[0])):

@@ -19,14 +19,14 @@ class ColumnChoice(Record):
     """Columns that would do as well, the likeliest first."""
 
 
-def named(columns: Sequence[Column], name: str, role: str) -> Column:
+def column_named(columns: Sequence[Column], name: str, role: str) -> Column:
     """The column `name`, which a user gave for `role`. Raises SpecError, with the nearest name, if there is none."""
     by_name = {column.name: column for column in columns}
     if name in by_name:
         return by_name[name]
     near = difflib.get_close_matches(name, list(by_name), 1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise SpecError(f"There is no column {name!r} for the {role}.", remedy=f"{hint}{listed(columns)}")
+    raise SpecError(f"There is no column {name!r} for the {role}.", remedy=f"{hint}{columns_in_words(columns)}")
 
 
 def others(ranked: Sequence[Column], *chosen: str) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def others(ranked: Sequence[Column], *chosen: str) -> tuple[str, ...]:
     return tuple(column.name for column in ranked if column.name not in chosen)[:5]
 
 
-def listed(columns: Sequence[Column]) -> str:
+def columns_in_words(columns: Sequence[Column]) -> str:
     """A sentence that names the columns."""
     # Without a header, the first row stands in its place: no more of it than a name needs.
     described_columns = [f"{column.name[:30]} ({column.distinct:,} different values)" for column in columns]

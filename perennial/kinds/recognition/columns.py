@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from perennial.core.errors import SpecError
-from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.rows.column_profile import Column
 
 LABEL_NAMES = re.compile(
@@ -19,23 +19,23 @@ SLICE_VALUES = range(2, 31)
 
 def text(columns: Sequence[Column], given: str | None, role: str = "text") -> ColumnChoice:
     """The column of texts. Raises SpecError when none reads like text."""
-    ranked = texts(columns)
+    ranked = text_columns(columns)
     if given is not None:
-        column = named(columns, given, role)
+        column = column_named(columns, given, role)
         return ColumnChoice(
-            column=given, reason=f"you named it; {described(column)}", alternatives=others(ranked, given)
+            column=given, reason=f"you named it; {column_in_words(column)}", alternatives=others(ranked, given)
         )
     if not ranked:
         raise SpecError(
-            f"No column reads like text (words, with spaces between them). {listed(columns)}",
+            f"No column reads like text (words, with spaces between them). {columns_in_words(columns)}",
             remedy="If one of them is the text after all, name it: --text COLUMN. Lists of tokens need a column with a "
             "tag for each token: --tokens COLUMN --tags COLUMN.",
         )
     best = ranked[0]
-    return ColumnChoice(column=best.name, reason=described(best), alternatives=others(ranked, best.name))
+    return ColumnChoice(column=best.name, reason=column_in_words(best), alternatives=others(ranked, best.name))
 
 
-def texts(columns: Sequence[Column]) -> list[Column]:
+def text_columns(columns: Sequence[Column]) -> list[Column]:
     """The columns that read like text, the likeliest first."""
     readable = [column for column in columns if column.reads_like_text]
     if not readable:
@@ -44,7 +44,7 @@ def texts(columns: Sequence[Column]) -> list[Column]:
     return sorted(readable, key=lambda column: (column.name.lower() != "text", -_text_score(column)))
 
 
-def described(column: Column) -> str:
+def column_in_words(column: Column) -> str:
     """A column of texts in words."""
     return (
         f"{column.mean_length:,.0f} characters on average, {column.distinct:,} different texts in {column.rows:,} rows"
@@ -55,12 +55,12 @@ def label(columns: Sequence[Column], taken: Sequence[str], given: str | None, hi
     """The column of labels, one for each row. Raises SpecError, with a `hint`, when none looks like one."""
     ranked = labels(columns, taken)
     if given is not None:
-        column = named(columns, given, "label")
+        column = column_named(columns, given, "label")
         reason = f"you named it; {column.distinct:,} different values in {column.rows:,} rows"
         return ColumnChoice(column=given, reason=reason, alternatives=others(ranked, given))
     if not ranked:
         raise SpecError(
-            f"No column looks like a label (few values, each of them many times). {listed(columns)}",
+            f"No column looks like a label (few values, each of them many times). {columns_in_words(columns)}",
             remedy=f"If one of them is the label after all, name it: --label COLUMN. {hint}Texts without labels can't "
             "be learned from.",
         )
@@ -104,7 +104,9 @@ def slices(columns: Sequence[Column], taken: Sequence[str], given: Sequence[str]
     """Columns by which results are worth breaking down, three at most; `given`: exactly these, [""]: none."""
     if given:
         return tuple(
-            ColumnChoice(column=named(columns, name, "slice").name, reason="you named it") for name in given if name
+            ColumnChoice(column=column_named(columns, name, "slice").name, reason="you named it")
+            for name in given
+            if name
         )
     fit = [column for column in columns if column.name not in taken and _may_slice(column)]
     fit.sort(key=lambda column: column.distinct)
@@ -114,7 +116,7 @@ def slices(columns: Sequence[Column], taken: Sequence[str], given: Sequence[str]
 def _as_given(columns: Sequence[Column], given: str, role: str, ranked: Sequence[Column]) -> ColumnChoice:
     if not given:
         return ColumnChoice(column=None, reason="you want none", alternatives=others(ranked, ""))
-    named(columns, given, role)
+    column_named(columns, given, role)
     return ColumnChoice(column=given, reason="you named it", alternatives=others(ranked, given))
 
 

@@ -29,7 +29,7 @@ class NumberJudging(KindBase):
 
         return regression.regression_metrics(targets, predictions)
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums

@@ -2,18 +2,22 @@
 
 from perennial.core.errors import SpecError
 from perennial.kinds.recognition import columns, numbers
-from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
 from perennial.rows.column_profile import Column
 
 
 def find_regression(sample: FileSample, given: Given, *, forced: bool = False) -> RecognisedColumns | None:
     """A text and a number; None (SpecError if `forced`) when no column is such a number, or a label is likelier."""
-    text = columns.text(sample.columns, given.text) if forced or given.text or columns.texts(sample.columns) else None
+    text = (
+        columns.text(sample.columns, given.text)
+        if forced or given.text or columns.text_columns(sample.columns)
+        else None
+    )
     if text is None or text.column is None:
         return None
     if given.label:
-        column = named(sample.columns, given.label, "label")
+        column = column_named(sample.columns, given.label, "label")
         if not forced and not numbers.is_number(column, column.fractions > 0 or numbers.named_like_number(column)):
             return None
         return _found(column, text, "you named it; ", numbers.candidates(sample, (text.column,)))
@@ -22,7 +26,7 @@ def find_regression(sample: FileSample, given: Given, *, forced: bool = False) -
         return None
     if not ranked:
         raise SpecError(
-            f"No column holds numbers to be learned. {listed(sample.columns)}",
+            f"No column holds numbers to be learned. {columns_in_words(sample.columns)}",
             remedy="If one of them is the number after all, name it: --label COLUMN.",
         )
     if not forced and _is_outranked(sample, ranked[0], text.column):

@@ -40,7 +40,7 @@ class SingleLabelJudging(KindBase):
 
         return single_label.single_label_metrics(targets, predictions, labels)
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.kinds.base import KindBase
-from perennial.kinds.loss_parts import balance, divergence
+from perennial.kinds.loss_parts import balance, soft_divergence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class SingleLabelLearning(KindBase):
     def soft_loss(
         self, outputs: torch.Tensor, soft: torch.Tensor, targets: torch.Tensor, temperature: float
     ) -> torch.Tensor:
-        return divergence(outputs, soft, temperature).mean()
+        return soft_divergence(outputs, soft, temperature).mean()
 
     def decoding(
         self,

@@ -5,7 +5,7 @@ import re
 from perennial.core.errors import SpecError
 from perennial.kinds import registry
 from perennial.kinds.recognition import columns, numbers
-from perennial.kinds.recognition.column_choice import ColumnChoice, listed, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
 from perennial.rows.column_profile import Column
 
@@ -41,7 +41,7 @@ def find_text_pair(sample: FileSample, given: Given, *, forced: bool = False) ->
             raise _no_kind(pair, number[0].name)
         return None
     one, other = (sample.column(name) for name in pair)
-    rest = columns.texts(sample.columns)
+    rest = columns.text_columns(sample.columns)
     choices = {
         "text": _choice(one, given.text, others(rest, *pair)),
         "text_pair": _choice(other, given.text_pair, others(rest, *pair)),
@@ -62,10 +62,10 @@ def _pair(sample: FileSample, given: Given, forced: bool) -> tuple[str, str] | N
         return pairs[0]
     if not forced:
         return None
-    rest = [column for column in columns.texts(sample.columns) if column.name != fixed]
+    rest = [column for column in columns.text_columns(sample.columns) if column.name != fixed]
     if len(rest) < (2 if fixed is None else 1):
         raise SpecError(
-            f"A pair needs two columns that read like text. {listed(sample.columns)}",
+            f"A pair needs two columns that read like text. {columns_in_words(sample.columns)}",
             remedy="Name them: --text COLUMN --text-pair COLUMN.",
         )
     if fixed is None:
@@ -105,7 +105,7 @@ def _are_pair(one: str, other: str) -> bool:
 
 
 def _choice(column: Column, given: str | None, alternatives: tuple[str, ...]) -> ColumnChoice:
-    reason = f"you named it; {columns.described(column)}" if given else columns.described(column)
+    reason = f"you named it; {columns.column_in_words(column)}" if given else columns.column_in_words(column)
     return ColumnChoice(column=column.name, reason=reason, alternatives=alternatives)
 
 

@@ -32,7 +32,7 @@ class SpanJudging(KindBase):
         predicted = [as_tuples(prediction["spans"]) for prediction in predictions]
         return entities.entity_metrics([as_tuples(target) for target in targets], predicted, labels)
 
-    def tallies(
+    def metric_sums(
         self, targets: Sequence[Any], predictions: Sequence[Prediction], labels: Sequence[str]
     ) -> tuple[MetricSums, ...]:
         from perennial.metrics import sums
@@ -49,9 +49,9 @@ class SpanJudging(KindBase):
 
     def scored(self, targets: Sequence[Any], predictions: Sequence[Prediction]) -> tuple[list[float], list[bool]]:
         pairs = [
-            (float(span["score"]), place in target)
+            (float(span["score"]), as_tuple in target)
             for target, prediction in zip(map(set, map(as_tuples, targets)), predictions, strict=True)
-            for span, place in zip(prediction["spans"], as_tuples(prediction["spans"]), strict=True)
+            for span, as_tuple in zip(prediction["spans"], as_tuples(prediction["spans"]), strict=True)
         ]
         return [score for score, _ in pairs], [span_found for _, span_found in pairs]
 
@@ -71,6 +71,5 @@ class SpanJudging(KindBase):
         lexicon_learned = lexicon.learn_lexicon(
             train["text"].to_pylist(), [as_tuples(row) for row in train["spans"].to_pylist()]
         )
-        return {
-            "lexicon": [{"spans": found} for found in lexicon.find_spans(lexicon_learned, test["text"].to_pylist())]
-        }
+        predicted = lexicon.find_spans(lexicon_learned, test["text"].to_pylist())
+        return {"lexicon": [{"spans": spans} for spans in predicted]}

@@ -9,7 +9,7 @@ from perennial.inference import spans
 from perennial.inference.decoders import Encoded, Outputs
 from perennial.inference.words import stretches, touched
 from perennial.kinds.base import KindBase
-from perennial.kinds.loss_parts import balance, divergence
+from perennial.kinds.loss_parts import balance, soft_divergence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ class SpanLearning(KindBase):
         return places, (targets[places] - spans.begin(0)) // 2
 
     def outputs(self, labels: Sequence[str]) -> int:
-        return spans.outputs(labels)
+        return spans.output_count(labels)
 
     def output_names(self, labels: Sequence[str]) -> tuple[str, ...]:
         return ("outside", *(f"{which} {label}" for label in labels for which in ("begin", "inside")))
@@ -81,7 +81,7 @@ class SpanLearning(KindBase):
     ) -> torch.Tensor:
         # What a model gives for other tokens than the first of a word is never read.
         learned = (targets != NOT_LEARNED).to(outputs.dtype)
-        return (divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
+        return (soft_divergence(outputs, soft, temperature) * learned).sum() / learned.sum().clamp(min=1)
 
     def decoding(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from perennial.core.errors import SpecError, listing
 from perennial.inference import spans
 from perennial.kinds.recognition import columns, list_columns
-from perennial.kinds.recognition.column_choice import ColumnChoice, listed, named, others
+from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns
 from perennial.rows.column_profile import Column
 
@@ -25,7 +25,8 @@ def find_token_classification(sample: FileSample, given: Given, *, forced: bool 
         recognised = _with_tags(sample, given) or _with_spans(sample, given)
     if recognised is None and forced:
         seen_as = (
-            oddity(sample) or f"No column holds a tag for each token of another, or spans. {listed(sample.columns)}"
+            oddity(sample)
+            or f"No column holds a tag for each token of another, or spans. {columns_in_words(sample.columns)}"
         )
         raise SpecError(seen_as, remedy=_REMEDY)
     return recognised
@@ -58,9 +59,9 @@ def oddity(sample: FileSample) -> str | None:
 def _with_tags(sample: FileSample, given: Given) -> RecognisedColumns | None:
     tokens_column = given.tokens or given.text
     if given.tags:
-        named(sample.columns, given.tags, "tags")
+        column_named(sample.columns, given.tags, "tags")
     if tokens_column:
-        named(sample.columns, tokens_column, "tokens")
+        column_named(sample.columns, tokens_column, "tokens")
     all_tags = [given.tags] if given.tags else _tag_columns(sample)
     for tags in all_tags:
         partners = [column.name for column in _partners(sample, tags)]
@@ -88,9 +89,9 @@ def _with_spans(sample: FileSample, given: Given) -> RecognisedColumns | None:
     if given.tokens or given.tags:
         return None
     ranked = [column for column in sample.columns if sample.lists[column.name].holds_spans]
-    if given.spans is None and (not ranked or not (given.text or columns.texts(sample.columns))):
+    if given.spans is None and (not ranked or not (given.text or columns.text_columns(sample.columns))):
         return None
-    column = named(sample.columns, given.spans, "spans") if given.spans else ranked[0]
+    column = column_named(sample.columns, given.spans, "spans") if given.spans else ranked[0]
     choices = {
         "text": columns.text(sample.columns, given.text),
         "spans": ColumnChoice(

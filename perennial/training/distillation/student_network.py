@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from perennial.core.errors import TrainingError
+from perennial.core.model_families import ModelFamily, entry_name, family_named
 from perennial.training import model
 from perennial.training.dropout import quickened
 
 
-def chosen(layers: int, of: int) -> list[int]:
+def evenly_spaced_layers(layers: int, of: int) -> list[int]:
     """The numbers of `layers` of `of` layers, evenly spaced from the lowest to the highest; of one, the lowest.
 
     DistilBERT began so (Sanh et al. 2019, section 3); Sun et al. 2019 compare it with other choices.
@@ -29,12 +30,11 @@ def student_of(teacher: Path, layers: int, dropout: float) -> nn.Module:
     from safetensors.torch import load_file
 
     config = model.saved_config(teacher)
-    kept = chosen(layers, int(config.num_hidden_layers))
-    # As `model.build_model` has it: on a CPU the plain attention trains faster.
-    attention = None if torch.cuda.is_available() else "eager"
-    network = model.empty(teacher, _with_layers(config, kept), attention, dropout)
+    family = family_named(config.model_type)
+    kept = evenly_spaced_layers(layers, _layer_count(config, family))
+    network = model.empty(teacher, _with_layers(config, family, kept), model.training_attention(family), dropout)
     try:
-        network.load_state_dict(_with_weights(load_file(teacher / model.WEIGHTS), kept))
+        network.load_state_dict(_with_weights(load_file(teacher / model.WEIGHTS), family, kept))
     except RuntimeError as error:
         raise TrainingError(
             f"No student of {layers:,} layers can be made: in this architecture ({config.model_type}) they can't be "
@@ -46,25 +46,30 @@ def student_of(teacher: Path, layers: int, dropout: float) -> nn.Module:
 
 def layers_of(folder: Path) -> int:
     """Layers of the model in `folder`."""
-    return int(model.saved_config(folder).num_hidden_layers)
+    config = model.saved_config(folder)
+    return _layer_count(config, family_named(config.model_type))
 
 
-def _with_layers(config: Any, kept: list[int]) -> Any:
-    # Some architectures list what each layer is.
-    kinds = getattr(config, "layer_types", None)
-    if isinstance(kinds, list):
-        config.layer_types = [kinds[number] for number in kept]
-    config.num_hidden_layers = len(kept)
+def _layer_count(config: Any, family: ModelFamily) -> int:
+    return int(getattr(config, entry_name(config, family.layer_counts)))
+
+
+def _with_layers(config: Any, family: ModelFamily, kept: list[int]) -> Any:
+    for name in family.listed_by_layer:
+        by_layer = getattr(config, name, None)
+        if isinstance(by_layer, list):
+            setattr(config, name, [by_layer[number] for number in kept])
+    setattr(config, entry_name(config, family.layer_counts), len(kept))
     return config
 
 
-def _with_weights(weights: dict[str, torch.Tensor], kept: list[int]) -> dict[str, torch.Tensor]:
-    places = {number: index for index, number in enumerate(kept)}
+def _with_weights(weights: dict[str, torch.Tensor], family: ModelFamily, kept: list[int]) -> dict[str, torch.Tensor]:
+    new_numbers = {number: index for index, number in enumerate(kept)}
     kept_weights = {}
     for name, values in weights.items():
-        number = model.layer_number(name)
+        number = family.layer_number(name)
         if number is None:
             kept_weights[name] = values
-        elif number in places:
-            kept_weights[model.in_layer(name, places[number])] = values
+        elif number in new_numbers:
+            kept_weights[family.in_layer(name, new_numbers[number])] = values
     return kept_weights

@@ -45,7 +45,7 @@ def distill(
     key = student_key(student, teacher)
 
     def make(folder: Path) -> TrainedModel:
-        asked = _course(spec, student, teacher, data, validated, home, start, key)
+        asked = _train_run(spec, student, teacher, data, validated, home, start, key)
         source = home.store.root / teacher.path
         passed = train_run.train(asked, lambda: _network(asked, student, source), folder)
         trained = _record(asked, passed, student, teacher, home, key, folder)
@@ -60,7 +60,7 @@ def student_key(student: StudentSpec, teacher: TrainedModel) -> str:
     return digest.of_values(teacher=[teacher.path, teacher.digest], student=student, recipe=RECIPE)
 
 
-def _course(
+def _train_run(
     spec: PipelineSpec,
     student: StudentSpec,
     teacher: TrainedModel,
@@ -94,7 +94,7 @@ def _course(
         student=student,
     )
     per_token = judged.decoder.per_token
-    rows.soft = teacher_outputs.outputs(
+    rows.soft = teacher_outputs.ask_teacher(
         home.store.root / teacher.path, rows, judged.padding, per_token=per_token, kept=kept
     )
     return asked

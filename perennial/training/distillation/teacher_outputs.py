@@ -19,7 +19,7 @@ SEGMENTS_AT_ONCE = 4096
 TOKENS_AT_ONCE = 8192
 
 
-def outputs(folder: Path, rows: EncodedRows, padding: int, *, per_token: bool, kept: Checkpoints) -> np.ndarray:
+def ask_teacher(folder: Path, rows: EncodedRows, padding: int, *, per_token: bool, kept: Checkpoints) -> np.ndarray:
     """What the model in `folder` gives for each segment of `rows` (`per_token`: for each token), one after the other,
     float32.
 

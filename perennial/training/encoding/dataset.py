@@ -71,8 +71,8 @@ class EncodedRows(Dataset[Row]):
         """The segments that were chosen of each batch, numbered from its first one."""
         if not self._offsets:
             return []
-        places = np.split(self._chosen, np.searchsorted(self._chosen, self._starts[1:-1]))
-        return [mine - first for mine, first in zip(places, self._starts[:-1], strict=True)]
+        chosen_by_batch = np.split(self._chosen, np.searchsorted(self._chosen, self._starts[1:-1]))
+        return [mine - first for mine, first in zip(chosen_by_batch, self._starts[:-1], strict=True)]
 
     def __len__(self) -> int:
         return len(self.lengths)

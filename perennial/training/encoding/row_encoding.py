@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial import kinds
-from perennial.core import digest, progress
+from perennial.core import digest, ordered_map, progress
 from perennial.core.home import Home
 from perennial.inference import decoders
 from perennial.inference.decoders import Encoded
@@ -34,6 +36,16 @@ KEY = "row_key"
 KEY_BYTES = 8
 
 
+@dataclass(frozen=True)
+class PartLeft:
+    """A checked part, and what was retired of it since."""
+
+    number: int
+    """Among all parts."""
+    part: CheckedPart
+    retired: tuple[Retirement, ...]
+
+
 def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     """Token ids and targets of every train row that counts; a part encoded before is not read again, unless rows of
     it were retired since: then its token ids are copied without theirs.
@@ -45,15 +57,21 @@ def encode(spec: PipelineSpec, data: ValidatedData, home: Home) -> EncodedData:
     base_model.check_length(spec, base)
     base_model.check_student(spec, base)
     stored = tokenizer.prepare_tokenizer(base, home)
-    parts = []
-    for number, part in enumerate(data.parts):
-        progress.advance(number, len(data.parts), unit="part")
-        retired = retirements.of_part(data.retired, number)
-        parts.append(_less(spec, part, number, retired, stored, home))
-    progress.advance(len(parts), len(parts), unit="part")
+    left = (
+        PartLeft(number, part, tuple(retirements.retirements_of_part(data.retired, number)))
+        for number, part in enumerate(data.parts)
+    )
+    parts = tuple(
+        ordered_map.map_in_order(
+            partial(_encode_left, spec, stored, home),
+            left,
+            total=len(data.parts),
+            heard=partial(progress.advance, unit="part"),
+        )
+    )
     return EncodedData(
         digest=digest.of_values(parts=[part.digest for part in parts]),
-        parts=tuple(parts),
+        parts=parts,
         rows=sum(part.rows for part in parts),
         truncated=sum(part.truncated for part in parts),
         tokenizer_path=stored.path,
@@ -74,7 +92,9 @@ def part_key(spec: PipelineSpec, part: CheckedPart, stored: tokenizer.StoredToke
 
 def part_keys(spec: PipelineSpec, data: ValidatedData, number: int, stored: tokenizer.StoredTokenizer) -> list[str]:
     """The key of all train rows of the part `number`, and after it those of what is left after each retirement."""
-    return _keys(part_key(spec, data.parts[number], stored), number, retirements.of_part(data.retired, number))
+    return _keys(
+        part_key(spec, data.parts[number], stored), number, retirements.retirements_of_part(data.retired, number)
+    )
 
 
 def _keys(whole: str, number: int, retired: Sequence[Retirement]) -> list[str]:
@@ -84,15 +104,9 @@ def _keys(whole: str, number: int, retired: Sequence[Retirement]) -> list[str]:
     return keys
 
 
-def _less(
-    spec: PipelineSpec,
-    part: CheckedPart,
-    number: int,
-    retired: Sequence[Retirement],
-    stored: tokenizer.StoredTokenizer,
-    home: Home,
-) -> EncodedPart:
-    """The part `number` less what was retired of it; made from what was left of it before, where that is there."""
+def _encode_left(spec: PipelineSpec, stored: tokenizer.StoredTokenizer, home: Home, left: PartLeft) -> EncodedPart:
+    """The part less what was retired of it; made from what was left of it before, where that is there."""
+    part, number, retired = left.part, left.number, left.retired
     keys = _keys(part_key(spec, part, stored), number, retired)
     for done in range(len(retired), 0, -1):
         encoded_part = home.store.get(STEP, keys[done], EncodedPart, by_stamp=True)
@@ -104,7 +118,7 @@ def _less(
         return encoded_part
 
     def make(folder: Path) -> EncodedPart:
-        gone = retirements.Gone(retired[done:], home.store).ids(number)
+        gone = retirements.RetiredIds(retired[done:], home.store).ids(number)
         rows = encoded_part.rows - _copy_without(
             home.store.root / encoded_part.path / ROWS, gone.to_pylist(), folder / ROWS
         )
@@ -184,8 +198,8 @@ def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
     arrays = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
     if encoded.row_of is None:
         return arrays
-    places = pa.array(encoded.row_of)
-    return {name: column.take(places) for name, column in arrays.items()}
+    row_numbers = pa.array(encoded.row_of)
+    return {name: column.take(row_numbers) for name, column in arrays.items()}
 
 
 def _row_keys(ids: Sequence[str]) -> pa.Array:

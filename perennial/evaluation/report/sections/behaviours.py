@@ -24,7 +24,7 @@ def behaviours_section(material: Material) -> Section:
     head = ("test", "capability", "type", "passed", "of", "rate", *(["champion"] if rivals else []), "needed")
     rows = tuple(_behaviour(test, rivals) for test in tests)
     table = Table(head, rows, words=frozenset({1, 2}), stacked=True)
-    chart = charts.behaviours("Pass rates", caption, tests, rivals)
+    chart = charts.behaviour_rates("Pass rates", caption, tests, rivals)
     return Section("behaviours", title, (chart, table, *_failing(tests, material.cases)))
 
 

@@ -44,11 +44,11 @@ def _check(check: Check) -> tuple[Cell | str, ...]:
     verdict = Cell(MARKS[check.verdict], TONES[check.verdict], strong=True)
     counted = wording.counted(check.n, check.clusters, check.clustered_by)
     return (
-        check.gate, number(check.value), number(check.limit), _known(check), counted, verdict, check.reason,
+        check.gate, number(check.value), number(check.limit), _certainty(check), counted, verdict, check.reason,
     )  # fmt: skip
 
 
-def _known(check: Check) -> str:
+def _certainty(check: Check) -> str:
     """How well the value is known, or its difference from the champion's."""
     if check.difference is None or check.interval is None:
         return between(check.interval)

@@ -61,7 +61,7 @@ def _drift(material: Material) -> Iterator[Block]:
         if distance is not None:
             limit = material.spec.data.max_label_shift
             caption += f" Their total variation distance is {distance:.3f}; above {limit:g} the run warns."
-        yield charts.label_shares("Label shares", caption, order, drift)
+        yield charts.label_share_bars("Label shares", caption, order, drift)
     caption = f"Length of the texts: the new rows' median is {drift.new.median_length:,.0f} characters"
     caption += f", the older rows' {drift.old.median_length:,.0f}." if drift.old else "."
     yield charts.lengths("Text length", caption + " The last step holds all longer ones, too.", drift)

@@ -95,8 +95,8 @@ def overlap(table: Table, run: FlowRun) -> None:
         raise OverlapError("Another run is at work.")
 
 
-def follow_ups(table: Table, known: list[FlowRun]) -> list[FlowRun]:
-    ids: set[UUID] = {run.id for run in known}
+def follow_ups(table: Table, earlier: list[FlowRun]) -> list[FlowRun]:
+    ids: set[UUID] = {run.id for run in earlier}
     return [run for run in run_overlap._runs(table.client, table.deployment) if run.id not in ids]
 
 

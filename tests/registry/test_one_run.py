@@ -1,4 +1,4 @@
-"""One run of a pipeline at a time, on whatever machine; the turn of a killed run lapses."""
+"""One run of a pipeline at a time, on whatever machine; the lease of a killed run lapses."""
 
 import time
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_second_run_gives_way_to_one_that_is_alive(home: Home) -> None:
         assert not second.lapsed
 
 
-def test_the_turn_of_a_killed_run_lapses_and_is_known_for_it(home: Home) -> None:
+def test_the_lease_of_a_killed_run_lapses_and_tells_that_it_did(home: Home) -> None:
     dead = lease.take(open_database(home), one_run.name_of("news"))  # nobody renews it
     assert dead is not None
     started = time.monotonic()

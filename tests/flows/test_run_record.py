@@ -75,7 +75,7 @@ def failing(error: BaseException) -> NoReturn:
 def test_what_a_run_came_to_is_remembered_and_told(spec: PipelineSpec, home: Home, hook: Webhook) -> None:
     came = result()
     assert recorded(spec, home, DRIFTED, lambda: came) is came
-    (entry,) = log.recent(home, "news")
+    (entry,) = log.recent_runs(home, "news")
     assert (entry.status, entry.version, entry.sentence) == ("held", "3", "accuracy is not shown. Nothing moved.")
     assert (entry.trigger, entry.host) == (DRIFTED, log.here())
     assert hook.titles == ["news: held, version 3"]
@@ -97,7 +97,7 @@ def test_a_run_that_fails_is_remembered_and_fails(
 ) -> None:
     with pytest.raises(type(error)):
         recorded(spec, home, Trigger(), lambda: failing(error))
-    (entry,) = log.recent(home, "news")
+    (entry,) = log.recent_runs(home, "news")
     assert (entry.status, entry.sentence, entry.version) == (status, sentence, None)
     assert [message["message"].splitlines()[0] for message in hook.sent] == [sentence] * told
 
@@ -109,7 +109,7 @@ def test_a_run_beside_another_is_skipped_and_nobody_is_bothered(spec: PipelineSp
 
     with one_at_a_time("news", home), pytest.raises(Exception, match="Another run of news"):
         recorded(spec, home, Trigger(kind="data"), run)
-    (entry,) = log.recent(home, "news")
+    (entry,) = log.recent_runs(home, "news")
     assert (entry.status, entry.trigger.kind) == ("skipped", "data")
     assert hook.sent == []
 
@@ -137,12 +137,12 @@ def test_a_killed_run_is_remembered_by_the_next_one_and_a_living_one_is_not(
     try:
         wait_for(lambda: list((home.state("news") / OPEN).glob("*.json")), process)
         recorded(spec, home, Trigger(), result)
-        assert [run.status for run in log.recent(home, "news")] == ["held"]
+        assert [run.status for run in log.recent_runs(home, "news")] == ["held"]
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     recorded(spec, home, Trigger(), result)
-    after, killed, _ = log.recent(home, "news")
+    after, killed, _ = log.recent_runs(home, "news")
     assert (after.status, killed.status, killed.trigger.kind) == ("held", "failed", "schedule")
     assert "was killed before it ended" in killed.sentence
     assert hook.titles == ["news: held, version 3", "news: failed", "news: held, version 3"]

@@ -58,7 +58,7 @@ def test_sums_give_the_metrics_that_measure_finds(kind: str, count: int) -> None
         targets, answers = rows_of(kind, count, seed)
         measured = task.measure(targets, answers, labels)
         found: dict[tuple[str, str | None], float] = {}
-        for part in task.tallies(targets, answers, labels):
+        for part in task.metric_sums(targets, answers, labels):
             values = part.figures(part.rows.astype(float).sum(axis=0)[None])[0]
             found |= {name: value for name, value in zip(part.names, values, strict=True) if not np.isnan(value)}
         overall = {name: value for (name, label), value in found.items() if label is None}
@@ -73,7 +73,7 @@ def test_sums_give_the_metrics_that_measure_finds(kind: str, count: int) -> None
 def test_every_metric_is_a_sum_or_said_not_to_be(kind: str) -> None:
     task = kinds.kind_named(kind)
     labels = LABELS if task.label_metrics else ()
-    parts = task.tallies(*rows_of(kind, 5, 0), labels)
+    parts = task.metric_sums(*rows_of(kind, 5, 0), labels)
     named = {name for part in parts for name in part.names}
     assert {name for name, label in named if label is None} | task.not_resampled == set(task.metrics)
     assert {name for name, label in named if label is not None} == set(task.label_metrics)
@@ -84,7 +84,7 @@ def test_a_row_answered_badly_makes_no_metric_better(kind: str) -> None:
     task = kinds.kind_named(kind)
     labels = LABELS if task.label_metrics else ()
     targets, answers = rows_of(kind, 60, 1)
-    for part in task.tallies(targets, answers, labels):
+    for part in task.metric_sums(targets, answers, labels):
         both = paired(part, part)
         total = both.rows.astype(float).sum(axis=0)[None]
         worse, better = both.figures(total + 2 * both.wrong), both.figures(total + 2 * both.right)
