@@ -1,7 +1,8 @@
 """Confidence intervals by the bootstrap: how a figure would vary if other rows like these had come.
 
 Rows are drawn with replacement, as many as there are (Efron 1979); of two models on the same rows, row and row
-together. The interval is the bias-corrected and accelerated one, BCa (Efron 1987; DiCiccio and Efron 1996), which
+together. Where rows belong together (copies of a text, a group), whole clusters of them are drawn (Field and Welsh
+2007). The interval is the bias-corrected and accelerated one, BCa (Efron 1987; DiCiccio and Efron 1996), which
 holds its level where the distribution is skewed, as it is when mistakes are few.
 
 A bootstrap knows only rows it has seen: of twenty rows that two models answer alike it would conclude that they never
@@ -19,7 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from perennial.metrics.clusters import Clusters, rows_together
+from perennial.metrics.clusters import Clusters, Together, rows_together
 from perennial.metrics.sums import MetricSums, Name
 
 WORK = 100_000_000
@@ -116,10 +117,15 @@ def estimate_inside(
 
 
 def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float) -> Units:
-    """The units that the rows `like` form in `clusters`."""
+    """The units that the rows `like` form in `clusters`, `z` being the normal quantile of the confidence.
+
+    How many rows an imagined unit stands for lies between the worst case, that all rows of a cluster are alike (Kish
+    1965), and the design effect that is seen, by z² units against those that tell of it.
+    """
     metric_sums, counts = distinct.metric_sums, np.bincount(like, minlength=len(distinct.patterns))
     patterns = distinct.patterns
-    alone, sums = _sums_of_clusters(patterns, like, clusters.first)
+    ways = [rows_together(way) for way in clusters.ways]
+    alone, sums = _sums_of_clusters(patterns, like, ways[0])
     total = (counts @ patterns)[None]
     values = metric_sums.figures(total)[0]
     there = counts > 0
@@ -127,11 +133,11 @@ def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float
     influence[there] = np.nan_to_num(values - metric_sums.figures(total - patterns[there]))
     influence -= counts @ influence / counts.sum()
     by_rows = counts @ influence**2
-    squares, fourths = zip(*(_powers(influence, like, way) for way in clusters.ways), strict=True)
+    squares, fourths = zip(*(_powers(influence, like, way) for way in ways), strict=True)
     together = squares[0] + squares[1] - squares[2] if len(squares) > 1 else squares[0]
     together = np.maximum.reduce([together, *squares, by_rows])
     columns = list(metric_sums.counted_in)
-    kish = np.maximum.reduce([_kish(patterns[:, columns], like, counts, way) for way in clusters.ways])
+    kish = np.maximum.reduce([_kish(patterns[:, columns], like, counts, way) for way in ways])
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = np.nan_to_num(together / by_rows, nan=1.0)
         telling = np.nan_to_num(np.square(squares[0]) / fourths[0])
@@ -141,24 +147,23 @@ def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float
     return Units(np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch)
 
 
-def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, together: Together) -> tuple[np.ndarray, np.ndarray]:
     """How often each of `patterns` is a row by itself, and the sums of each cluster of more rows."""
-    places, starts = rows_together(way)
-    alone = np.bincount(np.delete(like, places), minlength=len(patterns))
-    if not len(places):
+    alone = np.bincount(np.delete(like, together.rows), minlength=len(patterns))
+    if not len(together.rows):
         return alone, np.empty((0, patterns.shape[1]))
-    return alone, np.add.reduceat(patterns[like[places]], starts, axis=0)
+    return alone, np.add.reduceat(patterns[like[together.rows]], together.starts, axis=0)
 
 
-def _powers(influence: np.ndarray, like: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _powers(influence: np.ndarray, like: np.ndarray, together: Together) -> tuple[np.ndarray, np.ndarray]:
     """Sums over clusters of the second and the fourth power of their rows' influence, by metric."""
-    alone, sums = _sums_of_clusters(influence, like, way)
+    alone, sums = _sums_of_clusters(influence, like, together)
     return alone @ influence**2 + (sums**2).sum(axis=0), alone @ influence**4 + (sums**4).sum(axis=0)
 
 
-def _kish(columns: np.ndarray, like: np.ndarray, counts: np.ndarray, way: np.ndarray) -> np.ndarray:
+def _kish(columns: np.ndarray, like: np.ndarray, counts: np.ndarray, together: Together) -> np.ndarray:
     """How much more the sums `columns` would vary if the rows of each cluster were all alike."""
-    alone, sums = _sums_of_clusters(columns, like, way)
+    alone, sums = _sums_of_clusters(columns, like, together)
     squares = counts @ columns**2
     return np.where(squares > 0, (alone @ columns**2 + (sums**2).sum(axis=0)) / np.where(squares > 0, squares, 1), 1.0)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,13 +72,22 @@ class Clusters:
         return all(len(np.unique(way)) == len(way) for way in self.numbers.values())
 
 
-def rows_together(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of rows in clusters of two rows or more: their places, cluster by cluster, and where in these each one starts."""
+class Together(NamedTuple):
+    """The rows that are in clusters of two rows or more."""
+
+    rows: np.ndarray
+    """Which of all rows these are, cluster by cluster."""
+    starts: np.ndarray
+    """Where in `rows` each cluster starts."""
+
+
+def rows_together(numbers: np.ndarray) -> Together:
+    """Of rows in these clusters those that are not alone."""
     _, cluster, rows = np.unique(numbers, return_inverse=True, return_counts=True)
     several = np.flatnonzero(rows[cluster] > 1)
     order = several[np.argsort(cluster[several], kind="stable")]
     ordered = cluster[order]
-    return order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else order
+    return Together(order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else order)
 
 
 def _numbered(values: Sequence[object]) -> np.ndarray:
