@@ -153,7 +153,7 @@ class Rivals:
 
     def compare_inside(self, inside: np.ndarray) -> Comparison:
         """The candidate beside the champion on the rows `inside`, without single labels' figures."""
-        return self._counted(inside, {metric: found for metric, label, found in self._differences(inside) if not label})
+        return self._counted(inside, {metric: value for metric, label, value in self._differences(inside) if not label})
 
     def _differences(self, inside: np.ndarray | None) -> Iterator[tuple[str, str | None, Difference]]:
         lower = self.rows.kind.lower_is_better
@@ -218,8 +218,8 @@ def _independent(clusters: Clusters | None, inside: np.ndarray) -> dict[str, Any
 
 def _figures(estimates: Iterator[Estimate]) -> Iterator[tuple[str, str | None, float, Interval, float]]:
     """Metric, label, value, interval and standard error of all that could be measured."""
-    for found in estimates:
-        columns = np.round(np.stack([found.values, found.low, found.high, found.errors]), DECIMALS)
-        for (metric, label), (value, low, high, error) in zip(found.names, columns.T.tolist(), strict=True):
+    for estimate in estimates:
+        columns = np.round(np.stack([estimate.values, estimate.low, estimate.high, estimate.errors]), DECIMALS)
+        for (metric, label), (value, low, high, error) in zip(estimate.names, columns.T.tolist(), strict=True):
             if np.isfinite([value, low, high, error]).all():
                 yield metric, label, value, Interval(low=low, high=high), error

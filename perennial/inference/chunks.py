@@ -20,8 +20,7 @@ TEXTS = 512
 def can_be_used(settings: dict[str, Any]) -> bool:
     """Whether the tokenizer of a tokenizer.json's content reads a text as it would read its chunks one by one.
 
-    True for those of a family that does (`TokenizerFamily.word_by_word_normalizers`), unless an added token reaches
-    over a space.
+    True for those of a family that reads word by word, unless an added token reaches over a space.
     """
     parts = [settings.get(part) or {} for part in ("normalizer", "pre_tokenizer", "model")]
     return any(family.reads_word_by_word(*parts) for family in tokenizer_families()) and not any(

@@ -19,6 +19,8 @@ AVERAGE = "average.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
 STATE = "state.json"
+TRAINER_STATE = "trainer_state.json"
+"""The name under which transformers looks for it when it resumes."""
 BEST = "best"
 STEP = "step"
 
@@ -104,7 +106,8 @@ def _number(path: Path) -> int:
 def damage(folder: Path) -> str | None:
     """Why nothing can be resumed from the checkpoint in `folder`; None: it is readable.
 
-    Looks at the headers, which name every tensor's place, so a file cut short is found without reading it all.
+    Looks at the headers, which name every tensor's place, so a file cut short is found without reading it all. At the
+    end of an epoch it must hold the epoch's evaluation, which is not made up for when it is resumed.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -114,7 +117,14 @@ def damage(folder: Path) -> str | None:
                 file.keys()
         except (OSError, SafetensorError) as error:
             return f"{name}: {type(error).__name__}"
-    return None
+    return _evaluation_missing(json.loads((folder / TRAINER_STATE).read_bytes()))
+
+
+def _evaluation_missing(state: Mapping[str, Any]) -> str | None:
+    """What is wrong if a trainer's state is of an epoch's end, as older builds left it, without its evaluation."""
+    epoch = float(state["epoch"] or 0)
+    evaluated = {entry["epoch"] for entry in state["log_history"] if any(name.startswith("eval_") for name in entry)}
+    return f"epoch {epoch:g} was not evaluated" if epoch.is_integer() and epoch not in evaluated else None
 
 
 def save_optimizer(path: Path, state: Mapping[str, Any]) -> None:

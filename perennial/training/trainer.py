@@ -37,8 +37,6 @@ Judge = Callable[[Outputs], dict[str, float]]
 """Metrics of the outputs for all validation segments, in their order."""
 
 EVALUATION_TOKENS = 8192
-TRAINER_STATE = "trainer_state.json"
-"""The name under which transformers looks for it when it resumes."""
 
 
 class PerennialTrainer(Trainer):
@@ -212,7 +210,7 @@ class PerennialTrainer(Trainer):
         halved = [one.model_dump() for one in self.pieces.halved]
         state_of_run = {"scheduler": self.lr_scheduler.state_dict(), "halved": halved}
         (folder / checkpoints.STATE).write_text(json.dumps(state_of_run), encoding="utf-8")
-        self.state.save_to_json(str(folder / TRAINER_STATE))
+        self.state.save_to_json(str(folder / checkpoints.TRAINER_STATE))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         target = self.model if model is None else model
@@ -250,6 +248,14 @@ class _Pace(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.average.after(state.global_step)
         progress.advance(state.global_step, state.max_steps, unit="step", detail=self.detail)
+        # What is saved at an epoch's last step would be taken up in the next epoch, without this one's evaluation.
+        if not float(state.epoch or 0).is_integer():
+            self._save_if_due(control)
+
+    def on_epoch_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._save_if_due(control)  # which transformers does after the evaluation
+
+    def _save_if_due(self, control: TrainerControl) -> None:
         if time.monotonic() - self.saved >= self.training.checkpoint_seconds:
             self.saved = time.monotonic()
             control.should_save = True
@@ -266,6 +272,8 @@ class _Pace(TrainerCallback):
         best = self.trainer.kept.best()
         if best is not None and (state.epoch or 0) - best.epoch >= self.training.early_stopping:
             control.should_training_stop = True
+            # Taken up from here it would go on: transformers forgets that it was to stop.
+            control.should_save = False
 
 
 def _diverged(loss: str, state: TrainerState, args: Any) -> TrainingError:

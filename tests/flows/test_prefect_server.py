@@ -13,7 +13,7 @@ from registry_helpers import answering
 from flows import prefect_server
 from flows.prefect_server import PrefectError, embed, join
 from perennial.core.home import Home
-from perennial.scheduling.prefect_api import ADDRESS, running_server
+from perennial.scheduling.prefect_api import ADDRESS, fault_of, running_server
 
 
 def parent_of(number: int) -> int:
@@ -68,6 +68,28 @@ def test_a_schedule_ends_with_its_server_and_is_the_only_one_on_its_home(make_pl
         assert_explained(said, 1, "Prefect's embedded server, which makes the scheduled runs, has ended", "again")
     finally:
         serving.kill()
+
+
+def test_an_embedded_server_answers_and_ends_with_who_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    home.prefect.mkdir(parents=True)
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.setenv("PREFECT_HOME", str(home.prefect))
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    server = embed(home)
+    assert server is not None
+    assert server.stdin is not None
+    try:
+        assert fault_of(os.environ["PREFECT_API_URL"]) == ""
+        assert (home.prefect / "prefect.db").is_file()
+        # As the system does when a process ends, however that ends.
+        server.stdin.close()
+        server.wait(120)
+        assert processes_with(str(home.prefect)) == []
+    finally:
+        server.kill()
 
 
 def test_a_server_that_can_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

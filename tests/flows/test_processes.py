@@ -77,6 +77,9 @@ def test_a_killed_run_leaves_no_process_behind_and_resumes(make_place) -> None:
     assert_resumes(made)
 
 
+@pytest.mark.soak(
+    twin="tests/flows/test_prefect_server.py::test_an_embedded_server_answers_and_ends_with_who_started_it"
+)
 def test_a_run_alone_starts_and_ends_its_own_prefect_server(seasoned: Place) -> None:
     seasoned.prefect_api = None
     stopped = seasoned.apart("run", "tiny", "--json")

@@ -127,6 +127,7 @@ def test_judged_again_against_the_new_champion(seasoned: Place) -> None:
     assert (done["status"], done["version"], done["before"]) == ("rolled back", "1", "3")
 
 
+@pytest.mark.soak(twin="tests/registry/test_approval.py::test_judged_again_against_the_new_champion")
 def test_judged_again_it_may_fail(seasoned: Place) -> None:
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))
     # Wide enough for any candidate to pass beside the first champion.

@@ -1,6 +1,7 @@
 """Training: the same inputs give the same model, killed or not; what can't become a model ends in clear words."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import tiny_pipeline
 import torch
 import training_helpers
 from safetensors.torch import load_file, save_file
-from training_helpers import Work, killed
+from training_helpers import Work, killed, killed_judging
 
 from perennial.core.errors import BaseModelError, TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.records.training import TrainedModel
-from perennial.training import base_model, model, trainer
+from perennial.training import base_model, checkpoints, model, trainer
 
 TOKENS = 1024
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
@@ -43,8 +44,6 @@ def history(made: Work, trained: TrainedModel) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def reference(_encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Work, TrainedModel]:
     """One undisturbed training of the tiny pipeline."""
-    import shutil
-
     folder = Path(shutil.copytree(_encoded, tmp_path_factory.mktemp("reference") / "work"))
     made = training_helpers.prepare(folder)
     return made, made.train()
@@ -124,6 +123,39 @@ def test_a_killed_training_resumes_to_the_same_model(
     assert trained.digest == reference[1].digest
     assert trained.validation == reference[1].validation
     assert not any(made.home.root.glob("checkpoints/*"))
+
+
+@pytest.mark.parametrize("evaluation", [1, 3])
+def test_one_that_is_killed_while_it_is_judged_resumes_to_the_same_model(
+    evaluation: int, work, reference: tuple[Work, TrainedModel], tmp_path: Path
+) -> None:
+    made = work(training__checkpoint_seconds=1e-6)
+    killed_judging(tmp_path / "work", evaluation)
+    trained = made.train()
+    assert len([note for note in made.notes.messages if note.startswith("Resuming")]) == 1
+    assert trained.digest == reference[1].digest
+    assert trained.validation == reference[1].validation
+    assert trained.best_epoch == reference[1].best_epoch
+
+
+def test_a_training_of_one_epoch_that_is_killed_while_it_is_judged_is_not_lost(work, tmp_path: Path) -> None:
+    made = work(training__epochs=1, training__checkpoint_seconds=1e-6)
+    killed_judging(tmp_path / "work", 1)
+    trained = made.train()
+    assert [note for note in made.notes.messages if note.startswith("Resuming")]
+    shutil.rmtree(made.root / "finetune")
+    assert made.train().digest == trained.digest
+
+
+def test_a_checkpoint_of_an_epoch_that_was_not_judged_is_not_resumed(work, tmp_path: Path) -> None:
+    # As builds before left it, when they were killed there.
+    made = work(training__checkpoint_seconds=1e-6)
+    killed(tmp_path / "work", 30)
+    (latest,) = made.home.root.glob("checkpoints/*/step-*")
+    assert checkpoints.damage(latest) is None
+    state = json.loads((latest / checkpoints.TRAINER_STATE).read_bytes())
+    (latest / checkpoints.TRAINER_STATE).write_text(json.dumps(state | {"epoch": 7.0}))
+    assert checkpoints.damage(latest) == "epoch 7 was not evaluated"
 
 
 def test_a_training_killed_before_its_first_checkpoint_starts_anew(

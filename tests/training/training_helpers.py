@@ -100,6 +100,27 @@ def train_until(folder: str, step: int, room: int) -> None:
     _ = work.distil(teacher) if teacher else work.train()
 
 
+def killed_judging(folder: Path, evaluation: int) -> None:
+    """Train the pipeline in `folder` in another process, which is killed in its `evaluation`th evaluation."""
+    assert forked(train_until_judged, str(folder), evaluation) == -signal.SIGKILL
+
+
+def train_until_judged(folder: str, evaluation: int) -> None:
+    """Train the pipeline in `folder`, and die where validation rows are judged for the `evaluation`th time."""
+    from perennial.training.trainer import PerennialTrainer
+
+    real, begun = PerennialTrainer.validation_outputs, []
+
+    def validation_outputs(self: Any) -> list[np.ndarray]:
+        begun.append(self)
+        if len(begun) == evaluation:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self)
+
+    PerennialTrainer.validation_outputs = validation_outputs  # type: ignore[method-assign]
+    prepare(Path(folder)).train()
+
+
 def narrow(rows: int) -> None:
     """From here on, a pass over more than `rows` rows runs out of memory."""
     import torch
