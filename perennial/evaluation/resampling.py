@@ -142,9 +142,16 @@ def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float
         effect = np.nan_to_num(together / by_rows, nan=1.0)
         telling = np.nan_to_num(np.square(squares[0]) / fourths[0])
         stretch = np.sqrt(np.nan_to_num(together / squares[0], nan=1.0, posinf=1.0))
+    stretch = stretch * _of_few(int(alone.sum()) + len(sums), z)
     size = (z**2 * kish[:, None] + telling * effect) / (z**2 + telling)
     units, often = np.unique(sums, axis=0, return_counts=True)
     return Units(np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch)
+
+
+def _of_few(clusters: int, z: float) -> float:
+    """How much wider an interval of so few clusters must be: G / (G - 1), and Student's t (Cameron and Miller 2015)."""
+    others = max(clusters - 1, 1)
+    return float(np.sqrt(clusters / others) * (1 + (z**2 + 1) / (4 * others)))
 
 
 def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, together: Together) -> tuple[np.ndarray, np.ndarray]:
