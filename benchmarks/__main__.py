@@ -38,6 +38,7 @@ from benchmarks import (
     startup,
     train,
     use_cases,
+    year,
 )
 
 RESULTS = Path("benchmarks/results")
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,
+    "year": year.measure,
     "resume": resume.measure,
     "scheduled": scheduled.measure,
     "history": history.measure,

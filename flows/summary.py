@@ -87,6 +87,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
     """The run as one JSON-ready object, the same keys whatever it came to."""
     evidence = result.evidence
     package = evidence.package if evidence else None
+    look = evidence.evaluation.look if evidence else None
     return {
         "status": result.status.value,
         "model": result.model,
@@ -94,9 +95,12 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "run_id": result.run_id,
         "reasons": list(result.reasons),
         "trigger": result.trigger.model_dump(mode="json"),
+        "overrides": evidence.overrides.model_dump(mode="json") if evidence and evidence.overrides else None,
         "decision": evidence.decision.outcome.value if evidence else None,
         "metrics": _all_metrics(evidence.evaluation) if evidence else {},
         "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],
+        "look": look.model_dump(mode="json") if look else None,
+        "anchor": evidence.evaluation.anchor.version if evidence and evidence.evaluation.anchor else None,
         "package": {
             **package.model_dump(mode="json"),
             "path": str(home.store.root / package.path),
@@ -230,6 +234,8 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec, box: _Box) -> Table:
     models: dict[str, Metrics] = {"candidate": evaluation.candidate}
     if evaluation.champion:
         models[f"champion (v{evaluation.champion_version})"] = evaluation.champion
+    if (anchor := evaluation.anchor) and anchor.metrics and anchor.version != evaluation.champion_version:
+        models[f"anchor (v{anchor.version})"] = anchor.metrics
     models |= evaluation.baselines
     for shown in range(len(models), 0, -1):
         table = _figures_of(dict(list(models.items())[:shown]), spec)
@@ -295,6 +301,8 @@ def _facts(result: RunResult) -> Iterator[FactLine]:
         yield from (FactLine("", remark, "remark") for remark in evidence.trained.remarks)
         yield FactLine("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
         yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
+        if look := evidence.evaluation.look:
+            yield FactLine("test rows", look.sentence, "look")
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)
     yield FactLine("time", f"{sum(result.seconds.values()):.0f} s" + (f": {steps}" if steps else ""))
 

@@ -6,6 +6,9 @@ otherwise. All such checks of a decision must pass, which needs no correction fo
 bad in one of them passes all with at most the probability of passing that one (intersection-union test, Berger 1982).
 That at least one of many fails by chance is another matter, so failures are declared for the whole family of them
 with Holm's correction (Holm 1979).
+
+One candidate is not the last: what the comparisons on all test rows may err with is the level of this look at them, a
+part of the budget for all looks together (`perennial.metrics.alpha_spending`).
 """
 
 import math
@@ -16,10 +19,10 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import clusters, gate_metrics, slice_pooling
+from perennial.metrics import alpha_spending, clusters, gate_metrics, slice_pooling
 from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
-from perennial.records.evaluation import Difference
+from perennial.records.evaluation import Difference, Look
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -44,6 +47,8 @@ class GateCase:
     gate: GateSpec
     figure: GateFigure
     champion_version: str | None
+    look: Look | None = None
+    """What the comparisons on all test rows may err with; None: each as if it were the only one."""
 
     @property
     def lower(self) -> bool:
@@ -53,7 +58,21 @@ class GateCase:
     @property
     def is_comparison(self) -> bool:
         """Whether the difference to the champion decides, with its interval."""
-        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.BY_FIGURE
+        return self.gate.versus in ("champion", "anchor") and self.gate.metric not in gate_metrics.BY_FIGURE
+
+    @property
+    def rival(self) -> str:
+        """Whom the candidate is compared with, in words."""
+        return self.figure.rival or f"champion version {self.champion_version}"
+
+    @property
+    def look_level(self) -> float | None:
+        """What this comparison may err with as one of many looks at the same rows; None: no budget is kept for it.
+
+        Of slices and labels none is: there are many of them, and they are small.
+        """
+        whole = self.is_comparison and self.gate.per is None and self.gate.slice is None
+        return self.look.level if self.look and whole else None
 
     @property
     def compared(self) -> Difference | None:
@@ -116,6 +135,7 @@ def _check(case: GateCase, p: float, family: int, pooled: PooledSlice | None) ->
         difference=_rounded(difference.value) if difference else None,
         interval=difference.interval if difference else figure.interval,
         margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
+        level=_rounded(case.look_level) if case.compared else None,
         n=figure.n,
         clusters=figure.clusters,
         clustered_by=figure.clustered_by if figure.clusters is not None else None,
@@ -154,19 +174,25 @@ def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFin
 
 def _non_inferior(case: GateCase, difference: Difference, p: float, family: int) -> GateFinding:
     better, low, high = _for_the_better(difference, case.lower)
-    figure = case.figure
     margin, said = case.gate.margin, _difference_in_words(case, difference)
     # With a margin of 0.02, a standard error of 0.01 and 95% intervals, a difference in accuracy of
     #   +0.010 (-0.010 to +0.030) passes: the whole interval lies above -0.02;
     #   -0.005 (-0.025 to +0.015) is undecided: -0.02 lies within;
     #   -0.045 (-0.065 to -0.025) fails: all of it lies below, and p = 0.0062, which is below 0.025. As the smallest p
     #   of five comparisons it counts as 0.031: undecided.
-    if low > -margin:
+    strict = (
+        low
+        if case.look_level is None
+        else alpha_spending.stricter_low(better, low, case.spec.evaluation.confidence, case.look_level)
+    )
+    if strict > -margin:
         return GateFinding(Verdict.PASS, f"{said}.")
+    if low > -margin:
+        return GateFinding(Verdict.UNDECIDED, f"{said}, {_not_yet(case)} {_cost(case, better, strict, margin)}")
     if high < -margin and p < case.level:
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
         return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
-    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(figure, better, low, margin)}")
+    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_cost(case, better, strict, margin)}")
 
 
 def _beside_others(case: GateCase, alone: GateFinding, pooled: PooledSlice | None) -> GateFinding:
@@ -184,17 +210,42 @@ def _beside_others(case: GateCase, alone: GateFinding, pooled: PooledSlice | Non
     return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It comes to {together}.")
 
 
-def _needed(figure: GateFigure, better: float, low: float, margin: float) -> str:
-    """How many rows, texts or groups would be needed if the difference stayed as it is: an interval narrows with the
-    square root of how many independent ones there are."""
+def _not_yet(case: GateCase) -> str:
+    """Why what one comparison alone would show is not enough."""
+    look = case.look
+    if look is None or look.level <= 0:
+        return "which would be shown if it were the only look at these rows; but nothing is left of their budget."
+    return (
+        f"which would be shown if it were the only look at these rows; as look {look.number:,} it may err with "
+        f"{look.level:.2g} and not {case.level:.2g}."
+    )
+
+
+def _cost(case: GateCase, better: float, low: float, margin: float) -> str:
+    """What holding it costs: how many rows, texts or groups would be needed if the difference stayed as it is, and how
+    many nights bring them. An interval narrows with the square root of how many are independent."""
     room, half = better + margin, better - low
-    if room <= 0 or (half / room) ** 2 > MANY:
+    if room <= 0 or (math.isfinite(half) and (half / room) ** 2 > MANY):
         return "More rows would hardly help: it is about as much worse as is allowed, or more."
-    needed = figure.independent * (half / room) ** 2
-    digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    rounded = math.ceil(needed / digits) * digits
-    _, such = clusters.units(rounded, figure.clustered_by if figure.clusters is not None else None).split(" ")
-    return f"About {rounded:,} such {such} would be needed if the difference stayed as it is."
+    if not math.isfinite(half):
+        return "New test rows bring some back."
+    figure = case.figure
+    independent = figure.independent * (half / room) ** 2
+    digits = 10 ** max(0, math.floor(math.log10(independent)) - 1)
+    needed = math.ceil(independent / digits) * digits
+    _, such = clusters.units(needed, figure.clustered_by if figure.clusters is not None else None).split(" ")
+    return f"About {needed:,} such {such} would be needed if the difference stayed as it is{_nights(case, needed)}."
+
+
+def _nights(case: GateCase, needed: int) -> str:
+    """How many nights bring so many test rows."""
+    look = case.look
+    if look is None or not look.fresh_a_day or not look.texts:
+        return ""
+    # Rows come as texts do; those looked at may be copies of one another.
+    independent = case.figure.independent
+    nights = math.ceil(max(0, needed - independent) / (look.fresh_a_day * independent / look.texts))
+    return f": about {nights:,} more night{'s' * (nights != 1)} at {look.fresh_a_day:,.1f} new test texts a day"
 
 
 def _counted(figure: GateFigure) -> str:
@@ -227,7 +278,7 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     allowed = f"at most {margin:g} worse was allowed" if margin > 0 else "it had to be better"
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
     return (
-        f"{figure.name} is {figure.value:.4f}, champion version {case.champion_version} has {figure.champion:.4f}: "
+        f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
         f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
         f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
@@ -243,10 +294,10 @@ def _limit(case: GateCase) -> tuple[float | None, str]:
     if gate.versus is None:
         return figure.floor, "the test's own floor"
     margin = gate.margin if case.lower else -gate.margin
-    if gate.versus == "champion":
+    if gate.versus in ("champion", "anchor"):
         if figure.champion is None:
-            return None, f"champion version {case.champion_version} gave no such figure"
-        meaning = f"champion version {case.champion_version} has {figure.champion:.4f}"
+            return None, f"{case.rival} gave no such figure"
+        meaning = f"{case.rival} has {figure.champion:.4f}"
         return figure.champion * gate.ratio if gate.ratio else figure.champion + margin, meaning
     if not figure.baselines:
         return None, "no baseline gave such a figure"

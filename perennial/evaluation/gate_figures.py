@@ -41,6 +41,8 @@ class GateFigure:
     """Of a slice: what its rows were told apart by; None: it is no slice, or one by itself."""
     of_all: Difference | None = None
     """Of a slice: the difference on all rows."""
+    rival: str | None = None
+    """Whom `difference` and `champion` are about, if it is not the champion, in words."""
     missing: str = ""
     """Why there is no value, if more is known than that."""
 
@@ -56,12 +58,14 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
     None where it compares with a champion and there is none yet. Where something else is missing, a figure without a
     value stands for it, so that nothing is passed in silence.
     """
-    compares = gate.versus == "champion" or gate.metric == gate_metrics.NEGATIVE_FLIPS
+    compares = gate.versus in ("champion", "anchor") or gate.metric == gate_metrics.NEGATIVE_FLIPS
     if compares and evaluation.champion_version is None:
         return
     sources = {"label": _labels, "slice": _slices, "behaviour": _behaviours, "group": _groups}
     if gate.slice is not None:
         yield from _slices(gate, evaluation, spec)
+    elif gate.versus == "anchor":
+        yield _beside_anchor(gate, evaluation)
     elif gate.per is not None:
         yield from sources[gate.per](gate, evaluation, spec)
     elif gate.metric in gate_metrics.SERVING or gate.metric in gate_metrics.STABILITY:
@@ -91,6 +95,25 @@ def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> GateF
         difference=_finite(differences.get(gate.metric)),
         champion=_value(evaluation.champion, gate.metric, label) if evaluation.champion else None,
         baselines={name: value for name, value in figures.items() if value is not None},
+    )
+
+
+def _beside_anchor(gate: GateSpec, evaluation: Evaluation) -> GateFigure:
+    anchor, name = evaluation.anchor, gate.metric
+    if anchor is None:
+        return GateFigure(name, None, 0, missing="no anchor was asked in this run")
+    if anchor.problem is not None:
+        missing = f"the anchor, version {anchor.version}, can't be judged: {anchor.problem.rstrip('.')}"
+        return GateFigure(name, None, evaluation.candidate.n, missing=missing, rival=f"anchor version {anchor.version}")
+    candidate, comparison = anchor.candidate or evaluation.candidate, anchor.comparison
+    return GateFigure(
+        name=name,
+        value=_value(candidate, name, None),
+        n=candidate.n,
+        interval=candidate.intervals.get(name),
+        difference=_finite(comparison.values.get(name)) if comparison else None,
+        champion=_value(anchor.metrics, name, None) if anchor.metrics else None,
+        rival=f"anchor version {anchor.version}",
     )
 
 

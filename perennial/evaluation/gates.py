@@ -23,7 +23,7 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     """
     checks = gate_checks.judge(
         [
-            GateCase(spec, gate, figure, evaluation.champion_version)
+            GateCase(spec, gate, figure, evaluation.champion_version, evaluation.look)
             for gate in _gates(spec, evaluation)
             for figure in gate_figures.figures_of(gate, evaluation, spec)
         ]

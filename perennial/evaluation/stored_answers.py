@@ -21,6 +21,7 @@ PREDICTIONS = "predictions.parquet"
 CONTEXT = "contest.json"
 CANDIDATE = "candidate"
 CHAMPION = "champion"
+ANCHOR = "anchor"
 BASELINE = "baseline "
 SLICE = "slice "
 CLUSTER = "cluster "
@@ -38,6 +39,8 @@ class Answers:
     baselines: Mapping[str, list[Prediction]]
     slices: Mapping[str, np.ndarray]
     """Which rows are in a slice (bool), by its name."""
+    anchor: list[Prediction] | None = None
+    """None: there is none, it could not be asked, or it is the champion."""
     clusters: Clusters | None = None
     """Which rows belong together; None: each is independent."""
 
@@ -48,8 +51,9 @@ def write_answers(folder: Path, answers: Answers, kind: GivesAnswers) -> None:
     import pyarrow.parquet as pq
 
     champion = {CHAMPION: answers.champion} if answers.champion is not None else {}
+    anchor = {ANCHOR: answers.anchor} if answers.anchor is not None else {}
     baselines = {BASELINE + name: given for name, given in answers.baselines.items()}
-    models = {CANDIDATE: answers.candidate, **champion, **baselines}
+    models = {CANDIDATE: answers.candidate, **champion, **anchor, **baselines}
     columns = {"row_id": pa.array(answers.row_ids, pa.string()), "target": answers.targets}
     columns |= {name: _as_json(map(kind.without_text, given)) for name, given in models.items()}
     columns |= {SLICE + name: pa.array(inside) for name, inside in answers.slices.items()}
@@ -71,6 +75,7 @@ def read_answers(folder: Path) -> Answers:
         candidate=_from_json(table[CANDIDATE]),
         champion=_from_json(table[CHAMPION]) if CHAMPION in names else None,
         baselines={name.removeprefix(BASELINE): _from_json(table[name]) for name in names if name.startswith(BASELINE)},
+        anchor=_from_json(table[ANCHOR]) if ANCHOR in names else None,
         slices={name.removeprefix(SLICE): table[name].to_numpy() for name in names if name.startswith(SLICE)},
         clusters=Clusters(clusters) if clusters else None,
     )

@@ -5,6 +5,7 @@ registered and no alias moves.
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,12 @@ from perennial.ingest import parts, retirements
 from perennial.promotion import reproduction_diff
 from perennial.promotion.reproduction_diff import Reproduced
 from perennial.records.data import Part, Retirement, Snapshot
-from perennial.records.package import Champion
+from perennial.records.evaluation import Evaluation, Look
+from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence
 from perennial.records.training import StartingPoint
 from perennial.registry import packages, tags, tracking, versions
-from perennial.registry.versions import StoredEvidence
+from perennial.registry.versions import Candidate, StoredEvidence
 from perennial.runs import candidate_steps, starting_point
 from perennial.runs.candidate import CandidateSteps, build_candidate
 from perennial.settings.pipeline import PipelineSpec
@@ -27,6 +29,15 @@ from perennial.training import base_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class JudgedAgainst:
+    """Whom a version was judged against, and as which look at the test rows."""
+
+    champion: Champion | None = None
+    anchor: Anchor | None = None
+    look: Look | None = None
 
 
 def reproduce(
@@ -40,41 +51,50 @@ def reproduce(
     not the one it was made from, and whatever a step raises.
     """
     with progress.step("look up"):
-        stored, rival, problem = _looked_up(home, model, version, scratch)
+        stored, rivals, problem = _looked_up(home, model, version, scratch)
         before = stored.evidence
         snapshot = _brought(f"Version {version} of {model}", before.snapshot, home, scratch)
         spec = _as_it_was(stored, folder)
         _check_base(f"Version {version} of {model}", spec, before)
         _tell(before, problem)
         start = starting_point.restore_starting_point(home, spec, before.trained.start, scratch)
-    now = _made(spec, snapshot, start, rival, scratch)
+    now = _made(spec, snapshot, start, rivals, scratch)
     return reproduction_diff.compare_evidence((model, version), before, now, tolerance, problem)
 
 
-def _looked_up(
-    home: Home, model: str, version: str, scratch: Home
-) -> tuple[StoredEvidence, Champion | None, str | None]:
-    """Its evidence, the champion it was judged against, and why that one can't be had."""
+def _looked_up(home: Home, model: str, version: str, scratch: Home) -> tuple[StoredEvidence, JudgedAgainst, str | None]:
+    """Its evidence, whom it was judged against, and why those can't be had."""
     with tracking.session(home) as client:
-        candidate = versions.candidate(client, model, version)
+        # The judging on the rows of its run: later ones may be on newer rows, which no training saw.
+        candidate = versions.as_first_judged(home, versions.candidate(client, home, model, version))
         stored = versions.evidence_of(client, home, candidate)
-        _check_tags(client.get_model_version(model, version).tags, stored, f"Version {version} of {model}")
-        against = stored.evidence.evaluation.champion_version
-        if against is None:
-            return stored, None, None
+        _check_digests(candidate, client.get_model_version(model, version).tags, stored)
+        evaluation = stored.evidence.evaluation
+        if evaluation.champion_version is None:
+            return stored, JudgedAgainst(), None
         try:
-            return stored, _champion(client, home, model, against, scratch), None
+            champion = _champion(client, home, model, evaluation.champion_version, scratch)
+            bar = _anchor(client, home, model, evaluation, scratch)
+            return stored, JudgedAgainst(champion, bar, evaluation.look), None
         except RegistryError as error:
-            return stored, None, error.problem.replace(tracking.UNTOUCHED, "").strip()
+            return stored, JudgedAgainst(), error.problem.replace(tracking.UNTOUCHED, "").strip()
+
+
+def _anchor(client: "MlflowClient", home: Home, model: str, evaluation: Evaluation, scratch: Home) -> Anchor | None:
+    before = evaluation.anchor
+    if before is None:
+        return None
+    package = None if before.problem else _champion(client, home, model, before.version, scratch)
+    return Anchor(version=before.version, package=package, problem=before.problem, stands_for=before.stands_for)
 
 
 def _champion(client: "MlflowClient", home: Home, model: str, version: str, scratch: Home) -> Champion:
-    versions.candidate(client, model, version)  # says clearly that there is no such version
+    versions.candidate(client, home, model, version)  # says clearly that there is no such version
     return packages.fetch_anew(client, home, client.get_model_version(model, version), into=scratch)
 
 
-def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
-    evidence = stored.evidence
+def _check_digests(candidate: Candidate, marks: dict[str, str], stored: StoredEvidence) -> None:
+    what, evidence = f"Version {candidate.registered.version} of {candidate.registered.model}", stored.evidence
     expected = {
         tags.DATA_DIGEST: retirements.digest_of_parts(
             [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
@@ -82,6 +102,8 @@ def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> Non
         tags.PACKAGE_DIGEST: evidence.package.digest,
         tags.DECISION_DIGEST: evidence.decision.digest,
     }
+    # Tags of the decision are for people: the ledger has it.
+    marks = marks | {tags.DECISION_DIGEST: candidate.decision_digest or ""}
     other = [name for name, value in expected.items() if marks.get(name) != value]
     if other:
         raise RegistryError(
@@ -155,18 +177,22 @@ def _tell(before: Evidence, champion_problem: str | None) -> None:
 
 
 def _made(
-    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rival: Champion | None, scratch: Home
+    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rivals: JudgedAgainst, scratch: Home
 ) -> Evidence:
     with progress.timed() as seconds:
-        return build_candidate(spec, snapshot, scratch, steps_again(start, rival), seconds)
+        return build_candidate(spec, snapshot, scratch, steps_again(start, rivals), seconds)
 
 
-def steps_again(start: StartingPoint | None, rival: Champion | None) -> CandidateSteps:
-    """The chain as plain functions, beginning at `start` and judged against `rival`, as the version was then."""
+def steps_again(start: StartingPoint | None, rivals: JudgedAgainst) -> CandidateSteps:
+    """The chain as plain functions, beginning at `start` and judged against `rivals`, as the version was then.
+
+    Nobody decides by it, so it is no look at the test rows: what that might err with is what it was then.
+    """
     return CandidateSteps(
         validate=candidate_steps.validate,
         encode=candidate_steps.encode,
-        find_champion=lambda spec, home: rival,
+        find_champion=lambda spec, home: rivals.champion,
+        find_anchor=lambda spec, champion, home: rivals.anchor,
         say_power=lambda spec, data, champion, home: None,
         find_start=lambda spec, champion, home: start,
         finetune=candidate_steps.finetune,
@@ -174,5 +200,6 @@ def steps_again(start: StartingPoint | None, rival: Champion | None) -> Candidat
         export=candidate_steps.export,
         cascade=candidate_steps.cascade,
         evaluate=candidate_steps.evaluate,
+        count_look=lambda spec, evaluation, *compared: evaluation.model_copy(update={"look": rivals.look}),
         decide=candidate_steps.decide,
     )

@@ -1,9 +1,9 @@
 """What the gates decide, and every check that it rests on."""
 
 from enum import StrEnum
-from typing import ClassVar
 
-from perennial.core.later_fields import LaterFields
+from pydantic import Field
+
 from perennial.core.record import Record
 from perennial.records.evaluation import Interval
 
@@ -25,10 +25,8 @@ class Outcome(StrEnum):
     REJECT = "REJECT"
 
 
-class Check(LaterFields, Record):
+class Check(Record):
     """One gate applied to one figure."""
-
-    LATER: ClassVar = frozenset({"clusters", "clustered_by"})
 
     gate: str
     """The gate in words, for example `recall of 'positive' at least 0.70`."""
@@ -46,11 +44,13 @@ class Check(LaterFields, Record):
     """Of `difference`, or where there is none of `value`; None: not known."""
     margin: float | None = None
     """How much worse than the champion or the best baseline it may be; None: not compared with them."""
+    level: float | None = Field(default=None, exclude_if=lambda level: level is None)
+    """One-sided, of the look at the test rows by which it had to be shown; None: by the confidence of `interval`."""
     n: int
     """Rows, cases or whatever was counted."""
-    clusters: int | None = None
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
     """How many of them are independent; None: each is."""
-    clustered_by: str | None = None
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
     """What makes rows belong together: `group`, or the canonical column of a text; None: nothing."""
     verdict: Verdict
     reason: str

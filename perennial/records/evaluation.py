@@ -1,10 +1,9 @@
 """What judging a package finds: figures, comparisons, and what they were asked on."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
-from perennial.core.later_fields import LaterFields
 from perennial.core.record import Record
 
 
@@ -15,20 +14,18 @@ class Interval(Record):
     high: float
 
 
-class Metrics(LaterFields, Record):
+class Metrics(Record):
     """Figures of one model on one set of rows. `values` and `per_label` hold every metric a gate can name."""
 
-    LATER: ClassVar = frozenset({"clusters", "clustered_by", "label_clusters"})
-
     n: int
-    clusters: int | None = None
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
     """How many of them are independent: clusters of rows that belong together; None: each row is."""
-    clustered_by: str | None = None
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
     """What rows of a cluster share: `group`, or the canonical column of a text; None: each row is independent."""
     values: dict[str, float]
     per_label: dict[str, dict[str, float]] = Field(default={})
     support: dict[str, int] = Field(default={})
-    label_clusters: dict[str, int] = Field(default={})
+    label_clusters: dict[str, int] = Field(default={}, exclude_if=lambda clusters: not clusters)
     """Of `support`, how many are independent; empty: each row is, or it is not known."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows by true label (down) and predicted label (across), in the order of `support`."""
@@ -48,17 +45,15 @@ class Difference(Record):
     """One-sided p-value of "the candidate is not worse by more than nothing": small where it is shown to be worse."""
 
 
-class Comparison(LaterFields, Record):
+class Comparison(Record):
     """Candidate and champion on the same rows, both scored now."""
 
-    LATER: ClassVar = frozenset({"clusters", "clustered_by", "effective_n"})
-
     n: int
-    clusters: int | None = None
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
     """As of `Metrics`."""
-    clustered_by: str | None = None
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
     """As of `Metrics`."""
-    effective_n: float | None = None
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
     """How many independent rows would tell as much of the share of negative flips; None: `n`."""
     values: dict[str, Difference]
     per_label: dict[str, dict[str, Difference]] = Field(default={})
@@ -85,10 +80,8 @@ class SliceFigures(Record):
     comparison: Comparison | None = None
 
 
-class BehaviourFigures(LaterFields, Record):
+class BehaviourFigures(Record):
     """One behavioural test (after CheckList, Ribeiro et al. 2020)."""
-
-    LATER: ClassVar = frozenset({"clusters", "effective_n"})
 
     name: str
     capability: str
@@ -100,16 +93,14 @@ class BehaviourFigures(LaterFields, Record):
     min_pass_rate: float
     failing: tuple[str, ...] = ()
     """Ids of failing cases; some."""
-    clusters: int | None = None
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
     """Different texts that the cases were made of; None: as many as cases."""
-    effective_n: float | None = None
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
     """How many independent cases would tell as much; None: `n`."""
 
 
-class GroupFigures(LaterFields, Record):
+class GroupFigures(Record):
     """What swapping the terms of one group (names, genders, …) for others does to the answers."""
-
-    LATER: ClassVar = frozenset({"clusters", "effective_n"})
 
     group: str
     n: int
@@ -118,9 +109,9 @@ class GroupFigures(LaterFields, Record):
     """Swapped rows whose answer changed."""
     mean_shift: float
     """Mean absolute change of the score of the answer to the row as it was."""
-    clusters: int | None = None
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
     """Different texts among the rows; None: as many as rows."""
-    effective_n: float | None = None
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
     """How many independent rows would tell as much of the share of flips; None: `n`."""
 
 
@@ -162,6 +153,17 @@ class Cases(Record):
     answers: tuple[dict[str, Any], ...]
 
 
+class AnchorAsked(Record):
+    """How the anchor stood when it was asked what the candidate was asked."""
+
+    version: str
+    labels: tuple[str, ...] | None = None
+    """Those it knows; None: it could not be loaded."""
+    problem: str | None = None
+    """Why it could not be judged."""
+    stands_for: str = ""
+
+
 class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -177,6 +179,50 @@ class EvaluationContext(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
+    anchor: AnchorAsked | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
+    """None: no gate asks for one, or there was no champion yet."""
+
+
+class AnchorFigures(Record):
+    """The anchor and the candidate on the same test rows."""
+
+    version: str
+    problem: str | None
+    """Why it could not be judged; then nothing is promoted by a gate that names it."""
+    stands_for: str = ""
+    metrics: Metrics | None = None
+    candidate: Metrics | None = None
+    """On the labels that the anchor knows too; None: it knows all."""
+    comparison: Comparison | None = None
+
+
+class Look(Record):
+    """A candidate's comparison on test rows, as the ledger counted it: what it may err with, and what is left."""
+
+    number: int
+    """How many candidates of this model were compared on test rows, this one included."""
+    budget: float
+    """What all looks at one set of test rows may err with together (`evaluation.test_budget`)."""
+    level: float
+    """What this one may err with, one-sided."""
+    spent: float
+    """Of the budget, this look included; new rows have brought some back."""
+    texts: int
+    """Different texts among the test rows."""
+    fresh: int
+    """Of these, how many no candidate was compared on before."""
+    fresh_a_day: float | None = None
+    """New texts a day of late; None: not known yet."""
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        left = max(0.0, self.budget - self.spent)
+        return (
+            f"Look {self.number:,} at these test rows, {self.fresh:,} of whose {self.texts:,} texts are new: it may "
+            f"err with {self.level:.2g}; of the budget of {self.budget:g} {self.spent:.2g} is spent "
+            f"({self.spent / self.budget:.0%}), {left:.2g} left."
+        )
 
 
 class Evaluation(Record):
@@ -208,5 +254,14 @@ class Evaluation(Record):
     """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
+    anchor: AnchorFigures | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
+    """None: no gate asks for one, or there was no champion yet."""
+    look: Look | None = Field(default=None, exclude_if=lambda look: look is None)
+    """None: not compared with a champion, no budget is kept, or judged by an older Perennial."""
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""
+
+    @property
+    def rival_problem(self) -> str | None:
+        """Why the champion or the anchor could not be judged; None: both were, or there are none."""
+        return self.champion_problem or (self.anchor.problem if self.anchor else None)

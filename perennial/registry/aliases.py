@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 """Passed its gates and awaits a person's approval."""
+ANCHOR = "anchor"
+"""The best champion of some time, where a gate compares with it: only so that its package is kept."""
 PREVIOUS = "previous"
 """The champion before this one, whichever way it was replaced."""
 
@@ -45,8 +47,8 @@ def version_of(client: "MlflowClient", home: Home, model: str, alias: str) -> "M
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        known = registered_model(client, home, model)
-        if known is not None and alias in known.aliases:
+        registered = registered_model(client, home, model)
+        if registered is not None and alias in registered.aliases:
             raise
     return None
 

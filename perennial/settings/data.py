@@ -1,10 +1,9 @@
 """Settings of the data: where labelled rows come from, and what is expected of them."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from perennial.core.later_fields import LaterFields
 from perennial.settings.base import Label, Settings, Share, as_list
 
 Severity = Literal["critical", "warning", "info"]
@@ -53,10 +52,8 @@ class SqlSource(Settings):
 Source = Annotated[FileSource | HuggingFaceSource | SqlSource, Field(discriminator="type")]
 
 
-class ColumnsSpec(LaterFields, Settings):
+class ColumnsSpec(Settings):
     """Which of the source's columns is what."""
-
-    LATER: ClassVar = frozenset({"group"})
 
     text: str = "text"
     """The column with the text."""
@@ -83,7 +80,7 @@ class ColumnsSpec(LaterFields, Settings):
     else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
-    group: str | None = None
+    group: str | None = Field(default=None, exclude_if=lambda group: group is None)
     """The column that says which rows belong together (a customer, an article, a thread): intervals and min_n count
     groups then, not rows. A row without one is by itself. None: rows with the same text belong together, of pairs
     those that share one."""

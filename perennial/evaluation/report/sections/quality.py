@@ -161,6 +161,8 @@ def _rivals(evaluation: Evaluation) -> Words:
 def _metrics(material: Material) -> Table:
     evaluation, kind = material.evidence.evaluation, kinds.kind_named(material.spec.kind)
     rivals = {f"champion, v{evaluation.champion_version}": evaluation.champion} if evaluation.champion else {}
+    if (anchor := evaluation.anchor) and anchor.metrics and anchor.version != evaluation.champion_version:
+        rivals[f"anchor, v{anchor.version}"] = anchor.metrics
     rivals |= evaluation.baselines
     head = ("metric", "candidate", *rivals, f"interval, {material.spec.evaluation.confidence:.0%}")
     rows: list[tuple[Cell | str, ...]] = []
