@@ -34,7 +34,7 @@ def _judged(spec: PipelineSpec, champion: Champion | None, home: Home) -> Evalua
         return None
     try:
         with tracking.session(home) as client:
-            candidate = versions.candidate(client, spec.name, champion.version)
+            candidate = versions.candidate(client, home, spec.name, champion.version)
             return versions.evidence_of(client, home, candidate).evidence.evaluation
     except RegistryError:
         # What it would say is then assumed, and said to be.
