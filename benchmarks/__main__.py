@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks import (
     annotation,
+    clusters,
     data,
     gates,
     history,
@@ -33,6 +34,7 @@ from benchmarks import (
     resume,
     scheduled,
     serving,
+    slices,
     smaller,
     startup,
     train,
@@ -53,6 +55,8 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
+    "clusters": clusters.measure,
+    "slices": slices.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,

@@ -1,4 +1,4 @@
-"""Commands on a pipeline: run, init, tune, predict, export annotations, serve, behaviours, drift, schedule; doctor."""
+"""Commands on a pipeline: init, run, tune, predict, export annotations, serve, behaviours, power, drift, schedule."""
 
 from pathlib import Path
 from typing import Annotated
@@ -253,6 +253,29 @@ def behaviours(
         else:
             behaviours.show_behaviours(behaved)
         raise typer.Exit(0 if behaved.is_good else 4)
+
+
+def power(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set gates.0.margin=0.05. Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which gates the rows at hand can decide, and how many rows the others would need.
+
+    Reads and checks what is new in the source. Nothing is trained.
+    """
+    with reported(as_json, pipeline):
+        from flows.commands import power
+
+        with watching(as_json):
+            gates = power.find_gates(pipeline, overrides or ())
+        if as_json:
+            print_json(power.as_json(gates))
+        else:
+            power.show(gates)
 
 
 def drift(

@@ -95,6 +95,15 @@ class ColumnsSpec(Settings):
     else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+    group: str | None = Field(default=None, exclude_if=lambda group: group is None)
+    """The column that says which rows belong together (a customer, an article, a thread): intervals and min_n count
+    groups then, not rows. A row without one is by itself. None: rows with the same text belong together, of pairs
+    those that share one."""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns of the source that are kept with each row beside the kind's own, each once."""
+        return self.slices if self.group is None or self.group in self.slices else (*self.slices, self.group)
 
     @model_validator(mode="after")
     def _deleted_by_id(self) -> Self:
