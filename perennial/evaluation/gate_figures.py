@@ -211,7 +211,7 @@ def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
         )
         return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
     interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
-    return GateFigure(name, agreement.alpha, agreement.texts, interval)
+    return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
 
 
 def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:
