@@ -82,7 +82,7 @@ def test_a_version_arrives_whole_and_serves(target: Target, run: Run) -> None:
     assert found.run_id != before.run_id, "each registry has its own, and needs no other"
     with tracking.session(target.home) as client:
         assert {item.path for item in client.list_artifacts(found.run_id)} >= FILES
-        stored = evidence_of(client, target.home, candidate(client, target.model, "1"))
+        stored = evidence_of(client, target.home, candidate(client, target.home, target.model, "1"))
     assert stored.spec == target.spec
     assert stored.evidence.package.digest == run.arguments["package"].digest
     assert stored.evidence.decision.digest == found.tags[tags.DECISION_DIGEST]
