@@ -13,7 +13,15 @@ import typer
 
 from perennial.core.errors import PerennialError
 
-NOTHING: dict[str, Any] = {"version": None, "run_id": None, "metrics": {}, "checks": [], "package": None, "seconds": {}}
+NOTHING: dict[str, Any] = {
+    "version": None,
+    "run_id": None,
+    "metrics": {},
+    "checks": [],
+    "overrides": None,
+    "package": None,
+    "seconds": {},
+}
 """What a run that failed has of the things a run that ended has."""
 AGAIN = "Run the same command again: finished steps are kept, and a training resumes."
 

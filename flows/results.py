@@ -3,6 +3,7 @@
 from perennial.promotion.conclusion import Conclusion
 from perennial.records.data import Snapshot
 from perennial.records.run import Evidence, RegisteredVersion, Report, RunResult, Status, Trigger
+from perennial.registry import tags
 from perennial.registry.versions import FinishedVersion
 
 
@@ -14,6 +15,8 @@ def skipped(finished: FinishedVersion, snapshot: Snapshot, trigger: Trigger, sec
         reason += (
             f" It serves no more; `perennial rollback {version.model} --to {version.version} --reason …` goes back."
         )
+    if finished.status == tags.PARKED:
+        reason += f" `perennial approve {version.model} {version.version}` lets it serve."
     return RunResult(
         status=Status.SKIPPED,
         model=version.model,
@@ -46,12 +49,14 @@ def concluded(
     conclusion: Conclusion, version: RegisteredVersion, evidence: Evidence, report: Report, seconds: dict[str, float]
 ) -> RunResult:
     """A run that registered `version` on `evidence` and ended in `conclusion`."""
+    # First of all: whoever reads one sentence of a promotion must read this one.
+    overridden = [f"{evidence.overrides}."] if evidence.overrides else []
     return RunResult(
         status=conclusion.status,
         model=version.model,
         version=version.version,
         run_id=version.run_id,
-        reasons=(*evidence.decision.reasons, *conclusion.reasons),
+        reasons=(*overridden, *evidence.decision.reasons, *conclusion.reasons),
         snapshot=evidence.snapshot,
         evidence=evidence,
         report=report,

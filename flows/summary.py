@@ -94,6 +94,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "run_id": result.run_id,
         "reasons": list(result.reasons),
         "trigger": result.trigger.model_dump(mode="json"),
+        "overrides": evidence.overrides.model_dump(mode="json") if evidence and evidence.overrides else None,
         "decision": evidence.decision.outcome.value if evidence else None,
         "metrics": _all_metrics(evidence.evaluation) if evidence else {},
         "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],

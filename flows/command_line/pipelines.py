@@ -16,6 +16,13 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set training.epochs=1. Repeatable."),
     ] = None,
+    reason: Annotated[
+        str,
+        typer.Option(
+            help="Why --set changes gates, registry, data.splits, evaluation or behaviours; needed then, and kept in "
+            "the history."
+        ),
+    ] = "",
     reread: Annotated[bool, typer.Option(help="Read the source from its beginning into a new snapshot.")] = False,
     profile: Annotated[
         bool, typer.Option(help="Write a flame graph and show where the time of each step went.")
@@ -30,8 +37,10 @@ def run(
         from flows import environment
         from perennial.core.home import Home
         from perennial.pipeline_file import loader
+        from perennial.pipeline_file.set_aside import read_overrides
 
         spec = loader.read_pipeline(loader.find_pipeline(pipeline), overrides or ())
+        read_overrides(loader.find_pipeline(pipeline), overrides or (), reason)
         home = Home.from_environment()
         environment.prepare(home)
         from flows import console, prefect_server, preload, summary
@@ -43,7 +52,9 @@ def run(
         from perennial.records.run import Trigger
 
         with console.watched(), profiled(profile, spec.name, home):
-            result = recorded(spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread))
+            result = recorded(
+                spec, home, Trigger(), lambda: retrain(pipeline, tuple(overrides or ()), reread, reason=reason)
+            )
         if as_json:
             print_json(summary.run_as_json(result, home))
         else:

@@ -29,7 +29,9 @@ def promote(
 ) -> None:
     """Finish a run that was judged but could not be promoted, such as while MLflow was down. Nothing is trained again.
 
-    Only if its decision is PROMOTE, and the champion is still the one that it was judged against.
+    Only if its decision, by the ledger, is PROMOTE, and the champion is still the one that it was judged against; one
+    that was judged long ago (registry.approval_days), or before test rows came, is judged again. After a rollback it
+    waits for `perennial approve`.
     With --to or --as, another registry's or model's champion is meant: the version is copied there with its evidence,
     judged again if another champion serves there than it was judged against, and promoted if it passes.
     """
@@ -127,7 +129,8 @@ def approve(
 ) -> None:
     """Let a candidate that passed its gates serve, where `registry.approval` is `required`.
 
-    If the champion changed since, the candidate is judged again, against the new one.
+    If the champion changed since, test rows came, or registry.approval_days have passed, the candidate is judged again,
+    on the newest rows of this store. One whose place a newer challenger took can't be approved.
     """
     with reported(as_json, model):
         from flows.commands import registry
@@ -157,15 +160,43 @@ def rollback(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
     to: Annotated[str | None, typer.Option(help="A version that was champion; default: the one before.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows that were complained of, each with the right label: CSV, TSV, JSONL or Parquet, columns as in "
+            "the pipeline. A candidate that answers all of them rightly is promoted without a person.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Let a former champion serve again, now: it is fetched, checked, loaded and asked, then the alias moves."""
+    """Let a former champion serve again, now: it is fetched, checked, loaded and asked, then the alias moves.
+
+    From then on candidates that pass their gates wait for `perennial approve`, until `perennial resume`.
+    """
     with reported(as_json, model):
         from flows.commands import registry
 
         with watching(as_json):
-            done = registry.roll_back(model, to, reason)
+            done = registry.roll_back(model, to, reason, rows)
         answer(registry.rolled_back_as_json(done), registry.rolled_back_in_words(done), as_json)
+
+
+def resume(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    as_json: Json = False,
+) -> None:
+    """After a rollback: let runs promote by themselves again, whatever rows were complained of.
+
+    A paused schedule is another matter: `perennial schedule --resume`.
+    """
+    with reported(as_json, model):
+        from flows.commands import registry
+
+        with watching(as_json):
+            done = registry.resume(model, reason)
+        answer(registry.resumed_as_json(done), registry.resumed_in_words(done), as_json)
 
 
 def reconcile(

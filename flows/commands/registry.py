@@ -1,9 +1,10 @@
-"""What `perennial promote`, `approve`, `reject`, `rollback`, `reconcile` and `history` do and answer."""
+"""What `perennial promote`, `approve`, `reject`, `rollback`, `resume`, `reconcile` and `history` do and answer."""
 
 import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from perennial.core import progress
@@ -12,10 +13,11 @@ from perennial.core.home import Home
 from perennial.promotion import approval, conclusion, reconciliation, rollback, transfer
 from perennial.promotion.conclusion import Conclusion
 from perennial.promotion.reconciliation import Keep, Reconciled
-from perennial.promotion.rollback import RolledBack
+from perennial.promotion.rollback import Resumed, RolledBack
+from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
-from perennial.registry import agreement, aliases, history, tracking
+from perennial.registry import aliases, history, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
@@ -46,11 +48,30 @@ def reject(model: str, version: str | None, reason: str) -> Conclusion:
         return approval.reject(Home.from_environment(), model, version, reason)
 
 
-def roll_back(model: str, to: str | None, reason: str) -> RolledBack:
+def roll_back(model: str, to: str | None, reason: str, rows: Path | None) -> RolledBack:
     """Let a former champion serve again."""
     _check_reason(reason)
     with progress.step("rollback"):
-        return rollback.rollback(Home.from_environment(), model, to, reason)
+        return rollback.rollback(Home.from_environment(), model, to, reason, rows)
+
+
+def resume(model: str, reason: str) -> Resumed:
+    """After a rollback, let runs promote by themselves again."""
+    _check_reason(reason)
+    with progress.step("resume"):
+        return rollback.resume(Home.from_environment(), model, reason)
+
+
+def resumed_as_json(done: Resumed) -> dict[str, Any]:
+    """What was ended, as one JSON-ready object."""
+    return {"status": "resumed", **done.model_dump(mode="json")}
+
+
+def resumed_in_words(done: Resumed) -> str:
+    """What was ended, in a sentence."""
+    left = f" The rollback that left version {done.left} holds nothing any more." if done.left else ""
+    rows = f" {done.complaints:,} rows that were complained of count no more." if done.complaints else ""
+    return f"{done.model}: runs promote by themselves again.{left}{rows}"
 
 
 def conclusion_as_json(ended: Conclusion) -> dict[str, Any]:
@@ -70,15 +91,33 @@ def rolled_back_as_json(done: RolledBack) -> dict[str, Any]:
     """Which version serves now, as one JSON-ready object."""
     status = "rolled back" if done.moved else "unchanged"
     answer = {"status": status, "model": done.model, "version": done.version, "before": done.before}
-    return answer | ({"disagreement": done.disagreement} if done.disagreement else {})
+    kept = {"rows": done.rows, "wrong": done.wrong} if done.rows else {}
+    return answer | kept | ({"disagreement": done.disagreement} if done.disagreement else {})
 
 
 def rolled_back_in_words(done: RolledBack) -> str:
     """Which version serves now, in a sentence."""
     if not done.moved:
-        return f"{done.model}: version {done.version} is champion already; nothing was done."
+        nothing = "" if done.rows else "; nothing was done"
+        return f"{done.model}: version {done.version} is champion already{nothing}. {_rows_kept(done)}".strip()
     words = f"{done.model}: rolled back, version {done.version} serves now; before it was {history.named(done.before)}."
-    return f"{words} {done.disagreement}".strip()
+    # What was rolled back from nothing, as after a lost alias, leaves no version that could come back.
+    held = f"Candidates now wait for a person, until `perennial resume {done.model} --reason …`." if done.before else ""
+    return " ".join(part for part in (words, held, _rows_kept(done), done.disagreement) if part)
+
+
+def _rows_kept(done: RolledBack) -> str:
+    if not done.rows:
+        return ""
+    if not done.wrong:
+        return (
+            f"The version that was left answers all {done.rows:,} rows rightly, so they don't show what is wrong with "
+            "it: they were not kept."
+        )
+    return (
+        f"{done.rows:,} rows are kept, of which the version that was left answers {done.wrong:,} wrongly: a candidate "
+        "that answers all of them rightly is promoted all the same."
+    )
 
 
 def reconcile(model: str, keep: str | None, reason: str) -> Reconciled | Disagreement | None:
@@ -157,7 +196,7 @@ def _unknown(ledger: Ledger, model: str, problem: Disagreement | str | None) -> 
         return problem.error()
     models = ledger.models()
     return RegistryError(
-        f"The ledger at {ledger.database.place} has nothing about {model!r}"
+        f"The ledger at {ledger.database.address} has nothing about {model!r}"
         + (f"; it knows {listing(models, 10)}." if models else ": it is empty."),
         remedy=f"`perennial run {model}` begins its history.",
     )
@@ -170,9 +209,9 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
-            versions = {name: aliases.version_of(client, home, model, name) for name in names}
-            placed = {name: str(at.version) if at else None for name, at in versions.items()}
-            return placed, agreement.examine(client, home, model)
+            named = {name: aliases.version_of(client, home, model, name) for name in names}
+            placed = {name: str(at.version) if at else None for name, at in named.items()}
+            return placed, ledger_check.examine_all(client, home, Ledger.open(home), model)
     except RegistryError as error:
         return None, f"Whether the registry agrees is not known: {error.problem}"
 

@@ -11,10 +11,10 @@ from perennial.core import progress
 from perennial.core.errors import StoreError
 from perennial.core.home import Home
 from perennial.promotion import reports
-from perennial.promotion.reports import FoundReport
+from perennial.promotion.reports import LocalReport
 
 
-def fetch_report(run: str, version: str | None, out: Path | None) -> FoundReport:
+def fetch_report(run: str, version: str | None, out: Path | None) -> LocalReport:
     """The report, copied to `out` if that is given."""
     with progress.step("report"):
         page = reports.find_report(Home.from_environment(), run, version)
@@ -29,7 +29,7 @@ def fetch_report(run: str, version: str | None, out: Path | None) -> FoundReport
         return page.model_copy(update={"path": out.resolve()})
 
 
-def report_as_json(page: FoundReport) -> dict[str, Any]:
+def report_as_json(page: LocalReport) -> dict[str, Any]:
     """Where the report is, as one JSON-ready object."""
     return {"status": "done", **page.model_dump(mode="json")}
 

@@ -136,7 +136,8 @@ class Rivals:
 
     def compare_inside(self, inside: np.ndarray) -> Comparison:
         """The candidate beside the champion on the rows `inside`, without single labels' figures."""
-        return self._counted(inside, {metric: value for metric, label, value in self._differences(inside) if not label})
+        overall = {metric: change for metric, label, change in self._differences(inside) if not label}
+        return self._counted(inside, overall)
 
     def _differences(self, inside: np.ndarray | None) -> Iterator[tuple[str, str | None, Difference]]:
         lower = self.rows.kind.lower_is_better

@@ -107,7 +107,7 @@ def _tables(evidence: Evidence, store: Store, ids: Sequence[str], texts: Sequenc
     import pyarrow.parquet as pq
 
     wanted = pa.array(ids, pa.string())
-    for part in evidence.validated.parts:
+    for part in evidence.judged.parts:
         path = store.root / part.path
         if not path.is_file():
             raise _gone(evidence, store)

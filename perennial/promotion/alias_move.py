@@ -14,6 +14,7 @@ from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.promotion import smoke_test
+from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.session import AliasSession
 from perennial.registry import agreement, aliases, credentials, history, lease, tags, tracking
 from perennial.registry.ledger import Action, Entry, Ledger, State
@@ -53,7 +54,11 @@ def alias_session(home: Home, model: str, *, wait: float | None = None) -> Itera
     ledger = Ledger.open(home)
     with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
         registry = agreement.registry_state(client, home, model)
-        apart = agreement.of_whole(model, agreement.ledger_state(ledger, model), registry)
+        apart = (
+            ledger_check.examine_chain(ledger, model)
+            or agreement.of_whole(model, agreement.ledger_state(ledger, model), registry)
+            or ledger_check.examine_newest_link(ledger, registry, model)
+        )
         if apart is None and registry.is_there:
             _sign(client, ledger, held)
         # What is written while they are apart says nothing about which of the two is older.
@@ -147,7 +152,7 @@ def intend(session: AliasSession, plan: AliasMove) -> Entry:
         State.INTENT,
         from_version=plan.expected,
         to_version=plan.to_version,
-        reason=plan.reason,
+        reason=session.reason_for(plan.to_version, plan.reason),
         decision_digest=plan.decision_digest,
     )
 
@@ -170,9 +175,17 @@ def read_back(session: AliasSession, plan: AliasMove) -> None:
 
 def keep_previous(session: AliasSession, intent: Entry) -> None:
     """Let `previous` point to the champion before."""
-    # One that was moved there by hand never was what a rollback should lead to.
-    if intent.from_version is not None and intent.action is not Action.RECONCILE:
-        session.point(aliases.PREVIOUS, intent.from_version)
+    if intent.from_version is None or intent.action is Action.RECONCILE:
+        return
+    # One that was moved there by hand never was what a rollback should lead to: then it is the promoted one before.
+    statuses = session.statuses()
+    served = history.champions(session.ledger.entries(session.model))
+    before = [intent.from_version, *(version for version in served if version != intent.to_version)]
+    promoted = [version for version in before if version in statuses and statuses[version].was_promoted]
+    if promoted:
+        session.point(aliases.PREVIOUS, promoted[0])
+    elif was_at := session.at(aliases.PREVIOUS):
+        session.release(aliases.PREVIOUS, was_at)
 
 
 def conclude(session: AliasSession, intent: Entry, reason: str = "") -> None:
@@ -196,9 +209,9 @@ def put_back(session: AliasSession, intent: Entry) -> None:
 
 
 def tidy(session: AliasSession, version: str) -> None:
-    """Note on the version that it was promoted; it is nobody's challenger any more."""
+    """Note on the version what it is now; it is nobody's challenger any more."""
     with tracking.session(session.home, standing=MOVED):
-        session.mark(version, tags.PROMOTED)
+        session.mark_as_in_ledger(version)
         session.release(aliases.CHALLENGER, version)
 
 
@@ -210,9 +223,10 @@ def mend(session: AliasSession) -> None:
 
 
 def note_promoted(session: AliasSession) -> None:
-    """Note on the champion that it was promoted, which a process that was killed may have left undone."""
+    """Note on the champion what it is by the ledger, which a process that was killed may have left undone."""
     champion = aliases.version_of_champion(session.client, session.home, session.model)
-    if champion and champion.tags.get(tags.STATUS) not in (tags.PROMOTED, tags.BY_HAND):
+    status = session.statuses().get(str(champion.version)) if champion else None
+    if champion and status and champion.tags.get(tags.STATUS) != status.status:
         tidy(session, str(champion.version))
 
 

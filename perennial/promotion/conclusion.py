@@ -4,12 +4,13 @@ from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.promotion import smoke_test
+from perennial.promotion import rejudge, smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.safeguards import approval_age, evidence_check, rollback_hold
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
-from perennial.registry import aliases, history, tags, versions
+from perennial.registry import aliases, history, tags
 from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate
 
@@ -47,9 +48,7 @@ def end(
         rejected = decision.outcome is Outcome.REJECT
         action, status = (Action.REJECT, Status.REJECTED) if rejected else (Action.HOLD, Status.HELD)
         return _without_moving(session, registered, decision, action, status)
-    if needs_approval:
-        return park(session, registered, decision.digest)
-    return promoted_or_held(session, registered, Action.PROMOTE, "Its gates passed.", decision.digest)
+    return promoted_or_parked(session, registered, "Its gates passed.", decision.digest, needs_approval=needs_approval)
 
 
 def promote(home: Home, registered: RegisteredVersion, reason: str = "") -> bool:
@@ -65,24 +64,56 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
     """End the run that made `version`, which could not be ended when it was judged: MLflow was down, or it was killed.
 
     Its stored decision must be PROMOTE, and the champion the one that it was judged against: else it is held, or
-    RegistryError says what to do instead; DisagreementError where ledger and registry disagree.
+    RegistryError says what to do instead; DisagreementError where ledger and registry disagree. One that was judged too
+    long ago, or before test rows came, is judged again first.
     """
     with alias_session(home, model) as session:
         session.require_agreement()
-        candidate = versions.candidate(session.client, model, version)
+        candidate = session.candidate(version)
         if session.champion() == version:
             reason = f"Version {version} is champion already."
             return Conclusion(status=Status.PROMOTED, model=model, version=version, reasons=(reason,), champion=version)
         _check_finishable(candidate)
-        if candidate.needs_approval:
-            return park(session, candidate.registered, candidate.decision_digest)
-        return promoted_or_held(
-            session,
-            candidate.registered,
-            Action.PROMOTE,
-            "Its gates passed; finished later.",
-            candidate.decision_digest,
-        )
+        stored = evidence_check.believed(session.client, home, candidate)
+        # By its pipeline, not by a tag: that may have been edited.
+        needs_approval = stored.spec.registry.approval == "required"
+        # One that another champion makes stale is held, which looks at no rows.
+        is_stale = session.champion() != candidate.registered.champion_version
+        why = None if is_stale else approval_age.why_again(session, candidate, stored)
+        if why is None:
+            return promoted_or_parked(
+                session,
+                candidate.registered,
+                "Its gates passed; finished later.",
+                candidate.decision_digest,
+                needs_approval=needs_approval,
+            )
+        material = rejudge.gather(session, candidate, stored, why)
+    registered, decision = rejudge.judge_again(home, material)
+    with alias_session(home, model) as session:
+        ended = end(session, registered, decision, needs_approval=needs_approval)
+        return ended.model_copy(update={"reasons": (why, *decision.reasons, *ended.reasons)})
+
+
+def promoted_or_parked(
+    session: AliasSession,
+    registered: RegisteredVersion,
+    reason: str,
+    decision_digest: str | None,
+    *,
+    needs_approval: bool,
+) -> Conclusion:
+    """Promote the version, which passed its gates; or park it, because a person has to say so: by its pipeline, or
+    after a rollback. Held if it can't be told, or it can't serve.
+    """
+    hold = rollback_hold.hold_on(session, registered.version) if session.disagreement is None else None
+    words = (hold.words,) if hold else ()
+    if needs_approval or (hold and hold.holds):
+        ended = park(session, registered, decision_digest, *words)
+    else:
+        why = " ".join((reason, *words))
+        ended = promoted_or_held(session, registered, Action.PROMOTE, why, decision_digest)
+    return ended.model_copy(update={"reasons": (*words, *ended.reasons)})
 
 
 def promoted_or_held(
@@ -130,9 +161,7 @@ def _unclear(session: AliasSession, registered: RegisteredVersion, decision_dige
     reason = str(session.disagreement) if session.disagreement else _may_have_served(session, registered.version)
     if reason is None:
         return None
-    held = _held(session, registered, reason, decision_digest)
-    session.mark(registered.version, tags.REGISTERED)
-    return held
+    return _held(session, registered, reason, decision_digest, status=tags.REGISTERED)
 
 
 def _may_have_served(session: AliasSession, version: str) -> str | None:
@@ -150,16 +179,26 @@ def _may_have_served(session: AliasSession, version: str) -> str | None:
     )
 
 
-def _held(session: AliasSession, registered: RegisteredVersion, reason: str, decision_digest: str | None) -> Conclusion:
+def _held(
+    session: AliasSession,
+    registered: RegisteredVersion,
+    reason: str,
+    decision_digest: str | None,
+    *,
+    status: str = tags.HELD,
+) -> Conclusion:
     version, serving = registered.version, session.champion()
     progress.note(reason)
-    session.note(Action.HOLD, version, reason, before=serving, digest=decision_digest)
-    session.mark(version, tags.HELD)
+    session.note(Action.HOLD, version, reason, before=serving, digest=decision_digest, status=status)
+    session.mark(version, status)
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
 
 
-def park(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None) -> Conclusion:
-    """Let the version await a person's approval; held, if another champion serves than it was judged against."""
+def park(session: AliasSession, registered: RegisteredVersion, decision_digest: str | None, *why: str) -> Conclusion:
+    """Let the version await a person's approval; held, if another champion serves than it was judged against.
+
+    `why`: sentences on why a person is asked, where it is not the pipeline that says so.
+    """
     version, serving = registered.version, session.champion()
     if held := _unclear(session, registered, decision_digest):
         return held
@@ -171,11 +210,30 @@ def park(session: AliasSession, registered: RegisteredVersion, decision_digest: 
     )
     before = session.at(aliases.CHALLENGER)
     if before not in (None, version):
-        progress.note(f"It takes the place of version {before}, which awaited approval and can still be named.")
-    session.note(Action.PARK, version, "Its gates passed.", before=serving, digest=decision_digest)
+        progress.note(f"It takes the place of version {before}, which awaited approval and can't be approved any more.")
+    session.note(Action.PARK, version, " ".join(("Its gates passed.", *why)), before=serving, digest=decision_digest)
     session.point(aliases.CHALLENGER, version)
+    _end_superseded(session)
     session.mark(version, tags.PARKED)
     return Conclusion(status=Status.HELD, model=session.model, version=version, reasons=(reason,), champion=serving)
+
+
+def _end_superseded(session: AliasSession) -> None:
+    """Note on the challengers before that they await nothing any more."""
+    for version in session.client.search_model_versions(f"name = '{session.model}'"):
+        status = session.statuses().get(str(version.version))
+        if status and status.status == tags.SUPERSEDED != version.tags.get(tags.STATUS):
+            session.mark(str(version.version), tags.SUPERSEDED)
+
+
+def superseded(candidate: Candidate) -> RegistryError:
+    """A challenger whose place was taken can't be approved."""
+    registered, by = candidate.registered, candidate.superseded_by
+    return RegistryError(
+        f"Version {registered.version} of {registered.model} does not await approval any more: version {by} passed its "
+        "gates later and took its place.",
+        remedy=f"`perennial approve {registered.model} {by}` lets that one serve.",
+    )
 
 
 def _observed(session: AliasSession, registered: RegisteredVersion, decision: Decision) -> Conclusion:
@@ -183,7 +241,8 @@ def _observed(session: AliasSession, registered: RegisteredVersion, decision: De
     reason = f"The gates came to {decision.outcome.value}; registry.mode is observe, so nothing moves."
     if decision.outcome is Outcome.PROMOTE:
         reason += f" `perennial promote {session.model} {version}` lets it serve."
-    session.note(Action.HOLD, version, reason, before=decision.champion_version, digest=decision.digest)
+    before = decision.champion_version
+    session.note(Action.HOLD, version, reason, before=before, digest=decision.digest, status=tags.OBSERVED)
     session.mark(version, tags.OBSERVED)
     return Conclusion(status=Status.OBSERVED, model=session.model, version=version, reasons=(reason,), champion=serving)
 
@@ -205,6 +264,8 @@ def _check_finishable(candidate: Candidate) -> None:
             f"Version {version} of {model} awaits a person's approval.",
             remedy=f"Give it with `perennial approve {model} {version}`.",
         )
+    if candidate.status == tags.SUPERSEDED:
+        raise superseded(candidate)
     if candidate.status == tags.PROMOTED:
         raise RegistryError(
             f"Version {version} of {model} was champion before and is not any more.",

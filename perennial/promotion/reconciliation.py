@@ -7,6 +7,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import alias_move, smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.session import AliasSession
 from perennial.registry import agreement, history, tracking
 from perennial.registry.agreement import Disagreement
@@ -37,10 +38,10 @@ def disagreement(home: Home, model: str) -> Disagreement | None:
 
     Raises RegistryError if one of them can't be read.
     """
-    Ledger.open(home)
+    ledger = Ledger.open(home)
     alias_move.settle(home, model)
     with tracking.session(home) as client:
-        return agreement.examine(client, home, model)
+        return ledger_check.examine_all(client, home, ledger, model)
 
 
 def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
@@ -53,6 +54,8 @@ def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
         before = session.champion()
         if session.disagreement is None:
             return Reconciled(model=model, version=before, before=before, disagreement="")
+        if session.disagreement.is_of_chain:
+            raise session.disagreement.error(tracking.UNTOUCHED)
         champion = _restored(session, before, reason) if keep is Keep.LEDGER else _accepted(session, before, reason)
         _sign(session)
         return Reconciled(model=model, version=champion, before=before, disagreement=session.disagreement.problem)
@@ -86,12 +89,12 @@ def _restored(session: AliasSession, before: str | None, reason: str) -> str:
 
 def _accepted(session: AliasSession, before: str | None, reason: str) -> str | None:
     """Take what the registry has for right."""
-    known = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
+    ledger_champion = agreement.champion_of(history.moves(session.ledger.entries(session.model)))
     if before is not None:
         _check_serves(session, before)
-    session.note(Action.RECONCILE, before, reason, before=known)
-    if before is not None and before != known:
-        session.mark_by_hand(before)
+    session.note(Action.RECONCILE, before, reason, before=ledger_champion)
+    if before is not None and before != ledger_champion:
+        session.mark_as_in_ledger(before)
     return before
 
 

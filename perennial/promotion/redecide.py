@@ -38,7 +38,7 @@ def redecide_version(home: Home, run: str, version: str | None, spec: PipelineSp
     with tracking.session(home) as client, TemporaryDirectory(prefix="perennial-") as scratch:
         candidate = _candidate(client, home, run, version)
         stored = versions.evidence_of(client, home, candidate)
-        folder = versions.artifact(home, candidate, run_log.ANSWERS, Path(scratch))
+        folder = versions.judged_artifact(home, candidate, run_log.ANSWERS, Path(scratch))
         decision = redecide(spec or stored.spec, folder, stored.evidence.evaluation)
     registered = candidate.decision_digest
     return Redecided(
@@ -56,10 +56,10 @@ def redecide_folder(folder: Path, spec: PipelineSpec) -> Redecided:
 
 def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None) -> Candidate:
     if version is not None:
-        return versions.candidate(client, run, version)
+        return versions.candidate(client, home, run, version)
     if re.fullmatch(versions.RUN_ID, run):
-        return versions.made_by(client, run)
+        return versions.made_by(client, home, run)
     champion = aliases.version_of_champion(client, home, run)
     if champion is None:
         raise RegistryError(f"{run} has no champion.", remedy="Name a version, or an MLflow run's id.")
-    return versions.known(champion)
+    return versions.candidate(client, home, run, str(champion.version))

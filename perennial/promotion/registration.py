@@ -1,9 +1,11 @@
 """Registering a version: its run logged in MLflow with all that was found, its package as a model."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +16,9 @@ from perennial.evaluation.report import run_report
 from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import model_card, pyfunc, run_log, tags, tracking
-from perennial.registry.versions import EVIDENCE, WEIGHTS, StoredEvidence, made_of, registered_version
+from perennial.registry.judged.judgings import note_judging
+from perennial.registry.ledger import Ledger
+from perennial.registry.versions import EVIDENCE, WEIGHTS, StoredEvidence, ledger_statuses, made_of, registered_version
 from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -53,6 +57,16 @@ class _Filing:
         tags_of_run = {**run_log.tags_of(self.spec, self.evidence), tags.APPROVAL: self.spec.registry.approval}
         return tags_of_run | ({tags.ORIGIN: self.brought.origin} if self.brought else {})
 
+    @cached_property
+    def content(self) -> str:
+        """Of evidence.json."""
+        return StoredEvidence(spec=self.spec, evidence=self.evidence).model_dump_json(indent=1)
+
+    @property
+    def evidence_digest(self) -> str:
+        """sha256 of evidence.json."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
     @property
     def description(self) -> str:
         return self.brought.description if self.brought else model_card.model_card_of(self.spec, self.evidence)
@@ -78,13 +92,16 @@ def register(
 ) -> RegisteredVersion:
     """Log the pipeline run under `run_key` in MLflow, and its package as a new version of the model `spec.name`.
 
-    A version that a killed run left behind is finished, not made twice. No alias moves. `brought`: it was made in
-    another registry. Raises RegistryError when MLflow can't be reached or the package is not whole.
+    A version that a killed run left behind is finished, not made twice. What it was judged by is added to what it was
+    judged by before, in MLflow and in the ledger. No alias moves. `brought`: it was made in another registry. Raises
+    RegistryError when MLflow or the ledger can't be reached or the package is not whole.
     """
     filing = _Filing(spec, run_key, evidence, brought)
     with tracking.session(home) as client:
+        statuses = ledger_statuses(home, spec.name)
         for version in made_of(client, spec.name, run_key, evidence.package.digest):
-            if version.tags.get(tags.STATUS) != tags.PROMOTED:
+            status = statuses.get(str(version.version))
+            if status is None or status.status != tags.PROMOTED:
                 return _taken_up(client, home, version, filing)
         run = run_log.open_run(client, home, spec.name, run_key)
         try:
@@ -97,28 +114,56 @@ def register(
 
 def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing) -> RegisteredVersion:
     progress.advance(0, STEPS, unit="steps", detail="logging the run in MLflow")
-    _log(client, home, run.info.run_id, filing)
+    folder = _log(client, home, run.info.run_id, filing)
     progress.advance(1, STEPS, unit="steps", detail="wrapping the package as an MLflow model")
     model = _logged_model(client, home, filing.spec, run, filing.evidence)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
-    version = _new_version(client, home, run, model, filing)
+    version = _new_version(client, home, run, model, filing, folder)
+    _note_judging(home, version, filing, folder)
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return registered_version(version)
 
 
-def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> None:
-    run_log.write_run(client, home, run_id, filing.spec, filing.evidence, filing.report(home))
+def _log(client: "MlflowClient", home: Home, run_id: str, filing: _Filing) -> str:
+    """Log all of it; gives the folder of the run's artifacts that holds what the judging rests on."""
+    folder = _judging_folder(client, run_id, filing)
+    run_log.write_run(client, home, run_id, filing.spec, filing.evidence, filing.report(home), folder)
     # Made by the run's own step already, unless it was judged again since.
     page = run_report.make_report(filing.spec, filing.evidence, home)
-    client.log_artifact(run_id, str(home.store.root / page.path))
+    client.log_artifact(run_id, str(home.store.root / page.path), folder or None)
     if answers := filing.answers(home):
         for name in (PREDICTIONS, CONTEXT):
-            client.log_artifact(run_id, str(answers / name), run_log.ANSWERS)
+            client.log_artifact(run_id, str(answers / name), run_log.within(folder, run_log.ANSWERS))
     if weights := filing.weights(client, home, run_id):
         client.log_artifact(run_id, str(weights), run_log.WEIGHTS)
-    stored = StoredEvidence(spec=filing.spec, evidence=filing.evidence)
-    client.log_text(run_id, stored.model_dump_json(indent=1), EVIDENCE)
+    client.log_text(run_id, filing.content, run_log.within(folder, EVIDENCE))
+    return folder
+
+
+def _judging_folder(client: "MlflowClient", run_id: str, filing: _Filing) -> str:
+    # The evidence is what is written last: where it is, a judging is whole, and nothing may be put in its place.
+    kept = {file.path for file in client.list_artifacts(run_id)}
+    return f"{run_log.JUDGINGS}/{filing.evidence_digest[:16]}" if EVIDENCE in kept else ""
+
+
+def _note_judging(home: Home, version: "ModelVersion", filing: _Filing, folder: str) -> None:
+    evidence = filing.evidence
+    note_judging(
+        Ledger.open(home),
+        {
+            "model": version.name,
+            "version": str(version.version),
+            "run_id": version.run_id,
+            "package_digest": evidence.package.digest,
+            "decision_digest": evidence.decision.digest,
+            "outcome": evidence.decision.outcome.value,
+            "champion_version": evidence.decision.champion_version,
+            "evidence_digest": filing.evidence_digest,
+            "evidence_folder": folder,
+            "overrides": evidence.overrides,
+        },
+    )
 
 
 def _logged_model(
@@ -150,7 +195,7 @@ def _sent_before(client: "MlflowClient", run_id: str, package_digest: str) -> "L
 
 
 def _new_version(
-    client: "MlflowClient", home: Home, run: "Run", model: "LoggedModel", filing: _Filing
+    client: "MlflowClient", home: Home, run: "Run", model: "LoggedModel", filing: _Filing, folder: str
 ) -> "ModelVersion":
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
@@ -169,7 +214,7 @@ def _new_version(
         run_id=model.source_run_id,
         model_id=model.model_id,
         tags={**filing.marks, tags.RUN_KEY: filing.run_key, tags.STATUS: tags.REGISTERED},
-        description=model_card.linked(filing.description, run.info.experiment_id, run.info.run_id),
+        description=model_card.linked(filing.description, run.info.experiment_id, run.info.run_id, folder),
     )
     link = json.dumps([{"name": name, "version": version.version}])
     client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})
@@ -178,11 +223,12 @@ def _new_version(
 
 def _taken_up(client: "MlflowClient", home: Home, version: "ModelVersion", filing: _Filing) -> RegisteredVersion:
     # The package is the same; the decision may be another one, against another champion.
-    _log(client, home, version.run_id, filing)
+    folder = _log(client, home, version.run_id, filing)
     experiment = client.get_run(version.run_id).info.experiment_id
-    card = model_card.linked(filing.description, experiment, version.run_id)
+    card = model_card.linked(filing.description, experiment, version.run_id, folder)
     client.update_model_version(version.name, version.version, card)
     for name, value in filing.marks.items():
         client.set_model_version_tag(version.name, version.version, name, value)
+    _note_judging(home, version, filing, folder)
     client.set_terminated(version.run_id)
     return registered_version(client.get_model_version(version.name, version.version))

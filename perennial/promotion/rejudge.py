@@ -1,12 +1,20 @@
 """Judging a registered candidate once more, beside the champion that there is now: no training, no export."""
 
-from perennial.core import digest
+from dataclasses import dataclass
+
+from perennial.core import digest, progress
+from perennial.core.errors import RegistryError
 from perennial.core.home import Home
+from perennial.promotion import registration
+from perennial.promotion.safeguards import approval_age
+from perennial.promotion.session import AliasSession
+from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
 from perennial.records.package import Anchor, Champion
-from perennial.records.run import Evidence
-from perennial.registry.versions import StoredEvidence
-from perennial.runs import look_budget
+from perennial.records.run import Evidence, RegisteredVersion
+from perennial.registry import aliases, packages, tracking
+from perennial.registry.versions import Candidate, StoredEvidence
+from perennial.runs import anchor, look_budget
 
 ALONE: dict[str, object] = {
     "champion": None, "champion_version": None, "champion_problem": None, "shared": None, "comparison": None,
@@ -18,25 +26,66 @@ ALONE: dict[str, object] = {
 
 def missing(evidence: Evidence, home: Home) -> str | None:
     """What this store lacks of the data that the candidate was judged on, in words; None: nothing."""
-    validated = evidence.validated
-    places = [part.path for part in validated.parts] + [one.path for one in validated.retired] + [validated.report_path]
-    gone = [place for place in places if not (home.store.root / place).exists()]
+    validated = evidence.judged
+    paths = [part.path for part in validated.parts] + [one.path for one in validated.retired] + [validated.report_path]
+    gone = [path for path in paths if not (home.store.root / path).exists()]
     if not gone:
         return None
-    return f"its data is not in the store of {home.root} ({len(gone):,} of {len(places):,} places missing)"
+    return f"its data is not in the store of {home.root} ({len(gone):,} of {len(paths):,} places missing)"
 
 
 def rejudge(stored: StoredEvidence, rival: Champion | None, bar: Anchor | None, home: Home) -> Evidence:
-    """The evidence after `rival`, the anchor `bar` and the candidate were run on the rows of its run; their packages
-    are in the store. It is another look at these rows.
+    """The evidence after `rival`, the anchor `bar` and the candidate were run on the rows it is to be judged on; their
+    packages are in the store. It is another look at these rows.
 
     None: there is no champion, no anchor.
     """
     from perennial.evaluation.package_evaluation import evaluate
 
-    spec, package, data = stored.spec, stored.evidence.package, stored.evidence.validated
+    spec, package, data = stored.spec, stored.evidence.package, stored.evidence.judged
     measured = evaluate(spec, package, data, rival, home, bar)
     return _decided(stored, look_budget.with_look(spec, measured, package, data, rival, bar, home))
+
+
+@dataclass(frozen=True)
+class JudgingMaterial:
+    """What judging a registered candidate again takes, all of it in this store."""
+
+    candidate: Candidate
+    stored: StoredEvidence
+    """With the rows that it is to be judged on: the newest there are."""
+    rival: Champion | None
+
+
+def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, why: str) -> JudgingMaterial:
+    """What it takes to judge `candidate` again, because of `why` (a sentence); its evidence is `stored`.
+
+    Raises RegistryError when its rows are not in this store.
+    """
+    number, client, home = candidate.registered.version, session.client, session.home
+    progress.note(f"{why} So it is judged again.")
+    if newer := approval_age.newest_rows(home, stored):
+        changes = {"evidence": stored.evidence.model_copy(update={"judged_on": newer})}
+        stored = stored.model_copy(update=changes)
+    if lacking := missing(stored.evidence, home):
+        raise RegistryError(
+            f"Version {number} of {session.model} has to be judged again, but {lacking}. {why} {tracking.UNTOUCHED}",
+            remedy=f"Do it where it was made, or run `perennial run {session.model}`, which judges it again.",
+        )
+    mine = packages.fetch(client, home, client.get_model_version(session.model, number))
+    package = stored.evidence.package.model_copy(update={"path": mine.path})
+    evidence = stored.evidence.model_copy(update={"package": package})
+    champion = aliases.version_of_champion(client, home, session.model)
+    rival = packages.fetch(client, home, champion) if champion else None
+    return JudgingMaterial(candidate, stored.model_copy(update={"evidence": evidence}), rival)
+
+
+def judge_again(home: Home, material: JudgingMaterial) -> tuple[RegisteredVersion, Decision]:
+    """Judge it, and register what that came to; the lease is not held, for models are running."""
+    bar = anchor.find_anchor(material.stored.spec, material.rival, home)
+    evidence = rejudge(material.stored, material.rival, bar, home)
+    registered = registration.register(material.stored.spec, material.candidate.run_key, evidence, home)
+    return registered, evidence.decision
 
 
 def beside_none(stored: StoredEvidence) -> Evidence:

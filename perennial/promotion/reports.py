@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class FoundReport(Record):
+class LocalReport(Record):
     """A report on this machine."""
 
     model: str
@@ -25,7 +25,7 @@ class FoundReport(Record):
     path: Path
 
 
-def find_report(home: Home, run: str, version: str | None) -> FoundReport:
+def find_report(home: Home, run: str, version: str | None) -> LocalReport:
     """The report of `version` (None: the newest) of the model `run`, or of the MLflow run of that id.
 
     If MLflow can't be asked for the newest version, the page that was made last here is meant. Raises RegistryError
@@ -33,8 +33,8 @@ def find_report(home: Home, run: str, version: str | None) -> FoundReport:
     """
     try:
         with tracking.session(home) as client:
-            candidate = _candidate(client, run, version)
-            return FoundReport(
+            candidate = _candidate(client, home, run, version)
+            return LocalReport(
                 model=candidate.registered.model, version=candidate.registered.version, path=_path(home, candidate)
             )
     except RegistryError as error:
@@ -42,13 +42,13 @@ def find_report(home: Home, run: str, version: str | None) -> FoundReport:
         if here is None:
             raise
         progress.note(f"{error.problem} This is the report made last on this machine.")
-        return FoundReport(model=run, version=None, path=here)
+        return LocalReport(model=run, version=None, path=here)
 
 
-def _candidate(client: "MlflowClient", run: str, version: str | None) -> Candidate:
+def _candidate(client: "MlflowClient", home: Home, run: str, version: str | None) -> Candidate:
     if version is None and re.fullmatch(versions.RUN_ID, run):
-        return versions.made_by(client, run)
-    return versions.candidate(client, run, version or versions.newest(client, run))
+        return versions.made_by(client, home, run)
+    return versions.candidate(client, home, run, version or versions.newest(client, run))
 
 
 def _path(home: Home, candidate: Candidate) -> Path:
@@ -58,4 +58,4 @@ def _path(home: Home, candidate: Candidate) -> Path:
     # What lies here is removed by `perennial gc`, as anything temporary is.
     folder = home.root / "tmp" / f"report-{candidate.registered.model}-{candidate.registered.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    return versions.artifact(home, candidate, run_report.FILE, folder)
+    return versions.judged_artifact(home, candidate, run_report.FILE, folder)

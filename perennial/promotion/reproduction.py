@@ -21,7 +21,7 @@ from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence
 from perennial.records.training import StartingPoint
 from perennial.registry import packages, tags, tracking, versions
-from perennial.registry.versions import StoredEvidence
+from perennial.registry.versions import Candidate, StoredEvidence
 from perennial.runs import candidate_steps, starting_point
 from perennial.runs.candidate import CandidateSteps, build_candidate
 from perennial.settings.pipeline import PipelineSpec
@@ -65,9 +65,10 @@ def reproduce(
 def _looked_up(home: Home, model: str, version: str, scratch: Home) -> tuple[StoredEvidence, JudgedAgainst, str | None]:
     """Its evidence, whom it was judged against, and why those can't be had."""
     with tracking.session(home) as client:
-        candidate = versions.candidate(client, model, version)
+        # The judging on the rows of its run: later ones may be on newer rows, which no training saw.
+        candidate = versions.as_first_judged(home, versions.candidate(client, home, model, version))
         stored = versions.evidence_of(client, home, candidate)
-        _check_tags(client.get_model_version(model, version).tags, stored, f"Version {version} of {model}")
+        _check_digests(candidate, client.get_model_version(model, version).tags, stored)
         evaluation = stored.evidence.evaluation
         if evaluation.champion_version is None:
             return stored, JudgedAgainst(), None
@@ -88,12 +89,12 @@ def _anchor(client: "MlflowClient", home: Home, model: str, evaluation: Evaluati
 
 
 def _champion(client: "MlflowClient", home: Home, model: str, version: str, scratch: Home) -> Champion:
-    versions.candidate(client, model, version)  # says clearly that there is no such version
+    versions.candidate(client, home, model, version)  # says clearly that there is no such version
     return packages.fetch_anew(client, home, client.get_model_version(model, version), into=scratch)
 
 
-def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> None:
-    evidence = stored.evidence
+def _check_digests(candidate: Candidate, marks: dict[str, str], stored: StoredEvidence) -> None:
+    what, evidence = f"Version {candidate.registered.version} of {candidate.registered.model}", stored.evidence
     expected = {
         tags.DATA_DIGEST: retirements.digest_of_parts(
             [part.sha256 for part in evidence.snapshot.parts], evidence.snapshot.retired
@@ -101,6 +102,8 @@ def _check_tags(marks: dict[str, str], stored: StoredEvidence, what: str) -> Non
         tags.PACKAGE_DIGEST: evidence.package.digest,
         tags.DECISION_DIGEST: evidence.decision.digest,
     }
+    # Tags of the decision are for people: the ledger has it.
+    marks = marks | {tags.DECISION_DIGEST: candidate.decision_digest or ""}
     other = [name for name, value in expected.items() if marks.get(name) != value]
     if other:
         raise RegistryError(

@@ -17,7 +17,7 @@ from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, discard
 from perennial.promotion import retention_store, retention_versions
 from perennial.promotion.retention_store import UnneededEntry
-from perennial.promotion.retention_versions import OldVersion, Policy
+from perennial.promotion.retention_versions import OldVersion, Policy, Statuses
 from perennial.registry import agreement, tracking, versions
 from perennial.registry.ledger import Ledger
 from perennial.registry.versions import StoredEvidence
@@ -68,18 +68,21 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
         for model in models or versions_by_model:
             if agreement.is_kept(client, ledger, home, model):
                 agreement.require(client, home, model, UNTOUCHED)
-        chosen = retention_versions.going(client, versions_by_model, tuple(models or versions_by_model), policy)
+        statuses = {model: versions.ledger_statuses(home, model) for model in versions_by_model}
+        chosen = retention_versions.going(
+            client, versions_by_model, tuple(models or versions_by_model), policy, statuses
+        )
         names = {(version.name, version.version) for version, _ in chosen}
         there = [one for some in versions_by_model.values() for one in some if not retention_versions.is_removed(one)]
         kept = [one for one in there if (one.name, one.version) not in names]
-        evidence = _evidence(client, home, kept)
-        places = _unneeded(home, evidence, policy)
+        evidence = _evidence(client, home, kept, statuses)
+        unneeded = _unneeded(home, evidence, policy)
         if models:
             named = [one for model in models for one in versions_by_model[model]]
-            owned = _owned(home, _evidence_of_any(client, home, named))
-            places = [place for place in places if place.path in owned]
+            owned = _owned(home, _evidence_of_any(client, home, named, statuses))
+            unneeded = [entry for entry in unneeded if entry.path in owned]
         old = [retention_versions.described(client, home, version, why) for version, why in chosen]
-    return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(places), kept_versions=len(kept))
+    return Cleared(dry_run=dry_run, versions=tuple(old), places=tuple(unneeded), kept_versions=len(kept))
 
 
 def _check(home: Home, versions_by_model: "Mapping[str, list[ModelVersion]]", models: Sequence[str]) -> None:
@@ -98,12 +101,14 @@ def _check(home: Home, versions_by_model: "Mapping[str, list[ModelVersion]]", mo
         )
 
 
-def _evidence(client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]") -> list[StoredEvidence]:
+def _evidence(
+    client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]", statuses: Statuses
+) -> list[StoredEvidence]:
     evidence = []
     for number, version in enumerate(kept):
         progress.advance(number, len(kept), unit="versions", detail=f"what version {version.version} needs")
         try:
-            evidence.append(versions.evidence_of(client, home, versions.known(version)))
+            evidence.append(versions.evidence_of(client, home, versions.candidate_of(version, statuses[version.name])))
         except RegistryError as error:
             raise RegistryError(
                 f"What version {version.version} of {version.name} was made from can't be read, so it is not known "
@@ -113,12 +118,14 @@ def _evidence(client: "MlflowClient", home: Home, kept: "Sequence[ModelVersion]"
     return evidence
 
 
-def _evidence_of_any(client: "MlflowClient", home: Home, some: "Sequence[ModelVersion]") -> list[StoredEvidence]:
+def _evidence_of_any(
+    client: "MlflowClient", home: Home, some: "Sequence[ModelVersion]", statuses: Statuses
+) -> list[StoredEvidence]:
     evidence = []
     for version in some:
         # Only to tell whose an entry is that nobody needs: what can't be told stays.
         with suppress(RegistryError):
-            evidence.append(versions.evidence_of(client, home, versions.known(version)))
+            evidence.append(versions.evidence_of(client, home, versions.candidate_of(version, statuses[version.name])))
     return evidence
 
 
@@ -134,9 +141,9 @@ def _owned(home: Home, some: Sequence[StoredEvidence]) -> set[str]:
     return {home.store.folder(*entry.split("/")).relative_to(home.root).as_posix() for entry in entries}
 
 
-def _discard(home: Home, places: Sequence[UnneededEntry]) -> None:
-    for number, place in enumerate(places):
-        progress.advance(number, len(places), unit="entries", detail="removing what nothing needs")
+def _discard(home: Home, entries: Sequence[UnneededEntry]) -> None:
+    for number, entry in enumerate(entries):
+        progress.advance(number, len(entries), unit="entries", detail="removing what nothing needs")
         with clear_disk_errors(home.root, "gc"):
-            discard(home.root / place.path)
-    progress.advance(len(places), len(places), unit="entries")
+            discard(home.root / entry.path)
+    progress.advance(len(entries), len(entries), unit="entries")

@@ -152,28 +152,28 @@ def _entries(home: Home, needed: set[str]) -> Iterator[UnneededEntry]:
         for folder in sorted((home.store.root / step).glob("[!.]*")):
             entry = home.store.relative(folder)
             if entry not in needed and _age(_touched(folder)) > GRACE_SECONDS:
-                yield _place(home, folder, what, "no version or snapshot that is kept was made from it")
+                yield _unneeded_entry(home, folder, what, "no version or snapshot that is kept was made from it")
 
 
 def _leftovers(home: Home, keep_days: float) -> Iterator[UnneededEntry]:
     kept = max(keep_days * 86400, GRACE_SECONDS)
     for folder in sorted(home.store.root.glob("*/.*")):
         if folder.name.startswith(DISCARDED):
-            yield _place(home, folder, "half removed entry", "its removal was cut short")
+            yield _unneeded_entry(home, folder, "half removed entry", "its removal was cut short")
         elif _is_old(folder, GRACE_SECONDS):
-            yield _place(home, folder, "half written entry", "a killed run left it")
+            yield _unneeded_entry(home, folder, "half written entry", "a killed run left it")
     for folder in sorted((home.root / "tmp").glob("*")):
         if _is_old(folder, GRACE_SECONDS):
-            yield _place(home, folder, "temporary files", "a killed run left them")
+            yield _unneeded_entry(home, folder, "temporary files", "a killed run left them")
     for folder in sorted(home.checkpoints("").glob("*")):
         if _is_old(folder, kept):
-            yield _place(home, folder, "checkpoint", f"its training was not resumed for {_days(kept)}")
+            yield _unneeded_entry(home, folder, "checkpoint", f"its training was not resumed for {_days(kept)}")
     for folder in sorted((home.root / "damaged").glob("*")):
         if _is_old(folder, kept):
-            yield _place(home, folder, "damaged entry", f"it was set aside {_days(kept)} ago and made again")
+            yield _unneeded_entry(home, folder, "damaged entry", f"it was set aside {_days(kept)} ago and made again")
 
 
-def _place(home: Home, path: Path, what: str, why: str) -> UnneededEntry:
+def _unneeded_entry(home: Home, path: Path, what: str, why: str) -> UnneededEntry:
     return UnneededEntry(path=path.relative_to(home.root).as_posix(), what=what, why=why, bytes=size(path))
 
 

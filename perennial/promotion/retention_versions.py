@@ -1,7 +1,7 @@
 """Old versions in MLflow: which may go, and how their packages are removed. Number, figures and decision stay."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from perennial.core.record import Record
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.session import AliasSession
 from perennial.registry import run_log, tags, tracking
+from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action, Entry
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ GOES = (run_log.REPORT, run_log.WEIGHTS)
 evidence, the answers, the page about the run."""
 UNFINISHED_SECONDS = 24 * 3600
 """A run that registered a version may take this long to come to its end."""
+
+
+Statuses = Mapping[str, Mapping[str, VersionStatus]]
+"""What the ledger has of each model's versions, by number."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,24 @@ def is_removed(version: "ModelVersion") -> bool:
 
 
 def going(
-    client: "MlflowClient", versions_by_model: "dict[str, list[ModelVersion]]", models: tuple[str, ...], policy: Policy
+    client: "MlflowClient",
+    versions_by_model: "dict[str, list[ModelVersion]]",
+    models: tuple[str, ...],
+    policy: Policy,
+    statuses: Statuses,
 ) -> "list[tuple[ModelVersion, str]]":
     """The versions of `models` whose packages may go, with the reason."""
-    chosen = [pair for model in models for pair in _old(client, versions_by_model[model], policy)]
+    chosen = [pair for model in models for pair in _old(client, versions_by_model[model], policy, statuses[model])]
     names = {(version.name, version.version) for version, _ in chosen}
     used = {
-        place
+        location
         for some in versions_by_model.values()
         for version in some
         if not is_removed(version) and (version.name, version.version) not in names
-        for place in _places(version)
+        for location in _locations(version)
     }
     # A copy of a version, such as one promoted to another environment, has the same files.
-    return [(version, why) for version, why in chosen if not used & _places(version)]
+    return [(version, why) for version, why in chosen if not used & _locations(version)]
 
 
 def described(client: "MlflowClient", home: Home, version: "ModelVersion", why: str) -> OldVersion:
@@ -100,7 +109,7 @@ def remove(home: Home, old: list[OldVersion]) -> None:
 
 def _remove(session: AliasSession, old: OldVersion, entries: list[Entry]) -> None:
     version = session.client.get_model_version(session.model, old.version)
-    if reason := _in_use(session.client, version):
+    if reason := _in_use(session.client, version, session.statuses()):
         raise RegistryError(
             f"Version {old.version} of {session.model} has come into use meanwhile ({reason}). It was left as it is.",
             remedy="Run the same command again.",
@@ -119,7 +128,7 @@ def _mark(session: AliasSession, version: str, value: str) -> None:
 
 
 def _old(
-    client: "MlflowClient", versions: "list[ModelVersion]", policy: Policy
+    client: "MlflowClient", versions: "list[ModelVersion]", policy: Policy, statuses: Mapping[str, VersionStatus]
 ) -> "Iterator[tuple[ModelVersion, str]]":
     there = [version for version in versions if not is_removed(version)]
     for version in versions:
@@ -127,25 +136,31 @@ def _old(
             yield version, "its removal was cut short"
     for newer, version in enumerate(there):
         days = (time.time() * 1000 - version.creation_timestamp) / 86_400_000
-        if newer >= policy.keep and days >= policy.keep_days and not _in_use(client, version):
-            status = version.tags.get(tags.STATUS, "of unknown status")
+        if newer >= policy.keep and days >= policy.keep_days and not _in_use(client, version, statuses):
+            status = _status(version, statuses) or "of unknown status"
             yield version, f"{status}, {days:,.0f} days old, and {newer:,} newer ones are kept or were"
 
 
-def _in_use(client: "MlflowClient", version: "ModelVersion") -> str | None:
+def _status(version: "ModelVersion", statuses: Mapping[str, VersionStatus]) -> str | None:
+    """By the ledger; by the tag, where it knows nothing of the model."""
+    status = statuses.get(str(version.version))
+    return status.status if status else None if statuses else version.tags.get(tags.STATUS)
+
+
+def _in_use(client: "MlflowClient", version: "ModelVersion", statuses: Mapping[str, VersionStatus]) -> str | None:
     """Why a version must stay, whatever its age; None: nothing needs it."""
     placed = client.get_registered_model(version.name).aliases
     names = [name for name, number in placed.items() if str(number) == str(version.version)]
     if names:
         return f"alias {names[0]}"
-    status: str | None = version.tags.get(tags.STATUS)
+    status = _status(version, statuses)
     if status == tags.PARKED:
         return status
     young = time.time() - version.creation_timestamp / 1000 < UNFINISHED_SECONDS
     return "its run may not have ended" if status == tags.REGISTERED and young else None
 
 
-def _places(version: "ModelVersion") -> set[str]:
+def _locations(version: "ModelVersion") -> set[str]:
     return {str(version.run_id), str(version.source)}
 
 
@@ -158,6 +173,11 @@ def _contents(client: "MlflowClient", home: Home, version: "ModelVersion") -> It
     for file in run.list_artifacts():
         if file.path in GOES:
             yield run, file.path
+        if file.path == run_log.JUDGINGS:
+            again = (
+                inner.path for judging in run.list_artifacts(file.path) for inner in run.list_artifacts(judging.path)
+            )
+            yield from ((run, path) for path in again if path.rpartition("/")[2] in GOES)
 
 
 def _repository(home: Home, location: str) -> Any:

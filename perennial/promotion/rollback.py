@@ -1,14 +1,34 @@
 """Rollback: a former champion serves again, after it was fetched, loaded and asked. No training, no judging."""
 
-from perennial.core.errors import RegistryError, listing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perennial.core import progress
+from perennial.core.errors import RegistryError, SpecError, listing
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
+from perennial.promotion.safeguards import complaint_rows, evidence_check, rollback_hold
+from perennial.promotion.safeguards.complaint_rows import Case
 from perennial.promotion.session import AliasSession
-from perennial.registry import aliases, history, tags, versions
+from perennial.records.decision import Outcome
+from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.history import Event
+from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action
+from perennial.registry.versions import Candidate
+from perennial.settings.pipeline import PipelineSpec
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """Rows that a version was complained of for."""
+
+    version: str
+    spec: PipelineSpec
+    cases: Sequence[Case]
 
 
 class RolledBack(Record):
@@ -19,21 +39,40 @@ class RolledBack(Record):
     before: str | None
     moved: bool
     """False: it was champion already."""
+    rows: int = 0
+    """Rows that were complained of, for later candidates to answer rightly."""
+    wrong: int = 0
+    """Those of them that the version which was left answers wrongly; 0: they show nothing, so none is kept."""
     disagreement: str = ""
     """What ledger and registry still disagree about, and the ways out."""
 
 
-def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
-    """Make `to` (None: the alias `previous`) champion again.
+class Resumed(Record):
+    """What a person ended."""
 
-    Only a version that was champion before can be rolled back to: its gates were passed. Raises RegistryError when
-    there is no such version, its package in the registry is not what was registered, or it gives no answers.
+    model: str
+    left: str | None
+    """The version that the rollback left; None: no rollback held anything any more."""
+    complaints: int
+    """Rows that candidates need not answer rightly any more."""
+
+
+def rollback(home: Home, model: str, to: str | None, reason: str, rows: Path | None = None) -> RolledBack:
+    """Make `to` (None: the alias `previous`) champion again; then nothing is promoted until a person says so.
+
+    `rows`: a file with rows that the version which is left answers wrongly, each with the right label. A candidate that
+    answers them rightly is promoted all the same, and later ones have to, too.
+
+    Only a version that was champion before, and whose gates were passed, can be rolled back to. Raises RegistryError
+    when there is no such version, its package in the registry is not what was registered, or it gives no answers.
     """
     with alias_session(home, model) as session:
         moves, before = history.moves(session.ledger.entries(model)), session.champion()
         target = to or _previous(session, moves)
+        complaint = _complaint(session, target, before, rows) if rows else None
         if target == before and session.disagreement is None:
-            return RolledBack(model=model, version=target, before=before, moved=False)
+            done = RolledBack(model=model, version=target, before=before, moved=False)
+            return _complained(session, done, complaint, reason)
         _check_served(session, target)
         smoke_test.check(session, target, remedy="Name another version with --to.", compare=False)
         if target == before:
@@ -46,7 +85,58 @@ def rollback(home: Home, model: str, to: str | None, reason: str) -> RolledBack:
                 remedy=f"See `perennial history {model}`, and name the version with --to if it is still needed.",
             )
         rest = session.disagreement if session.disagreement and session.disagreement.is_of_whole else ""
-        return RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
+        done = RolledBack(model=model, version=target, before=before, moved=True, disagreement=str(rest))
+        return _complained(session, done, complaint, reason)
+
+
+def resume(home: Home, model: str, reason: str) -> Resumed:
+    """Let runs promote by themselves again after a rollback; rows that were complained of count no more.
+
+    Raises RegistryError when there is nothing to end, DisagreementError where ledger and registry disagree.
+    """
+    with alias_session(home, model) as session:
+        session.require_agreement()
+        entries = session.ledger.entries(model)
+        hold, complaints = rollback_hold.rollback_hold(entries), complaint_rows.complaints(entries)
+        if hold is None and not complaints:
+            raise RegistryError(
+                f"Nothing holds the promotions of {model}: there was no rollback since the last one.",
+                remedy=f"`perennial history {model}` says what was done. To let a paused schedule go on: "
+                f"`perennial schedule --resume {model}`.",
+            )
+        session.note(Action.RESUME, None, reason)
+        left = hold.from_version if hold else None
+        return Resumed(model=model, left=left, complaints=sum(one.rows for one in complaints))
+
+
+def _complaint(session: AliasSession, target: str, before: str | None, rows: Path) -> GivenRows:
+    """The rows of the file, read before anything moves, and the version that they are about."""
+    hold = rollback_hold.rollback_hold(session.ledger.entries(session.model))
+    left = before if before != target else hold.from_version if hold else None
+    if left is None:
+        raise SpecError(
+            f"--rows is about the version that a rollback leaves, and version {target} of {session.model} is champion "
+            "already, with no rollback before.",
+            remedy="Leave --rows out.",
+        )
+    candidate = session.candidate(left)
+    spec = versions.evidence_of(session.client, session.home, candidate).spec
+    return GivenRows(left, spec, complaint_rows.read_cases(rows, spec))
+
+
+def _complained(session: AliasSession, done: RolledBack, given: GivenRows | None, reason: str) -> RolledBack:
+    if given is None:
+        return done
+    try:
+        with tracking.session(session.home, standing=""):
+            wrong = complaint_rows.note_complaint(session, given.version, given.spec, given.cases, reason)
+    except RegistryError as error:
+        raise RegistryError(
+            f"Version {done.version} of {done.model} serves, but the rows of --rows could not be kept: {error.problem}",
+            remedy=f"Candidates wait for a person. To keep the rows: `perennial rollback {done.model} --to "
+            f"{done.version} --rows FILE --reason …`.",
+        ) from error
+    return done.model_copy(update={"rows": len(given.cases), "wrong": wrong})
 
 
 def _previous(session: AliasSession, moves: list[Event]) -> str:
@@ -71,13 +161,46 @@ def _previous(session: AliasSession, moves: list[Event]) -> str:
 
 
 def _check_served(session: AliasSession, target: str) -> None:
-    candidate = versions.candidate(session.client, session.model, target)
-    served = history.champions(session.ledger.entries(session.model))
-    # A tag is believed only where the ledger knows of no champion at all, as when it is a new one.
-    if target in served or (not served and candidate.status == tags.PROMOTED):
+    """Raises RegistryError unless `target` was champion, on a decision that is the ledger's and says PROMOTE."""
+    candidate, statuses = session.candidate(target), session.statuses()
+    status = statuses.get(target, VersionStatus(target))
+    promoted = [int(version) for version, one in statuses.items() if one.was_promoted]
+    served = listing(sorted(promoted, reverse=True), 10) or "there is none yet"
+    # A ledger that knows of no champion at all is a new one: then it is a person's word and the evidence that count.
+    is_new = not history.moves(session.ledger.entries(session.model))
+    if status.was_promoted:
+        _check_evidence(session, candidate)
         return
+    if (is_new or status.was_accepted) and _passed(session, candidate):
+        return
+    how = (
+        f"was put on the alias by hand, and its gates did not let it through ({candidate.decision or 'no decision'})"
+        if status.was_accepted
+        else f"was never champion; it is {candidate.status or 'of unknown status'}"
+    )
     raise RegistryError(
-        f"Version {target} of {session.model} was never champion; it is {candidate.status or 'of unknown status'}. A "
-        f"rollback returns to a version that was: {listing(served, 10) or 'there is none yet'}.",
+        f"Version {target} of {session.model} {how}. A rollback returns to a version that served after it passed its "
+        f"gates: {served}.",
         remedy=f"A new version comes in through its gates: `perennial promote {session.model} {target}`.",
     )
+
+
+def _check_evidence(session: AliasSession, candidate: Candidate) -> None:
+    evidence_check.check_package(candidate)
+    try:
+        evidence = versions.evidence_of(session.client, session.home, candidate).evidence
+    except RegistryError as error:
+        if candidate.judging is not None:
+            raise
+        # Of an older version: its package is compared with its digest, and it served before.
+        progress.note(f"What version {candidate.registered.version} was judged by is not known. {error.problem}")
+        return
+    if candidate.decision_digest not in (None, evidence.decision.digest):
+        evidence_check.believed(session.client, session.home, candidate)
+
+
+def _passed(session: AliasSession, candidate: Candidate) -> bool:
+    if candidate.status == tags.REJECTED:
+        return False
+    evidence = versions.evidence_of(session.client, session.home, candidate).evidence
+    return evidence.decision.outcome is Outcome.PROMOTE

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perennial.core.home import Home
-from perennial.registry import aliases, lease, tags, tracking
+from perennial.registry import aliases, lease, tags, tracking, versions
 from perennial.registry.agreement import Disagreement
+from perennial.registry.judged.judgings import judgings
+from perennial.registry.judged.version_status import VersionStatus, version_statuses
 from perennial.registry.ledger import Action, Ledger, State
+from perennial.registry.versions import Candidate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,28 +42,52 @@ class AliasSession:
         return str(holder.version) if holder else None
 
     def note(
-        self, action: Action, version: str | None, reason: str, *, before: str | None = None, digest: str | None = None
+        self,
+        action: Action,
+        version: str | None,
+        reason: str,
+        *,
+        before: str | None = None,
+        digest: str | None = None,
+        status: str | None = None,
+        detail: str | None = None,
     ) -> None:
-        """Write down what is no move."""
+        """Write down what is no move; `status`: what the version is by it, where `action` does not say it."""
         self.ledger.append(
             self.lease,
             action,
             State.DONE,
             from_version=before,
             to_version=version,
-            reason=reason,
+            reason=self.reason_for(version, reason),
             decision_digest=digest,
+            status=status,
+            detail=detail,
         )
 
+    def reason_for(self, version: str | None, reason: str) -> str:
+        """`reason`, and what `--set` changed of gates, approval or splits where that version was judged."""
+        status = self.statuses().get(version or "")
+        overrides = status.judging.overrides if status and status.judging else None
+        return f"{reason} {overrides}.".strip() if overrides else reason
+
+    def statuses(self) -> dict[str, VersionStatus]:
+        """What the ledger says of the model's versions, by number."""
+        return version_statuses(self.ledger.entries(self.model), judgings(self.ledger, self.model))
+
+    def candidate(self, version: str) -> Candidate:
+        """What is known of `version`. Raises RegistryError when there is no such version."""
+        return versions.candidate(self.client, self.home, self.model, version)
+
     def mark(self, version: str, status: str) -> None:
-        """Put `status` on a version."""
+        """Put `status` on a version, for people: what counts is in the ledger."""
         self.client.set_model_version_tag(self.model, version, tags.STATUS, status)
 
-    def mark_by_hand(self, version: str) -> None:
-        """Put on a version that it is champion because somebody moved the alias; one that was promoted stays so."""
-        known = self.client.get_model_version(self.model, version)
-        if known.tags.get(tags.STATUS) != tags.PROMOTED:
-            self.mark(version, tags.BY_HAND)
+    def mark_as_in_ledger(self, version: str) -> None:
+        """Put on a version what it is by the ledger."""
+        status = self.statuses().get(version)
+        if status and status.status:
+            self.mark(version, status.status)
 
     def has_model(self) -> bool:
         """Whether the registry knows the model at all."""

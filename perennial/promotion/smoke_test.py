@@ -14,6 +14,7 @@ from perennial.core import progress
 from perennial.core.errors import PackageError, RegistryError, listing
 from perennial.inference import decoders, package, process
 from perennial.inference.probes import TEXTS
+from perennial.promotion.safeguards import evidence_check
 from perennial.records.evaluation import Cases
 from perennial.registry import packages, tracking, versions
 
@@ -43,6 +44,7 @@ def check(session: AliasSession, version: str, remedy: str, *, compare: bool = T
     `compare`: whether it is refused when the evidence of how it was judged can't be had; else that is only told.
     """
     model_version = session.client.get_model_version(session.model, version)
+    evidence_check.check_package(versions.candidate_of(model_version, session.statuses()))
     with packages.fetched_anew(session.client, session.home, model_version) as folder:
         progress.advance(0, None, detail=f"asking version {version}")
         ask_version(session.client, session.home, model_version, folder, remedy, compare=compare)
@@ -83,7 +85,8 @@ def ask(folder: Path, cases: Cases | None) -> None:
 
 def _cases(client: MlflowClient, home: Home, model_version: ModelVersion, compare: bool) -> Cases | None:
     try:
-        return versions.evidence_of(client, home, versions.known(model_version)).evidence.evaluation.cases
+        candidate = versions.candidate_of(model_version, versions.ledger_statuses(home, model_version.name))
+        return versions.evidence_of(client, home, candidate).evidence.evaluation.cases
     except RegistryError as error:
         if compare:
             raise

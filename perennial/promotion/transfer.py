@@ -17,7 +17,7 @@ from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
 from perennial.promotion import alias_move, registration, rejudge, transfer_bundle
 from perennial.promotion.alias_move import alias_session
-from perennial.promotion.conclusion import Conclusion, end, park, promoted_or_held
+from perennial.promotion.conclusion import Conclusion, end, promoted_or_parked
 from perennial.promotion.session import AliasSession
 from perennial.promotion.transfer_bundle import TransferBundle
 from perennial.records.decision import Decision, Outcome
@@ -128,21 +128,25 @@ def _ended_before(session: AliasSession, bundle: TransferBundle) -> Conclusion |
     versions_before = versions.made_of(
         session.client, session.model, bundle.run_key, bundle.stored.evidence.package.digest
     )
-    status = {str(version.version): version.tags.get(tags.STATUS) for version in versions_before}
+    by_ledger = session.statuses()
+    statuses = {
+        number: by_ledger[number].status if number in by_ledger else None
+        for number in (str(version.version) for version in versions_before)
+    }
     serving = session.champion()
-    if serving in status:
+    if serving in statuses:
         reason = f"It is there already: version {serving} is champion."
         return _conclusion(session, Status.PROMOTED, serving, serving, reason)
-    for version, known in status.items():
-        if known == tags.PARKED:
+    for version, status in statuses.items():
+        if status == tags.PARKED:
             reason = f"It is there already and awaits approval: `perennial approve {session.model} {version}`."
             return _conclusion(session, Status.HELD, version, serving, reason)
-        if known in (tags.PROMOTED, tags.REJECTED):
-            what = "was champion before" if known == tags.PROMOTED else "was rejected"
+        if status in (tags.PROMOTED, tags.REJECTED):
+            what = "was champion before" if status == tags.PROMOTED else "was rejected"
             raise RegistryError(
                 f"It is there already, as version {version} of {session.model}, which {what}.",
                 remedy=f"To go back to it: `perennial rollback {session.model} --to {version} --reason …`."
-                if known == tags.PROMOTED
+                if status == tags.PROMOTED
                 else f"`perennial run {session.model}` trains and judges a new one.",
             )
     return None
@@ -185,10 +189,9 @@ def _concluded(
     serving = session.champion()
     if serving != registered.champion_version:
         return _changed(session, registered, serving, decision.digest)
-    if bundle.stored.spec.registry.approval == "required":
-        return park(session, registered, decision.digest)
+    needs_approval = bundle.stored.spec.registry.approval == "required"
     reason = f"Copied from {bundle.brought.origin}."
-    return promoted_or_held(session, registered, Action.PROMOTE, reason, decision.digest)
+    return promoted_or_parked(session, registered, reason, decision.digest, needs_approval=needs_approval)
 
 
 def _check_arrived(session: AliasSession, version: str) -> None:

@@ -12,6 +12,7 @@ from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
 from perennial.promotion.registration import Brought
+from perennial.promotion.safeguards import evidence_check
 from perennial.records.decision import Outcome
 from perennial.registry import packages, run_log, tags, tracking, versions
 from perennial.registry.versions import Candidate, StoredEvidence
@@ -40,7 +41,7 @@ def packed(home: Home, model: str, version: str) -> Iterator[TransferBundle]:
     """
     with TemporaryDirectory(prefix="perennial-") as scratch:
         with tracking.session(home) as client:
-            candidate = versions.candidate(client, model, version)
+            candidate = versions.candidate(client, home, model, version)
             _check_passed(candidate)
             bundle = _packed(client, home, candidate, Path(scratch))
         yield bundle
@@ -54,15 +55,16 @@ def origin(home: Home, model: str, version: str) -> str:
 def _packed(client: "MlflowClient", home: Home, candidate: Candidate, scratch: Path) -> TransferBundle:
     model, version = candidate.registered.model, candidate.registered.version
     model_version = client.get_model_version(model, version)
-    stored = versions.evidence_of(client, home, candidate)
-    _check_digests(candidate, stored)
+    stored = _stored(client, home, candidate)
     progress.note(f"Taking version {version} of {model} from {mask_secrets(tracking.registry_uri(home))}.")
     mine = packages.fetch_anew(client, home, model_version)
     package = stored.evidence.package.model_copy(update={"path": mine.path})
     evidence = stored.evidence.model_copy(update={"package": package})
-    report = versions.artifact(home, candidate, run_log.REPORT, scratch)
-    kept = {each.path for each in client.list_artifacts(candidate.registered.run_id)}
-    answers = versions.artifact(home, candidate, run_log.ANSWERS, scratch) if run_log.ANSWERS in kept else None
+    report = versions.judged_artifact(home, candidate, run_log.REPORT, scratch)
+    folder = candidate.evidence_folder
+    kept = {each.path for each in client.list_artifacts(candidate.registered.run_id, folder or None)}
+    has_answers = run_log.within(folder, run_log.ANSWERS) in kept
+    answers = versions.judged_artifact(home, candidate, run_log.ANSWERS, scratch) if has_answers else None
     return TransferBundle(
         run_key=candidate.run_key,
         stored=stored.model_copy(update={"evidence": evidence}),
@@ -71,12 +73,32 @@ def _packed(client: "MlflowClient", home: Home, candidate: Candidate, scratch: P
     )
 
 
+def _stored(client: "MlflowClient", home: Home, candidate: Candidate) -> StoredEvidence:
+    """The evidence, compared with the ledger of the registry it comes from; with tags, where that is not at hand."""
+    model, version = candidate.registered.model, candidate.registered.version
+    if versions.ledger_statuses(home, model):
+        return evidence_check.believed(client, home, candidate)
+    progress.note(
+        f"The ledger at hand knows nothing of {model} where it comes from, so the decision on version {version} is "
+        "believed by its tags."
+    )
+    stored = versions.evidence_of(client, home, candidate)
+    _check_digests(candidate, stored)
+    return stored
+
+
 def _check_passed(candidate: Candidate) -> None:
     model, version = candidate.registered.model, candidate.registered.version
     if candidate.status == tags.PARKED:
         raise RegistryError(
             f"Version {version} of {model} awaits a person's approval.",
             remedy=f"Give it with `perennial approve {model} {version}` first.",
+        )
+    if candidate.status == tags.SUPERSEDED:
+        raise RegistryError(
+            f"Version {version} of {model} awaited approval until version {candidate.superseded_by} took its place: "
+            "nobody approved it.",
+            remedy=f"`perennial approve {model}` lets the newer one serve first.",
         )
     if candidate.status == tags.REJECTED or candidate.decision != Outcome.PROMOTE.value:
         why = "was rejected" if candidate.status == tags.REJECTED else f"came to {candidate.decision or 'no decision'}"

@@ -21,6 +21,17 @@ class Trigger(Record):
     """In words, for example the file that came, or what drifted."""
 
 
+class Overrides(Record):
+    """What `--set` changed of what a person wrote down in pipeline.yaml about who may serve."""
+
+    settings: tuple[str, ...]
+    """Their dotted names: gates, approval, splits."""
+    reason: str
+
+    def __str__(self) -> str:
+        return f"pipeline.yaml was overridden by --set {', '.join(self.settings)}: {self.reason.rstrip('.')}"
+
+
 class Evidence(Record):
     """All that a run found, and its decision rests on; what is registered with the package."""
 
@@ -36,6 +47,15 @@ class Evidence(Record):
     """Versions of what made and judged it; empty: made by an older Perennial, which did not say."""
     trigger: Trigger = Trigger()
     """Why the run was started."""
+    overrides: Overrides | None = None
+    """None: its gates, approval and splits were those of pipeline.yaml."""
+    judged_on: ValidatedData | None = None
+    """The rows that it was judged on where those are newer than the run's own; None: the run's own."""
+
+    @property
+    def judged(self) -> ValidatedData:
+        """The rows that it was judged on."""
+        return self.judged_on or self.validated
 
 
 class Report(Record):

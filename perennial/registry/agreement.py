@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from perennial.core.errors import DisagreementError, listing
 from perennial.core.home import Home
 from perennial.core.record import Record
-from perennial.registry import aliases, database, history, tags, tracking
+from perennial.registry import aliases, chain, database, history, tags, tracking
 from perennial.registry.history import Event
 from perennial.registry.lease import Lease
 from perennial.registry.ledger import Action, Ledger, LeftMark
@@ -44,6 +44,8 @@ class Mark(Record):
     """The model's name then."""
     who: str
     """user@host."""
+    head: str = ""
+    """The newest link of the ledger's chain then; "": an older Perennial left the mark."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class RegistryState:
 class LedgerState:
     """What the ledger has of a model."""
 
-    place: str
+    address: str
     """Address of its database, without a password."""
     identity: str | None
     """None: there is no ledger yet."""
@@ -94,6 +96,8 @@ class Disagreement:
     problem: str
     remedy: str
     """The ways out."""
+    is_of_chain: bool = False
+    """The ledger itself was changed: there is nothing to reconcile with."""
     is_of_whole: bool = False
     """One of the two is not the other's, or was restored from a backup; not only the champion is in question."""
 
@@ -164,7 +168,7 @@ def registry_state(client: "MlflowClient", home: Home, model: str) -> RegistrySt
 def ledger_state(ledger: Ledger, model: str) -> LedgerState:
     """What the ledger has of `model`."""
     return LedgerState(
-        place=ledger.database.place,
+        address=ledger.database.address,
         identity=ledger.identity(),
         moves=tuple(history.moves(ledger.entries(model))),
         newest_token=ledger.newest_token(model),
@@ -192,7 +196,7 @@ def of_whole(model: str, ledger: LedgerState, registry: RegistryState) -> Disagr
         return _other_ledger(model, ledger, registry, mark)
     if noted is None and ledger.marks:
         return Disagreement(
-            f"The ledger at {ledger.place} has the history of {model} in this MLflow under another address, "
+            f"The ledger at {ledger.address} has the history of {model} in this MLflow under another address, "
             f"{listing(mark.registry for mark in ledger.marks)}; here it is {ledger.registry}.",
             f"Call it by that address, as on the other machines; or, if the address is to change, "
             f"{_keep_registry(model, registry)}.",
@@ -208,7 +212,7 @@ def of_whole(model: str, ledger: LedgerState, registry: RegistryState) -> Disagr
         )
     if noted is None or mark.token > noted.token:
         return Disagreement(
-            f"The ledger at {ledger.place} is older than MLflow's model {model}, about which {mark.who} wrote "
+            f"The ledger at {ledger.address} is older than MLflow's model {model}, about which {mark.who} wrote "
             f"something that it does not know: it was restored from a backup, or put back. {_both(ledger, registry)}",
             f"Put the newer ledger in its place; if it is lost, {_keep_registry(model, registry)}.",
             is_of_whole=True,
@@ -295,8 +299,8 @@ def _unknown_champion(model: str, ledger: LedgerState, registry: RegistryState) 
         else f"has versions of {model} that were promoted ({listing(registry.promoted)})"
     )
     return Disagreement(
-        f"MLflow {what}, but the ledger at {ledger.place} knows nothing of it: it is new, or another one than that of "
-        "who promoted it.",
+        f"MLflow {what}, but the ledger at {ledger.address} knows nothing of it: it is new, or another one than "
+        "that of who promoted it.",
         f"Put that ledger in its place, or name it with {database.VARIABLE}; if there is none, "
         f"{_keep_registry(model, registry)}.",
         is_of_whole=True,
@@ -324,7 +328,7 @@ def _without_mark(model: str, ledger: LedgerState, registry: RegistryState) -> D
 def _other_ledger(model: str, ledger: LedgerState, registry: RegistryState, mark: Mark) -> Disagreement:
     own = "knows nothing of it" if not ledger.moves else "has a history of it, too"
     return Disagreement(
-        f"MLflow's model {model} is kept by another ledger than the one at {ledger.place}, which {own}; {mark.who} "
+        f"MLflow's model {model} is kept by another ledger than the one at {ledger.address}, which {own}; {mark.who} "
         "wrote to that one last. Two ledgers can't guard one champion.",
         f"Name one ledger on all machines with {database.VARIABLE}, or put the lost one in its place; if it is gone "
         f"for good, {_keep_registry(model, registry)}, and this ledger takes over.",
@@ -374,7 +378,8 @@ def _roll_back(model: str, version: str, ledger: LedgerState, registry: Registry
 def sign(client: "MlflowClient", ledger: Ledger, lease: Lease) -> None:
     """Leave the ledger's mark with the lease's model in the registry. Raises LeaseLostError when that came too late."""
     ledger.note_mark(lease, is_left=False)
-    mark = Mark(ledger=ledger.identity(), token=lease.token, model=lease.model, who=lease.holder)
+    head = chain.newest_hash(ledger.database)
+    mark = Mark(ledger=ledger.identity(), token=lease.token, model=lease.model, who=lease.holder, head=head)
     client.set_registered_model_tag(lease.model, tags.LEDGER, mark.model_dump_json())
     ledger.note_mark(lease, is_left=True)
 

@@ -47,8 +47,8 @@ def version_of(client: "MlflowClient", home: Home, model: str, alias: str) -> "M
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        known = registered_model(client, home, model)
-        if known is not None and alias in known.aliases:
+        registered = registered_model(client, home, model)
+        if registered is not None and alias in registered.aliases:
             raise
     return None
 

@@ -20,7 +20,7 @@ VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"
 EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration."""
 VERSIONS = "perennial_ledger_version"
 """Alembic's table. A name of its own: the database may be MLflow's or Prefect's, too, and they use Alembic as well."""
@@ -58,6 +58,27 @@ ENTRIES = sa.Table(
     sa.Column("intent", sa.BigInteger),
     *(sa.Column(name, sa.Text) for name in ("from_version", "to_version", "who", "reason", "decision_digest")),
     sa.Column("token", sa.BigInteger),
+    # What the version that it is about is by this entry, where the action alone does not say; what else belongs to it.
+    *(sa.Column(name, sa.Text) for name in ("status", "detail")),
+)
+JUDGINGS = sa.Table(
+    "perennial_judgings",
+    _TABLES,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("moment", UtcMoment, server_default=sa.FetchedValue()),
+    *(sa.Column(name, sa.Text) for name in ("registry", "model", "version", "run_id", "package_digest")),
+    *(sa.Column(name, sa.Text) for name in ("decision_digest", "outcome", "champion_version")),
+    *(sa.Column(name, sa.Text) for name in ("evidence_digest", "evidence_folder", "overrides", "who")),
+    sa.Column("after_entry", sa.BigInteger),
+)
+CHAIN = sa.Table(
+    "perennial_ledger_chain",
+    _TABLES,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("source", sa.Text),
+    sa.Column("row_id", sa.BigInteger),
+    *(sa.Column(name, sa.Text) for name in ("previous", "hash")),
+    sa.Column("is_of_migration", sa.Boolean),
 )
 LEASES = sa.Table(
     "perennial_leases",
@@ -110,7 +131,7 @@ class Database:
     """The ledger's database, its tables up to date."""
 
     engine: sa.Engine
-    place: str
+    address: str
     """Its address, without a password."""
 
     @contextmanager
@@ -119,7 +140,7 @@ class Database:
 
         `standing`: one sentence on how things stand if it does.
         """
-        with _explained(self.place, standing), self.engine.begin() as connection:
+        with _explained(self.address, standing), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -128,7 +149,7 @@ class Database:
 
         Raises as `transaction` does.
         """
-        with _explained(self.place), self.engine.connect() as connection:
+        with _explained(self.address), self.engine.connect() as connection:
             yield connection.execution_options(**{READS: True})
 
     @contextmanager
@@ -262,7 +283,7 @@ def _migrate(database: Database) -> None:
     with database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        _refuse_newer(connection, database.place)
+        _refuse_newer(connection, database.address)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -13,8 +13,8 @@ def evidence(home: Home, model: str, version: str | None = None) -> tuple[str, S
     """
     with tracking.session(home) as client:
         if version is None:
-            numbers = [int(found.version) for found in client.search_model_versions(f"name = '{model}'")]
+            numbers = [int(each.version) for each in client.search_model_versions(f"name = '{model}'")]
             if not numbers:
                 raise RegistryError(f"{model} has no versions yet.", remedy=f"Run `perennial run {model}` first.")
             version = str(max(numbers))
-        return version, versions.evidence_of(client, home, versions.candidate(client, model, version))
+        return version, versions.evidence_of(client, home, versions.candidate(client, home, model, version))

@@ -65,8 +65,10 @@ def reign_at(entries: Sequence[Entry], moment: datetime) -> Reign:
         return Reign(version=last.to_version, since=last.moment, by=last.action, doubt=_moved(last, after))
     if after and after[0].to_version and after[0].action in OUTSIDE:
         move_before = after[0]
-        doubt = f"The ledger does not go back so far: version {move_before.to_version} was found serving at "
-        f"{moment_of(move_before)}."
+        doubt = (
+            f"The ledger does not go back so far: version {move_before.to_version} was found serving at "
+            f"{moment_of(move_before)}."
+        )
         return Reign(version=move_before.to_version, since=None, by=None, doubt=doubt)
     return Reign(version=None, since=None, by=None)
 
@@ -106,9 +108,10 @@ def _event(begun: Entry, ended: Entry) -> Event:
 def _moved(last: Event, after: Sequence[Event]) -> str:
     if not after or after[0].action not in OUTSIDE:
         return ""
-    seen = after[0]
+    outside = after[0]
     # A champion that was put back was away before.
-    to = seen.from_version if seen.to_version == last.to_version else seen.to_version
+    to = outside.from_version if outside.to_version == last.to_version else outside.to_version
     return (
-        f"Some time between {moment_of(last)} and {moment_of(seen)} it was moved outside of Perennial, to {named(to)}."
+        f"Some time between {moment_of(last)} and {moment_of(outside)} it was moved outside of Perennial, "
+        f"to {named(to)}."
     )

@@ -29,10 +29,14 @@ def model_card_of(spec: PipelineSpec, evidence: Evidence) -> str:
     return "\n".join(lines)[:LONGEST]
 
 
-def linked(card: str, experiment: str, run: str) -> str:
-    """`card` with a link to the report of the MLflow run; a link it brought from elsewhere is dropped."""
+def linked(card: str, experiment: str, run: str, folder: str = "") -> str:
+    """`card` with a link to the report in `folder` of the MLflow run's artifacts.
+
+    A link that it brought from elsewhere is dropped.
+    """
+    page = f"{folder}/report.html" if folder else "report.html"
     kept = "\n".join(line for line in card.splitlines() if not line.startswith(LINK)).rstrip()
-    return f"{kept}\n\n{LINK} [report.html](#/experiments/{experiment}/runs/{run}/artifacts/report.html)"
+    return f"{kept}\n\n{LINK} [report.html](#/experiments/{experiment}/runs/{run}/artifacts/{page})"
 
 
 def _made(spec: PipelineSpec, evidence: Evidence) -> str:

@@ -38,7 +38,7 @@ from pkgutil import extend_path as _extend_path
 __path__ = _extend_path(__path__, __name__)
 for _finder in _sys.meta_path:
     _spec = _finder.find_spec(__name__, None)
-    __path__ += [place for place in (_spec and _spec.submodule_search_locations) or [] if place not in __path__]
+    __path__ += [path for path in (_spec and _spec.submodule_search_locations) or [] if path not in __path__]
 """
 # Within it the parent's search path, extended as above, leads to the rest.
 FALL_THROUGH_INSIDE = """

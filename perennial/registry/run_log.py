@@ -27,6 +27,8 @@ REPORT = "validation"
 """The validation report, beside the run."""
 ANSWERS = "answers"
 """What the models answered to the test rows, without text: from it a decision can be made again."""
+JUDGINGS = "judgings"
+"""What later judgings of the same package rest on, a folder each; what the first one rests on is at the top."""
 WEIGHTS = "weights"
 """The trained weights, beside the run, where the next training is to start from them."""
 PARAM_LENGTH = 500
@@ -50,11 +52,12 @@ def open_run(client: "MlflowClient", home: Home, name: str, run_key: str) -> "Ru
 
 
 def write_run(
-    client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence, report: Path
+    client: "MlflowClient", home: Home, run_id: str, spec: PipelineSpec, evidence: Evidence, report: Path, folder: str
 ) -> None:
     """Log everything about the run but its model; `report`: the folder with its validation report.
 
-    Written twice, MLflow shows the later figures and reports.
+    Written twice, MLflow shows the later figures; what the judging rests on goes to `folder` of the run's artifacts, so
+    that no judging takes another one's place.
     """
     from mlflow.entities import Metric, Param, RunTag
 
@@ -66,9 +69,14 @@ def write_run(
     run_tags = [RunTag(name, value) for name, value in tags_of(spec, evidence).items()]
     client.log_batch(run_id, metrics=figures, tags=run_tags)
     client.log_inputs(run_id, datasets=[_dataset(home, spec, evidence.snapshot)])
-    client.log_artifacts(run_id, str(report), REPORT)
-    client.log_text(run_id, evidence.decision.model_dump_json(indent=1), "decision.json")
-    client.log_text(run_id, evidence.evaluation.model_dump_json(indent=1), "evaluation.json")
+    client.log_artifacts(run_id, str(report), within(folder, REPORT))
+    client.log_text(run_id, evidence.decision.model_dump_json(indent=1), within(folder, "decision.json"))
+    client.log_text(run_id, evidence.evaluation.model_dump_json(indent=1), within(folder, "evaluation.json"))
+
+
+def within(folder: str, name: str) -> str:
+    """The path of the artifact `name` in `folder`; "": at the top."""
+    return f"{folder}/{name}" if folder else name
 
 
 def parameters(spec: PipelineSpec, trained: TrainedModel) -> dict[str, str]:
@@ -104,7 +112,8 @@ def figures_of(evidence: Evidence) -> dict[str, float]:
 def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
     """The tags that a run and its version share."""
     champion = evidence.decision.champion_version or tags.NO_CHAMPION
-    return {
+    overridden = {tags.OVERRIDES: str(evidence.overrides)[:DETAIL_LENGTH]} if evidence.overrides else {}
+    return overridden | {
         tags.DATA_DIGEST: evidence.snapshot.digest,
         tags.PACKAGE_DIGEST: evidence.package.digest,
         tags.PRECISION: evidence.package.precision,

@@ -23,6 +23,9 @@ APPROVAL = "perennial.approval"
 REMOVED = "perennial.removed"
 """When `perennial gc` removed its package, ISO 8601 in UTC; REMOVING: it has begun to, and was cut short."""
 
+OVERRIDES = "perennial.overrides"
+"""Which of gates, approval and splits `--set` changed for its run, and why; not there: none."""
+
 LEDGER = "perennial.ledger"
 """Of a registered model: the ledger that keeps it and how far that had come, see `agreement`."""
 
@@ -40,4 +43,6 @@ OBSERVED = "observed"
 """Judged, and nothing was to move: registry.mode is observe."""
 BY_HAND = "moved by hand"
 """Champion because somebody moved the alias outside of Perennial, which a person then accepted."""
-FINISHED = (PROMOTED, HELD, REJECTED, PARKED, OBSERVED, BY_HAND)
+SUPERSEDED = "superseded"
+"""It awaited approval until a newer challenger took its place."""
+FINISHED = (PROMOTED, HELD, REJECTED, PARKED, OBSERVED, BY_HAND, SUPERSEDED)

@@ -211,8 +211,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _explained(error: Exception, home: Home, addresses: Mapping[str, str], standing: str) -> RegistryError:
-    places = " and ".join(sorted({mask_secrets(address) for address in addresses.values()}))
-    problem = f"MLflow at {places} can't be used: {reason(error)}. {standing}"
+    servers = " and ".join(sorted({mask_secrets(address) for address in addresses.values()}))
+    problem = f"MLflow at {servers} can't be used: {reason(error)}. {standing}"
     refused = credentials.refusal(error)
     remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
     return RegistryError(problem, remedy=remedy)

@@ -1,5 +1,7 @@
 """Versions of a model: registered with their evidence, found again, and fetched."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,10 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.records.package import Champion
 from perennial.records.run import Evidence, RegisteredVersion
-from perennial.registry import agreement, aliases, packages, tags, tracking
+from perennial.registry import agreement, aliases, database, packages, tags, tracking
+from perennial.registry.judged.judgings import Judging, judgings
+from perennial.registry.judged.version_status import VersionStatus, version_statuses
+from perennial.registry.ledger import Ledger
 from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -44,7 +49,15 @@ class Candidate(Record):
     decision: str | None
     """PROMOTE, HOLD or REJECT; None: not known."""
     decision_digest: str | None
-    needs_approval: bool
+    judging: Judging | None = None
+    """What the ledger has of the newest judging; None: nothing."""
+    superseded_by: str | None = None
+    """The challenger that took its place."""
+
+    @property
+    def evidence_folder(self) -> str:
+        """Where the evidence of its newest judging is among the artifacts of its run; "": at their top."""
+        return self.judging.evidence_folder if self.judging else ""
 
 
 class StoredEvidence(Record):
@@ -54,9 +67,15 @@ class StoredEvidence(Record):
     evidence: Evidence
 
 
-def candidate(client: "MlflowClient", model: str, version: str) -> Candidate:
-    """What is known of `version`. Raises RegistryError when there is no such version."""
-    return known(_version(client, model, version))
+def candidate(client: "MlflowClient", home: Home, model: str, version: str) -> Candidate:
+    """What is known of `version`: by the ledger where it knows the model, else by tags.
+
+    Where tags say something else, that is noted. Raises RegistryError when there is no such version.
+    """
+    model_version, statuses = _version(client, model, version), ledger_statuses(home, model)
+    for problem in contradictions(model_version, statuses):
+        progress.note(problem)
+    return candidate_of(model_version, statuses)
 
 
 def newest(client: "MlflowClient", model: str) -> str:
@@ -67,24 +86,89 @@ def newest(client: "MlflowClient", model: str) -> str:
     return str(max(numbers))
 
 
-def made_by(client: "MlflowClient", run_id: str) -> Candidate:
+def made_by(client: "MlflowClient", home: Home, run_id: str) -> Candidate:
     """The version that an MLflow run made. Raises RegistryError when it made none."""
     versions_made = client.search_model_versions(f"run_id = '{run_id}'")
     if not versions_made:
         raise RegistryError(f"No version was made by the MLflow run {run_id}.", remedy="Name a model and a version.")
-    return known(max(versions_made, key=lambda version: int(version.version)))
+    newest_made = max(versions_made, key=lambda version: int(version.version))
+    return candidate_of(newest_made, ledger_statuses(home, newest_made.name))
 
 
-def known(version: "ModelVersion") -> Candidate:
-    """What a version's tags say."""
+def ledger_statuses(home: Home, model: str) -> dict[str, VersionStatus]:
+    """What the ledger has of the versions of `model`, by number; nothing where there is no ledger, which none is made
+    for."""
+    if not database.is_there(home):
+        return {}
+    ledger = Ledger.open(home)
+    return version_statuses(ledger.entries(model), judgings(ledger, model))
+
+
+def candidate_of(version: "ModelVersion", statuses: Mapping[str, VersionStatus]) -> Candidate:
+    """What `statuses` say of a version; its tags, where they know nothing of the model."""
+    tagged = _tagged(version)
+    if not statuses:
+        return tagged
+    return _by_ledger(tagged, statuses.get(str(version.version), VersionStatus(str(version.version))))
+
+
+def _tagged(version: "ModelVersion") -> Candidate:
     return Candidate(
         registered=registered_version(version),
         run_key=version.tags.get(tags.RUN_KEY, ""),
         status=version.tags.get(tags.STATUS),
         decision=version.tags.get(tags.DECISION),
         decision_digest=version.tags.get(tags.DECISION_DIGEST),
-        needs_approval=version.tags.get(tags.APPROVAL) == "required",
     )
+
+
+def _by_ledger(tagged: Candidate, status: VersionStatus) -> Candidate:
+    judging = status.judging if status.judging and status.judging.run_id == tagged.registered.run_id else None
+    changes: dict[str, object] = {
+        "status": status.status,
+        # What older ledgers don't have is only believed once the evidence has been compared.
+        "decision": judging.outcome.value if judging else tagged.decision,
+        "decision_digest": status.decision_digest,
+        "judging": judging,
+        "superseded_by": status.superseded_by,
+    }
+    if judging:
+        against = {"champion_version": judging.champion_version}
+        changes["registered"] = tagged.registered.model_copy(update=against)
+    return tagged.model_copy(update=changes)
+
+
+def contradictions(version: "ModelVersion", statuses: Mapping[str, VersionStatus]) -> list[str]:
+    """What a version's tags say and the ledger does not, in sentences."""
+    tagged, by_ledger = _tagged(version), candidate_of(version, statuses)
+    pairs = {
+        tags.STATUS: (tagged.status, by_ledger.status),
+        tags.DECISION: (tagged.decision, by_ledger.decision),
+        tags.DECISION_DIGEST: (tagged.decision_digest, by_ledger.decision_digest),
+    }
+    # An older Perennial left a challenger's tag when another took its place.
+    differing = {
+        name: (said, right)
+        for name, (said, right) in pairs.items()
+        if said != right and right is not None and (said, right) != (tags.PARKED, tags.SUPERSEDED)
+    }
+    registered = by_ledger.registered
+    return [
+        f"The tag {name} of version {registered.version} of {registered.model} says {said or 'nothing'}, the ledger "
+        f"{right}: the ledger counts, the tag is ignored."
+        for name, (said, right) in differing.items()
+    ]
+
+
+def as_first_judged(home: Home, candidate: Candidate) -> Candidate:
+    """`candidate` by the first judging of it that the ledger has, on the rows of its run; itself, if it has none."""
+    if candidate.judging is None:
+        return candidate
+    registered = candidate.registered
+    made = [one for one in judgings(Ledger.open(home), registered.model) if one.run_id == registered.run_id]
+    first = next(one for one in made if one.version == registered.version)
+    changes = {"judging": first, "decision": first.outcome.value, "decision_digest": first.decision_digest}
+    return candidate.model_copy(update=changes)
 
 
 def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> StoredEvidence:
@@ -92,7 +176,8 @@ def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> Sto
     from pydantic import ValidationError
 
     with TemporaryDirectory(prefix="perennial-") as scratch:
-        content = artifact(home, candidate, EVIDENCE, Path(scratch)).read_bytes()
+        content = judged_artifact(home, candidate, EVIDENCE, Path(scratch)).read_bytes()
+    _check_content(candidate, content)
     unreadable = _no_evidence(candidate, "this Perennial can't read it")
     try:
         stored = StoredEvidence.model_validate_json(content)
@@ -101,6 +186,22 @@ def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> Sto
     if stored.spec.kind not in kinds.names():
         raise unreadable
     return stored
+
+
+def _check_content(candidate: Candidate, content: bytes) -> None:
+    judging = candidate.judging
+    actual = hashlib.sha256(content).hexdigest()
+    if judging and judging.evidence_digest != actual:
+        raise _no_evidence(
+            candidate,
+            f"{EVIDENCE} was changed since it was registered: its sha256 is {actual[:12]}…, the ledger has "
+            f"{judging.evidence_digest[:12]}…",
+        )
+
+
+def judged_artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:
+    """`artifact`, of those that each judging of the version has of its own; the newest judging's."""
+    return artifact(home, candidate, f"{candidate.evidence_folder}/{name}".lstrip("/"), folder)
 
 
 def artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:
@@ -187,18 +288,15 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
     A candidate that was held or rejected beside a champion that serves no more has to be judged again: None, too.
     """
     with tracking.session(home) as client:
+        statuses = ledger_statuses(home, model)
         for version in _by_run_key(client, model, run_key):
-            status = version.tags.get(tags.STATUS)
-            if status == tags.PROMOTED or (status in tags.FINISHED and _judged_against(client, home, version)):
-                return FinishedVersion(
-                    registered=registered_version(version), status=status, serves=_serves(client, version)
-                )
-            if _serves(client, version):
-                if status == tags.BY_HAND:
-                    return FinishedVersion(registered=registered_version(version), status=status, serves=True)
-                # Killed between moving the alias and saying so.
-                client.set_model_version_tag(model, version.version, tags.STATUS, tags.PROMOTED)
-                return FinishedVersion(registered=registered_version(version), status=tags.PROMOTED, serves=True)
+            status = statuses.get(str(version.version), VersionStatus(str(version.version))).status
+            serves = _serves(client, version)
+            finished = FinishedVersion(registered=registered_version(version), status=status or "", serves=serves)
+            if status == tags.PROMOTED or (status == tags.BY_HAND and serves):
+                return finished
+            if status in tags.FINISHED and _judged_against(client, home, version, statuses):
+                return finished
     return None
 
 
@@ -221,7 +319,7 @@ def _by_run_key(client: "MlflowClient", model: str, run_key: str) -> "list[Model
 
 
 def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
-    by_number = {str(found.version): found for found in client.search_model_versions(f"name = '{model}'")}
+    by_number = {str(each.version): each for each in client.search_model_versions(f"name = '{model}'")}
     if version in by_number:
         return by_number[version]
     newest_first = sorted(by_number, key=int, reverse=True)
@@ -232,11 +330,16 @@ def _version(client: "MlflowClient", model: str, version: str) -> "ModelVersion"
     )
 
 
-def _judged_against(client: "MlflowClient", home: Home, version: "ModelVersion") -> bool:
+def _judged_against(
+    client: "MlflowClient", home: Home, version: "ModelVersion", statuses: Mapping[str, VersionStatus]
+) -> bool:
     """Whether the champion that `version` was judged beside is the one there is now."""
     champion = aliases.version_of_champion(client, home, version.name)
     serving = str(champion.version) if champion else tags.NO_CHAMPION
-    return bool(version.tags.get(tags.CHAMPION_AT_DECISION) == serving)
+    against = version.tags.get(tags.CHAMPION_AT_DECISION)
+    if against != tags.UNJUDGED and (judging := statuses[str(version.version)].judging):
+        against = judging.champion_version or tags.NO_CHAMPION
+    return bool(against == serving)
 
 
 def registered_version(version: "ModelVersion") -> RegisteredVersion:

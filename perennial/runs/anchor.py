@@ -18,8 +18,8 @@ from perennial.metrics import alpha_spending
 from perennial.records.package import Anchor, Champion
 from perennial.registry import aliases, history, packages, tags, tracking
 from perennial.registry.history import Event
+from perennial.registry.judged.looks import PastLook, past_looks
 from perennial.registry.ledger import Action, Entry, Ledger
-from perennial.registry.looks import PastLook, past_looks
 from perennial.rows import splits
 from perennial.settings.pipeline import PipelineSpec
 

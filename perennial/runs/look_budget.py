@@ -7,8 +7,8 @@ from perennial.metrics import gate_metrics
 from perennial.records.data import ValidatedData
 from perennial.records.evaluation import Comparison, Evaluation
 from perennial.records.package import Anchor, Champion, OnnxPackage
+from perennial.registry.judged.looks import ComparedOnce, count_look
 from perennial.registry.ledger import Ledger
-from perennial.registry.looks import ComparedOnce, count_look
 from perennial.rows.columns import TEXT_KEY
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split

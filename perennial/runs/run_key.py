@@ -31,6 +31,7 @@ NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "serving": True,
     "data": {"source", "corrections"},
     "training": {"checkpoint_seconds"},
+    "registry": {"approval_days"},
 }
 """Settings that change neither the candidate nor the decision; the rows themselves are in the snapshot's digest, and
 what corrections say is in the key."""

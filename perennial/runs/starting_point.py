@@ -43,7 +43,7 @@ def find_starting_point(spec: PipelineSpec, champion: Champion | None, home: Hom
     if champion is None:
         return _from_base("there is no champion yet")
     with tracking.session(home) as client:
-        candidate = versions.candidate(client, spec.name, champion.version)
+        candidate = versions.candidate(client, home, spec.name, champion.version)
         start = _of_version(client, home, candidate, spec)
     if start.start.problem:
         progress.note(f"Training starts from the base model, not from the champion: {start.start.problem}.")
@@ -58,7 +58,7 @@ def restore_starting_point(home: Home, spec: PipelineSpec, start: Start | None, 
     if start is None or start.version is None:
         return StartingPoint(start=start) if start else None
     with tracking.session(home) as client:
-        start_again = _of_version(client, home, versions.candidate(client, spec.name, start.version), spec)
+        start_again = _of_version(client, home, versions.candidate(client, home, spec.name, start.version), spec)
     if start_again.start.path is None or start_again.start.digest != start.digest:
         why = start_again.start.problem or "its weights there are others"
         raise RegistryError(

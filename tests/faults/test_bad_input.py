@@ -69,7 +69,9 @@ def test_a_new_file(case: str, seasoned: Place) -> None:
     name, content, code, words = NEW_FILES[case]
     (seasoned.data / name).write_bytes(content)
     # A candidate that can't win: what is asked here is what happens to the data.
-    stopped = seasoned.run("--set", "gates=[{metric: log_loss, max: 0.0}]", "--set", "training.epochs=1")
+    stopped = seasoned.run(
+        "--set", "gates=[{metric: log_loss, max: 0.0}]", "--reason", "A test.", "--set", "training.epochs=1"
+    )
     assert_explained(stopped, 4 if code is None else code, *words)
     assert "profit profit" not in stopped.text
     assert seasoned.champion() == "1"
@@ -82,7 +84,7 @@ def test_rows_that_stopped_a_run_are_read_again_when_mended(seasoned: Place) -> 
     fresh = tiny_pipeline.rows(60, 4000)
     file = seasoned.data / "b.jsonl"
     file.write_bytes(json_lines([{**row, "label": "postive"} for row in fresh]))
-    gate = ("--set", "gates=[{metric: log_loss, max: 0.0}]", "--set", "training.epochs=1")
+    gate = ("--set", "gates=[{metric: log_loss, max: 0.0}]", "--reason", "A test.", "--set", "training.epochs=1")
     assert_explained(seasoned.run(*gate), 1, "postive", "max_quarantined")
     file.write_bytes(json_lines(fresh))
     assert_explained(seasoned.run(*gate), 4, "60 of them new")

@@ -8,18 +8,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import tiny_pipeline
 from place import Ended, Place, assert_explained, free_port
 
 from perennial.promotion import alias_move, rollback, serving_champion
 from perennial.promotion.reconciliation import disagreement
-from perennial.registry import agreement, aliases, tracking
+from perennial.registry import agreement, aliases, chain, tracking
+from perennial.registry.database import ENTRIES
 from perennial.registry.ledger import Action, Ledger
 
 # Trained worse than the champion by more than the margin; its own floor it passes.
 WORSE = (
     "--set=training.epochs=1", "--set=training.learning_rate=1e-4", "--set=training.head_learning_rate=1e-3",
     "--set=gates=[{metric: accuracy, min: 0.1}, {metric: accuracy, versus: champion, margin: 0.05}]",
+    "--reason=A test.",
 )  # fmt: skip
 
 Sabotage = Callable[[Place], object]
@@ -372,6 +375,8 @@ def test_what_was_once_followed_without_a_word_holds_now(judged: Place) -> None:
             "INSERT INTO perennial_ledger (registry, model, action, state, from_version, who, reason) "
             "VALUES ('embedded', 'tiny', 'found', 'done', '1', 'ann@desk', 'It was moved outside of Perennial.')"
         )
+        row = connection.execute(sa.select(ENTRIES).order_by(ENTRIES.c.id.desc()).limit(1)).one()
+        chain.link(connection, "entry", row._asdict(), is_of_migration=True)
     held = judged.run(*WORSE, "--json")
     assert (held.code, "The ledger has version 1 as champion" in held.json["reasons"][0]) == (3, True)
 

@@ -68,13 +68,13 @@ def test_what_can_not_be_decided_again_is_explained(seasoned: Place) -> None:
 
 
 def test_observing_judges_and_registers_and_moves_nothing(seasoned: Place) -> None:
-    observe = ("--set", "registry.mode=observe", "--set", "gates=[{metric: accuracy, min: 0.1}]")
+    observe = ("--set", "registry.mode=observe", "--set", "gates=[{metric: accuracy, min: 0.1}]", "--reason", "A test.")
     ended = seasoned.run("--json", *observe)
     assert (ended.code, ended.json["status"], ended.json["decision"]) == (0, "observed", "PROMOTE"), ended.text
     assert "registry.mode is observe, so nothing moves" in " ".join(ended.json["reasons"])
     assert seasoned.champion() == "1"
     assert_explained(seasoned.run(*observe), 0, "skipped")
-    refused = seasoned.run(*observe[:2], "--set", "gates=[{metric: log_loss, max: 0.0}]")
+    refused = seasoned.run(*observe[:2], "--set", "gates=[{metric: log_loss, max: 0.0}]", "--reason", "A test.")
     assert_explained(refused, 0, "observed", "The gates came to REJECT")
     assert_explained(seasoned.command("promote", "tiny", ended.json["version"]), 0, "promoted")
     assert seasoned.champion() == ended.json["version"]

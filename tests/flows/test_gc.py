@@ -9,7 +9,7 @@ from place import Place, assert_explained
 from perennial.promotion import retention_store
 
 OLD = time.time() - 3 * 86400
-EASY = ("--set", "gates=[{metric: accuracy, min: 0.3}]")
+EASY = ("--set", "gates=[{metric: accuracy, min: 0.3}]", "--reason", "A test.")
 QUICK = (*EASY, "--set", "training.epochs=3")
 EXTRA = ("parts", "validate", "encode")
 

@@ -198,7 +198,7 @@ def test_labels_come_and_go(seasoned: Place) -> None:
         local.append(row | {"label": "local", "text": " ".join(["quarter", *words, "quarter", str(number)])})
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", local)
     added = ("--set", "data.labels=[negative, neutral, positive, local]")
-    held = seasoned.run("--json", *added, "--set", "gates=[{metric: accuracy, min: 0.5}]")
+    held = seasoned.run("--json", *added, "--set", "gates=[{metric: accuracy, min: 0.5}]", "--reason", "A test.")
     assert held.code == 3, held.text
     assert any(
         reason.startswith("New in data.labels: 'local'. The champion has no figure") for reason in held.json["reasons"]
@@ -215,13 +215,15 @@ def test_labels_come_and_go(seasoned: Place) -> None:
     assert held.code == 3, held.text
     assert any("knows 'local', which data.labels lacks" in reason for reason in held.json["reasons"])
     assert seasoned.champion() == promoted.json["version"]
-    allowed = seasoned.run("--json", *gone, "--set", "registry.allow_dropped_labels=[local]")
+    allowed = seasoned.run("--json", *gone, "--set", "registry.allow_dropped_labels=[local]", "--reason", "A test.")
     assert allowed.code == 0, allowed.text
     assert seasoned.champion() == allowed.json["version"]
 
 
 def test_a_champion_of_another_kind_holds(seasoned: Place) -> None:
-    ended = seasoned.run("--json", "--set", "kind=multi-label", "--set", "gates=[{metric: micro_f1, min: 0.1}]")
+    ended = seasoned.run(
+        "--json", "--set", "kind=multi-label", "--set", "gates=[{metric: micro_f1, min: 0.1}]", "--reason", "A test."
+    )
     assert ended.code == 3, ended.text
     problem = "it is of another kind of task, text-classification; give this pipeline another name."
     assert any(problem in reason for reason in ended.json["reasons"])

@@ -9,8 +9,8 @@ import tiny_pipeline
 from place import Place, assert_explained, ended
 
 from perennial.registry import tracking, versions
+from perennial.registry.judged.looks import past_looks
 from perennial.registry.ledger import Ledger
-from perennial.registry.looks import past_looks
 
 GATES = (
     "--set",

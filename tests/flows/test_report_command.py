@@ -57,7 +57,7 @@ def test_a_copy_is_written_and_what_is_wrong_explained(first_run: tuple[Place, d
 
 def test_new_rows_are_shown_beside_older_ones_and_texts_where_asked_for(seasoned: Place) -> None:
     tiny_pipeline.write_csv(seasoned.data / "second.csv", tiny_pipeline.rows(90, 1000, ["negative"]))
-    shown = ("--set", "report.show_texts=true", "--set", "gates=[{metric: accuracy, min: 0.01}]")
+    shown = ("--set", "report.show_texts=true", "--set", "gates=[{metric: accuracy, min: 0.01}]", "--reason", "A test.")
     asked = ("--set", "data.max_label_shift=1")
     ended = seasoned.run("--json", *shown, *asked)
     content = Path(ended.json["report"]).read_text(encoding="utf-8")

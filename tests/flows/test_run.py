@@ -56,25 +56,35 @@ def test_one_more_file_costs_one_more_part(seasoned: Place) -> None:
 
 def test_a_floor_too_high_rejects_and_the_champion_stays(seasoned: Place) -> None:
     trained = seasoned.entries("finetune")
-    ended = seasoned.run("--json", "--set", "gates=[{metric: log_loss, max: 0.0}]")
+    unexplained = seasoned.run("--set", "gates=[{metric: log_loss, max: 0.0}]")
+    assert_explained(unexplained, 2, "--set changes gates", "--reason is missing")
+    ended = seasoned.run("--json", "--set", "gates=[{metric: log_loss, max: 0.0}]", "--reason", "A test.")
     assert ended.code == 4, ended.text
+    assert ended.json["overrides"] == {"settings": ["gates"], "reason": "A test."}
+    words = "pipeline.yaml was overridden by --set gates: A test."
+    assert ended.json["reasons"][0] == words
+    for command in ("history", "runs"):
+        assert words in json.dumps(seasoned.command(command, "tiny", "--json").json), command
+    assert words in Path(ended.json["report"]).read_text(encoding="utf-8")
     assert ended.json["status"] == "rejected"
     assert [check["verdict"] for check in ended.json["checks"]] == ["fail"]
     assert seasoned.champion() == "1"
     assert seasoned.entries("finetune") == trained
-    again = seasoned.run("--set", "gates=[{metric: log_loss, max: 0.0}]")
+    again = seasoned.run("--set", "gates=[{metric: log_loss, max: 0.0}]", "--reason", "A test.")
     assert (again.code, "skipped" in again.text) == (0, True)
 
 
 def test_too_few_rows_to_judge_hold(seasoned: Place) -> None:
-    ended = seasoned.run("--json", "--set", "gates=[{metric: accuracy, min: 0.1, min_n: 100000}]")
+    ended = seasoned.run(
+        "--json", "--set", "gates=[{metric: accuracy, min: 0.1, min_n: 100000}]", "--reason", "A test."
+    )
     assert ended.code == 3, ended.text
     assert (ended.json["status"], ended.json["checks"][0]["verdict"]) == ("held", "undecided")
     assert seasoned.champion() == "1"
 
 
 def test_a_champion_that_learned_from_other_rows_is_no_rival(seasoned: Place) -> None:
-    splits = ("--set", "data.splits.test=0.3")
+    splits = ("--set", "data.splits.test=0.3", "--reason", "A test.")
     ended = seasoned.run("--json", *splits)
     assert ended.code == 3, ended.text
     assert any("other data.splits" in reason for reason in ended.json["reasons"])
@@ -115,7 +125,7 @@ def test_mlflow_that_does_not_know_the_user_is_told_from_one_that_is_down(season
 @pytest.mark.parametrize(("step", "file"), [("finetune", "model.safetensors"), ("export", "model.onnx")])
 def test_a_damaged_entry_is_made_again(step: str, file: str, seasoned: Place) -> None:
     flip(next(seasoned.entry(step).rglob(file)))
-    ended = seasoned.run("--set", "gates=[{metric: accuracy, min: 0.5}]")
+    ended = seasoned.run("--set", "gates=[{metric: accuracy, min: 0.5}]", "--reason", "A test.")
     assert_explained(ended, 0, f"{step} entry", "was damaged", "made again", "promoted, version 2")
     assert seasoned.home.store.damage(seasoned.entry(step)) == []
     assert any((seasoned.home.root / "damaged").glob(f"{step}-*"))

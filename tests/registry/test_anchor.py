@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from perennial.registry.history import Event
+from perennial.registry.judged.looks import PastLook
 from perennial.registry.ledger import Action, State
-from perennial.registry.looks import PastLook
 from perennial.runs.anchor import PastChampion, best_champion, past_champions
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained
-from registry_helpers import Run, make_run
+from registry_helpers import Run, make_run, note_tag
 
 from perennial.core.errors import RegistryError
 from perennial.promotion import approval, conclusion
@@ -12,7 +12,7 @@ from perennial.records.run import Status
 from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 
-REQUIRED = ("--set", "registry.approval=required")
+REQUIRED = ("--set", "registry.approval=required", "--reason", "A test.")
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_approval_can_not_be_had_by_promote(run: Run) -> None:
     """A run that was cut short before it parked its candidate is finished as it would have been."""
     spec = run.spec.model_copy(update={"registry": run.spec.registry.model_copy(update={"approval": "required"})})
     version = Run(spec, run.home, run.arguments).register()
+    note_tag(run.home, version, tags.APPROVAL, "none")
     ended = conclusion.finish(run.home, run.spec.name, version.version)
     assert ended.status is Status.HELD
     assert (placed(run, aliases.CHALLENGER), placed(run, aliases.CHAMPION)) == (version.version, None)
@@ -131,10 +132,20 @@ def test_judged_again_against_the_new_champion(seasoned: Place) -> None:
 def test_judged_again_it_may_fail(seasoned: Place) -> None:
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))
     # Wide enough for any candidate to pass beside the first champion.
-    gates = ("--set", "gates=[{metric: accuracy, min: 0.0}, {metric: log_loss, versus: champion, margin: 0.5}]")
+    gates = (
+        "--set",
+        "gates=[{metric: accuracy, min: 0.0}, {metric: log_loss, versus: champion, margin: 0.5}]",
+        "--reason",
+        "A test.",
+    )
     first = seasoned.run("--json", *REQUIRED, *gates, "--set", "training.epochs=2")
     assert first.code == 3, first.text
-    assert seasoned.run("--set", "training.epochs=8", "--set", "gates=[{metric: accuracy, min: 0.5}]").code == 0
+    assert (
+        seasoned.run(
+            "--set", "training.epochs=8", "--set", "gates=[{metric: accuracy, min: 0.5}]", "--reason", "A test."
+        ).code
+        == 0
+    )
     ended = seasoned.command("approve", "tiny", "--json")
     assert ended.code in (0, 4), ended.text
     assert seasoned.champion() == ("2" if ended.code == 0 else "3")

@@ -10,7 +10,7 @@ from registry_helpers import free_port
 
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
-from perennial.registry import database, lease
+from perennial.registry import chain, database, lease
 from perennial.registry.database import ENTRIES, Database
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
@@ -68,6 +68,21 @@ def test_an_intent_is_open_until_it_is_concluded_once(book: Ledger) -> None:
             book.conclude(held, intent, State.ABANDONED)
     assert book.last_move("news") == done
     assert book.last_move("other") is None
+
+
+def test_what_was_written_is_chained_and_a_change_is_noticed(book: Ledger) -> None:
+    added(book)
+    added(book, "other", "2")
+    state = chain.examine_chain(book.database)
+    assert (state.faults, state.links, state.of_migration) == ((), 2, 0)
+    sqlite = book.database.engine.dialect.name == "sqlite"
+    trigger = "perennial_ledger_no_update" if sqlite else "perennial_ledger_append_only"
+    on = "" if sqlite else " ON perennial_ledger"
+    with book.database.transaction() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER {trigger}{on}")
+        connection.exec_driver_sql("UPDATE perennial_ledger SET to_version = '3' WHERE model = 'other'")
+    faults = chain.examine_chain(book.database).faults
+    assert faults == ("entry 2 was changed", f"the trigger {trigger}, which refuses changes, is gone or disabled")
 
 
 FORBIDDEN = {

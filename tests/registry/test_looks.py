@@ -12,8 +12,8 @@ from perennial.core.home import Home
 from perennial.metrics import alpha_spending
 from perennial.records.evaluation import Look
 from perennial.registry import database
+from perennial.registry.judged.looks import ComparedOnce, count_look, past_looks
 from perennial.registry.ledger import Ledger
-from perennial.registry.looks import ComparedOnce, count_look, past_looks
 
 BUDGET = 0.05
 ONCE = ComparedOnce(
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from perennial.core.home import Home
 from perennial.registry.ledger import Ledger
-from perennial.registry.looks import ComparedOnce, count_look
+from perennial.registry.judged.looks import ComparedOnce, count_look
 for number in range(10):
     once = ComparedOnce(f"c{number}", f"p{number}", "1", None, "accuracy", 0.0, None)
     count_look(Ledger.open(Home(Path(sys.argv[1]))), "news", once, [str(key) for key in range(50)], 0.05)

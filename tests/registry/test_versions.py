@@ -9,7 +9,7 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
-from perennial.promotion import conclusion
+from perennial.promotion import alias_move, conclusion
 from perennial.records.decision import Outcome
 from perennial.records.evaluation import Metrics
 from perennial.registry import aliases, run_log, tags, tracking, versions
@@ -188,14 +188,19 @@ def test_a_candidate_judged_beside_another_champion_is_judged_again(run: Run, st
     assert run.register().version == registered.version
 
 
-def test_killed_between_the_alias_and_its_note_is_promoted(run: Run) -> None:
+def test_killed_between_the_alias_and_its_note_is_promoted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
     registered = run.register()
-    with tracking.session(run.home) as client:
-        client.set_registered_model_alias(run.spec.name, aliases.CHAMPION, registered.version)
+    with monkeypatch.context() as patch:
+        patch.setattr(alias_move, "tidy", killed)
+        with pytest.raises(Killed):
+            conclusion.promote(run.home, registered)
     for _ in range(2):
-        found = versions.already(run.home, run.spec.name, "a" * 64)
-        assert found is not None
-        assert found.status == tags.PROMOTED
+        finished = versions.already(run.home, run.spec.name, "a" * 64)
+        assert finished is not None
+        assert (finished.status, finished.serves) == (tags.PROMOTED, True)
 
 
 def test_a_version_is_fetched_by_its_number(place: str, run: Run) -> None:
@@ -268,6 +273,6 @@ def test_evidence_of_a_kind_that_is_not_known_here_is_no_evidence(run: Run, monk
     run.register()
     monkeypatch.setattr(kinds, "names", lambda: ("text-pair",))
     with tracking.session(run.home) as client:
-        made = versions.candidate(client, run.spec.name, "1")
+        made = versions.candidate(client, run.home, run.spec.name, "1")
         with pytest.raises(RegistryError, match="this Perennial can't read it"):
             versions.evidence_of(client, run.home, made)

@@ -44,6 +44,8 @@ def heading_of(material: Material) -> Heading:
     reasons = decision.reasons[:MOST_REASONS]
     if rest := len(decision.reasons) - len(reasons):
         reasons = (*reasons, f"And {several(rest, 'more reason')}; see the checks.")
+    if overrides := material.evidence.overrides:
+        reasons = (f"{overrides}.", *reasons)
     return Heading(
         model=material.spec.name,
         outcome=decision.outcome.value,

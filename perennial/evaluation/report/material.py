@@ -92,10 +92,10 @@ def _set_aside(evidence: Evidence, home: Home) -> dict[str, int]:
 
 
 def _bounds(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
-    if not evidence.evaluation.slices or not _is_here(evidence.validated, home):
+    if not evidence.evaluation.slices or not _is_here(evidence.judged, home):
         return {}
     columns = [TIME, *kinds.kind_named(spec.kind).text_columns]
-    return slices.bounds(spec, read_split(evidence.validated, home.store, "test", columns))
+    return slices.bounds(spec, read_split(evidence.judged, home.store, "test", columns))
 
 
 def _doubts(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
@@ -108,10 +108,10 @@ def _doubts(evidence: Evidence, home: Home) -> list[Mapping[str, Any]]:
 def _texts(spec: PipelineSpec, evidence: Evidence, home: Home) -> dict[str, str]:
     comparison = evidence.evaluation.comparison
     wanted = set(comparison.worst if comparison else ())
-    if not wanted or not _is_here(evidence.validated, home):
+    if not wanted or not _is_here(evidence.judged, home):
         return {}
     columns = kinds.kind_named(spec.kind).text_columns
-    rows = read_split(evidence.validated, home.store, "test", [ROW_ID, *columns]).to_pylist()
+    rows = read_split(evidence.judged, home.store, "test", [ROW_ID, *columns]).to_pylist()
     return {row[ROW_ID]: _joined(row[name] for name in columns) for row in rows if row[ROW_ID] in wanted}
 
 

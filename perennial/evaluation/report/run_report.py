@@ -38,11 +38,16 @@ def make_report(spec: PipelineSpec, evidence: Evidence, home: Home) -> Report:
 def report_key(spec: PipelineSpec, evidence: Evidence) -> str:
     """What the report is stored under. Times are no part of it: a run that was resumed has others."""
     return digest.of_values(
-        spec=spec,
-        evidence=evidence.model_dump(mode="json", exclude={"seconds"}),
+        # Without what an older Perennial did not have, so that its pages keep their keys.
+        spec=spec.model_dump(mode="json", exclude={"registry": {"approval_days"}}),
+        evidence=evidence.model_dump(mode="json", exclude={"seconds", *_unset(evidence)}),
         recipe=RECIPE,
         plotly=importlib.metadata.version("plotly"),
     )
+
+
+def _unset(evidence: Evidence) -> set[str]:
+    return {name for name in ("overrides", "judged_on") if getattr(evidence, name) is None}
 
 
 def stored_report(home: Home, pipeline: str, decision: str | None = None) -> Path | None:

@@ -84,8 +84,8 @@ def count_look(
         if not any(look.compared == once.compared for look in looks):
             _count(connection, ledger, model, once, looks, hashes, budget)
             looks = _past_looks(connection, ledger, model)
-    (place,) = (number for number, look in enumerate(looks) if look.compared == once.compared)
-    return _look(looks[: place + 1])
+    (position,) = (number for number, look in enumerate(looks) if look.compared == once.compared)
+    return _look(looks[: position + 1])
 
 
 def _count(
