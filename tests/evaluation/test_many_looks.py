@@ -1,17 +1,25 @@
 """Gates as one of many looks at the same rows, and beside the best champion so far."""
 
+import random
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import report_data
 from test_gates import CHAMPION, compared, evaluation, figures, judged, spec
 
+from perennial import kinds
+from perennial.evaluation import from_answers, stored_answers
 from perennial.evaluation.gates import decide
+from perennial.evaluation.redecide import redecide
 from perennial.evaluation.report import sections
+from perennial.evaluation.stored_answers import Answers
+from perennial.metrics.prediction import Prediction
 from perennial.records.decision import Outcome, Verdict
-from perennial.records.evaluation import AnchorFigures, Look, Metrics
+from perennial.records.evaluation import AnchorAsked, AnchorFigures, Evaluation, EvaluationContext, Look, Metrics
 
 ANCHOR = {"metric": "accuracy", "versus": "anchor", "margin": 0.02}
 BESIDE = {**CHAMPION, "margin": 0.02}
@@ -125,3 +133,33 @@ def test_the_report_says_what_is_spent_and_who_the_anchor_is() -> None:
     assert "of the budget of 0.05 0.02 is spent (40%), 0.03 left" in words
     assert "The anchor is version 3: the best champion that counts" in words
     assert "version 2 was gone" in words
+
+
+@pytest.mark.parametrize("anchor_version", ["3", "7"], ids=["another one", "the champion itself"])
+def test_made_again_from_the_answers_it_is_the_same_decision(anchor_version: str, tmp_path: Path) -> None:
+    pipeline = spec(BESIDE, ANCHOR)
+    draw = random.Random(4)  # noqa: S311 - not for secrets
+    targets = [draw.choice("ab") for _ in range(200)]
+
+    def answered(wrong: int) -> list[Prediction]:
+        labels = [label if row >= wrong else "ba"["ab".index(label)] for row, label in enumerate(targets)]
+        return [{"label": label, "score": 0.9, "scores": {"a": 0.1, "b": 0.1} | {label: 0.9}} for label in labels]
+
+    asked = AnchorAsked(version=anchor_version, labels=("a", "b"))
+    context = EvaluationContext(champion_version="7", champion_labels=("a", "b"), anchor=asked)
+    answers = Answers(
+        row_ids=[str(row) for row in range(200)], targets=pa.chunked_array([targets]), candidate=answered(20),
+        champion=answered(30), baselines={}, slices={}, anchor=answered(10) if anchor_version != "7" else None,
+    )  # fmt: skip
+    stored_answers.write_answers(tmp_path, answers, kinds.kind_named(pipeline.kind))
+    stored_answers.write_context(tmp_path, context)
+    read = stored_answers.read_answers(tmp_path)
+    measured = from_answers.evaluation_of(pipeline, read, context, digest="e" * 64, predictions_path=str(tmp_path))
+    judged_then = measured.model_copy(update={"look": look()})
+    assert judged_then.anchor is not None
+    assert judged_then.anchor.metrics is not None
+    assert judged_then.anchor.metrics.values["accuracy"] == (0.95 if anchor_version == "3" else 0.85)
+    stored = Evaluation.model_validate_json(judged_then.model_dump_json())
+    first = decide(pipeline, judged_then)
+    assert redecide(pipeline, tmp_path, stored) == first
+    assert any(check.level == look().level for check in first.checks)
