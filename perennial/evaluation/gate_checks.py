@@ -104,8 +104,8 @@ def pooled_slices(cases: Sequence[GateCase]) -> dict[int, PooledSlice]:
         if case.gate.slices == "pooled" and case.figure.way and case.compared and case.compared.standard_error > 0:
             together.setdefault((id(case.gate), case.figure.way), []).append(index)
     pooled: dict[int, PooledSlice] = {}
-    for places in together.values():
-        pooled |= dict(zip(places, _pooled([cases[place] for place in places]), strict=True))
+    for members in together.values():
+        pooled |= dict(zip(members, _pooled([cases[index] for index in members]), strict=True))
     return pooled
 
 
