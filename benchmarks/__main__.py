@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    annotation,
     clusters,
     data,
     gates,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
+    "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
     "clusters": clusters.measure,

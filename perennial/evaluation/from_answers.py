@@ -46,6 +46,7 @@ def evaluation_of(
         serving=context.serving,
         champion_serving=context.champion_serving,
         cases=context.cases,
+        agreement=context.agreement,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )

@@ -98,14 +98,14 @@ def judge(cases: Sequence[GateCase]) -> tuple[Check, ...]:
 
 
 def pooled_slices(cases: Sequence[GateCase]) -> dict[int, PooledSlice]:
-    """By a case's place among `cases`: what the other slices of its way of telling rows apart make of it."""
+    """By a case's index in `cases`: what the other slices of its way of telling rows apart make of it."""
     together: dict[tuple[int, str], list[int]] = {}
     for index, case in enumerate(cases):
         if case.gate.slices == "pooled" and case.figure.way and case.compared and case.compared.standard_error > 0:
             together.setdefault((id(case.gate), case.figure.way), []).append(index)
     pooled: dict[int, PooledSlice] = {}
-    for members in together.values():
-        pooled |= dict(zip(members, _pooled([cases[index] for index in members]), strict=True))
+    for places in together.values():
+        pooled |= dict(zip(places, _pooled([cases[index] for index in places]), strict=True))
     return pooled
 
 

@@ -11,6 +11,7 @@ from perennial import kinds
 from perennial.core.errors import listing
 from perennial.evaluation import slices
 from perennial.metrics import clusters, gate_metrics
+from perennial.records.data import AnnotatorAgreement
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -72,6 +73,8 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
         yield _serving(gate, evaluation)
     elif gate.metric == gate_metrics.NEGATIVE_FLIPS:
         yield _flips(gate, evaluation.comparison, spec, None)
+    elif gate.metric == gate_metrics.AGREEMENT:
+        yield _agreement(evaluation.agreement)
     else:
         yield _overall(gate, evaluation, None)
 
@@ -198,6 +201,17 @@ def _cost(serving: ServingFigures, metric: str) -> float | None:
     if metric in flips:
         return flips[metric] / serving.n if serving.n else None
     return _number(getattr(serving, metric))
+
+
+def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
+    name = "agreement (Krippendorff's alpha) of the people who gave the labels"
+    if agreement is None or agreement.alpha is None:
+        why = (
+            "no text was labelled by more than one person" if agreement is None else "all gave one and the same answer"
+        )
+        return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
+    interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
+    return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
 
 
 def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:

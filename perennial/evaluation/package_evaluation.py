@@ -32,7 +32,7 @@ from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
-from perennial.records.data import ValidatedData
+from perennial.records.data import ValidatedData, agreement_in
 from perennial.records.evaluation import (
     AnchorAsked,
     BehaviourFigures,
@@ -71,8 +71,9 @@ def evaluate(
     The champion's package, the anchor's and the kind's baselines answer the same rows. A champion that can't answer is
     recorded as a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
+    agreement = agreement_in(data.readings)
     # Where there is none the key is what it was before there were any.
-    beside = {"anchor": anchor} if anchor else {}
+    beside = {**({"anchor": anchor} if anchor else {}), **({"agreement": agreement} if agreement else {})}
     key = digest.of_values(
         **beside,
         package=package.digest,
@@ -152,6 +153,7 @@ def _evaluate(
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
+        agreement=agreement_in(data.readings),
         anchor=bar.asked,
     )
     stored_answers.write_context(folder, context)

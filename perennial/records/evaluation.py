@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from perennial.core.record import Record
+from perennial.records.data import AnnotatorAgreement
 
 
 class Interval(Record):
@@ -179,6 +180,7 @@ class EvaluationContext(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
+    agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
     anchor: AnchorAsked | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
 
@@ -254,6 +256,8 @@ class Evaluation(Record):
     """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
+    agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
+    """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
     anchor: AnchorFigures | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
     look: Look | None = Field(default=None, exclude_if=lambda look: look is None)

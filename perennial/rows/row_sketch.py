@@ -42,8 +42,8 @@ class RowSketch:
         sample = [one for one in hashes if limit is None or one <= limit]
         if not sample:
             return 0
-        members = set(self.hashes)
-        return round(len(hashes) * sum(one not in members for one in sample) / len(sample))
+        hashes_before = set(self.hashes)
+        return round(len(hashes) * sum(one not in hashes_before for one in sample) / len(sample))
 
     def joined(self, hashes: Iterable[str]) -> "RowSketch":
         """The sketch of both sets together."""
