@@ -13,6 +13,8 @@ from perennial.registry.judged.looks import past_looks
 from perennial.registry.ledger import Ledger
 
 GATES = (
+    "--reason",
+    "a test",
     "--set",
     "gates=[{metric: accuracy, min: 0.2}, {metric: accuracy, versus: champion, margin: 0.6}, "
     "{metric: accuracy, versus: anchor, margin: 0.15}]",
@@ -25,7 +27,12 @@ WORSE = (
     "--set",
     "training.learning_rate=1e-4",
 )
-WIDE = ("--set", "gates=[{metric: accuracy, min: 0.1}, {metric: accuracy, versus: champion, margin: 0.95}]")
+WIDE = (
+    "--reason",
+    "a test",
+    "--set",
+    "gates=[{metric: accuracy, min: 0.1}, {metric: accuracy, versus: champion, margin: 0.95}]",
+)
 
 
 def night(place: Place, number: int) -> None:
@@ -66,7 +73,7 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(
 
     assert_explained(place.run(*WORSE, *GATES), 0, "Already trained: version 3")
     assert len(looks(place)) == 2, "nothing was looked at again"
-    assert_explained(place.command("decide", "tiny", "3"), 0, "the very decision that is registered")
+    assert_explained(place.command("decide", "tiny", "3"), third.code, "the very decision that is registered")
     (page,) = [path for path in place.home.store.root.glob("report/*/report.html") if "Look 2" in path.read_text()]
     assert "The anchor is version 1" in page.read_text()
 
