@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, flip
+from promoting import promote
 from registry_helpers import Run, answering, free_port, make_run, note_status, promoted
 
 from perennial.core.errors import RegistryError, SpecError
@@ -118,7 +119,7 @@ def test_another_champion_of_the_same_number_is_another(beside: Target, run: Run
     first = promoted(run)
     stranger = make_run(run.home, beside.spec, "e" * 64, bias=5.0)
     there = Run(stranger.spec, beside.home, stranger.arguments).register()
-    assert conclusion.promote(beside.home, there)
+    assert promote(beside.home, there)
     assert there.version == first == "1"
     later = promoted(second(run, first))
     for _ in range(2):
