@@ -19,13 +19,10 @@ from rich.table import Table
 
 from benchmarks import (
     annotation,
-    clusters,
     data,
-    gates,
     history,
     infer,
     kinds,
-    machine,
     main_job,
     many_rows,
     months,
@@ -34,13 +31,13 @@ from benchmarks import (
     resume,
     scheduled,
     serving,
-    slices,
     smaller,
     startup,
     train,
     use_cases,
-    year,
 )
+from benchmarks.common import machine
+from benchmarks.deciding import clusters, gates, slices, year
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")

@@ -15,9 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import annotated_documents as made
-from benchmarks import own_rows
-from benchmarks.annotated_documents import Document
+from benchmarks.common import annotated_documents, own_rows
+from benchmarks.common.annotated_documents import Document
 from perennial.ingest.sources import annotated_files, file
 from perennial.ingest.sources.annotation.opinions import Export
 from perennial.ingest.sources.annotation.reading import ExportOutcome, Manner, rows_of_exports
@@ -27,33 +26,35 @@ from perennial.rows.text_views import CHARACTERS, GRAPHEMES, UTF8, UTF16
 
 ROUNDS = 5
 FORMATS: dict[str, tuple[Callable[[Sequence[Document]], str | bytes], str]] = {
-    "label-studio JSON": (made.label_studio_json, "label"),
-    "label-studio JSON, UTF-16": (lambda docs: made.label_studio_json(docs, UTF16), "label"),
-    "label-studio JSON, UTF-8": (lambda docs: made.label_studio_json(docs, UTF8), "label"),
-    "label-studio JSON_MIN": (made.label_studio_min, "label"),
-    "label-studio CSV": (made.label_studio_csv, "label"),
-    "label-studio TSV": (lambda docs: made.label_studio_csv(docs, "\t"), "label"),
-    "doccano JSONL, UTF-16": (made.doccano_jsonl, "label"),
-    "doccano JSONL, code points": (lambda docs: made.doccano_jsonl(docs, CHARACTERS), "label"),
+    "label-studio JSON": (annotated_documents.label_studio_json, "label"),
+    "label-studio JSON, UTF-16": (lambda docs: annotated_documents.label_studio_json(docs, UTF16), "label"),
+    "label-studio JSON, UTF-8": (lambda docs: annotated_documents.label_studio_json(docs, UTF8), "label"),
+    "label-studio JSON_MIN": (annotated_documents.label_studio_min, "label"),
+    "label-studio CSV": (annotated_documents.label_studio_csv, "label"),
+    "label-studio TSV": (lambda docs: annotated_documents.label_studio_csv(docs, "\t"), "label"),
+    "doccano JSONL, UTF-16": (annotated_documents.doccano_jsonl, "label"),
+    "doccano JSONL, code points": (lambda docs: annotated_documents.doccano_jsonl(docs, CHARACTERS), "label"),
     "doccano JSONL, graphemes": (
-        lambda docs: made.doccano_jsonl([made.whole_graphemes(doc) for doc in docs], GRAPHEMES),
+        lambda docs: annotated_documents.doccano_jsonl(
+            [annotated_documents.whole_graphemes(doc) for doc in docs], GRAPHEMES
+        ),
         "label",
     ),
-    "doccano JSONL, relations": (made.doccano_relations, "entities"),
-    "prodigy JSONL": (made.prodigy_jsonl, "spans"),
-    "argilla JSON": (made.argilla_json, "ents"),
-    "spacy JSONL": (made.spacy_jsonl, "ents"),
-    "spacy DocBin": (made.docbin, "ents"),
+    "doccano JSONL, relations": (annotated_documents.doccano_relations, "entities"),
+    "prodigy JSONL": (annotated_documents.prodigy_jsonl, "spans"),
+    "argilla JSON": (annotated_documents.argilla_json, "ents"),
+    "spacy JSONL": (annotated_documents.spacy_jsonl, "ents"),
+    "spacy DocBin": (annotated_documents.docbin, "ents"),
 }
 
 
 def measure(scratch: Path) -> dict[str, object]:
     """Spans that came back elsewhere or not at all, by format, and seconds; then the ratios of plain reading."""
     count = own_rows.size("BENCH_ROWS", 2_000)
-    docs = made.documents(count)
+    docs = annotated_documents.documents(count)
     figures: dict[str, object] = {"documents": count, "spans": sum(len(doc.spans) for doc in docs)}
     for name, (write, column) in FORMATS.items():
-        whole = [made.whole_graphemes(doc) for doc in docs] if "graphemes" in name else docs
+        whole = [annotated_documents.whole_graphemes(doc) for doc in docs] if "graphemes" in name else docs
         figures[name] = _there_and_back(scratch / "export", whole, write(whole), column)
     return figures | dict(_plain(scratch, count * 100))
 

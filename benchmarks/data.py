@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks import own_rows
+from benchmarks.common import own_rows
 from perennial.core.home import Home
 from perennial.inference.cost import peak_memory
 

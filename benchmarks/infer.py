@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import own_rows, turns
-from benchmarks.own_rows import Work
+from benchmarks.common import own_rows, turns
+from benchmarks.common.own_rows import Work
 from perennial.inference import cpu
 from perennial.inference.predictor import Predictor
 from perennial.inference.runtime import Graph

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import perennial
+from benchmarks.common.command import perennial
 from perennial import kinds
 
 SETS = {

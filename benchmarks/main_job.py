@@ -4,7 +4,7 @@ import shutil
 import statistics
 from pathlib import Path
 
-from benchmarks.command import Measured, perennial
+from benchmarks.common.command import Measured, perennial
 
 PIPELINE = Path("pipelines/sentiment")
 HEADLINE = "Profit warning sends shares down 12%"

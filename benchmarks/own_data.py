@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.command import perennial
+from benchmarks.common.command import perennial
 
 FILES = {
     "financial_phrasebank": "financial_phrasebank/train.jsonl",

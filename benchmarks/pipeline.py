@@ -8,8 +8,8 @@ import shutil
 import statistics
 from pathlib import Path
 
-from benchmarks import own_rows
-from benchmarks.command import Measured, perennial
+from benchmarks.common import own_rows
+from benchmarks.common.command import Measured, perennial
 from benchmarks.main_job import PIPELINE
 
 RERUNS = 3

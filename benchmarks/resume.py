@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.command import perennial
+from benchmarks.common.command import perennial
 
 DEADLINE_SECONDS = 600
 

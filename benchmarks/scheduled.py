@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.command import MEGABYTE, SAMPLE_SECONDS
+from benchmarks.common.command import MEGABYTE, SAMPLE_SECONDS
 from benchmarks.main_job import PIPELINE
 from flows import prefect_server
 from perennial.core.home import Home

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import MODEL, home_with_champion, memory_mb
+from benchmarks.common.command import MODEL, home_with_champion, memory_mb
 
 DATA = Path("pipelines/sentiment/data")
 CLIENTS = (1, 8, 64)

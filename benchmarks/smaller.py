@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from benchmarks import own_rows, turns
+from benchmarks.common import own_rows, turns
+from benchmarks.common.own_rows import Work
 from benchmarks.infer import WARM_UP, Timed, accuracy, by_package
-from benchmarks.own_rows import Work
 from perennial.inference.predictor import Predictor
 from perennial.records.package import OnnxPackage
 from perennial.records.training import TrainedModel

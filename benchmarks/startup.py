@@ -6,8 +6,8 @@ BENCH_HOME names a home that has a champion of the sentiment pipeline; without i
 import sys
 from pathlib import Path
 
-from benchmarks import turns
-from benchmarks.command import MODEL, Measured, home_with_champion, perennial, run
+from benchmarks.common import turns
+from benchmarks.common.command import MODEL, Measured, home_with_champion, perennial, run
 
 REPETITIONS = 7
 HEADLINE = "Profit warning sends shares down 12%"

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import own_rows, turns
-from benchmarks.own_rows import Work
+from benchmarks.common import own_rows, turns
+from benchmarks.common.own_rows import Work
 from perennial.core import progress
 from perennial.core.progress import Silent
 

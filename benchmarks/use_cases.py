@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.command import Measured, perennial
+from benchmarks.common.command import Measured, perennial
 
 PIPELINES = Path("pipelines")
 

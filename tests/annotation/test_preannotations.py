@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from export_files import read, written
 
-from benchmarks import annotated_documents as made
+from benchmarks.common import annotated_documents
 from perennial.ingest import preannotations
 from perennial.ingest.preannotations import Answered, Losses
 from perennial.rows.text_views import GRAPHEMES, UTF16
 
 
-def answered(doc: made.Document, number: int, **row: Any) -> Answered:
+def answered(doc: annotated_documents.Document, number: int, **row: Any) -> Answered:
     spans = [{"start": start, "end": end, "label": label, "score": 0.5} for start, end, label in doc.spans]
     return Answered(number, {"text": doc.text} | row, {"text": doc.text}, {"spans": spans}, 0.5)
 
 
 @pytest.mark.parametrize("unit", [UTF16, GRAPHEMES])
 def test_doccano_gets_its_own_units_and_gives_them_back(unit: str, tmp_path: Path) -> None:
-    docs = [doc for doc in made.documents(150) if doc.spans]
-    docs = [made.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
+    docs = [doc for doc in annotated_documents.documents(150) if doc.spans]
+    docs = [annotated_documents.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
     losses = Losses()
     rows = list(preannotations.doccano_rows([answered(doc, n) for n, doc in enumerate(docs, 1)], unit, losses))
     assert [row["label"] for row in rows] == [
-        [[*made.in_units(doc.text, span, unit), span[2]] for span in doc.spans] for doc in docs
+        [[*annotated_documents.in_units(doc.text, span, unit), span[2]] for span in doc.spans] for doc in docs
     ]
     exported = "".join(json.dumps({"id": n, **row, "Comments": []}) + "\n" for n, row in enumerate(rows))
     back = read([written(tmp_path, "all.jsonl", exported)], offsets=unit)
@@ -37,7 +37,7 @@ def test_doccano_gets_its_own_units_and_gives_them_back(unit: str, tmp_path: Pat
 
 
 def test_a_span_inside_a_grapheme_is_named_by_its_row() -> None:
-    doc = made.Document("Cafe\u0301 x", ((0, 4, "X"), (6, 7, "Y")))
+    doc = annotated_documents.Document("Cafe\u0301 x", ((0, 4, "X"), (6, 7, "Y")))
     losses = Losses()
     rows = list(preannotations.doccano_rows([answered(doc, 7)], GRAPHEMES, losses))
     assert rows[0]["label"] == [[5, 6, "Y"]]
@@ -45,8 +45,8 @@ def test_a_span_inside_a_grapheme_is_named_by_its_row() -> None:
 
 
 def test_doccanos_rows_all_have_all_columns_and_what_it_does_not_keep_is_named() -> None:
-    doc = made.Document("text")
-    rows = [answered(doc, 1, ref=1), answered(doc, 2, tags=["a"]), answered(made.Document(" "), 3)]
+    doc = annotated_documents.Document("text")
+    rows = [answered(doc, 1, ref=1), answered(doc, 2, tags=["a"]), answered(annotated_documents.Document(" "), 3)]
     losses = Losses()
     lines = list(preannotations.doccano_rows(rows, UTF16, losses))
     assert [set(line) for line in lines] == [{"text", "label", "ref", "tags"}] * 2
@@ -54,7 +54,7 @@ def test_doccanos_rows_all_have_all_columns_and_what_it_does_not_keep_is_named()
 
 
 def test_label_studio_gets_characters_that_are_read_back(tmp_path: Path) -> None:
-    docs = made.documents(100)
+    docs = annotated_documents.documents(100)
     tasks = list(preannotations.label_studio_tasks([answered(d, n) for n, d in enumerate(docs, 1)], "m 1", Losses()))
     for task in tasks:
         # As when a person accepts the prediction.

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from export_files import read, written
 
-from benchmarks import annotated_documents as made
-from benchmarks.annotated_documents import Document, documents
+from benchmarks.common import annotated_documents
+from benchmarks.common.annotated_documents import Document, documents
 from perennial.rows import text_views
 from perennial.rows.text_views import CHARACTERS, GRAPHEMES, UTF8, UTF16
 
@@ -27,14 +27,14 @@ def texts(docs: Sequence[Document]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "write", "column"),
     [
-        ("ls.json", made.label_studio_json, "label"),
-        ("ls_min.json", made.label_studio_min, "label"),
-        ("ls.csv", made.label_studio_csv, "label"),
-        ("tsv_that_is_called.csv", lambda docs: made.label_studio_csv(docs, "\t"), "label"),
-        ("prodigy.jsonl", made.prodigy_jsonl, "spans"),
-        ("argilla.json", made.argilla_json, "ents"),
-        ("spacy.jsonl", made.spacy_jsonl, "ents"),
-        ("docs.spacy", made.docbin, "ents"),
+        ("ls.json", annotated_documents.label_studio_json, "label"),
+        ("ls_min.json", annotated_documents.label_studio_min, "label"),
+        ("ls.csv", annotated_documents.label_studio_csv, "label"),
+        ("tsv_that_is_called.csv", lambda docs: annotated_documents.label_studio_csv(docs, "\t"), "label"),
+        ("prodigy.jsonl", annotated_documents.prodigy_jsonl, "spans"),
+        ("argilla.json", annotated_documents.argilla_json, "ents"),
+        ("spacy.jsonl", annotated_documents.spacy_jsonl, "ents"),
+        ("docs.spacy", annotated_documents.docbin, "ents"),
     ],
 )
 def test_spans_come_back_as_they_were(
@@ -48,7 +48,10 @@ def test_spans_come_back_as_they_were(
     assert back.changed == 0
 
 
-@pytest.mark.parametrize(("write", "column"), [(made.doccano_jsonl, "label"), (made.doccano_relations, "entities")])
+@pytest.mark.parametrize(
+    ("write", "column"),
+    [(annotated_documents.doccano_jsonl, "label"), (annotated_documents.doccano_relations, "entities")],
+)
 def test_doccanos_utf16_comes_back_in_characters_and_empty_texts_are_counted(
     write: Callable[[Sequence[Document]], str], column: str, tmp_path: Path
 ) -> None:
@@ -63,16 +66,16 @@ def test_doccanos_utf16_comes_back_in_characters_and_empty_texts_are_counted(
 @pytest.mark.parametrize("unit", [CHARACTERS, UTF16, GRAPHEMES])
 def test_doccanos_units_are_told_by_where_spans_begin_and_end(unit: str, tmp_path: Path) -> None:
     docs = documents(COUNT)
-    docs = [made.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
-    back = read([written(tmp_path, "all.jsonl", made.doccano_jsonl(docs, unit))])
+    docs = [annotated_documents.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
+    back = read([written(tmp_path, "all.jsonl", annotated_documents.doccano_jsonl(docs, unit))])
     assert [row["label"] for row in back.rows] == [spans_of(doc) for doc in docs if doc.spans]
 
 
 @pytest.mark.parametrize("unit", [CHARACTERS, UTF16, UTF8, GRAPHEMES])
 def test_units_are_told_by_the_spans_own_texts(unit: str, tmp_path: Path) -> None:
     docs = documents(COUNT)
-    docs = [made.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
-    back = read([written(tmp_path, "ls.json", made.label_studio_json(docs, unit))])
+    docs = [annotated_documents.whole_graphemes(doc) for doc in docs] if unit == GRAPHEMES else docs
+    back = read([written(tmp_path, "ls.json", annotated_documents.label_studio_json(docs, unit))])
     assert [row["label"] for row in back.rows] == [spans_of(doc) for doc in docs]
     assert back.left_out == 0
     said = " ".join(back.outcome.tally.sentences())
@@ -82,12 +85,12 @@ def test_units_are_told_by_the_spans_own_texts(unit: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "write", "column"),
     [
-        ("ls.json", made.label_studio_json, "topics"),
-        ("ls_min.json", made.label_studio_min, "topics"),
-        ("ls.csv", made.label_studio_csv, "topics"),
-        ("argilla.json", made.argilla_json, "topics"),
-        ("spacy.jsonl", made.spacy_jsonl, "cats"),
-        ("docs.spacy", made.docbin, "cats"),
+        ("ls.json", annotated_documents.label_studio_json, "topics"),
+        ("ls_min.json", annotated_documents.label_studio_min, "topics"),
+        ("ls.csv", annotated_documents.label_studio_csv, "topics"),
+        ("argilla.json", annotated_documents.argilla_json, "topics"),
+        ("spacy.jsonl", annotated_documents.spacy_jsonl, "cats"),
+        ("docs.spacy", annotated_documents.docbin, "cats"),
     ],
 )
 def test_labels_come_back_as_lists(
@@ -100,7 +103,11 @@ def test_labels_come_back_as_lists(
 
 @pytest.mark.parametrize(
     ("name", "write"),
-    [("ls.json", made.label_studio_json), ("min.json", made.label_studio_min), ("argilla.json", made.argilla_json)],
+    [
+        ("ls.json", annotated_documents.label_studio_json),
+        ("min.json", annotated_documents.label_studio_min),
+        ("argilla.json", annotated_documents.argilla_json),
+    ],
 )
 def test_numbers_come_back(name: str, write: Callable[[Sequence[Document]], str], tmp_path: Path) -> None:
     docs = documents(COUNT)
@@ -110,29 +117,36 @@ def test_numbers_come_back(name: str, write: Callable[[Sequence[Document]], str]
 
 def test_doccanos_csv_gives_labels_back_also_those_that_hold_a_hash_and_counts_the_cells(tmp_path: Path) -> None:
     docs = documents(COUNT)
-    back = read([written(tmp_path, "all.csv", made.doccano_csv(docs))])
+    back = read([written(tmp_path, "all.csv", annotated_documents.doccano_csv(docs))])
     assert [row["label"] for row in back.rows] == [list(doc.labels) for doc in docs]
     assert back.outcome.tally.changed.total() == sum("#" in "#".join(doc.labels) for doc in docs)
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("x.conll", made.conll2003), ("x.txt", made.iob), ("x.conllu", made.conllu)]
+    ("name", "write"),
+    [
+        ("x.conll", annotated_documents.conll2003),
+        ("x.txt", annotated_documents.iob),
+        ("x.conllu", annotated_documents.conllu),
+    ],
 )
 def test_tokens_and_tags_come_back(name: str, write: Callable[[Sequence[Document]], str], tmp_path: Path) -> None:
     docs = documents(COUNT)
     back = read([written(tmp_path, name, write(docs))])
-    assert [(row["tokens"], row["tags"]) for row in back.rows] == [(list(doc.tokens), made.tags(doc)) for doc in docs]
+    assert [(row["tokens"], row["tags"]) for row in back.rows] == [
+        (list(doc.tokens), annotated_documents.tags(doc)) for doc in docs
+    ]
 
 
 def test_fasttexts_labels_come_back(tmp_path: Path) -> None:
     docs = documents(COUNT)
-    back = read([written(tmp_path, "train.txt", made.fasttext(docs))])
+    back = read([written(tmp_path, "train.txt", annotated_documents.fasttext(docs))])
     assert [row["text"] for row in back.rows] == [" ".join(doc.text.split()) for doc in docs]
     assert [row["label"] for row in back.rows] == [[name.replace(" ", "-") for name in doc.labels] for doc in docs]
 
 
 def test_brats_marks_come_back(tmp_path: Path) -> None:
     docs = documents(20)
-    back = read(made.brat([doc for doc in docs if doc.spans], tmp_path))
+    back = read(annotated_documents.brat([doc for doc in docs if doc.spans], tmp_path))
     assert [row["spans"] for row in back.rows] == [spans_of(doc) for doc in docs if doc.spans]
     assert back.left_out == back.changed == 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks import year
+from benchmarks.deciding import year
 from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct
 from perennial.metrics import alpha_spending, sums

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import clusters as simulation
-from benchmarks import gates as worlds
+from benchmarks.deciding import clusters, gates
 from perennial import kinds
 from perennial.evaluation import resampling
 from perennial.evaluation.comparison import ComparedRows, Rivals, Sums, mcnemar
@@ -121,8 +120,8 @@ def test_rows_that_cross_vary_as_both_ways_say() -> None:
 
 @pytest.mark.parametrize("name", ["250 texts × 4", "50 texts × 40", "300 texts, the n-th with 100 / n copies"])
 def test_a_candidate_worse_by_the_margin_is_promoted_as_seldom_as_promised(name: str) -> None:
-    worse = worlds.world(worlds.MARGIN, 0.03)
-    found = simulation.promotions(worse, simulation.LAYOUTS[name], pairs=150, resamples=1000)
+    worse = gates.world(gates.MARGIN, 0.03)
+    found = clusters.promotions(worse, clusters.LAYOUTS[name], pairs=150, resamples=1000)
     assert found.ours <= 0.03
     assert found.by_rows >= 0.12, "what each row by itself would say"
 

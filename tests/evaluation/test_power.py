@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks import slices as simulation
 from perennial.evaluation.power import gate_power
 from perennial.evaluation.power.gate_power import GatePower, PlannedTest
 from perennial.evaluation.power.power_curve import PlannedComparison, joint_power, times_needed
@@ -77,10 +76,10 @@ def test_the_slice_gate_of_many_small_slices_is_said_to_decide_next_to_nothing()
 
 @pytest.mark.parametrize(("slices", "rows"), [(5, 200), (10, 100)])
 def test_what_is_said_is_what_comes(slices: int, rows: int) -> None:
-    """Against the gate's own interval, by simulation."""
-    seen = simulation.promotions(slices, rows, "equal", pairs=150)
-    comparison = PlannedComparison(rows=rows, variance=2 * simulation.ALONE)
-    assert joint_power([comparison] * slices, simulation.MARGIN, 0.95) == pytest.approx(seen.each, abs=0.12)
+    """Against the gate's own interval, by slices."""
+    seen = slices.promotions(slices, rows, "equal", pairs=150)
+    comparison = PlannedComparison(rows=rows, variance=2 * slices.ALONE)
+    assert joint_power([comparison] * slices, slices.MARGIN, 0.95) == pytest.approx(seen.each, abs=0.12)
 
 
 def test_the_rows_that_are_said_to_be_enough_are() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_checks import decided, part
 
-from benchmarks import slices as simulation
+from benchmarks.deciding import slices
 from perennial.metrics.slice_pooling import pool
 from perennial.records.decision import Outcome
 
@@ -79,7 +79,7 @@ def test_pooling_goes_with_slices_beside_the_champion(gate: dict[str, Any]) -> N
 def test_thirty_slices_of_a_hundred_rows() -> None:
     """What README's slice gate does, and what pooling does instead."""
     equal, all_worse, one_worse = (
-        simulation.promotions(30, 100, nature, pairs=60) for nature in ("equal", "all at the margin", "one at twice it")
+        slices.promotions(30, 100, nature, pairs=60) for nature in ("equal", "all at the margin", "one at twice it")
     )
     assert equal.each < 0.1
     assert equal.pooled > 0.9

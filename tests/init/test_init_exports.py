@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import annotated_documents as made
-from benchmarks.annotated_documents import Document, documents
+from benchmarks.common import annotated_documents
+from benchmarks.common.annotated_documents import Document, documents
 from perennial.core.errors import SourceError
 from perennial.core.home import Home
 from perennial.ingest.snapshots import ingest
@@ -82,12 +82,12 @@ def test_label_studios_choices(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "write", "tool"),
     [
-        ("ls.json", made.label_studio_json, "label-studio"),
-        ("ls.csv", made.label_studio_csv, "label-studio"),
-        ("all.jsonl", made.doccano_jsonl, "doccano"),
-        ("p.jsonl", made.prodigy_jsonl, "prodigy"),
-        ("a.json", made.argilla_json, "argilla"),
-        ("train.spacy", made.docbin, "spacy"),
+        ("ls.json", annotated_documents.label_studio_json, "label-studio"),
+        ("ls.csv", annotated_documents.label_studio_csv, "label-studio"),
+        ("all.jsonl", annotated_documents.doccano_jsonl, "doccano"),
+        ("p.jsonl", annotated_documents.prodigy_jsonl, "prodigy"),
+        ("a.json", annotated_documents.argilla_json, "argilla"),
+        ("train.spacy", annotated_documents.docbin, "spacy"),
     ],
 )
 def test_spans(name: str, write: Callable[[Sequence[Document]], str | bytes], tool: str, tmp_path: Path) -> None:
@@ -99,7 +99,12 @@ def test_spans(name: str, write: Callable[[Sequence[Document]], str | bytes], to
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("x.conll", made.conll2003), ("x.txt", made.iob), ("x.conllu", made.conllu)]
+    ("name", "write"),
+    [
+        ("x.conll", annotated_documents.conll2003),
+        ("x.txt", annotated_documents.iob),
+        ("x.conllu", annotated_documents.conllu),
+    ],
 )
 def test_token_lines(name: str, write: Callable[[Sequence[Document]], str], tmp_path: Path) -> None:
     docs = documents(120)
@@ -131,7 +136,7 @@ def test_brats_folder(tmp_path: Path) -> None:
     folder = tmp_path / "brat"
     folder.mkdir()
     docs = documents(80)
-    made.brat(docs, folder)
+    annotated_documents.brat(docs, folder)
     guess, read = pipeline_of(tmp_path, folder)
     assert (guess.kind, guess.format) == ("token-classification", "brat")
     assert [len(row["spans"]) for row in read] == [len(doc.spans) for doc in docs]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import gates
-from benchmarks.clusters import PAIRS
+from benchmarks.deciding import gates
+from benchmarks.deciding.clusters import PAIRS
 from perennial.evaluation import resampling
 from perennial.metrics.slice_pooling import pool
 

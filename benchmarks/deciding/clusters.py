@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import gates
-from benchmarks.gates import World
+from benchmarks.deciding import gates
+from benchmarks.deciding.gates import World
 from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct
 from perennial.metrics.clusters import Clusters

@@ -1,0 +1,1 @@
+"""What benchmarks share: rows, turns, commands, the machine."""

@@ -1,0 +1,1 @@
+"""How often gates are right: simulations with the project's own functions."""
