@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    annotation,
+    clusters,
     data,
     gates,
     history,
@@ -32,6 +34,7 @@ from benchmarks import (
     resume,
     scheduled,
     serving,
+    slices,
     smaller,
     startup,
     train,
@@ -49,8 +52,11 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
+    "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
+    "clusters": clusters.measure,
+    "slices": slices.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,

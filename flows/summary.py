@@ -13,6 +13,7 @@ from flows.console import say_line, shown_path
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.core.home import Home
+from perennial.metrics import clusters
 from perennial.records.decision import Check, Decision, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.run import RunResult, Status
@@ -158,6 +159,8 @@ def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **evaluation.candidate.values,
         "n": evaluation.candidate.n,
+        "clusters": evaluation.candidate.clusters,
+        "clustered_by": evaluation.candidate.clustered_by,
         "per_label": evaluation.candidate.per_label,
         "support": evaluation.candidate.support,
         "confusion": evaluation.candidate.confusion,
@@ -243,7 +246,8 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec, box: _Box) -> Table:
 
 
 def _figures_of(models: dict[str, Metrics], spec: PipelineSpec) -> Table:
-    title = f"on {models['candidate'].n:,} test rows"
+    own = models["candidate"]
+    title = f"on {clusters.in_words(own.n, own.clusters, own.clustered_by)}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("metric", no_wrap=True)
     for name in models:
@@ -262,9 +266,14 @@ def checks(decision: Decision, shown: int = SHOWN_CHECKS, *, narrow: bool = Fals
     for check in ordered[:shown]:
         cells: list[Any] = [MARKS[check.verdict], Text(check.gate), _number(check.value)]
         if not narrow:
-            cells += [Text(_interval(check)), f"[dim]n = {check.n:,}"]
+            cells += [Text(_interval(check)), f"[dim]n = {_counted(check)}"]
         table.add_row(*cells)
     return table
+
+
+def _counted(check: Check) -> str:
+    independent = "" if check.clusters is None else f" ({clusters.units(check.clusters, check.clustered_by)})"
+    return f"{check.n:,}{independent}"
 
 
 def _interval(check: Check) -> str:

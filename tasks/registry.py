@@ -14,7 +14,7 @@ from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import StartingPoint
 from perennial.registry import aliases, versions
 from perennial.registry.versions import FinishedVersion
-from perennial.runs import anchor, look_budget, starting_point
+from perennial.runs import anchor, look_budget, power, starting_point
 from perennial.settings.pipeline import PipelineSpec
 from tasks.retrying import registry_may_answer, step
 
@@ -50,6 +50,13 @@ def find_anchor(spec: PipelineSpec, champion: Champion | None, home: Home) -> An
     """The best champion of some time, its package fetched and checked; None: no gate asks for it."""
     with progress.step("anchor"):
         return anchor.find_anchor(spec, champion, home)
+
+
+@task(name="say power", **RETRIED)
+def say_power(spec: PipelineSpec, data: ValidatedData, champion: Champion | None, home: Home) -> None:
+    """Tell which gates these rows may be too few for."""
+    with progress.step("power"):
+        power.say_power(spec, data, champion, home)
 
 
 @task(name="find start", **RETRIED)

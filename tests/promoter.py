@@ -112,8 +112,10 @@ def heard(workers: dict[int, Worker], number: int) -> Answer:
 
 def work(job: Job) -> Answer:
     """Promote `version` of `model`, judged against `against`; with `die_after`, only as far as that step."""
+    from promoting import promote
+
     from perennial.core.errors import PerennialError
-    from perennial.promotion import alias_move, conclusion
+    from perennial.promotion import alias_move
     from perennial.records.run import RegisteredVersion
     from perennial.registry import lease
 
@@ -125,7 +127,7 @@ def work(job: Job) -> Answer:
     )
     time.sleep(max(0.0, job["start"] - time.monotonic()))
     try:
-        return conclusion.promote(Home(Path(job["home"])), registered, "A test.")
+        return promote(Home(Path(job["home"])), registered, "A test.")
     except PerennialError as error:
         return str(error)
 

@@ -18,10 +18,11 @@ from typing import Any
 from uuid import uuid4
 
 from place import free_port
+from promoting import promote
 
 from perennial.core.home import Home
 from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, render, sha256
-from perennial.promotion import conclusion, registration
+from perennial.promotion import registration
 from perennial.promotion.alias_move import alias_session
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
 from perennial.records.decision import Decision, Outcome
@@ -179,7 +180,7 @@ def _write_tokenizer(file: Path) -> None:
 def promoted(run: Run) -> str:
     """The version that the run came to, champion now."""
     version = run.register()
-    assert conclusion.promote(run.home, version)
+    assert promote(run.home, version)
     return version.version
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import promoting
 from registry_helpers import LABELS, make_run
 
 from perennial.core.home import Home
-from perennial.promotion import conclusion
 from perennial.records.decision import Outcome
 from perennial.settings.pipeline import PipelineSpec
 
@@ -148,5 +148,5 @@ def promote(home: Home, key: str, against: str | None, name: str = "tiny") -> st
     """A new champion; its package is another for another `key`, a letter. Its version."""
     run = make_run(home, tiny_spec(name), key * 64, bias=float(ord(key))).judged(Outcome.PROMOTE, against)
     registered = run.register()
-    assert conclusion.promote(home, registered, "A test.")
+    assert promoting.promote(home, registered, "A test.")
     return registered.version

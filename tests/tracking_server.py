@@ -17,9 +17,9 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 from place import Ended, Place, free_port
+from promoting import promote
 from registry_helpers import LABELS, make_run, stop
 
-from perennial.promotion import conclusion
 from perennial.records.decision import Outcome
 from perennial.settings.pipeline import PipelineSpec
 
@@ -134,7 +134,7 @@ class Team:
         with patch.dict("os.environ", self.client(user)):
             run = make_run(place.home, spec, key * 64, bias=ord(key) / 100).judged(Outcome.PROMOTE, against)
             registered = run.register()
-            assert conclusion.promote(place.home, registered, "A test.")
+            assert promote(place.home, registered, "A test.")
         return registered.version
 
 

@@ -23,7 +23,7 @@ def evaluation_of(
     """Every metric of every model that answered; `digest` and `predictions_path` are the evaluation's own."""
     champion_labels = context.champion_labels
     kind, labels = kinds.kind_named(spec.kind), spec.data.labels
-    rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
+    rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation, answers.clusters)
     candidate = Sums.of(rows, rows.metric_sums(answers.candidate))
     new, dropped = _new(labels, champion_labels), tuple(label for label in champion_labels or () if label not in labels)
     duel = _duel(rows, answers.candidate, answers.champion, champion_labels) if answers.champion is not None else None
@@ -46,6 +46,7 @@ def evaluation_of(
         serving=context.serving,
         champion_serving=context.champion_serving,
         cases=context.cases,
+        agreement=context.agreement,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )
@@ -104,7 +105,8 @@ def _duel(
         pairs = zip(rows.targets, candidate, strict=True)
         kept = np.array([bool(rows.kind.shared([target], [one], labels)[0]) for target, one in pairs], bool)
         ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
-        rows = replace(rows, labels=labels, ids=ids, targets=targets)
+        together = rows.clusters.inside(kept) if rows.clusters else None
+        rows = replace(rows, labels=labels, ids=ids, targets=targets, clusters=together)
     return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.metric_sums(theirs)))
 
 

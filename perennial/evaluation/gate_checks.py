@@ -19,7 +19,8 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import alpha_spending, gate_metrics
+from perennial.metrics import alpha_spending, clusters, gate_metrics, slice_pooling
+from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference, Look
 from perennial.settings.gates import GateSpec
@@ -76,7 +77,7 @@ class GateCase:
     @property
     def compared(self) -> Difference | None:
         """The difference that decides; None: another thing does, or there are too few rows, or no such figure."""
-        enough = self.figure.value is not None and self.figure.n >= self.gate.min_n
+        enough = self.figure.value is not None and self.figure.independent >= self.gate.min_n
         return self.figure.difference if self.is_comparison and enough else None
 
     @property
@@ -90,30 +91,40 @@ def judge(cases: Sequence[GateCase]) -> tuple[Check, ...]:
     family = [index for index, case in enumerate(cases) if case.compared]
     raw = [_worse_than_margin(cases[index]) for index in family]
     p_values = dict(zip(family, holm(raw), strict=True))
-    return tuple(_check(case, p_values.get(index, 1.0), len(family)) for index, case in enumerate(cases))
+    pooled = pooled_slices(cases)
+    return tuple(
+        _check(case, p_values.get(index, 1.0), len(family), pooled.get(index)) for index, case in enumerate(cases)
+    )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """`p_values` of one family, adjusted for how many there are (Holm 1979).
-
-    The smallest of three counts three times, the next twice, the last once, and none less than the one before it:
-
-    >>> holm([0.04, 0.01, 0.03])
-    [0.06, 0.03, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = highest
-    return adjusted
+def pooled_slices(cases: Sequence[GateCase]) -> dict[int, PooledSlice]:
+    """By a case's index in `cases`: what the other slices of its way of telling rows apart make of it."""
+    together: dict[tuple[int, str], list[int]] = {}
+    for index, case in enumerate(cases):
+        if case.gate.slices == "pooled" and case.figure.way and case.compared and case.compared.standard_error > 0:
+            together.setdefault((id(case.gate), case.figure.way), []).append(index)
+    pooled: dict[int, PooledSlice] = {}
+    for places in together.values():
+        pooled |= dict(zip(places, _pooled([cases[index] for index in places]), strict=True))
+    return pooled
 
 
-def _check(case: GateCase, p: float, family: int) -> Check:
+def _pooled(cases: Sequence[GateCase]) -> list[PooledSlice]:
+    differences = [case.compared for case in cases if case.compared]
+    values = [_for_the_better(one, case.lower)[0] for one, case in zip(differences, cases, strict=True)]
+    errors = [one.standard_error for one in differences]
+    rows, of_all = sum(case.figure.n for case in cases), cases[0].figure.of_all
+    apart = sum((case.figure.n / rows * error) ** 2 for case, error in zip(cases, errors, strict=True))
+    # What texts and groups that are in several slices make the mean vary more: seen where all rows are one slice.
+    shared = max(1.0, of_all.standard_error**2 / apart) if of_all else 1.0
+    return slice_pooling.pool(values, errors, confidence=cases[0].spec.evaluation.confidence, shared=shared)
+
+
+def _check(case: GateCase, p: float, family: int, pooled: PooledSlice | None) -> Check:
     gate, figure = case.gate, case.figure
     limit, meaning = _limit(case)
     difference = figure.difference if case.is_comparison else None
-    verdict, reason = _found(case, limit, meaning, p, family)
+    verdict, reason = _found(case, limit, meaning, p, family, pooled)
     return Check(
         gate=_in_words(case),
         metric=gate.metric,
@@ -126,33 +137,38 @@ def _check(case: GateCase, p: float, family: int) -> Check:
         margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
         level=_rounded(case.look_level) if case.compared else None,
         n=figure.n,
+        clusters=figure.clusters,
+        clustered_by=figure.clustered_by if figure.clusters is not None else None,
         verdict=verdict,
         reason=reason,
     )
 
 
-def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: int) -> GateFinding:
+def _found(
+    case: GateCase, limit: float | None, meaning: str, p: float, family: int, pooled: PooledSlice | None
+) -> GateFinding:
     gate, figure = case.gate, case.figure
     skipped = gate.small == "skip" and not figure.missing
-    if figure.n < gate.min_n and (figure.value is not None or skipped):
-        few = f"{figure.name} has {figure.n:,} test rows, {gate.min_n:,} are needed to judge it"
+    if figure.independent < gate.min_n and (figure.value is not None or skipped):
+        needed = clusters.units(gate.min_n, figure.clustered_by) if figure.clusters is not None else f"{gate.min_n:,}"
+        few = f"{figure.name} has {_counted(figure)}, {needed} are needed to judge it"
         if skipped:
             return GateFinding(Verdict.SKIPPED, f"{few}; it was not judged.")
         return GateFinding(Verdict.UNDECIDED, f"{few}.")
     if figure.value is None:
-        why = f": {figure.missing}" if figure.missing else f" (n = {figure.n:,})"
+        why = f": {figure.missing}" if figure.missing else f" ({_n(figure)})"
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
     if limit is None or (case.is_comparison and case.compared is None):
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
     if case.compared is not None:
-        return _non_inferior(case, case.compared, p, family)
+        return _beside_others(case, _non_inferior(case, case.compared, p, family), pooled)
     return _within(case, figure.value, limit, meaning)
 
 
 def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFinding:
     passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
     relation = "at most" if case.lower else "at least"
-    required = f"{relation} {limit:.4f} was required ({meaning}, n = {case.figure.n:,})"
+    required = f"{relation} {limit:.4f} was required ({meaning}, {_n(case.figure)})"
     return GateFinding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
 
 
@@ -179,6 +195,21 @@ def _non_inferior(case: GateCase, difference: Difference, p: float, family: int)
     return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_cost(case, better, strict, margin)}")
 
 
+def _beside_others(case: GateCase, alone: GateFinding, pooled: PooledSlice | None) -> GateFinding:
+    """What becomes of a slice that its own rows alone leave undecided."""
+    if pooled is None or alone.verdict is not Verdict.UNDECIDED or case.compared is None:
+        return alone
+    better, _, _ = _for_the_better(case.compared, case.lower)
+    said, margin = _difference_in_words(case, case.compared), case.gate.margin
+    beside = f"beside the other slices by {case.figure.way}"
+    together = f"{beside} {pooled.value:+.4f} ({pooled.low:+.4f} to {pooled.high:+.4f})"
+    if pooled.stands_out:
+        return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It stands out {beside}.")
+    if pooled.low > -margin and better > -margin:
+        return GateFinding(Verdict.PASS, f"{said}; {together}.")
+    return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It comes to {together}.")
+
+
 def _not_yet(case: GateCase) -> str:
     """Why what one comparison alone would show is not enough."""
     look = case.look
@@ -191,17 +222,19 @@ def _not_yet(case: GateCase) -> str:
 
 
 def _cost(case: GateCase, better: float, low: float, margin: float) -> str:
-    """What holding it costs: how many rows would be needed if the difference stayed as it is, and how many nights bring
-    them. An interval narrows with the square root of the rows."""
-    room, half, n = better + margin, better - low, case.figure.n
+    """What holding it costs: how many rows, texts or groups would be needed if the difference stayed as it is, and how
+    many nights bring them. An interval narrows with the square root of how many are independent."""
+    room, half = better + margin, better - low
     if room <= 0 or (math.isfinite(half) and (half / room) ** 2 > MANY):
         return "More rows would hardly help: it is about as much worse as is allowed, or more."
     if not math.isfinite(half):
         return "New test rows bring some back."
-    rows = n * (half / room) ** 2
-    digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
-    needed = math.ceil(rows / digits) * digits
-    return f"About {needed:,} such rows would be needed if the difference stayed as it is{_nights(case, needed)}."
+    figure = case.figure
+    independent = figure.independent * (half / room) ** 2
+    digits = 10 ** max(0, math.floor(math.log10(independent)) - 1)
+    needed = math.ceil(independent / digits) * digits
+    _, such = clusters.units(needed, figure.clustered_by if figure.clusters is not None else None).split(" ")
+    return f"About {needed:,} such {such} would be needed if the difference stayed as it is{_nights(case, needed)}."
 
 
 def _nights(case: GateCase, needed: int) -> str:
@@ -210,8 +243,20 @@ def _nights(case: GateCase, needed: int) -> str:
     if look is None or not look.fresh_a_day or not look.texts:
         return ""
     # Rows come as texts do; those looked at may be copies of one another.
-    nights = math.ceil(max(0, needed - case.figure.n) / (look.fresh_a_day * case.figure.n / look.texts))
+    independent = case.figure.independent
+    nights = math.ceil(max(0, needed - independent) / (look.fresh_a_day * independent / look.texts))
     return f": about {nights:,} more night{'s' * (nights != 1)} at {look.fresh_a_day:,.1f} new test texts a day"
+
+
+def _counted(figure: GateFigure) -> str:
+    return clusters.in_words(figure.n, figure.clusters, figure.clustered_by)
+
+
+def _n(figure: GateFigure) -> str:
+    """The rows, and how many of them are independent, as figures in brackets have it."""
+    if figure.clusters is None:
+        return f"n = {figure.n:,}"
+    return f"n = {figure.n:,} of {clusters.units(figure.clusters, figure.clustered_by)}"
 
 
 def _worse_than_margin(case: GateCase) -> float:
@@ -235,7 +280,7 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     return (
         f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
         f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
-        f"to {interval.high:+.4f}, n = {figure.n:,}); {allowed}"
+        f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
 
 

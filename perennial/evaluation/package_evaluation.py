@@ -17,6 +17,7 @@ from perennial.evaluation import (
     asking,
     fixed_cases,
     from_answers,
+    independence,
     label_errors,
     serving_cost,
     slices,
@@ -31,7 +32,7 @@ from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
-from perennial.records.data import ValidatedData
+from perennial.records.data import ValidatedData, agreement_in
 from perennial.records.evaluation import (
     AnchorAsked,
     BehaviourFigures,
@@ -42,7 +43,7 @@ from perennial.records.evaluation import (
 )
 from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.rows import splits
-from perennial.rows.columns import ROW_ID, TIME
+from perennial.rows.columns import ROW_ID, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
 
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 7
+RECIPE = 8
+# Part of the run's key: raise it when versions that are registered have to be judged anew.
+RUN_RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
 
 
@@ -68,8 +71,9 @@ def evaluate(
     The champion's package, the anchor's and the kind's baselines answer the same rows. A champion that can't answer is
     recorded as a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
+    agreement = agreement_in(data.readings)
     # Where there is none the key is what it was before there were any.
-    beside = {"anchor": anchor} if anchor else {}
+    beside = {**({"anchor": anchor} if anchor else {}), **({"agreement": agreement} if agreement else {})}
     key = digest.of_values(
         **beside,
         package=package.digest,
@@ -79,6 +83,7 @@ def evaluate(
         kind=spec.kind,
         labels=spec.data.labels,
         slices=spec.data.columns.slices,
+        group=spec.data.columns.group,
         evaluation=spec.evaluation,
         behaviours=spec.behaviours,
         terms={group: counterfactuals.lists(spec, group) for group in spec.evaluation.counterfactuals.groups},
@@ -108,7 +113,7 @@ def _evaluate(
 ) -> Evaluation:
     kind = kinds.kind_named(spec.kind)
     columns = list(kind.column_types())
-    kept = [ROW_ID, TIME, *columns, *spec.data.columns.slices]
+    kept = [ROW_ID, TEXT_KEY, TIME, *columns, *spec.data.columns.kept]
     test = read_split(data, home.store, "test", list(dict.fromkeys(kept)))
     if test.num_rows == 0:
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
@@ -131,6 +136,7 @@ def _evaluate(
             anchor=bar.answers,
             baselines=baselines,
             slices=slices.memberships(spec, test),
+            clusters=independence.clusters_of_rows(spec, test),
         ),
         kind,
     )
@@ -147,6 +153,7 @@ def _evaluate(
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
+        agreement=agreement_in(data.readings),
         anchor=bar.asked,
     )
     stored_answers.write_context(folder, context)

@@ -91,6 +91,11 @@ def quoted(text: str) -> str:
 
 def _head(guess: Guess, folder: Path) -> str:
     delimiter = f"\n    delimiter: {quoted(guess.delimiter)}" if guess.delimiter else ""
+    if guess.format:
+        delimiter = (
+            f"\n    format: {guess.format}    # what this annotation tool exports: docs/annotation.md\n"
+            "    # annotators: majority    # of a text that several people labelled: majority, unanimous or newest"
+        )
     return f"""\
 # Written by `perennial init`, from {guess.rows:,} rows. Check it, change what you like, and run it:
 #   perennial run {guess.name}

@@ -39,7 +39,9 @@ def _known(kind: Kind, gate: GateSpec) -> tuple[str, ...]:
     if gate.per == "slice" or gate.slice is not None:
         return (*(metric for metric in kind.metrics if metric not in kind.not_resampled), *flips)
     of_each = {"label": kind.label_metrics, "behaviour": gate_metrics.BEHAVIOURS, "group": gate_metrics.GROUPS}
-    return of_each.get(gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING))
+    return of_each.get(
+        gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING, gate_metrics.AGREEMENT)
+    )
 
 
 def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
@@ -50,6 +52,8 @@ def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
         return "max", f"{metric!r} is better the higher it is, so a ceiling would refuse the good ones; say min"
     if gate.versus is not None and metric in gate_metrics.ONLY_MAX:
         return "versus", f"{metric!r} is not compared with another model's; say max"
+    if gate.versus is not None and metric == gate_metrics.AGREEMENT:
+        return "versus", f"{metric!r} is of the people who gave the labels, not of a model; say min"
     if gate.versus == "baseline" and (
         metric in {*gate_metrics.SERVING, gate_metrics.PASS_RATE} or gate.per == "slice" or gate.slice is not None
     ):

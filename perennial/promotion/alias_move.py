@@ -152,7 +152,7 @@ def intend(session: AliasSession, plan: AliasMove) -> Entry:
         State.INTENT,
         from_version=plan.expected,
         to_version=plan.to_version,
-        reason=session.reason_for(plan.to_version, plan.reason),
+        reason=session.reason_for(plan.action, plan.to_version, plan.reason),
         decision_digest=plan.decision_digest,
     )
 

@@ -35,12 +35,12 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
     registered, decision = rejudge.judge_again(home, material)
     with alias_session(home, model) as session:
         if decision.outcome is Outcome.PROMOTE:
-            return promoted_or_held(
-                session, registered, Action.APPROVE, f"{reason} Judged again: {why}", decision.digest
-            )
+            reason = f"{reason} Judged again: {why}"
+            ended = promoted_or_held(session, registered, Action.APPROVE, reason, decision.digest)
+            return ended.model_copy(update={"reasons": (f"{why} So it was judged again.", *ended.reasons)})
         ended = end(session, registered, decision, needs_approval=False)
         session.release(aliases.CHALLENGER, registered.version)
-        return ended.model_copy(update={"reasons": decision.reasons})
+        return ended.model_copy(update={"reasons": (f"{why} So it was judged again.", *decision.reasons)})
 
 
 def reject(home: Home, model: str, version: str | None, reason: str) -> Conclusion:

@@ -51,15 +51,6 @@ def end(
     return promoted_or_parked(session, registered, "Its gates passed.", decision.digest, needs_approval=needs_approval)
 
 
-def promote(home: Home, registered: RegisteredVersion, reason: str = "") -> bool:
-    """Make `registered` champion; False: the champion is not the one it was judged against any more.
-
-    For those who have judged it themselves. Raises RegistryError when that can't be told.
-    """
-    with alias_session(home, registered.model) as session:
-        return move(session, _plan(registered, Action.PROMOTE, reason, None))
-
-
 def finish(home: Home, model: str, version: str) -> Conclusion:
     """End the run that made `version`, which could not be ended when it was judged: MLflow was down, or it was killed.
 

@@ -193,6 +193,7 @@ def steps_again(start: StartingPoint | None, rivals: JudgedAgainst) -> Candidate
         encode=candidate_steps.encode,
         find_champion=lambda spec, home: rivals.champion,
         find_anchor=lambda spec, champion, home: rivals.anchor,
+        say_power=lambda spec, data, champion, home: None,
         find_start=lambda spec, champion, home: start,
         finetune=candidate_steps.finetune,
         distill=candidate_steps.distill,

@@ -59,14 +59,16 @@ class AliasSession:
             State.DONE,
             from_version=before,
             to_version=version,
-            reason=self.reason_for(version, reason),
+            reason=self.reason_for(action, version, reason),
             decision_digest=digest,
             status=status,
             detail=detail,
         )
 
-    def reason_for(self, version: str | None, reason: str) -> str:
+    def reason_for(self, action: Action, version: str | None, reason: str) -> str:
         """`reason`, and what `--set` changed of gates, approval or splits where that version was judged."""
+        if action is Action.RECONCILE:
+            return reason  # a person's word on the alias, not on how the version came in
         status = self.statuses().get(version or "")
         overrides = status.judging.overrides if status and status.judging else None
         return f"{reason} {overrides}.".strip() if overrides else reason

@@ -48,6 +48,10 @@ class Check(Record):
     """One-sided, of the look at the test rows by which it had to be shown; None: by the confidence of `interval`."""
     n: int
     """Rows, cases or whatever was counted."""
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """How many of them are independent; None: each is."""
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
+    """What makes rows belong together: `group`, or the canonical column of a text; None: nothing."""
     verdict: Verdict
     reason: str
 

@@ -191,6 +191,8 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 def _figures(metrics: Metrics) -> dict[str, float]:
     figures = {"n": float(metrics.n), **metrics.values}
+    if metrics.clusters is not None:
+        figures["clusters"] = float(metrics.clusters)
     for label, values in metrics.per_label.items():
         figures |= {f"{name}.{_safe(label)}": value for name, value in values.items()}
     return figures | {f"support.{_safe(label)}": float(count) for label, count in metrics.support.items()}

@@ -31,6 +31,8 @@ class CandidateSteps:
     """The version to be judged against."""
     find_anchor: Callable[[PipelineSpec, Champion | None, Home], Anchor | None]
     """The best champion of some time, to be judged against as well."""
+    say_power: Callable[[PipelineSpec, ValidatedData, Champion | None, Home], None]
+    """Tells what the gates can decide with these rows, before anything is trained."""
     find_start: Callable[[PipelineSpec, Champion | None, Home], StartingPoint | None]
     finetune: Callable[[PipelineSpec, EncodedData, ValidatedData, Home, StartingPoint | None], TrainedModel]
     distill: Callable[
@@ -64,6 +66,7 @@ def build_candidate(
     encoded = steps.encode(spec, validated, home)
     champion = steps.find_champion(spec, home)
     anchor = steps.find_anchor(spec, champion, home)
+    steps.say_power(spec, validated, champion, home)
     start = steps.find_start(spec, champion, home)
     trained = steps.finetune(spec, encoded, validated, home, start)
     if spec.export.student:

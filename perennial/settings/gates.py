@@ -15,8 +15,8 @@ class GateSpec(Settings):
 
     metric: str
     """A metric of the kind of task; or negative_flip_rate, batch_flip_rate, padding_flip_rate, latency_p50,
-    latency_p95, throughput, peak_memory, size; with `per: behaviour` pass_rate; with `per: group` flip_rate or
-    score_shift."""
+    latency_p95, throughput, peak_memory, size; agreement (Krippendorff's alpha of the people who gave the labels);
+    with `per: behaviour` pass_rate; with `per: group` flip_rate or score_shift."""
     per: Literal["label", "slice", "behaviour", "group"] | None = None
     """label, slice, behaviour (a behavioural test), group (of swapped names and the like): the condition holds for
     each one's own figure."""
@@ -40,9 +40,13 @@ class GateSpec(Settings):
     ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """With versus: champion, of what serving costs: at most this many times the champion's (throughput: at least)."""
     min_n: int = Field(default=1, ge=1)
-    """Fewer rows than this leave the check undecided, which holds the candidate."""
+    """Fewer independent rows than this (texts, or groups where data.columns.group is named) leave the check undecided,
+    which holds the candidate."""
     small: Literal["hold", "skip"] = "hold"
-    """Of a slice with fewer rows than min_n: hold the candidate, or skip the slice, which is said."""
+    """Of a slice with fewer independent rows than min_n: hold the candidate, or skip the slice, which is said."""
+    slices: Literal["each", "pooled"] = Field(default="each", exclude_if=lambda slices: slices == "each")
+    """With per: slice and versus: champion. each: every slice must be shown by its own rows to be within the margin,
+    which many small slices never are. pooled: a slice may lean on the others of its column, unless it stands out."""
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -62,4 +66,6 @@ class GateSpec(Settings):
             raise ValueError(f"slice and per: {self.per} exclude each other; name one slice, or say per: slice")
         if self.small == "skip" and self.slice is None and self.per != "slice":
             raise ValueError("small: skip goes with slice or per: slice; nothing else may be skipped")
+        if self.slices == "pooled" and (self.per != "slice" or self.versus != "champion"):
+            raise ValueError("slices: pooled goes with per: slice and versus: champion")
         return self

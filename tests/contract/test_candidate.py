@@ -13,7 +13,7 @@ from tasks.candidate import STEPS
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = [field.name for field in fields(CandidateSteps)]
-HANDED_IN = {"find_champion", "find_anchor", "find_start", "count_look"}
+HANDED_IN = {"find_champion", "find_anchor", "say_power", "find_start", "count_look"}
 """What a run has to ask the registry for, and the evidence of a version says."""
 
 

@@ -9,7 +9,7 @@ from promoter import Promoters
 from registry_helpers import Run, make_run
 
 from perennial.core.home import Home
-from perennial.promotion import alias_move, conclusion
+from perennial.promotion import alias_move
 from perennial.promotion.alias_move import alias_session
 from perennial.registry import aliases, history, lease, tags, tracking
 from perennial.registry.ledger import Action, Ledger, State
@@ -113,4 +113,3 @@ def test_killed_after_each_step_the_next_command_mends(run: Run, promoters: Prom
 def test_steps_are_those_of_a_move() -> None:
     """So that no new step goes untested."""
     assert set(STEPS) | {"is_expected"} <= set(alias_move.move.__code__.co_names)
-    assert conclusion.promote

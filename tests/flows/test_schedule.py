@@ -77,10 +77,10 @@ def test_a_cron_that_can_not_be_is_refused_with_its_line_and_the_others_are_list
     assert where in said.json["invalid"][0]
 
 
-def as_documented(word: str, api: Api) -> str:
-    """What the shell lines of the guide that hold `word` print, asked of `api` and about the pipeline watched."""
+def as_documented(word: str, api: Api, pipeline: str = "watched") -> str:
+    """What the shell lines of the guide that hold `word` print, asked of `api` and about `pipeline`."""
     (lines,) = [lines for lines in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) if word in lines]
-    lines = re.sub(r"export PREFECT_API_URL=.*", "", lines).replace("sentiment", "watched")
+    lines = re.sub(r"export PREFECT_API_URL=.*", "", lines).replace("sentiment", pipeline)
     environment = os.environ | {"PREFECT_API_URL": api.address}
     said = subprocess.run(["sh", "-euc", lines], env=environment, capture_output=True, text=True, timeout=120)
     assert said.returncode == 0, said.stderr
@@ -148,7 +148,7 @@ def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny
 
 
 def test_two_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
-    """And files start runs, and none starts of a pipeline that is paused."""
+    """And files start runs, and events as documented, and none starts of a pipeline that is paused."""
     place: Place = make_place()
     names = ["two0", "two1"]
     with serving(place, tiny_base, names, at_once=2, schedule=WATCHED) as (worker, api):
@@ -158,8 +158,12 @@ def test_two_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny
         assert place.command("schedule", "--pause", "two0", "--json").json["schedules"][0]["state"] == "paused"
         paused = api.trigger("two0", kind="schedule")
         assert ended(api, paused, worker) == ("Skipped", "two0 is paused.")
+        as_documented("perennial.data-landed", api, "two1")
+        event = until(lambda: api.runs("two1")[1:], worker)[0]
+        assert event["parameters"]["detail"] == "the nightly export"
+        assert ended(api, event["id"], worker) == ("Skipped", "Already trained: version 1 (promoted).")
         until(lambda: [run for run in api.runs("two1", planned=True) if run["auto_scheduled"]], worker)
-    assert_undisturbed(place, states, paused="two0")
+    assert_undisturbed(place, states, skipped=1)
 
 
 @contextmanager
@@ -187,10 +191,10 @@ def serving(
         worker.stop()
 
 
-def assert_undisturbed(place: Place, states: dict[str, tuple[str, str]], paused: str = "") -> None:
+def assert_undisturbed(place: Place, states: dict[str, tuple[str, str]], skipped: int = 0) -> None:
     """Each pipeline has a champion of its own, made of its own rows, and a history of its own.
 
-    The one that was `paused` has one more run, which did nothing.
+    Each has `skipped` runs more, which did nothing.
     """
     assert {name: state[0] for name, state in states.items()} == dict.fromkeys(states, "Promoted"), states
     heads = sorted(snapshots.every_head(place.home), key=lambda head: head.rows)
@@ -199,6 +203,6 @@ def assert_undisturbed(place: Place, states: dict[str, tuple[str, str]], paused:
         ledger = place.command("history", name, "--json").json
         assert [(event["action"], event["to_version"]) for event in ledger["events"]] == [("promote", "1")]
         *later, run = place.command("runs", name, "--json").json["runs"]
-        assert [one["status"] for one in later] == ["skipped"] * (name == paused)
+        assert [one["status"] for one in later] == ["skipped"] * skipped
         assert (run["pipeline"], run["version"], run["status"]) == (name, "1", "promoted")
         assert heads[number].rows == 150 + number

@@ -3,6 +3,7 @@
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained
+from promoting import promote
 from registry_helpers import Run, make_run, note_tag
 
 from perennial.core.errors import RegistryError
@@ -88,7 +89,7 @@ def test_what_its_gates_held_no_person_lets_through(run: Run) -> None:
 
 
 def test_a_candidate_judged_against_another_champion_is_not_parked(run: Run) -> None:
-    assert conclusion.promote(run.home, run.register())
+    assert promote(run.home, run.register())
     other = make_run(run.home, run.spec, "b" * 64, bias=1.0)
     ended = conclusion.conclude(run.home, other.register(), other.arguments["decision"], needs_approval=True)
     assert "champion changed meanwhile" in ended.reasons[0]
@@ -97,7 +98,7 @@ def test_a_candidate_judged_against_another_champion_is_not_parked(run: Run) -> 
 
 def test_without_its_data_it_can_not_be_judged_again(parked: Run) -> None:
     other = make_run(parked.home, parked.spec, "b" * 64, bias=1.0).register()
-    assert conclusion.promote(parked.home, other)
+    assert promote(parked.home, other)
     with pytest.raises(RegistryError, match=r"judged again.*not in the store.*untouched.*perennial run"):
         approval.approve(parked.home, parked.spec.name)
     assert placed(parked, aliases.CHAMPION) == "2"

@@ -134,7 +134,7 @@ def test_judged_again_on_the_rows_that_came_since(seasoned: Place) -> None:
     assert (refused.code, refused.json["version"]) == (4, "3"), refused.text
     ended = seasoned.command("approve", "tiny", "--json")
     assert (ended.code, seasoned.champion()) in ((0, "2"), (3, "1"), (4, "1")), ended.text
-    assert "test rows came since version 2 was judged. So it is judged again." in ended.text
+    assert "test rows came since version 2 was judged. So it was judged again." in " ".join(ended.json["reasons"])
     with tracking.session(seasoned.home) as client:
         candidate = versions.candidate(client, seasoned.home, "tiny", "2")
         evidence = versions.evidence_of(client, seasoned.home, candidate).evidence

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
+from promoting import promote
 from registry_helpers import Run
 
 from perennial.doctor import Health, services
-from perennial.promotion import conclusion
 
 
 def test_the_champion_of_a_pipeline_is_loaded(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,7 +14,7 @@ def test_the_champion_of_a_pipeline_is_loaded(run: Run, tmp_path: Path, monkeypa
     file.write_text(run.spec.model_dump_json(), encoding="utf-8")
     assert [found.seen for found in services.pipelines(run.home)] == ["valid; no champion yet"]
     version = run.register()
-    conclusion.promote(run.home, version)
+    promote(run.home, version)
     (found,) = services.pipelines(run.home)
     assert found.status is Health.OK
     assert f"champion is version {version.version}, which loads" in found.seen

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from notes import Notes
+from promoting import promote
 from registry_helpers import Run, make_run, note_tag, promoted, second
 
 import perennial.doctor.history
@@ -67,7 +68,7 @@ def test_a_rejected_version_put_on_the_alias_by_hand_is_never_called_promoted(ru
     assert status_tag(run, wrong.version) == tags.BY_HAND
     rollback.rollback(run.home, run.spec.name, first, "It was wrong.")
     later = make_run(run.home, run.spec, "e" * 64, bias=2.0).judged(Outcome.PROMOTE, first)
-    conclusion.promote(run.home, later.register())
+    promote(run.home, later.register())
     with alias_session(run.home, run.spec.name) as session:
         assert session.statuses()[wrong.version].status == tags.BY_HAND
     assert (alias(run, aliases.PREVIOUS), status_tag(run, wrong.version)) == (first, tags.BY_HAND)
@@ -149,8 +150,8 @@ def test_evidence_that_was_changed_is_believed_by_nobody(run: Run, command: str)
     if command == "approve":
         conclusion.conclude(run.home, registered, run.arguments["decision"], needs_approval=True)
     if command == "rollback":
-        conclusion.promote(run.home, registered)
-        conclusion.promote(run.home, second(run, registered.version).register())
+        promote(run.home, registered)
+        promote(run.home, second(run, registered.version).register())
     (file,) = (path for path in run.home.mlflow.rglob("evidence.json") if registered.run_id in path.parts)
     file.write_text(file.read_text(encoding="utf-8").replace('"accuracy": 0.84', '"accuracy": 0.99'), encoding="utf-8")
     serving = alias(run, aliases.CHAMPION)
@@ -168,7 +169,7 @@ def test_another_package_than_the_one_judged_is_refused(run: Run) -> None:
     version, other = run.register(), second(run, None).register()
     note_tag(run.home, version, tags.PACKAGE_DIGEST, other.package_digest)
     with pytest.raises(RegistryError, match=r"is not what was judged: its tags name another package"):
-        conclusion.promote(run.home, version)
+        promote(run.home, version)
     assert alias(run, aliases.CHAMPION) is None
 
 
@@ -215,7 +216,7 @@ def test_a_ledger_that_was_changed_holds_everything_and_doctor_says_where(run: R
 
 def test_a_rollback_is_a_way_out_of_a_changed_ledger_too(run: Run) -> None:
     first = promoted(run)
-    conclusion.promote(run.home, second(run, first).register())
+    promote(run.home, second(run, first).register())
     sql(run, *CHANGES["a trigger is gone"])
     done = rollback.rollback(run.home, run.spec.name, None, "It answers nonsense.")
     assert (done.version, "changed outside of Perennial" in done.disagreement) == (first, True)
@@ -264,7 +265,7 @@ def test_entries_from_before_the_chain_are_covered_from_the_migration_on(run: Ru
     assert finished is not None
     assert (finished.status, finished.serves) == (tags.PROMOTED, True)
     later = second(run, version).register()
-    assert conclusion.promote(run.home, later)
+    assert promote(run.home, later)
     assert rollback.rollback(run.home, run.spec.name, None, "Back.").version == version
     (found,) = perennial.doctor.history.ledger(run.home)
     assert (found.status, "2 of them since they were migrated" in found.seen) == (Health.OK, True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promoting import promote
 from registry_helpers import LABELS, Run, free_port, start, stop
 
 from perennial.inference.predictor import Predictor
-from perennial.promotion import conclusion
 from perennial.registry import tracking
 
 TEXTS = ["nobody liked soup", "excellent bread", ""]
@@ -46,7 +46,7 @@ import perennial.settings.pipeline
 
 @pytest.fixture
 def promoted(run: Run) -> Run:
-    assert conclusion.promote(run.home, run.register())
+    assert promote(run.home, run.register())
     return run
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promoting import promote
 from registry_helpers import Run, answering, free_port, make_run, note_status, note_tag, promoted, second, start, stop
 
 from perennial.core import errors
@@ -59,8 +60,8 @@ def test_promotion_moves_the_aliases_and_writes_it_down(place: str, run: Run) ->
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (first, None)
     later = second(run, first).register()
     assert later.champion_version == first
-    assert conclusion.promote(run.home, later, "better")
-    assert conclusion.promote(run.home, later), "promoting the champion again changes nothing"
+    assert promote(run.home, later, "better")
+    assert promote(run.home, later), "promoting the champion again changes nothing"
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (later.version, first)
     moves = history.moves(entries(run))
     assert [(move.from_version, move.to_version, move.reason) for move in moves] == [
@@ -77,7 +78,7 @@ def test_nothing_is_promoted_when_the_champion_changed_meanwhile(run: Run, again
     first = promoted(run)
     stale = second(run, against)
     later = stale.register()
-    assert not conclusion.promote(run.home, later)
+    assert not promote(run.home, later)
     ended = conclusion.conclude(run.home, later, decided(stale), needs_approval=False)
     assert (ended.status, ended.champion) == (Status.HELD, first)
     assert "The champion changed meanwhile: it is version 1 now" in ended.reasons[0]
@@ -91,7 +92,7 @@ def test_nothing_is_promoted_when_the_champion_is_gone(run: Run) -> None:
     later = second(run, first).register()
     by_hand(run, None)
     with pytest.raises(DisagreementError, match="alias `champion` is gone"):
-        conclusion.promote(run.home, later)
+        promote(run.home, later)
     assert placed(run) is None
 
 
@@ -107,7 +108,7 @@ def test_a_champion_that_changes_while_the_package_is_verified_is_noticed(
         by_hand(run, None)
 
     monkeypatch.setattr(alias_move, "verify", slow)
-    assert not conclusion.promote(run.home, later)
+    assert not promote(run.home, later)
 
 
 @pytest.mark.parametrize(("outcome", "action"), [(Outcome.HOLD, Action.HOLD), (Outcome.REJECT, Action.REJECT)])
@@ -133,7 +134,7 @@ def test_one_flipped_bit_in_the_registrys_storage_is_refused(run: Run, name: str
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(RegistryError, match=rf"version {version.version} .*can't be used.*untouched"):
-        conclusion.promote(run.home, version)
+        promote(run.home, version)
     assert placed(run) is None
     assert entries(run) == []
 
@@ -156,7 +157,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     with pytest.MonkeyPatch.context() as patch:
         broken(patch, "point", after=after)
         with pytest.raises(RegistryError) as caught:
-            conclusion.promote(run.home, version)
+            promote(run.home, version)
     assert "may have moved" in str(caught.value)
     assert "untouched" not in str(caught.value)
     assert [entry.state for entry in entries(run)] == [State.INTENT]
@@ -168,7 +169,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     assert [entry.state for entry in entries(run)] == [State.INTENT, State.DONE if after else State.ABANDONED]
     assert placed(run) == (version.version if after else None)
     assert status_of(run, version.version) == (tags.PROMOTED if after else tags.REGISTERED)
-    assert conclusion.promote(run.home, version)
+    assert promote(run.home, version)
     assert disagreement(run) is None
 
 
@@ -180,7 +181,7 @@ def test_an_interrupt_at_the_move_does_not_claim_that_the_champion_stayed(
 
     monkeypatch.setattr(alias_move, "point", interrupted)
     with pytest.raises(RegistryError, match=r"Interrupted.*may have moved"):
-        conclusion.promote(run.home, run.register())
+        promote(run.home, run.register())
 
 
 def test_a_server_in_doubt_keeps_the_lease(server: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,10 +190,10 @@ def test_a_server_in_doubt_keeps_the_lease(server: str, run: Run, monkeypatch: p
     with pytest.MonkeyPatch.context() as patch:
         broken(patch, "point", after=False)
         with pytest.raises(RegistryError):
-            conclusion.promote(run.home, version)
+            promote(run.home, version)
     monkeypatch.setattr(lease, "WAIT_SECONDS", 0.2)
     with pytest.raises(errors.BusyError, match="lapses in"):
-        conclusion.promote(run.home, version)
+        promote(run.home, version)
 
 
 def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,12 +207,12 @@ def test_a_zombie_writes_nothing_over_what_was_done_meanwhile(run: Run, monkeypa
         monkeypatch.setattr(alias_move, "intend", real)
         with session.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
-        assert conclusion.promote(run.home, third)
+        assert promote(run.home, third)
         return intent
 
     monkeypatch.setattr(alias_move, "intend", stopped_for_long)
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
-        conclusion.promote(run.home, later)
+        promote(run.home, later)
     assert placed(run) == third.version
     assert Ledger.open(run.home).open_intents() == []
     assert [move.to_version for move in history.moves(entries(run))] == [first, third.version]
@@ -228,12 +229,12 @@ def test_a_move_that_comes_too_late_is_taken_back(run: Run, monkeypatch: pytest.
         monkeypatch.setattr(alias_move, "point", real)
         with session.ledger.database.transaction() as connection:
             connection.exec_driver_sql("UPDATE perennial_leases SET expires = 0")
-        assert conclusion.promote(run.home, third)
+        assert promote(run.home, third)
         real(session, plan)
 
     monkeypatch.setattr(alias_move, "point", stopped_for_long)
     with pytest.raises(lease.LeaseLostError, match="outcome stands"):
-        conclusion.promote(run.home, later)
+        promote(run.home, later)
     assert (placed(run), placed(run, aliases.PREVIOUS)) == (third.version, first)
     assert disagreement(run) is None
 
@@ -264,10 +265,10 @@ def test_a_champion_that_the_ledger_does_not_know_is_not_replaced(run: Run) -> N
     by_hand(run, version)
     later = second(run, version).register()
     with pytest.raises(DisagreementError, match="knows nothing of it"):
-        conclusion.promote(run.home, later)
+        promote(run.home, later)
     accepted = reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "It is the one.")
     assert (accepted.version, status_of(run, version)) == (version, tags.BY_HAND)
-    assert conclusion.promote(run.home, later)
+    assert promote(run.home, later)
     assert [move.action for move in history.moves(entries(run))] == [Action.RECONCILE, Action.PROMOTE]
 
 
@@ -297,9 +298,9 @@ def test_mlflow_that_fails_or_hangs_promotes_nothing(
     with answering(status, body, "application/json", delay=delay) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", address)
         with pytest.raises(RegistryError, match=r"can't be used.*untouched"):
-            conclusion.promote(run.home, version)
+            promote(run.home, version)
     assert placed(run) is None
-    assert conclusion.promote(run.home, version)
+    assert promote(run.home, version)
 
 
 @pytest.mark.soak(twin="tests/registry/test_mlflow_faults.py::test_errors_from_any_request_of_a_promotion_on[three]")
@@ -335,9 +336,9 @@ def test_a_server_that_dies_in_any_phase_is_survived(
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(alias_move, step, dies)
                 with pytest.raises(RegistryError, match=r"MLflow|can't be used"):
-                    conclusion.promote(run.home, version)
+                    promote(run.home, version)
             server = up()
-            assert conclusion.promote(run.home, version)
+            assert promote(run.home, version)
             assert placed(run) == version.version
             assert disagreement(run) is None
             assert status_of(run, version.version) == tags.PROMOTED
@@ -384,7 +385,7 @@ def test_an_unreachable_ledger_promotes_nothing(run: Run, monkeypatch: pytest.Mo
     version = run.register()
     monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"postgresql+psycopg://ann:hunter2@127.0.0.1:{free_port()}/x")
     with pytest.raises(RegistryError, match=r"ledger.*connection refused.*untouched") as caught:
-        conclusion.promote(run.home, version)
+        promote(run.home, version)
     assert "hunter2" not in str(caught.value)
     assert placed(run) is None
 
@@ -398,7 +399,7 @@ def test_a_ledger_lost_after_the_move_is_no_claim_either(run: Run, monkeypatch: 
 
     monkeypatch.setattr(alias_move, "keep_previous", lost)
     with pytest.raises(RegistryError, match=r"ledger.*has moved"):
-        conclusion.promote(run.home, version)
+        promote(run.home, version)
     assert placed(run) == version.version
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promoting import promote
 from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server, note_status
 
 from perennial.core.errors import BusyError, PerennialError, RegistryError, SpecError, StoreError
 from perennial.core.home import Home
 from perennial.evaluation.report import run_report
-from perennial.promotion import conclusion, retention, retention_versions, rollback, session
+from perennial.promotion import retention, retention_versions, rollback, session
 from perennial.promotion.retention import Cleared
 from perennial.promotion.retention_versions import OldVersion, Policy
 from perennial.records.decision import Outcome
@@ -71,7 +72,7 @@ def make_model(run: Run) -> Model:
     for bias, key in enumerate("abe"):
         made = run if key == "a" else make_run(run.home, run.spec, key * 64, bias=float(bias))
         registered = made.judged(Outcome.PROMOTE, against).register()
-        assert conclusion.promote(run.home, registered)
+        assert promote(run.home, registered)
         against = registered.version
     note_status(run.home, model.register("9", 9.0), tags.HELD)
     age(run.home)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from place_fixtures import move_in
+from promoting import promote
 from registry_helpers import ELSEWHERE, Run, make_run, new_home, new_spec, note_status
 
 from perennial.core.errors import PackageError, RegistryError
@@ -46,7 +47,7 @@ def promoted_thrice(run: Run) -> Run:
     for bias, key in enumerate("abe"):
         made = run if key == "a" else make_run(run.home, run.spec, key * 64, bias=float(bias))
         registered = made.judged(Outcome.PROMOTE, against).register()
-        assert conclusion.promote(run.home, registered)
+        assert promote(run.home, registered)
         against = registered.version
     return run
 
@@ -94,7 +95,7 @@ def test_to_a_named_version_and_to_the_champion_itself(three: Run) -> None:
 def test_after_a_rollback_the_next_candidate_is_judged_against_the_target(three: Run) -> None:
     back(three)
     stale = make_run(three.home, three.spec, "d" * 64, bias=9.0).judged(Outcome.PROMOTE, "3").register()
-    assert not conclusion.promote(three.home, stale)
+    assert not promote(three.home, stale)
     finished = versions.already(three.home, three.spec.name, "e" * 64)
     assert finished is not None, "the run that made the version that was left has nothing to do"
     with pytest.raises(RegistryError, match="perennial rollback"):
@@ -113,7 +114,7 @@ def test_only_a_former_champion_can_be_rolled_back_to(three: Run, status: str) -
 
 
 def test_with_no_version_before_there_is_nothing_to_do(run: Run) -> None:
-    assert conclusion.promote(run.home, run.register())
+    assert promote(run.home, run.register())
     with pytest.raises(RegistryError, match=r"nothing to roll back to.*No other"):
         back(run)
 

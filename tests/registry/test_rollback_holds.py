@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from promoting import promote
 from registry_helpers import LABELS, Run, make_run, promoted, second
 
 from perennial.core.errors import RegistryError, SourceError
@@ -23,7 +24,7 @@ TEXTS = ("soup bread", "excellent", "nobody liked")
 def left(run: Run) -> Run:
     """Version 2 was promoted after version 1 and left by a rollback."""
     first = promoted(run)
-    assert conclusion.promote(run.home, second(run, first).register())
+    assert promote(run.home, second(run, first).register())
     return run
 
 
@@ -158,7 +159,7 @@ def test_a_file_that_can_not_be_used_moves_nothing(left: Run, tmp_path: Path) ->
 
 def test_a_rollback_of_an_older_home_holds_only_what_it_did_not_promote_since(left: Run) -> None:
     back(left)
-    assert conclusion.promote(left.home, candidate(left, "e", 2.0).register())
+    assert promote(left.home, candidate(left, "e", 2.0).register())
     later = make_run(left.home, left.spec, "f" * 64, bias=3.0).judged(Outcome.PROMOTE, "3")
     assert concluded(later).status is Status.PROMOTED
     assert tags.PARKED not in {entry.status for entry in Ledger.open(left.home).entries(left.spec.name)}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promoting import promote
 from registry_helpers import USER_TEXT, Run
 
 from perennial.core.errors import PackageError, RegistryError
@@ -86,7 +87,7 @@ def test_without_its_evidence_it_is_not_promoted_but_can_be_gone_back_to(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run.register()
-    assert conclusion.promote(run.home, first)
+    assert promote(run.home, first)
     with tracking.session(run.home) as client:
         later = run.judged(Outcome.PROMOTE, first.version).but(run_key="b" * 64).register()
         monkeypatch.setattr(versions, "EVIDENCE", "gone.json")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from place import Place, assert_explained, flip
+from promoting import promote
 from registry_helpers import Run, make_run
 
 from perennial.core import digest
@@ -41,7 +42,7 @@ def test_every_command_refuses_a_tampered_package(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri(run.home))
     first, second, third = candidate(run, "p", None), candidate(run, "q", "1"), candidate(run, "r", "2")
     for made in (first, second):
-        assert conclusion.promote(run.home, made.register())
+        assert promote(run.home, made.register())
     third.register()
     for made in (first, third):
         spoil(storage, made)

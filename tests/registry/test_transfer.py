@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, flip
+from promoting import promote
 from registry_helpers import Run, answering, free_port, make_run, note_status, promoted
 
 from perennial.core.errors import RegistryError, SpecError
@@ -82,7 +83,7 @@ def test_a_version_arrives_whole_and_serves(target: Target, run: Run) -> None:
     assert found.run_id != before.run_id, "each registry has its own, and needs no other"
     with tracking.session(target.home) as client:
         assert {item.path for item in client.list_artifacts(found.run_id)} >= FILES
-        stored = evidence_of(client, target.home, candidate(client, target.model, "1"))
+        stored = evidence_of(client, target.home, candidate(client, target.home, target.model, "1"))
     assert stored.spec == target.spec
     assert stored.evidence.package.digest == run.arguments["package"].digest
     assert stored.evidence.decision.digest == found.tags[tags.DECISION_DIGEST]
@@ -118,7 +119,7 @@ def test_another_champion_of_the_same_number_is_another(beside: Target, run: Run
     first = promoted(run)
     stranger = make_run(run.home, beside.spec, "e" * 64, bias=5.0)
     there = Run(stranger.spec, beside.home, stranger.arguments).register()
-    assert conclusion.promote(beside.home, there)
+    assert promote(beside.home, there)
     assert there.version == first == "1"
     later = promoted(second(run, first))
     for _ in range(2):

@@ -3,13 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promoting import promote
 from registry_helpers import LABELS, USER_TEXT, Run, make_run, note_status
 
 from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
-from perennial.promotion import alias_move, conclusion
+from perennial.promotion import alias_move
 from perennial.records.decision import Outcome
 from perennial.records.evaluation import Metrics
 from perennial.registry import aliases, run_log, tags, tracking, versions
@@ -196,7 +197,7 @@ def test_killed_between_the_alias_and_its_note_is_promoted(run: Run, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(alias_move, "tidy", killed)
         with pytest.raises(Killed):
-            conclusion.promote(run.home, registered)
+            promote(run.home, registered)
     for _ in range(2):
         finished = versions.already(run.home, run.spec.name, "a" * 64)
         assert finished is not None
@@ -207,7 +208,7 @@ def test_a_version_is_fetched_by_its_number(place: str, run: Run) -> None:
     registered = run.register()
     found = versions.package(run.home, run.spec.name, registered.version)
     assert (run.home.store.root / found.path / "package.json").is_file()
-    assert conclusion.promote(run.home, registered)
+    assert promote(run.home, registered)
     assert versions.package(run.home, run.spec.name) == found
 
 

@@ -51,13 +51,25 @@ def _test_rows_since(session: AliasSession, candidate: Candidate, stored: Stored
     """Test rows that came since, by what was validated in this store, or where the newest version was made."""
     had = stored.evidence.judged.rows.get(TEST, 0)
     here = newest_rows(session.home, stored)
-    newest = session.candidate(versions.newest(session.client, session.model))
     rows = [here.rows.get(TEST, 0)] if here else []
-    if newest.registered.version != candidate.registered.version:
+    if newest := _newest_judged(session, candidate):
         evidence = versions.evidence_of(session.client, session.home, newest).evidence
         if _sources(evidence.judged)[: len(stored.evidence.judged.parts)] == _sources(stored.evidence.judged):
             rows.append(evidence.judged.rows.get(TEST, 0))
     return max(0, max(rows, default=0) - had)
+
+
+def _newest_judged(session: AliasSession, candidate: Candidate) -> Candidate | None:
+    """The newest version after `candidate` that the ledger has a judging of, and MLflow still has; None: none."""
+    statuses = session.statuses()
+    there = session.client.search_model_versions(f"name = '{session.model}'")
+    later = [
+        versions.candidate_of(version, statuses)
+        for version in there
+        if int(version.version) > int(candidate.registered.version)
+    ]
+    judged = [one for one in later if one.judging is not None]
+    return max(judged, key=lambda one: int(one.registered.version), default=None)
 
 
 def _days(session: AliasSession, candidate: Candidate) -> float | None:

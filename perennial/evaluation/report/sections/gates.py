@@ -56,8 +56,9 @@ def _process(material: Material) -> Iterator[str]:
 
 def _check(check: Check) -> tuple[Cell | str, ...]:
     verdict = Cell(MARKS[check.verdict], TONES[check.verdict], strong=True)
+    counted = wording.counted(check.n, check.clusters, check.clustered_by)
     return (
-        check.gate, number(check.value), number(check.limit), _certainty(check), f"{check.n:,}", verdict, check.reason,
+        check.gate, number(check.value), number(check.limit), _certainty(check), counted, verdict, check.reason,
     )  # fmt: skip
 
 
