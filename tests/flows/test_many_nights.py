@@ -2,13 +2,14 @@
 
 import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_pipeline
 from place import Place, assert_explained, ended
 
-from perennial.registry import tracking, versions
+from perennial.registry import tags, tracking
 from perennial.registry.judged.looks import past_looks
 from perennial.registry.ledger import Ledger
 
@@ -86,10 +87,10 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(
 
 def _lose_the_package(place: Place, version: str) -> None:
     with tracking.session(place.home) as client:
-        digest = versions.candidate(client, "tiny", version).registered.package_digest
-        model = client.get_model_version("tiny", version).model_id
-    assert model
-    for folder in (*place.home.root.rglob(str(model)), *place.home.store.root.glob(f"*/{digest}")):
+        registered = client.get_model_version("tiny", version)
+        digest = registered.tags[tags.PACKAGE_DIGEST]
+        sent = Path(client.get_model_version_download_uri("tiny", version).removeprefix("file://"))
+    for folder in (sent, *place.home.store.root.glob(f"packages/{digest}")):
         shutil.rmtree(folder)
 
 
