@@ -153,7 +153,8 @@ def assert_only_the_package_is_gone(model: Model) -> None:
         version = client.get_model_version(model.name, "1")
         assert version.tags[tags.DECISION] == "PROMOTE"
         assert client.get_run(version.run_id).data.metrics["accuracy"] == 0.84
-        assert versions.evidence_of(client, model.home, versions.known(version)).spec.name == model.name
+        candidate = versions.candidate(client, model.home, model.name, "1")
+        assert versions.evidence_of(client, model.home, candidate).spec.name == model.name
         kept = {file.path for file in client.list_artifacts(version.run_id)}
         assert kept == {"evidence.json", "decision.json", "evaluation.json", "report.html"}
 
