@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    annotation,
+    clusters,
     data,
     gates,
     history,
@@ -32,10 +34,12 @@ from benchmarks import (
     resume,
     scheduled,
     serving,
+    slices,
     smaller,
     startup,
     train,
     use_cases,
+    year,
 )
 
 RESULTS = Path("benchmarks/results")
@@ -48,11 +52,15 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
+    "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
+    "clusters": clusters.measure,
+    "slices": slices.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,
+    "year": year.measure,
     "resume": resume.measure,
     "scheduled": scheduled.measure,
     "history": history.measure,

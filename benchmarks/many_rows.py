@@ -60,8 +60,7 @@ def measured() -> dict[str, object]:
 
 
 def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
-    from perennial.evaluation import from_answers, gates, label_errors
-    from perennial.evaluation import stored_answers as stored
+    from perennial.evaluation import from_answers, gates, label_errors, stored_answers
     from perennial.evaluation.report import material, page
     from perennial.records.evaluation import EvaluationContext
 
@@ -72,10 +71,10 @@ def _steps(home: Home, spec: PipelineSpec) -> Iterator[tuple[str, float]]:
         times.append(time.perf_counter())
         return times[-1] - times[-2]
 
-    given = stored.read_answers(folder)
+    given = stored_answers.read_answers(folder)
     context = EvaluationContext(champion_version="1", champion_labels=LABELS)
     evaluation = from_answers.evaluation_of(
-        spec, given, context, digest="0" * 64, predictions_path=f"{PLACE}/{stored.PREDICTIONS}"
+        spec, given, context, digest="0" * 64, predictions_path=f"{PLACE}/{stored_answers.PREDICTIONS}"
     )
     yield "every figure and interval", spent()
     rows = _rows(given)
@@ -107,7 +106,7 @@ def _write(home: Home, spec: PipelineSpec) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from perennial.evaluation import stored_answers as stored
+    from perennial.evaluation import stored_answers
     from perennial.evaluation.stored_answers import Answers
 
     draw = np.random.default_rng(0)
@@ -118,7 +117,7 @@ def _write(home: Home, spec: PipelineSpec) -> None:
     given = Answers([str(row) for row in range(ROWS)], targets, ours, theirs, {"tfidf": base}, inside)
     for folder in (PLACE, Path(PART).parent):
         (home.store.root / folder).mkdir(parents=True)
-    stored.write_answers(home.store.root / PLACE, given, kinds.kind_named(spec.kind))
+    stored_answers.write_answers(home.store.root / PLACE, given, kinds.kind_named(spec.kind))
     pq.write_table(_rows(given), home.store.root / PART)
 
 

@@ -4,7 +4,19 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command_line.pipelines import behaviours, doctor, drift, init, predict, run, schedule, serve, tune
+from flows.command_line.pipelines import (
+    behaviours,
+    doctor,
+    drift,
+    export_annotations,
+    init,
+    power,
+    predict,
+    run,
+    schedule,
+    serve,
+    tune,
+)
 from flows.command_line.versions import (
     approve,
     decide,
@@ -35,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     init,
     tune,
     predict,
+    export_annotations,
     serve,
     behaviours,
     promote,
@@ -48,6 +61,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reconcile,
     history,
     runs,
+    power,
     drift,
     reproduce,
     gc,

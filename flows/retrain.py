@@ -53,6 +53,6 @@ def retrain(
         page = report(spec, evidence, home)
         version = register(spec, key, evidence, home)
         conclusion = conclude(spec, version, evidence.decision, home)
-        if evidence.evaluation.champion_problem is None:
+        if evidence.evaluation.rival_problem is None:
             enough_new.note_trained(spec, snapshot, home)
         return results.concluded(conclusion, version, evidence, page, seconds)

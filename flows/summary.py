@@ -13,6 +13,7 @@ from flows.console import say_line, shown_path
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.core.home import Home
+from perennial.metrics import clusters
 from perennial.records.decision import Check, Decision, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.run import RunResult, Status
@@ -86,6 +87,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
     """The run as one JSON-ready object, the same keys whatever it came to."""
     evidence = result.evidence
     package = evidence.package if evidence else None
+    look = evidence.evaluation.look if evidence else None
     return {
         "status": result.status.value,
         "model": result.model,
@@ -97,6 +99,8 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "decision": evidence.decision.outcome.value if evidence else None,
         "metrics": _all_metrics(evidence.evaluation) if evidence else {},
         "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],
+        "look": look.model_dump(mode="json") if look else None,
+        "anchor": evidence.evaluation.anchor.version if evidence and evidence.evaluation.anchor else None,
         "package": {
             **package.model_dump(mode="json"),
             "path": str(home.store.root / package.path),
@@ -155,6 +159,8 @@ def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **evaluation.candidate.values,
         "n": evaluation.candidate.n,
+        "clusters": evaluation.candidate.clusters,
+        "clustered_by": evaluation.candidate.clustered_by,
         "per_label": evaluation.candidate.per_label,
         "support": evaluation.candidate.support,
         "confusion": evaluation.candidate.confusion,
@@ -228,6 +234,8 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec, box: _Box) -> Table:
     models: dict[str, Metrics] = {"candidate": evaluation.candidate}
     if evaluation.champion:
         models[f"champion (v{evaluation.champion_version})"] = evaluation.champion
+    if (anchor := evaluation.anchor) and anchor.metrics and anchor.version != evaluation.champion_version:
+        models[f"anchor (v{anchor.version})"] = anchor.metrics
     models |= evaluation.baselines
     for shown in range(len(models), 0, -1):
         table = _figures_of(dict(list(models.items())[:shown]), spec)
@@ -238,7 +246,8 @@ def _figures(evaluation: Evaluation, spec: PipelineSpec, box: _Box) -> Table:
 
 
 def _figures_of(models: dict[str, Metrics], spec: PipelineSpec) -> Table:
-    title = f"on {models['candidate'].n:,} test rows"
+    own = models["candidate"]
+    title = f"on {clusters.in_words(own.n, own.clusters, own.clustered_by)}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("metric", no_wrap=True)
     for name in models:
@@ -257,9 +266,14 @@ def checks(decision: Decision, shown: int = SHOWN_CHECKS, *, narrow: bool = Fals
     for check in ordered[:shown]:
         cells: list[Any] = [MARKS[check.verdict], Text(check.gate), _number(check.value)]
         if not narrow:
-            cells += [Text(_interval(check)), f"[dim]n = {check.n:,}"]
+            cells += [Text(_interval(check)), f"[dim]n = {_counted(check)}"]
         table.add_row(*cells)
     return table
+
+
+def _counted(check: Check) -> str:
+    independent = "" if check.clusters is None else f" ({clusters.units(check.clusters, check.clustered_by)})"
+    return f"{check.n:,}{independent}"
 
 
 def _interval(check: Check) -> str:
@@ -287,6 +301,8 @@ def _facts(result: RunResult) -> Iterator[FactLine]:
         yield from (FactLine("", remark, "remark") for remark in evidence.trained.remarks)
         yield FactLine("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
         yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
+        if look := evidence.evaluation.look:
+            yield FactLine("test rows", look.sentence, "look")
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)
     yield FactLine("time", f"{sum(result.seconds.values()):.0f} s" + (f": {steps}" if steps else ""))
 

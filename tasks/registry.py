@@ -6,13 +6,15 @@ from perennial.core import progress
 from perennial.core.home import Home
 from perennial.promotion import conclusion, reconciliation, registration
 from perennial.promotion.conclusion import Conclusion
+from perennial.records.data import ValidatedData
 from perennial.records.decision import Decision
-from perennial.records.package import Champion
+from perennial.records.evaluation import Evaluation
+from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import StartingPoint
 from perennial.registry import aliases, versions
 from perennial.registry.versions import FinishedVersion
-from perennial.runs import starting_point
+from perennial.runs import anchor, look_budget, power, starting_point
 from perennial.settings.pipeline import PipelineSpec
 from tasks.retrying import registry_may_answer, step
 
@@ -43,6 +45,20 @@ def find_champion(spec: PipelineSpec, home: Home) -> Champion | None:
         return aliases.champion(spec.name, home)
 
 
+@task(name="find anchor", **RETRIED)
+def find_anchor(spec: PipelineSpec, champion: Champion | None, home: Home) -> Anchor | None:
+    """The best champion of some time, its package fetched and checked; None: no gate asks for it."""
+    with progress.step("anchor"):
+        return anchor.find_anchor(spec, champion, home)
+
+
+@task(name="say power", **RETRIED)
+def say_power(spec: PipelineSpec, data: ValidatedData, champion: Champion | None, home: Home) -> None:
+    """Tell which gates these rows may be too few for."""
+    with progress.step("power"):
+        power.say_power(spec, data, champion, home)
+
+
 @task(name="find start", **RETRIED)
 def find_start(spec: PipelineSpec, champion: Champion | None, home: Home) -> StartingPoint | None:
     """What training starts from by training.start_from; None: the base model."""
@@ -50,6 +66,21 @@ def find_start(spec: PipelineSpec, champion: Champion | None, home: Home) -> Sta
         return None
     with progress.step("start"):
         return starting_point.find_starting_point(spec, champion, home)
+
+
+@task(name="count look", **RETRIED)
+def count_look(
+    spec: PipelineSpec,
+    evaluation: Evaluation,
+    package: OnnxPackage,
+    data: ValidatedData,
+    champion: Champion | None,
+    anchor: Anchor | None,
+    home: Home,
+) -> Evaluation:
+    """Write down that the candidate was compared on these test rows, and what that may err with."""
+    with progress.step("count look"):
+        return look_budget.with_look(spec, evaluation, package, data, champion, anchor, home)
 
 
 @task(name="register", **RETRIED)

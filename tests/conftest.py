@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import garbage
 import pytest
 import tiers
 import tiny_pipeline
@@ -35,9 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What is loaded by now stays; looking for garbage, as training does when memory runs out, takes a second less."""
-    gc.collect()
-    gc.freeze()
+    garbage.keep_what_is_loaded()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -87,12 +87,12 @@ class Place:
         """`perennial ARGUMENTS` in this process, in this folder."""
         from typer.testing import CliRunner
 
-        from flows import environment as libraries
         from flows.cli import app
+        from flows.environment import prepare
 
         # A run sets variables for its libraries; they end with it.
         with chdir(self.folder), patch.dict(os.environ, self.environment() | environment):
-            libraries.prepare(self.home)
+            prepare(self.home)
             with _against(self.prefect_api), patch.object(installation, "failing", failing_once):
                 result = CliRunner().invoke(app, list(arguments), input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

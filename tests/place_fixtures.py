@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import garbage
 import pytest
 import tiny_pipeline
 from place import Place, prefect_server
@@ -38,6 +39,7 @@ def _first_run(
     place.give_database(empty_database)
     ended = place.run("--json")
     assert ended.code == 0, ended.text
+    garbage.keep_what_is_loaded()
     return place, ended.json
 
 
@@ -75,8 +77,9 @@ def seasoned(_first_run: tuple[Place, dict[str, Any]], prefect_api: str, tmp_pat
 
 
 def move_in(copy: Path, original: Path) -> None:
-    """Let a copied home's MLflow, which keeps absolute paths, name the copy instead of the original."""
-    old, new = str(original), str(copy)
+    """Let a copied home's MLflow, which keeps absolute paths, name the copy, which is called the same."""
+    assert copy.name == original.name
+    old, new = f"{original.parent}/", f"{copy.parent}/"
     for file in copy.glob("mlflow/artifacts/**/MLmodel"):
         file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with closing(sqlite3.connect(copy / "mlflow" / "mlflow.db")) as database, database:

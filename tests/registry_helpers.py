@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +15,12 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from place import free_port
 
 from perennial.core.home import Home
-from perennial.inference import package as sealed
+from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, render, sha256
 from perennial.promotion import conclusion, registration
 from perennial.promotion.alias_move import alias_session
 from perennial.records.data import CheckedPart, Part, Snapshot, ValidatedData
@@ -34,6 +36,8 @@ from perennial.settings.pipeline import PipelineSpec
 LABELS = ("negative", "neutral", "positive", "very good")
 WORDS = ("[PAD]", "[UNK]", "soup", "bread", "excellent", "nobody", "liked")
 USER_TEXT = "zanzibar quarterly secret"
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PERENNIAL_DATABASE_URL")
+"""Variables that name a registry and a ledger outside of the home."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,26 @@ class Run:
     def register(self) -> RegisteredVersion:
         arguments = dict(self.arguments)
         return registration.register(self.spec, arguments.pop("run_key"), Evidence(**arguments), self.home)
+
+
+def new_home(folder: Path, empty_database: Path) -> Home:
+    """A home whose path is no friend of URLs, with a fresh registry."""
+    home = Home(folder / "höme 100% #1")
+    home.mlflow.mkdir(parents=True)
+    (home.mlflow / "mlflow.db").write_bytes(empty_database.read_bytes())
+    return home
+
+
+def new_spec() -> PipelineSpec:
+    return PipelineSpec.model_validate(
+        {
+            # The server is the same for all tests.
+            "name": f"sentiment-{uuid4().hex[:8]}",
+            "kind": "text-classification",
+            "data": {"source": {"type": "file", "path": "data/*.jsonl"}, "labels": list(LABELS)},
+            "gates": [{"metric": "accuracy", "min": 0.8}, {"metric": "recall", "per": "label", "min": 0.7}],
+        }
+    )
 
 
 def make_run(home: Home, spec: PipelineSpec, run_key: str, *, bias: float = 0.0) -> Run:
@@ -124,16 +148,16 @@ def write_package(home: Home, path: str, bias: float) -> OnnxPackage:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     checker.check_model(model)
-    save(model, folder / sealed.MODEL)
-    _write_tokenizer(folder / sealed.TOKENIZER)
-    files = {name: sealed.sha256(folder / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
-    info = sealed.PackageInfo(
+    save(model, folder / MODEL)
+    _write_tokenizer(folder / TOKENIZER)
+    files = {name: sha256(folder / name) for name in (MODEL, TOKENIZER)}
+    info = PackageInfo(
         kind="text-classification", labels=LABELS, decoding={}, max_length=32, pad_id=0, precision="fp32",
         fallback=None, opset=17, inputs=("input_ids", "attention_mask"), base="tiny", base_revision="0" * 64,
         data_digest="c" * 64, cpu_features=(), graph={}, parity={}, created_with={}, files=files,
     )  # fmt: skip
-    content = sealed.render(info)
-    (folder / sealed.DESCRIPTION).write_bytes(content)
+    content = render(info)
+    (folder / DESCRIPTION).write_bytes(content)
     # What the store keeps beside a step's files is no part of the package.
     (folder / "record.json").write_text(json.dumps({"sample": USER_TEXT}), encoding="utf-8")
     return OnnxPackage(
@@ -176,12 +200,6 @@ def note_tag(home: Home, registered: RegisteredVersion, name: str, value: str) -
     """Somebody edits a tag of the version on MLflow's page."""
     with tracking.session(home) as client:
         client.set_model_version_tag(registered.model, registered.version, name, value)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(arguments: list[str], port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:

@@ -9,16 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from perennial.evaluation import gate_checks
 from perennial.evaluation.comparison import p_value
 from perennial.ingest import row_index, staging
-from perennial.metrics import sums
+from perennial.metrics import slice_pooling, sums
 from perennial.settings.training import TrainingSpec
 from perennial.training import sampling
 from perennial.validation.conflicts import find_conflicts
 
 
-@pytest.mark.parametrize("module", [sampling, sums, gate_checks], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [sampling, sums, slice_pooling], ids=lambda module: module.__name__)
 def test_examples_in_docstrings(module: ModuleType) -> None:
     ended = doctest.testmod(module)
     assert ended.attempted
@@ -34,7 +33,7 @@ def test_example_of_replay(max_rows: int, drawn: list[int]) -> None:
 def test_example_of_three_verdicts() -> None:
     p = p_value(-0.045 + 0.02, 0.01)
     assert p == pytest.approx(0.0062, abs=5e-5)
-    assert gate_checks.holm([p, 1, 1, 1, 1])[0] == pytest.approx(0.031, abs=5e-4)
+    assert slice_pooling.holm([p, 1, 1, 1, 1])[0] == pytest.approx(0.031, abs=5e-4)
     for difference, low, high in ((0.010, -0.010, 0.030), (-0.005, -0.025, 0.015), (-0.045, -0.065, -0.025)):
         reach = 1.96 * 0.01
         assert (difference - reach, difference + reach) == pytest.approx((low, high), abs=5e-4)

@@ -119,3 +119,19 @@ def test_runs_are_timed_apart() -> None:
         pass
     assert set(one) == {"ingest"}
     assert two == {}
+
+
+def test_what_is_counted_batch_by_batch_is_told_once_as_a_sum() -> None:
+    listener = Log()
+    with heard_by(listener), step("read"):
+        for number in (2, 0, 3):
+            progress.count("span trimmed", number)
+        progress.count("row left out", 1)
+    assert [call[1] for call in listener.calls if call[0] == "note"] == ["5 × span trimmed.", "1 × row left out."]
+
+
+def test_who_counts_tells_it_in_another_way() -> None:
+    listener = Log()
+    with heard_by(listener), progress.counted() as counts:
+        progress.count("span trimmed", 2)
+    assert (counts, listener.calls) == ({"span trimmed": 2}, [])

@@ -73,7 +73,11 @@ def test_bad_labels(labels: list[object], message: str) -> None:
         ({"min": 0.5, "max": 0.9}, "this one has min and max"),
         ({"min": 0.5, "versus": "champion"}, "this one has min and versus"),
         ({"min": 0.5, "margin": 0.1}, "margin goes with versus"),
-        ({"versus": "world"}, "'champion' or 'baseline'"),
+        ({"versus": "world"}, "'champion', 'anchor' or 'baseline'"),
+        ({"versus": "anchor", "per": "slice"}, "versus: anchor is about all test rows"),
+        ({"versus": "anchor", "slice": "sector=banks"}, "versus: anchor is about all test rows"),
+        ({"versus": "champion", "days": 30}, "days goes with versus: anchor"),
+        ({"versus": "anchor", "days": 0}, "greater than or equal to 1"),
         ({"min": 0.5, "min_n": 0}, "greater than or equal to 1"),
         ({"min": 0.5, "per": "row"}, "'label', 'slice', 'behaviour' or 'group'"),
         ({"min": 0.5, "per": "label", "slice": "sector=banks"}, "slice and per: label exclude each other"),
@@ -95,6 +99,7 @@ def test_bad_gates(gate: dict[str, object], message: str) -> None:
         {"max": 0},
         {"versus": "champion", "margin": -0.02},
         {"versus": "champion", "ratio": 1.5},
+        {"versus": "anchor", "margin": 0.02, "days": 90},
         {"per": "behaviour"},
         {"per": "slice", "min": 0.5, "min_n": 30, "small": "skip"},
         {"slice": "sector=banks", "versus": "champion", "margin": 0.1},
@@ -102,6 +107,21 @@ def test_bad_gates(gate: dict[str, object], message: str) -> None:
 )
 def test_good_gates(gate: dict[str, object]) -> None:
     GateSpec.model_validate({"metric": "accuracy", **gate})
+
+
+def test_there_is_one_anchor() -> None:
+    gates = [{"metric": name, "versus": "anchor", "days": days} for name, days in (("accuracy", 30), ("log_loss", 90))]
+    with pytest.raises(ValidationError, match="gates name different days"):
+        PipelineSpec.model_validate(pipeline(gates=gates))
+
+
+def test_what_came_later_is_in_no_key_where_nobody_set_it() -> None:
+    """Else a home that an older Perennial made would train again."""
+    dumped = PipelineSpec.model_validate(pipeline()).model_dump(mode="json")
+    assert "test_budget" not in dumped["evaluation"]
+    assert all("days" not in gate for gate in dumped["gates"])
+    other = PipelineSpec.model_validate(pipeline(evaluation={"test_budget": None}))
+    assert other.model_dump(mode="json")["evaluation"]["test_budget"] is None
 
 
 def test_a_pipeline_without_gates_is_refused() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from perennial.core import cron_expression as crons
+from perennial.core import cron_expression
 from perennial.settings.pipeline import PipelineSpec
 from perennial.settings.schedule import ScheduleSpec
 
@@ -91,7 +91,7 @@ def test_what_is_taken_is_what_prefect_takes(numbers: tuple[int, ...]) -> None:
 def test_what_is_taken_comes_and_prefect_fails_on_what_never_does(day: str, month: str, weekday: str) -> None:
     cron = f"0 0 {day} {month} {weekday}"
     try:
-        crons.check_cron(cron)
+        cron_expression.check_cron(cron)
     except ValueError as error:
         if "never comes" in str(error):
             with pytest.raises(ValueError, match="failed to find next date"):
@@ -99,14 +99,14 @@ def test_what_is_taken_comes_and_prefect_fails_on_what_never_does(day: str, mont
         return
     tick = ticks(cron, 1, START)[0]
     within = (tick.date() - START.date()).days + 1
-    assert crons.comes_within(cron, within, START.date())
-    assert not crons.comes_within(cron, within - 1, START.date())
+    assert cron_expression.comes_within(cron, within, START.date())
+    assert not cron_expression.comes_within(cron, within - 1, START.date())
 
 
 def test_the_days_of_a_shorthand() -> None:
-    assert crons.comes_within("@yearly", 2, date(2026, 12, 31))
-    assert not crons.comes_within("@yearly", 90, date(2027, 1, 2))
-    assert crons.comes_within("@weekly", 7, date(2027, 1, 2))
+    assert cron_expression.comes_within("@yearly", 2, date(2026, 12, 31))
+    assert not cron_expression.comes_within("@yearly", 90, date(2027, 1, 2))
+    assert cron_expression.comes_within("@weekly", 7, date(2027, 1, 2))
 
 
 @pytest.mark.parametrize("cron", GOOD)

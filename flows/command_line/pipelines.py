@@ -1,11 +1,11 @@
-"""Commands on a pipeline: run, init, tune, predict, serve, behaviours, drift, schedule; and doctor."""
+"""Commands on a pipeline: init, run, tune, predict, export annotations, serve, behaviours, power, drift, schedule."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.command_line.options import EXIT_CODES, Json, print_json, watching
+from flows.command_line.options import EXIT_CODES, Json, answer, print_json, watching
 from flows.failures import reported
 from perennial import kinds
 
@@ -172,6 +172,36 @@ def predict(
         predict.answer(model, texts or [], data, column, delimiter, version, out, as_json=as_json)
 
 
+def export_annotations(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    rows: Annotated[
+        Path | None, typer.Argument(help="A CSV, TSV, JSONL, Parquet or text file; none: standard input.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", help="label-studio or doccano.")] = "label-studio",
+    out: Annotated[Path | None, typer.Option(help="Write here; default: NAME-TOOL.json or .jsonl.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows at most: those most worth labelling.")] = None,
+    column: Annotated[str | None, typer.Option(help="The column with the text, if it is not the pipeline's.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not a comma.")] = None,
+    version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
+    graphemes: Annotated[
+        bool, typer.Option("--graphemes", help="For a doccano project in grapheme mode; else it counts UTF-16.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write texts with the champion's answers for people to check: for Label Studio or doccano, least certain first.
+
+    What the tool's format can't hold is told, row by row.
+    """
+    with reported(as_json, model):
+        from flows.commands import export_annotations
+
+        with watching(as_json):
+            done = export_annotations.export(
+                model, rows, to, out, version, column, delimiter, limit, graphemes=graphemes
+            )
+        answer(export_annotations.as_json(done), export_annotations.in_words(done), as_json)
+
+
 def serve(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     version: Annotated[
@@ -223,6 +253,29 @@ def behaviours(
         else:
             behaviours.show_behaviours(behaved)
         raise typer.Exit(0 if behaved.is_good else 4)
+
+
+def power(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set gates.0.margin=0.05. Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which gates the rows at hand can decide, and how many rows the others would need.
+
+    Reads and checks what is new in the source. Nothing is trained.
+    """
+    with reported(as_json, pipeline):
+        from flows.commands import power
+
+        with watching(as_json):
+            gates = power.find_gates(pipeline, overrides or ())
+        if as_json:
+            print_json(power.as_json(gates))
+        else:
+            power.show(gates)
 
 
 def drift(

@@ -7,6 +7,7 @@ from perennial.core import progress
 from perennial.core.home import Home
 from perennial.evaluation import label_review
 from perennial.evaluation.label_review import Reviewed
+from perennial.ingest import differing
 from perennial.pipeline_file import loader
 from perennial.registry import evidence
 
@@ -17,7 +18,9 @@ def write(pipeline: str, version: str | None, out: Path | None, limit: int) -> t
     with progress.step("review"):
         number, stored = evidence.evidence(home, name, version)
         path = out or Path(f"{name}-v{number}-review.csv")
-        return name, number, label_review.write_label_review(stored.spec, stored.evidence, home.store, path, limit)
+        kept = differing.read(home, name)
+        reviewed = label_review.write_label_review(stored.spec, stored.evidence, home.store, path, limit, kept)
+        return name, number, reviewed
 
 
 def review_as_json(model: str, version: str, done: Reviewed) -> dict[str, Any]:
@@ -35,8 +38,15 @@ def review_in_words(model: str, version: str, done: Reviewed) -> str:
         f"Version {version} of {model} contradicts the label of {done.found:,} of the {done.looked_at:,} test and "
         "validation rows. (Train rows it learned, so it can't judge them.)"
     )
+    people = (
+        f" It begins with {done.differing:,} texts of which the people who labelled them said different things; one "
+        "without a suggested label is no row until it has one here, or they agree."
+        if done.differing
+        else ""
+    )
+    most = f"The {done.written:,} it contradicts most are in {done.path}." if done.written else f"Wrote {done.path}."
     return (
-        f"{sentence} The {done.written:,} it contradicts most are in {done.path}. Write the right label, or `drop`, "
-        "into the column `label` where the given one is wrong, leave the others empty, and name the file in "
+        f"{sentence} {most}{people} Write the right label, or "
+        "`drop`, into the column `label` where the given one is wrong, leave the others empty, and name the file in "
         f"data.corrections (its path from the pipeline's folder); the next `perennial run {model}` takes it in."
     )

@@ -1,6 +1,7 @@
 """How a step says what it is doing, without knowing who listens."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -44,6 +45,7 @@ class Silent:
 _listener: ContextVar[Listener] = ContextVar("perennial_progress")
 _seconds: ContextVar[dict[str, float]] = ContextVar("perennial_seconds")
 _noted: ContextVar[set[str]] = ContextVar("perennial_noted")
+_counted: ContextVar[Counter[str]] = ContextVar("perennial_counted")
 _SILENT = Silent()
 
 
@@ -59,6 +61,31 @@ def note(message: str) -> None:
     if message not in noted:
         noted.add(message)
         _listener.get(_SILENT).note(message)
+
+
+def count(what: str, number: int) -> None:
+    """Count `number` more of `what`; each count is noted once, when the running step ends or by who counts (`counted`).
+
+    For what is found batch by batch and means something only as a sum. Outside a step it is noted at once.
+    """
+    if not number:
+        return
+    counts = _counted.get(None)
+    if counts is None:
+        note(f"{number:,} × {what}.")
+    else:
+        counts[what] += number
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """What is counted inside the block, for who tells it in another way than by notes."""
+    counts: Counter[str] = Counter()
+    token = _counted.set(counts)
+    try:
+        yield counts
+    finally:
+        _counted.reset(token)
 
 
 def listener() -> Listener:
@@ -85,7 +112,10 @@ def step(name: str) -> Iterator[None]:
     token = _noted.set(set())
     done = False
     try:
-        yield
+        with counted() as counts:
+            yield
+        for what, number in counts.most_common():
+            note(f"{number:,} × {what}.")
         done = True
     finally:
         seconds = time.monotonic() - started

@@ -14,6 +14,7 @@ import numpy as np
 from perennial.evaluation import resampling
 from perennial.evaluation.resampling import Distinct, Estimate
 from perennial.kinds.protocols import JudgesAnswers
+from perennial.metrics.clusters import Clusters, effective_rows, mcnemar_by_cluster
 from perennial.metrics.prediction import Prediction
 from perennial.metrics.sums import MetricSums, paired
 from perennial.records.evaluation import Comparison, Difference, Interval, Metrics
@@ -35,6 +36,8 @@ class ComparedRows:
     ids: Sequence[str]
     targets: Sequence[Any]
     settings: EvaluationSpec
+    clusters: Clusters | None = None
+    """Which of them belong together; None: each is independent."""
 
     def measure(self, answers: Sequence[Prediction]) -> Metrics:
         """Every metric of `answers`."""
@@ -57,15 +60,15 @@ class Sums:
     @classmethod
     def of(cls, rows: ComparedRows, metric_sums: Sequence[MetricSums]) -> Sums:
         """The sums of `metric_sums`."""
-        return cls(rows, tuple(map(Distinct.of, metric_sums)))
+        return cls(rows, tuple(Distinct.of(one, rows.clusters) for one in metric_sums))
 
     def estimates(self, inside: np.ndarray | None = None) -> Iterator[Estimate]:
         """Figures with intervals of all rows, or of those `inside` (bool)."""
         settings = self.rows.settings
         work = resampling.WORK if inside is None else SLICE_WORK
         for part in self.parts:
-            yield resampling.estimate(
-                part, part.counts(inside), confidence=settings.confidence, resamples=settings.resamples, work=work
+            yield resampling.estimate_inside(
+                part, inside, confidence=settings.confidence, resamples=settings.resamples, work=work
             )
 
     def with_intervals(self, metrics: Metrics) -> Metrics:
@@ -77,7 +80,11 @@ class Sums:
                 overall[metric] = interval
             elif label is not None and metric in metrics.per_label.get(label, {}):
                 by_label.setdefault(label, {})[metric] = interval
-        return metrics.model_copy(update={"intervals": overall, "label_intervals": by_label})
+        every = np.ones(len(self.rows.targets), bool)
+        independent = _independent(self.rows.clusters, every) | (
+            {"label_clusters": self._label_clusters()} if metrics.support else {}
+        )
+        return metrics.model_copy(update={"intervals": overall, "label_intervals": by_label} | independent)
 
     def metrics(self, inside: np.ndarray) -> Metrics:
         """The metrics of the rows `inside`, with intervals of those of all labels together."""
@@ -95,7 +102,17 @@ class Sums:
             per_label=per_label,
             support=self._support(inside) if per_label else {},
             intervals=intervals,
+            **_independent(self.rows.clusters, inside),
         )
+
+    def _label_clusters(self) -> dict[str, int]:
+        """How many clusters have rows of each label."""
+        clusters, first = self.rows.clusters, self.parts[0]
+        if clusters is None or clusters.each_alone():
+            return {}
+        columns = first.patterns[first.like][:, list(first.metric_sums.counted_in)] > 0
+        counts = (clusters.count(rows) for rows in columns.T)
+        return dict(zip(self.rows.labels, counts, strict=True))
 
     def _support(self, inside: np.ndarray) -> dict[str, int]:
         first = self.parts[0]
@@ -136,7 +153,8 @@ class Rivals:
 
     def compare_inside(self, inside: np.ndarray) -> Comparison:
         """The candidate beside the champion on the rows `inside`, without single labels' figures."""
-        return self._counted(inside, {metric: value for metric, label, value in self._differences(inside) if not label})
+        overall = {metric: change for metric, label, change in self._differences(inside) if not label}
+        return self._counted(inside, overall)
 
     def _differences(self, inside: np.ndarray | None) -> Iterator[tuple[str, str | None, Difference]]:
         lower = self.rows.kind.lower_is_better
@@ -149,16 +167,21 @@ class Rivals:
             )
 
     def _counted(self, inside: np.ndarray, values: dict[str, Difference]) -> Comparison:
+        independent = _independent(self.rows.clusters, inside)
         if not self.rows.kind.right_or_wrong:
-            return Comparison(n=int(inside.sum()), values=values)
+            return Comparison(n=int(inside.sum()), values=values, **independent)
         flips = self.flips[inside]
         negative, positive = int((flips < 0).sum()), int((flips > 0).sum())
+        clusters = self.rows.clusters.inside(inside) if self.rows.clusters and independent else None
+        z = NormalDist().inv_cdf((1 + self.rows.settings.confidence) / 2)
         return Comparison(
             n=int(inside.sum()),
             values=values,
-            mcnemar_p=mcnemar(negative, positive),
+            mcnemar_p=_mcnemar_of(flips, clusters) if clusters else mcnemar(negative, positive),
             negative_flips=negative,
             positive_flips=positive,
+            effective_n=round(effective_rows(flips < 0, clusters, z), DECIMALS) if clusters else None,
+            **independent,
         )
 
     def _worst(self) -> tuple[str, ...]:
@@ -181,6 +204,17 @@ def mcnemar(one: int, other: int) -> float:
     both = one + other
     ways = (math.lgamma(both + 1) - math.lgamma(k + 1) - math.lgamma(both - k + 1) for k in range(min(one, other) + 1))
     return round(min(1.0, 2 * sum(math.exp(way - both * math.log(2)) for way in ways)), DECIMALS)
+
+
+def _mcnemar_of(flips: np.ndarray, clusters: Clusters) -> float:
+    return round(mcnemar_by_cluster(flips, clusters.first), DECIMALS)
+
+
+def _independent(clusters: Clusters | None, inside: np.ndarray) -> dict[str, Any]:
+    """The fields that say how many of the rows `inside` are independent; none where all of them are."""
+    if clusters is None or not inside.any() or clusters.inside(inside).each_alone():
+        return {}
+    return {"clusters": clusters.count(inside), "clustered_by": clusters.unit}
 
 
 def _figures(estimates: Iterator[Estimate]) -> Iterator[tuple[str, str | None, float, Interval, float]]:

@@ -13,7 +13,7 @@ from perennial.evaluation import slices
 from perennial.evaluation.comparison import ComparedRows, Rivals, Sums
 from perennial.evaluation.stored_answers import Answers
 from perennial.metrics.prediction import Prediction
-from perennial.records.evaluation import Evaluation, EvaluationContext, Metrics, SliceFigures
+from perennial.records.evaluation import AnchorFigures, Evaluation, EvaluationContext, Metrics, SliceFigures
 from perennial.settings.pipeline import PipelineSpec
 
 
@@ -23,10 +23,10 @@ def evaluation_of(
     """Every metric of every model that answered; `digest` and `predictions_path` are the evaluation's own."""
     champion_labels = context.champion_labels
     kind, labels = kinds.kind_named(spec.kind), spec.data.labels
-    rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation)
+    rows = ComparedRows(kind, labels, answers.row_ids, answers.targets.to_pylist(), spec.evaluation, answers.clusters)
     candidate = Sums.of(rows, rows.metric_sums(answers.candidate))
     new, dropped = _new(labels, champion_labels), tuple(label for label in champion_labels or () if label not in labels)
-    duel = _duel(rows, answers, champion_labels) if answers.champion is not None else None
+    duel = _duel(rows, answers.candidate, answers.champion, champion_labels) if answers.champion is not None else None
     progress.advance(0, None, detail="intervals")
     return Evaluation(
         digest=digest,
@@ -46,6 +46,8 @@ def evaluation_of(
         serving=context.serving,
         champion_serving=context.champion_serving,
         cases=context.cases,
+        agreement=context.agreement,
+        anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )
 
@@ -65,18 +67,46 @@ class _Duel:
         return sums.with_intervals(rows.measure(answers))
 
 
-def _duel(rows: ComparedRows, answers: Answers, champion_labels: Sequence[str] | None) -> _Duel:
-    champion = answers.champion or []
+def _beside_anchor(
+    rows: ComparedRows, answers: Answers, context: EvaluationContext, duel: _Duel | None
+) -> AnchorFigures | None:
+    """The candidate beside the anchor, which may be the champion: then it is not measured twice."""
+    asked = context.anchor
+    if asked is None:
+        return None
+    if answers.anchor is not None:
+        duel = _duel(rows, answers.candidate, answers.anchor, asked.labels)
+    elif asked.version != context.champion_version:
+        duel = None
+    figures = AnchorFigures(version=asked.version, problem=asked.problem, stands_for=asked.stands_for)
+    if duel is None or asked.problem is not None:
+        return figures
+    shared = bool(_new(rows.labels, asked.labels))
+    changes = {
+        "metrics": duel.measured(duel.rivals.champion),
+        "candidate": duel.measured(duel.rivals.candidate) if shared else None,
+        "comparison": duel.rivals.compare(),
+    }
+    return figures.model_copy(update=changes)
+
+
+def _duel(
+    rows: ComparedRows,
+    candidate: Sequence[Prediction],
+    champion: Sequence[Prediction],
+    champion_labels: Sequence[str] | None,
+) -> _Duel:
     if champion_labels is None or set(champion_labels) == set(rows.labels):
-        kept, ours, theirs = np.ones(len(rows.targets), bool), answers.candidate, champion
+        kept, ours, theirs = np.ones(len(rows.targets), bool), candidate, champion
     else:
         labels = tuple(label for label in rows.labels if label in champion_labels)
-        targets, ours = rows.kind.shared(rows.targets, answers.candidate, labels)
+        targets, ours = rows.kind.shared(rows.targets, candidate, labels)
         _, theirs = rows.kind.shared(rows.targets, champion, labels)
-        pairs = zip(rows.targets, answers.candidate, strict=True)
+        pairs = zip(rows.targets, candidate, strict=True)
         kept = np.array([bool(rows.kind.shared([target], [one], labels)[0]) for target, one in pairs], bool)
         ids = [row for row, there in zip(rows.ids, kept, strict=True) if there]
-        rows = replace(rows, labels=labels, ids=ids, targets=targets)
+        together = rows.clusters.inside(kept) if rows.clusters else None
+        rows = replace(rows, labels=labels, ids=ids, targets=targets, clusters=together)
     return _Duel(Rivals(rows, ours, theirs), kept, Sums.of(rows, rows.metric_sums(theirs)))
 
 

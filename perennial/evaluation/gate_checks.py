@@ -6,6 +6,9 @@ otherwise. All such checks of a decision must pass, which needs no correction fo
 bad in one of them passes all with at most the probability of passing that one (intersection-union test, Berger 1982).
 That at least one of many fails by chance is another matter, so failures are declared for the whole family of them
 with Holm's correction (Holm 1979).
+
+One candidate is not the last: what the comparisons on all test rows may err with is the level of this look at them, a
+part of the budget for all looks together (`perennial.metrics.alpha_spending`).
 """
 
 import math
@@ -16,9 +19,10 @@ from typing import NamedTuple
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import gate_metrics
+from perennial.metrics import alpha_spending, clusters, gate_metrics, slice_pooling
+from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
-from perennial.records.evaluation import Difference
+from perennial.records.evaluation import Difference, Look
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -43,6 +47,8 @@ class GateCase:
     gate: GateSpec
     figure: GateFigure
     champion_version: str | None
+    look: Look | None = None
+    """What the comparisons on all test rows may err with; None: each as if it were the only one."""
 
     @property
     def lower(self) -> bool:
@@ -52,12 +58,26 @@ class GateCase:
     @property
     def is_comparison(self) -> bool:
         """Whether the difference to the champion decides, with its interval."""
-        return self.gate.versus == "champion" and self.gate.metric not in gate_metrics.BY_FIGURE
+        return self.gate.versus in ("champion", "anchor") and self.gate.metric not in gate_metrics.BY_FIGURE
+
+    @property
+    def rival(self) -> str:
+        """Whom the candidate is compared with, in words."""
+        return self.figure.rival or f"champion version {self.champion_version}"
+
+    @property
+    def look_level(self) -> float | None:
+        """What this comparison may err with as one of many looks at the same rows; None: no budget is kept for it.
+
+        Of slices and labels none is: there are many of them, and they are small.
+        """
+        whole = self.is_comparison and self.gate.per is None and self.gate.slice is None
+        return self.look.level if self.look and whole else None
 
     @property
     def compared(self) -> Difference | None:
         """The difference that decides; None: another thing does, or there are too few rows, or no such figure."""
-        enough = self.figure.value is not None and self.figure.n >= self.gate.min_n
+        enough = self.figure.value is not None and self.figure.independent >= self.gate.min_n
         return self.figure.difference if self.is_comparison and enough else None
 
     @property
@@ -71,30 +91,40 @@ def judge(cases: Sequence[GateCase]) -> tuple[Check, ...]:
     family = [index for index, case in enumerate(cases) if case.compared]
     raw = [_worse_than_margin(cases[index]) for index in family]
     p_values = dict(zip(family, holm(raw), strict=True))
-    return tuple(_check(case, p_values.get(index, 1.0), len(family)) for index, case in enumerate(cases))
+    pooled = pooled_slices(cases)
+    return tuple(
+        _check(case, p_values.get(index, 1.0), len(family), pooled.get(index)) for index, case in enumerate(cases)
+    )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """`p_values` of one family, adjusted for how many there are (Holm 1979).
-
-    The smallest of three counts three times, the next twice, the last once, and none less than the one before it:
-
-    >>> holm([0.04, 0.01, 0.03])
-    [0.06, 0.03, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = highest
-    return adjusted
+def pooled_slices(cases: Sequence[GateCase]) -> dict[int, PooledSlice]:
+    """By a case's index in `cases`: what the other slices of its way of telling rows apart make of it."""
+    together: dict[tuple[int, str], list[int]] = {}
+    for index, case in enumerate(cases):
+        if case.gate.slices == "pooled" and case.figure.way and case.compared and case.compared.standard_error > 0:
+            together.setdefault((id(case.gate), case.figure.way), []).append(index)
+    pooled: dict[int, PooledSlice] = {}
+    for places in together.values():
+        pooled |= dict(zip(places, _pooled([cases[index] for index in places]), strict=True))
+    return pooled
 
 
-def _check(case: GateCase, p: float, family: int) -> Check:
+def _pooled(cases: Sequence[GateCase]) -> list[PooledSlice]:
+    differences = [case.compared for case in cases if case.compared]
+    values = [_for_the_better(one, case.lower)[0] for one, case in zip(differences, cases, strict=True)]
+    errors = [one.standard_error for one in differences]
+    rows, of_all = sum(case.figure.n for case in cases), cases[0].figure.of_all
+    apart = sum((case.figure.n / rows * error) ** 2 for case, error in zip(cases, errors, strict=True))
+    # What texts and groups that are in several slices make the mean vary more: seen where all rows are one slice.
+    shared = max(1.0, of_all.standard_error**2 / apart) if of_all else 1.0
+    return slice_pooling.pool(values, errors, confidence=cases[0].spec.evaluation.confidence, shared=shared)
+
+
+def _check(case: GateCase, p: float, family: int, pooled: PooledSlice | None) -> Check:
     gate, figure = case.gate, case.figure
     limit, meaning = _limit(case)
     difference = figure.difference if case.is_comparison else None
-    verdict, reason = _found(case, limit, meaning, p, family)
+    verdict, reason = _found(case, limit, meaning, p, family, pooled)
     return Check(
         gate=_in_words(case),
         metric=gate.metric,
@@ -105,34 +135,40 @@ def _check(case: GateCase, p: float, family: int) -> Check:
         difference=_rounded(difference.value) if difference else None,
         interval=difference.interval if difference else figure.interval,
         margin=gate.margin if gate.versus is not None and gate.ratio is None else None,
+        level=_rounded(case.look_level) if case.compared else None,
         n=figure.n,
+        clusters=figure.clusters,
+        clustered_by=figure.clustered_by if figure.clusters is not None else None,
         verdict=verdict,
         reason=reason,
     )
 
 
-def _found(case: GateCase, limit: float | None, meaning: str, p: float, family: int) -> GateFinding:
+def _found(
+    case: GateCase, limit: float | None, meaning: str, p: float, family: int, pooled: PooledSlice | None
+) -> GateFinding:
     gate, figure = case.gate, case.figure
     skipped = gate.small == "skip" and not figure.missing
-    if figure.n < gate.min_n and (figure.value is not None or skipped):
-        few = f"{figure.name} has {figure.n:,} test rows, {gate.min_n:,} are needed to judge it"
+    if figure.independent < gate.min_n and (figure.value is not None or skipped):
+        needed = clusters.units(gate.min_n, figure.clustered_by) if figure.clusters is not None else f"{gate.min_n:,}"
+        few = f"{figure.name} has {_counted(figure)}, {needed} are needed to judge it"
         if skipped:
             return GateFinding(Verdict.SKIPPED, f"{few}; it was not judged.")
         return GateFinding(Verdict.UNDECIDED, f"{few}.")
     if figure.value is None:
-        why = f": {figure.missing}" if figure.missing else f" (n = {figure.n:,})"
+        why = f": {figure.missing}" if figure.missing else f" ({_n(figure)})"
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} could not be measured{why}.")
     if limit is None or (case.is_comparison and case.compared is None):
         return GateFinding(Verdict.UNDECIDED, f"{figure.name} has nothing to be compared with: {meaning}.")
     if case.compared is not None:
-        return _non_inferior(case, case.compared, p, family)
+        return _beside_others(case, _non_inferior(case, case.compared, p, family), pooled)
     return _within(case, figure.value, limit, meaning)
 
 
 def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFinding:
     passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
     relation = "at most" if case.lower else "at least"
-    required = f"{relation} {limit:.4f} was required ({meaning}, n = {case.figure.n:,})"
+    required = f"{relation} {limit:.4f} was required ({meaning}, {_n(case.figure)})"
     return GateFinding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
 
 
@@ -144,22 +180,83 @@ def _non_inferior(case: GateCase, difference: Difference, p: float, family: int)
     #   -0.005 (-0.025 to +0.015) is undecided: -0.02 lies within;
     #   -0.045 (-0.065 to -0.025) fails: all of it lies below, and p = 0.0062, which is below 0.025. As the smallest p
     #   of five comparisons it counts as 0.031: undecided.
-    if low > -margin:
+    strict = (
+        low
+        if case.look_level is None
+        else alpha_spending.stricter_low(better, low, case.spec.evaluation.confidence, case.look_level)
+    )
+    if strict > -margin:
         return GateFinding(Verdict.PASS, f"{said}.")
+    if low > -margin:
+        return GateFinding(Verdict.UNDECIDED, f"{said}, {_not_yet(case)} {_cost(case, better, strict, margin)}")
     if high < -margin and p < case.level:
         among = f", p = {p:.2g}" + (f", Holm-adjusted for {family} comparisons" if family > 1 else "")
         return GateFinding(Verdict.FAIL, f"{said}, and it is shown to be worse than that{among}.")
-    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_needed(case.figure.n, better, low, margin)}")
+    return GateFinding(Verdict.UNDECIDED, f"{said}, which is not shown. {_cost(case, better, strict, margin)}")
 
 
-def _needed(n: int, better: float, low: float, margin: float) -> str:
-    """How many rows would be needed if the difference stayed as it is: an interval narrows with their square root."""
+def _beside_others(case: GateCase, alone: GateFinding, pooled: PooledSlice | None) -> GateFinding:
+    """What becomes of a slice that its own rows alone leave undecided."""
+    if pooled is None or alone.verdict is not Verdict.UNDECIDED or case.compared is None:
+        return alone
+    better, _, _ = _for_the_better(case.compared, case.lower)
+    said, margin = _difference_in_words(case, case.compared), case.gate.margin
+    beside = f"beside the other slices by {case.figure.way}"
+    together = f"{beside} {pooled.value:+.4f} ({pooled.low:+.4f} to {pooled.high:+.4f})"
+    if pooled.stands_out:
+        return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It stands out {beside}.")
+    if pooled.low > -margin and better > -margin:
+        return GateFinding(Verdict.PASS, f"{said}; {together}.")
+    return GateFinding(Verdict.UNDECIDED, f"{alone.reason} It comes to {together}.")
+
+
+def _not_yet(case: GateCase) -> str:
+    """Why what one comparison alone would show is not enough."""
+    look = case.look
+    if look is None or look.level <= 0:
+        return "which would be shown if it were the only look at these rows; but nothing is left of their budget."
+    return (
+        f"which would be shown if it were the only look at these rows; as look {look.number:,} it may err with "
+        f"{look.level:.2g} and not {case.level:.2g}."
+    )
+
+
+def _cost(case: GateCase, better: float, low: float, margin: float) -> str:
+    """What holding it costs: how many rows, texts or groups would be needed if the difference stayed as it is, and how
+    many nights bring them. An interval narrows with the square root of how many are independent."""
     room, half = better + margin, better - low
-    if room <= 0 or (half / room) ** 2 > MANY:
+    if room <= 0 or (math.isfinite(half) and (half / room) ** 2 > MANY):
         return "More rows would hardly help: it is about as much worse as is allowed, or more."
-    rows = n * (half / room) ** 2
-    digits = 10 ** max(0, math.floor(math.log10(rows)) - 1)
-    return f"About {math.ceil(rows / digits) * digits:,} such rows would be needed if the difference stayed as it is."
+    if not math.isfinite(half):
+        return "New test rows bring some back."
+    figure = case.figure
+    independent = figure.independent * (half / room) ** 2
+    digits = 10 ** max(0, math.floor(math.log10(independent)) - 1)
+    needed = math.ceil(independent / digits) * digits
+    _, such = clusters.units(needed, figure.clustered_by if figure.clusters is not None else None).split(" ")
+    return f"About {needed:,} such {such} would be needed if the difference stayed as it is{_nights(case, needed)}."
+
+
+def _nights(case: GateCase, needed: int) -> str:
+    """How many nights bring so many test rows."""
+    look = case.look
+    if look is None or not look.fresh_a_day or not look.texts:
+        return ""
+    # Rows come as texts do; those looked at may be copies of one another.
+    independent = case.figure.independent
+    nights = math.ceil(max(0, needed - independent) / (look.fresh_a_day * independent / look.texts))
+    return f": about {nights:,} more night{'s' * (nights != 1)} at {look.fresh_a_day:,.1f} new test texts a day"
+
+
+def _counted(figure: GateFigure) -> str:
+    return clusters.in_words(figure.n, figure.clusters, figure.clustered_by)
+
+
+def _n(figure: GateFigure) -> str:
+    """The rows, and how many of them are independent, as figures in brackets have it."""
+    if figure.clusters is None:
+        return f"n = {figure.n:,}"
+    return f"n = {figure.n:,} of {clusters.units(figure.clusters, figure.clustered_by)}"
 
 
 def _worse_than_margin(case: GateCase) -> float:
@@ -181,9 +278,9 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     allowed = f"at most {margin:g} worse was allowed" if margin > 0 else "it had to be better"
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
     return (
-        f"{figure.name} is {figure.value:.4f}, champion version {case.champion_version} has {figure.champion:.4f}: "
+        f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
         f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
-        f"to {interval.high:+.4f}, n = {figure.n:,}); {allowed}"
+        f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
 
 
@@ -197,10 +294,10 @@ def _limit(case: GateCase) -> tuple[float | None, str]:
     if gate.versus is None:
         return figure.floor, "the test's own floor"
     margin = gate.margin if case.lower else -gate.margin
-    if gate.versus == "champion":
+    if gate.versus in ("champion", "anchor"):
         if figure.champion is None:
-            return None, f"champion version {case.champion_version} gave no such figure"
-        meaning = f"champion version {case.champion_version} has {figure.champion:.4f}"
+            return None, f"{case.rival} gave no such figure"
+        meaning = f"{case.rival} has {figure.champion:.4f}"
         return figure.champion * gate.ratio if gate.ratio else figure.champion + margin, meaning
     if not figure.baselines:
         return None, "no baseline gave such a figure"

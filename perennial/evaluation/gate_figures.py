@@ -9,7 +9,9 @@ from statistics import NormalDist
 
 from perennial import kinds
 from perennial.core.errors import listing
-from perennial.metrics import gate_metrics
+from perennial.evaluation import slices
+from perennial.metrics import clusters, gate_metrics
+from perennial.records.data import AnnotatorAgreement
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -24,6 +26,9 @@ class GateFigure:
     value: float | None
     """None: not known; never infinite."""
     n: int
+    clusters: int | None = None
+    """How many of these are independent; None: each is."""
+    clustered_by: str | None = None
     interval: Interval | None = None
     label: str | None = None
     subject: str | None = None
@@ -33,8 +38,19 @@ class GateFigure:
     baselines: Mapping[str, float] = field(default_factory=dict)
     floor: float | None = None
     """Its own, where the gate names none."""
+    way: str | None = None
+    """Of a slice: what its rows were told apart by; None: it is no slice, or one by itself."""
+    of_all: Difference | None = None
+    """Of a slice: the difference on all rows."""
+    rival: str | None = None
+    """Whom `difference` and `champion` are about, if it is not the champion, in words."""
     missing: str = ""
     """Why there is no value, if more is known than that."""
+
+    @property
+    def independent(self) -> int:
+        """How many rows, texts, groups or cases are independent."""
+        return self.n if self.clusters is None else self.clusters
 
 
 def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
@@ -43,18 +59,22 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
     None where it compares with a champion and there is none yet. Where something else is missing, a figure without a
     value stands for it, so that nothing is passed in silence.
     """
-    compares = gate.versus == "champion" or gate.metric == gate_metrics.NEGATIVE_FLIPS
+    compares = gate.versus in ("champion", "anchor") or gate.metric == gate_metrics.NEGATIVE_FLIPS
     if compares and evaluation.champion_version is None:
         return
     sources = {"label": _labels, "slice": _slices, "behaviour": _behaviours, "group": _groups}
     if gate.slice is not None:
         yield from _slices(gate, evaluation, spec)
+    elif gate.versus == "anchor":
+        yield _beside_anchor(gate, evaluation)
     elif gate.per is not None:
         yield from sources[gate.per](gate, evaluation, spec)
     elif gate.metric in gate_metrics.SERVING or gate.metric in gate_metrics.STABILITY:
         yield _serving(gate, evaluation)
     elif gate.metric == gate_metrics.NEGATIVE_FLIPS:
         yield _flips(gate, evaluation.comparison, spec, None)
+    elif gate.metric == gate_metrics.AGREEMENT:
+        yield _agreement(evaluation.agreement)
     else:
         yield _overall(gate, evaluation, None)
 
@@ -71,11 +91,32 @@ def _overall(gate: GateSpec, evaluation: Evaluation, label: str | None) -> GateF
         name=gate.metric if label is None else f"{gate.metric} of {label!r}",
         value=_value(candidate, gate.metric, label),
         n=candidate.n if label is None else candidate.support.get(label, 0),
+        clusters=candidate.clusters if label is None else candidate.label_clusters.get(label),
+        clustered_by=candidate.clustered_by,
         interval=intervals.get(gate.metric),
         label=label,
         difference=_finite(differences.get(gate.metric)),
         champion=_value(evaluation.champion, gate.metric, label) if evaluation.champion else None,
         baselines={name: value for name, value in figures.items() if value is not None},
+    )
+
+
+def _beside_anchor(gate: GateSpec, evaluation: Evaluation) -> GateFigure:
+    anchor, name = evaluation.anchor, gate.metric
+    if anchor is None:
+        return GateFigure(name, None, 0, missing="no anchor was asked in this run")
+    if anchor.problem is not None:
+        missing = f"the anchor, version {anchor.version}, can't be judged: {anchor.problem.rstrip('.')}"
+        return GateFigure(name, None, evaluation.candidate.n, missing=missing, rival=f"anchor version {anchor.version}")
+    candidate, comparison = anchor.candidate or evaluation.candidate, anchor.comparison
+    return GateFigure(
+        name=name,
+        value=_value(candidate, name, None),
+        n=candidate.n,
+        interval=candidate.intervals.get(name),
+        difference=_finite(comparison.values.get(name)) if comparison else None,
+        champion=_value(anchor.metrics, name, None) if anchor.metrics else None,
+        rival=f"anchor version {anchor.version}",
     )
 
 
@@ -102,8 +143,12 @@ def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
             name=f"{gate.metric} of slice {one.name!r}",
             value=_value(one.candidate, gate.metric, None),
             n=one.candidate.n,
+            clusters=one.candidate.clusters,
+            clustered_by=one.candidate.clustered_by,
             interval=one.candidate.intervals.get(gate.metric),
             subject=one.name,
+            way=one.by if one.by != slices.EXPRESSION else None,
+            of_all=_finite(evaluation.comparison.values.get(gate.metric)) if evaluation.comparison else None,
             difference=_finite(one.comparison.values.get(gate.metric)) if one.comparison else None,
             champion=_value(one.champion, gate.metric, None) if one.champion else None,
         )
@@ -112,11 +157,13 @@ def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
 def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     rivals = {test.name: _share(test.passed, test.n, spec)[0] for test in evaluation.champion_behaviours}
     for test in evaluation.behaviours:
-        value, interval = _share(test.passed, test.n, spec)
+        value, interval = _share(test.passed, test.n, spec, test.effective_n)
         yield GateFigure(
             name=f"{gate.metric} of test {test.name!r}",
             value=value,
             n=test.n,
+            clusters=test.clusters,
+            clustered_by=None if test.clusters is None else "text",
             interval=interval,
             subject=test.name,
             champion=rivals.get(test.name),
@@ -128,10 +175,12 @@ def _behaviours(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> I
 
 def _groups(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
     for group in evaluation.fairness:
-        value, interval = _share(group.flips, group.n, spec)
+        value, interval = _share(group.flips, group.n, spec, group.effective_n)
         if gate.metric == gate_metrics.SCORE_SHIFT:
             value, interval = _number(group.mean_shift) if group.n else None, None
-        yield GateFigure(f"{gate.metric} of {group.group}", value, group.n, interval, subject=group.group)
+        together = None if group.clusters is None else "text"
+        name = f"{gate.metric} of {group.group}"
+        yield GateFigure(name, value, group.n, group.clusters, together, interval, subject=group.group)
     if not evaluation.fairness:
         yield GateFigure(f"{gate.metric} of any group", None, 0, missing="nothing was swapped in the test rows")
 
@@ -154,23 +203,34 @@ def _cost(serving: ServingFigures, metric: str) -> float | None:
     return _number(getattr(serving, metric))
 
 
+def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
+    name = "agreement (Krippendorff's alpha) of the people who gave the labels"
+    if agreement is None or agreement.alpha is None:
+        why = (
+            "no text was labelled by more than one person" if agreement is None else "all gave one and the same answer"
+        )
+        return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
+    interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
+    return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
+
+
 def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:
     name = gate.metric if part is None else f"{gate.metric} of slice {part!r}"
     if comparison is None or comparison.negative_flips is None:
         return GateFigure(name, None, 0, subject=part, missing="candidate and champion were not compared row by row")
-    value, interval = _share(comparison.negative_flips, comparison.n, spec)
-    return GateFigure(name, value, comparison.n, interval, subject=part)
+    value, interval = _share(comparison.negative_flips, comparison.n, spec, comparison.effective_n)
+    independent = comparison.clusters, comparison.clustered_by
+    return GateFigure(name, value, comparison.n, *independent, interval, subject=part)
 
 
-def _share(count: int, n: int, spec: PipelineSpec) -> tuple[float | None, Interval | None]:
-    """A share and its interval (Wilson 1927); None: of nothing."""
+def _share(
+    count: int, n: int, spec: PipelineSpec, effective: float | None = None
+) -> tuple[float | None, Interval | None]:
+    """A share and its interval, as of `effective` independent rows (None: `n`); None: of nothing."""
     if not n:
         return None, None
-    z = NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2)
-    share, scale = count / n, 1 + z * z / n
-    middle = (share + z * z / (2 * n)) / scale
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
-    return share, Interval(low=max(0.0, middle - half), high=min(1.0, middle + half))
+    low, high = clusters.wilson(count, n, effective, NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2))
+    return count / n, Interval(low=low, high=high)
 
 
 def _value(metrics: Metrics, name: str, label: str | None) -> float | None:

@@ -6,9 +6,10 @@ from perennial.core import digest
 from perennial.core.errors import listing
 from perennial.evaluation import gate_checks, gate_figures
 from perennial.evaluation.gate_checks import GateCase
+from perennial.metrics import clusters
 from perennial.metrics.gate_metrics import PASS_RATE
 from perennial.records.decision import Check, Decision, Outcome, Verdict
-from perennial.records.evaluation import Evaluation
+from perennial.records.evaluation import Evaluation, Metrics
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -22,7 +23,7 @@ def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
     """
     checks = gate_checks.judge(
         [
-            GateCase(spec, gate, figure, evaluation.champion_version)
+            GateCase(spec, gate, figure, evaluation.champion_version, evaluation.look)
             for gate in _gates(spec, evaluation)
             for figure in gate_figures.figures_of(gate, evaluation, spec)
         ]
@@ -56,11 +57,15 @@ def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
         yield "No gate applied: all of them compare with a champion, and there is none yet; add a floor (min)."
     judged = [check for check in checks if check.verdict is not Verdict.SKIPPED]
     if judged and all(check.verdict is Verdict.PASS for check in judged) and not obstacles:
-        yield f"All {len(judged)} checks passed on {evaluation.candidate.n:,} test rows."
+        yield f"All {len(judged)} checks passed on {_counted(evaluation.candidate)}."
     if checks and not judged:
         yield "Nothing could be judged, so nothing is promoted; lower min_n, or add a floor (min) on all test rows."
     if evaluation.champion_version is None and checks:
         yield "There is no champion yet, so there was none to compare with."
+
+
+def _counted(candidate: Metrics) -> str:
+    return clusters.in_words(candidate.n, candidate.clusters, candidate.clustered_by)
 
 
 def _obstacles(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[str]:

@@ -6,7 +6,7 @@ The only way a text leaves the store: because somebody asked for it, into the fi
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from perennial.core.errors import SourceError, SpecError, StoreError
 from perennial.core.record import Record
 from perennial.core.store import Store, written_atomically
 from perennial.evaluation import label_errors
+from perennial.kinds.protocols import Kind
 from perennial.records.run import Evidence
 from perennial.rows import spreadsheet
 from perennial.rows.columns import FILE, LINE, ROW_ID
@@ -39,10 +40,20 @@ class Reviewed(Record):
     found: int
     """Rows among them whose label the model contradicts."""
     written: int
+    differing: int = 0
+    """Texts before them of which the people who labelled them said different things."""
 
 
-def write_label_review(spec: PipelineSpec, evidence: Evidence, store: Store, out: Path, limit: int) -> Reviewed:
-    """Write the `limit` rows whose labels the model of `evidence` contradicts most to `out`, as CSV.
+def write_label_review(
+    spec: PipelineSpec,
+    evidence: Evidence,
+    store: Store,
+    out: Path,
+    limit: int,
+    differing: Sequence[Mapping[str, Any]] = (),
+) -> Reviewed:
+    """Write the rows of which people said different things (`differing`: see `annotated_files.differing_texts`), and
+    those whose labels the model of `evidence` contradicts most, `limit` of each at most, to `out`, as CSV.
 
     Columns: row_id, file, line, the texts, given_label, suggested_label, score (how well the model supports the given
     label, 0 to 1) and an empty `label` for the right one. Raises SpecError when label errors were not looked for or
@@ -61,7 +72,7 @@ def write_label_review(spec: PipelineSpec, evidence: Evidence, store: Store, out
             remedy="Give another file with --out.",
         )
     doubted = _doubted(evidence, store)[:limit]
-    if not doubted:
+    if not doubted and not differing:
         return Reviewed(path=None, looked_at=looked.n, found=looked.found, written=0)
     kind = kinds.kind_named(spec.kind)
     texts = kind.text_columns
@@ -72,6 +83,9 @@ def write_label_review(spec: PipelineSpec, evidence: Evidence, store: Store, out
             file.write(BYTE_ORDER_MARK)
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(head)
+            for other in differing[:limit]:
+                line = _differing_row(kind, other, texts)
+                writer.writerow([spreadsheet.safe(line[name]) for name in head])
             for doubt in doubted:
                 row = rows[doubt["row_id"]]
                 beside = [row[name] or "" for name in texts]
@@ -81,7 +95,27 @@ def write_label_review(spec: PipelineSpec, evidence: Evidence, store: Store, out
                 writer.writerow([spreadsheet.safe(row[name]) for name in head])
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise SourceError(f"{out} can't be written: {error.strerror}.", remedy="Give another --out.") from error
-    return Reviewed(path=str(out), looked_at=looked.n, found=looked.found, written=len(doubted))
+    return Reviewed(
+        path=str(out),
+        looked_at=looked.n,
+        found=looked.found,
+        written=len(doubted),
+        differing=min(len(differing), limit),
+    )
+
+
+def _differing_row(kind: Kind, row: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """A text of which people said different things: what they said as its given label, the decision as suggested."""
+    beside = [row["texts"].get(name, "") for name in texts]
+
+    def words(value: Any) -> str:
+        said = "" if value is None else kind.target_in_words(value)
+        return kind.beside_text(said, beside) if said else said
+
+    given = " | ".join(dict.fromkeys(words(value) for value in row["given"]))
+    origin = {ROW_ID: row["row_id"] or "", FILE: row["file"], LINE: row["place"]}
+    said = {GIVEN: given, SUGGESTED: words(row["decided"]), SCORE: "", corrections.LABEL: ""}
+    return {**origin, **dict(zip(texts, beside, strict=True)), **said}
 
 
 def _doubted(evidence: Evidence, store: Store) -> list[dict[str, Any]]:

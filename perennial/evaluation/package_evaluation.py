@@ -17,6 +17,7 @@ from perennial.evaluation import (
     asking,
     fixed_cases,
     from_answers,
+    independence,
     label_errors,
     serving_cost,
     slices,
@@ -31,11 +32,18 @@ from perennial.inference.package import read_package
 from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import Kind
 from perennial.metrics.prediction import Prediction
-from perennial.records.data import ValidatedData
-from perennial.records.evaluation import BehaviourFigures, Evaluation, EvaluationContext, LabelErrors, ServingFigures
-from perennial.records.package import Champion, OnnxPackage
+from perennial.records.data import ValidatedData, agreement_in
+from perennial.records.evaluation import (
+    AnchorAsked,
+    BehaviourFigures,
+    Evaluation,
+    EvaluationContext,
+    LabelErrors,
+    ServingFigures,
+)
+from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.rows import splits
-from perennial.rows.columns import ROW_ID, TIME
+from perennial.rows.columns import ROW_ID, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
 
@@ -44,19 +52,30 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 7
+RECIPE = 8
+# Part of the run's key: raise it when versions that are registered have to be judged anew.
+RUN_RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
 
 
 def evaluate(
-    spec: PipelineSpec, package: OnnxPackage, data: ValidatedData, champion: Champion | None, home: Home
+    spec: PipelineSpec,
+    package: OnnxPackage,
+    data: ValidatedData,
+    champion: Champion | None,
+    home: Home,
+    anchor: Anchor | None = None,
 ) -> Evaluation:
     """Every metric of `package` on the test split, through the predictor that would serve it.
 
-    The champion's package and the kind's baselines answer the same rows. A champion that can't answer is recorded as
-    a problem, which keeps every comparison with it undecided; it never counts as "no champion".
+    The champion's package, the anchor's and the kind's baselines answer the same rows. A champion that can't answer is
+    recorded as a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
+    agreement = agreement_in(data.readings)
+    # Where there is none the key is what it was before there were any.
+    beside = {**({"anchor": anchor} if anchor else {}), **({"agreement": agreement} if agreement else {})}
     key = digest.of_values(
+        **beside,
         package=package.digest,
         data=data.digest,
         champion=champion.package_digest if champion else None,
@@ -64,6 +83,7 @@ def evaluate(
         kind=spec.kind,
         labels=spec.data.labels,
         slices=spec.data.columns.slices,
+        group=spec.data.columns.group,
         evaluation=spec.evaluation,
         behaviours=spec.behaviours,
         terms={group: counterfactuals.lists(spec, group) for group in spec.evaluation.counterfactuals.groups},
@@ -71,12 +91,12 @@ def evaluate(
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
     stored_evaluation = home.store.get(STEP, key, Evaluation)
-    if stored_evaluation is not None and stored_evaluation.champion_problem is not None:
-        # What kept the champion from being judged may have been mended.
+    if stored_evaluation is not None and stored_evaluation.rival_problem is not None:
+        # What kept the champion or the anchor from being judged may have been mended.
         home.store.forget(STEP, key)
 
     def make(folder: Path) -> Evaluation:
-        return _evaluate(spec, package, data, champion, home, key, folder)
+        return _evaluate(spec, package, data, champion, anchor, home, key, folder)
 
     return home.store.get_or_make(STEP, key, Evaluation, make)
 
@@ -86,13 +106,14 @@ def _evaluate(
     package: OnnxPackage,
     data: ValidatedData,
     champion: Champion | None,
+    anchor: Anchor | None,
     home: Home,
     key: str,
     folder: Path,
 ) -> Evaluation:
     kind = kinds.kind_named(spec.kind)
     columns = list(kind.column_types())
-    kept = [ROW_ID, TIME, *columns, *spec.data.columns.slices]
+    kept = [ROW_ID, TEXT_KEY, TIME, *columns, *spec.data.columns.kept]
     test = read_split(data, home.store, "test", list(dict.fromkeys(kept)))
     if test.num_rows == 0:
         raise ValidationError("The test split has no rows, so nothing can be judged.", remedy="Add data.")
@@ -102,6 +123,7 @@ def _evaluate(
     candidate = _answers(predictor, inputs, "candidate")
     pace = Pace(time.monotonic() - started, len(inputs), spec.evaluation.champion_slowdown)
     rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
+    bar = _anchor_asked(spec, anchor, champion, rival, inputs, pace, home)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
     stored_answers.write_answers(
@@ -111,8 +133,10 @@ def _evaluate(
             targets=test[kind.target_column],
             candidate=candidate,
             champion=rival.answers,
+            anchor=bar.answers,
             baselines=baselines,
             slices=slices.memberships(spec, test),
+            clusters=independence.clusters_of_rows(spec, test),
         ),
         kind,
     )
@@ -129,6 +153,8 @@ def _evaluate(
         serving=costs["candidate"],
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
+        agreement=agreement_in(data.readings),
+        anchor=bar.asked,
     )
     stored_answers.write_context(folder, context)
     predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)
@@ -177,7 +203,38 @@ class _Rival:
     behaviours: tuple[BehaviourFigures, ...] = ()
 
 
-def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home) -> _Rival:
+@dataclass(frozen=True)
+class _Bar:
+    """The anchor, asked what the candidate was asked."""
+
+    asked: AnchorAsked | None = None
+    answers: list[Prediction] | None = None
+    """To the test rows; None: there is none, it could not answer, or it is the champion."""
+
+
+def _anchor_asked(
+    spec: PipelineSpec,
+    anchor: Anchor | None,
+    champion: Champion | None,
+    rival: _Rival,
+    inputs: Sequence[Input],
+    pace: Pace,
+    home: Home,
+) -> _Bar:
+    if anchor is None:
+        return _Bar()
+    asked = AnchorAsked(version=anchor.version, problem=anchor.problem, stands_for=anchor.stands_for)
+    if anchor.package is None:
+        return _Bar(asked)
+    if champion is not None and anchor.version == champion.version:
+        return _Bar(asked.model_copy(update={"labels": rival.labels, "problem": rival.problem}))
+    answered = _rival(spec, anchor.package, inputs, pace, home, "anchor")
+    return _Bar(asked.model_copy(update={"labels": answered.labels, "problem": answered.problem}), answered.answers)
+
+
+def _rival(
+    spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home, who: str = "champion"
+) -> _Rival:
     if champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
         return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
     folder = home.store.root / champion.path
@@ -186,7 +243,9 @@ def _rival(spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace
         if package.kind != spec.kind:
             return _Rival(f"it is of another kind of task, {package.kind}; give this pipeline another name.")
         with worker.answering_worker(folder, pace) as asked:
-            answers = _answers(asked, inputs, "champion")
+            answers = _answers(asked, inputs, who)
+            if who != "champion":
+                return _Rival(None, answers, package.labels)
             behaved = behaviour_tests.ask_cases(spec, asked, _heard("case", "champion's behaviours"))
         return _Rival(None, answers, package.labels, behaviour_tests.behaviour_figures(spec, behaved))
     except PackageError as error:

@@ -33,9 +33,10 @@ def redecide(spec: PipelineSpec, folder: Path, evaluation: Evaluation | None = N
     answers_digest = (
         evaluation.digest if evaluation else digest.of_values(**{name: digest.of_file(folder / name) for name in names})
     )
-    return gates.decide(
-        spec, from_answers.evaluation_of(spec, given, context, digest=answers_digest, predictions_path=str(folder))
-    )
+    measured = from_answers.evaluation_of(spec, given, context, digest=answers_digest, predictions_path=str(folder))
+    # What the look at these rows might err with then; looking again tells nothing new.
+    look = evaluation.look if evaluation else None
+    return gates.decide(spec, measured.model_copy(update={"look": look}))
 
 
 def _beside(evaluation: Evaluation, given: Answers, context: EvaluationContext) -> tuple[Answers, EvaluationContext]:
@@ -47,4 +48,9 @@ def _beside(evaluation: Evaluation, given: Answers, context: EvaluationContext) 
     if evaluation.champion is None:
         given = replace(given, champion=None)
         changes |= {"champion_labels": None, "champion_serving": None, "champion_behaviours": ()}
+    if evaluation.anchor is None:
+        given, changes = replace(given, anchor=None), changes | {"anchor": None}
+    elif context.anchor is not None:
+        kept = {name: getattr(evaluation.anchor, name) for name in ("version", "problem", "stands_for")}
+        changes["anchor"] = context.anchor.model_copy(update=kept)
     return given, context.model_copy(update=changes)

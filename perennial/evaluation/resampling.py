@@ -1,7 +1,8 @@
 """Confidence intervals by the bootstrap: how a figure would vary if other rows like these had come.
 
 Rows are drawn with replacement, as many as there are (Efron 1979); of two models on the same rows, row and row
-together. The interval is the bias-corrected and accelerated one, BCa (Efron 1987; DiCiccio and Efron 1996), which
+together. Where rows belong together (copies of a text, a group), whole clusters of them are drawn (Field and Welsh
+2007). The interval is the bias-corrected and accelerated one, BCa (Efron 1987; DiCiccio and Efron 1996), which
 holds its level where the distribution is skewed, as it is when mistakes are few.
 
 A bootstrap knows only rows it has seen: of twenty rows that two models answer alike it would conclude that they never
@@ -19,6 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from perennial.metrics.clusters import Clusters, Together, rows_together
 from perennial.metrics.sums import MetricSums, Name
 
 WORK = 100_000_000
@@ -36,24 +38,41 @@ SEED = 20_050
 
 @dataclass(frozen=True)
 class Distinct:
-    """Rows that differ, and which of them each row is like."""
+    """Rows that differ, which of them each row is like, and which rows belong together."""
 
     metric_sums: MetricSums
     patterns: np.ndarray
     """distinct rows × sums."""
     like: np.ndarray
     """For each row, its place in `patterns`."""
+    clusters: Clusters | None = None
+    """None: each row is independent of all others."""
 
     @classmethod
-    def of(cls, metric_sums: MetricSums) -> Distinct:
+    def of(cls, metric_sums: MetricSums, clusters: Clusters | None = None) -> Distinct:
         """The distinct rows of `metric_sums`."""
         patterns, like = np.unique(metric_sums.rows, axis=0, return_inverse=True)
-        return cls(metric_sums, patterns.astype(np.float64), like.ravel())
+        together = None if clusters is None or clusters.each_alone() else clusters
+        return cls(metric_sums, patterns.astype(np.float64), like.ravel(), together)
 
     def counts(self, inside: np.ndarray | None = None) -> np.ndarray:
         """How often each distinct row is there, among all rows or those `inside` (bool)."""
         like = self.like if inside is None else self.like[inside]
         return np.bincount(like, minlength=len(self.patterns))
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is drawn: rows, or clusters of rows that belong together."""
+
+    patterns: np.ndarray
+    """distinct units × sums."""
+    counts: np.ndarray
+    """How often each is there."""
+    size: np.ndarray
+    """Rows that an imagined unit of each sort stands for, by metric (sorts × metrics); all 1 where units are rows."""
+    stretch: np.ndarray
+    """How much more each metric varies than these units say, as they are not all independent (metrics)."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +90,93 @@ class Estimate:
 def estimate(
     distinct: Distinct, counts: np.ndarray, *, confidence: float, resamples: int, work: int = WORK
 ) -> Estimate:
-    """The figures of the rows that `counts` counts, with two-sided intervals; NaN where there is nothing to measure.
+    """The figures of the rows that `counts` counts, all independent, with two-sided intervals; NaN where there is
+    nothing to measure.
 
     Seeded: the same rows give the same intervals.
     """
     metric_sums, there = distinct.metric_sums, counts > 0
     patterns, counts = distinct.patterns[there], counts[there]
+    size = np.ones((len(metric_sums.counted_in), len(metric_sums.names)))
+    units = Units(patterns, counts, size, np.ones(len(metric_sums.names)))
+    return _estimate(metric_sums, units, confidence, resamples, work)
+
+
+def estimate_inside(
+    distinct: Distinct, inside: np.ndarray | None, *, confidence: float, resamples: int, work: int = WORK
+) -> Estimate:
+    """`estimate` of all rows or those `inside` (bool); what is drawn are clusters where rows belong together."""
+    counts = distinct.counts(inside)
+    clusters, like = distinct.clusters, distinct.like
+    if clusters is not None and inside is not None:
+        clusters, like = clusters.inside(inside), like[inside]
+    if clusters is None or clusters.each_alone():
+        return estimate(distinct, counts, confidence=confidence, resamples=resamples, work=work)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _estimate(distinct.metric_sums, clustered(distinct, like, clusters, z), confidence, resamples, work)
+
+
+def clustered(distinct: Distinct, like: np.ndarray, clusters: Clusters, z: float) -> Units:
+    """The units that the rows `like` form in `clusters`, `z` being the normal quantile of the confidence.
+
+    How many rows an imagined unit stands for lies between the worst case, that all rows of a cluster are alike (Kish
+    1965), and the design effect that is seen, by z² units against those that tell of it.
+    """
+    metric_sums, counts = distinct.metric_sums, np.bincount(like, minlength=len(distinct.patterns))
+    patterns = distinct.patterns
+    ways = [rows_together(way) for way in clusters.ways]
+    alone, sums = _sums_of_clusters(patterns, like, ways[0])
+    total = (counts @ patterns)[None]
+    values = metric_sums.figures(total)[0]
+    there = counts > 0
+    influence = np.zeros((len(patterns), len(values)))
+    influence[there] = np.nan_to_num(values - metric_sums.figures(total - patterns[there]))
+    influence -= counts @ influence / counts.sum()
+    by_rows = counts @ influence**2
+    squares, fourths = zip(*(_powers(influence, like, way) for way in ways), strict=True)
+    together = squares[0] + squares[1] - squares[2] if len(squares) > 1 else squares[0]
+    together = np.maximum.reduce([together, *squares, by_rows])
+    columns = list(metric_sums.counted_in)
+    kish = np.maximum.reduce([_kish(patterns[:, columns], like, counts, way) for way in ways])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect = np.nan_to_num(together / by_rows, nan=1.0)
+        telling = np.nan_to_num(np.square(squares[0]) / fourths[0])
+        stretch = np.sqrt(np.nan_to_num(together / squares[0], nan=1.0, posinf=1.0))
+    stretch = stretch * _of_few(int(alone.sum()) + len(sums), z)
+    size = (z**2 * kish[:, None] + telling * effect) / (z**2 + telling)
+    units, often = np.unique(sums, axis=0, return_counts=True)
+    return Units(np.concatenate([patterns[alone > 0], units]), np.concatenate([alone[alone > 0], often]), size, stretch)
+
+
+def _of_few(clusters: int, z: float) -> float:
+    """How much wider an interval of so few clusters must be: G / (G - 1), and Student's t (Cameron and Miller 2015)."""
+    others = max(clusters - 1, 1)
+    return float(np.sqrt(clusters / others) * (1 + (z**2 + 1) / (4 * others)))
+
+
+def _sums_of_clusters(patterns: np.ndarray, like: np.ndarray, together: Together) -> tuple[np.ndarray, np.ndarray]:
+    """How often each of `patterns` is a row by itself, and the sums of each cluster of more rows."""
+    alone = np.bincount(np.delete(like, together.rows), minlength=len(patterns))
+    if not len(together.rows):
+        return alone, np.empty((0, patterns.shape[1]))
+    return alone, np.add.reduceat(patterns[like[together.rows]], together.starts, axis=0)
+
+
+def _powers(influence: np.ndarray, like: np.ndarray, together: Together) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over clusters of the second and the fourth power of their rows' influence, by metric."""
+    alone, sums = _sums_of_clusters(influence, like, together)
+    return alone @ influence**2 + (sums**2).sum(axis=0), alone @ influence**4 + (sums**4).sum(axis=0)
+
+
+def _kish(columns: np.ndarray, like: np.ndarray, counts: np.ndarray, together: Together) -> np.ndarray:
+    """How much more the sums `columns` would vary if the rows of each cluster were all alike."""
+    alone, sums = _sums_of_clusters(columns, like, together)
+    squares = counts @ columns**2
+    return np.where(squares > 0, (alone @ columns**2 + (sums**2).sum(axis=0)) / np.where(squares > 0, squares, 1), 1.0)
+
+
+def _estimate(metric_sums: MetricSums, units: Units, confidence: float, resamples: int, work: int) -> Estimate:
+    patterns, counts = units.patterns, units.counts
     if not counts.sum():
         nothing = np.full(len(metric_sums.names), np.nan)
         return Estimate(metric_sums.names, nothing, nothing, nothing, nothing)
@@ -89,9 +189,10 @@ def estimate(
     sums = _draws(patterns, counts, resamples, work, draw)
     drawn = np.concatenate([metric_sums.figures(part) for part in sums])
     imagined = NormalDist().inv_cdf((1 + confidence) / 2) ** 2 / 2
-    worth = _worth(metric_sums, total, values, imagined)
+    worth = _worth(metric_sums, total, values, imagined, units.size)
     skew = _acceleration(metric_sums, patterns, counts, total, values, worth, imagined)
     bias = _bias(drawn, values)
+    drawn = values + units.stretch * (drawn - values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
     return Estimate(metric_sums.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
@@ -131,16 +232,28 @@ def _normal(patterns: np.ndarray, counts: np.ndarray, resamples: int, draw: np.r
     return np.asarray(np.where(patterns.min(axis=0) >= 0, np.maximum(sums, 0.0), sums))
 
 
-def _worth(metric_sums: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float) -> np.ndarray:
-    """What one imagined row, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
+def _worth(
+    metric_sums: MetricSums, total: np.ndarray, values: np.ndarray, imagined: float, size: np.ndarray
+) -> np.ndarray:
+    """What one imagined unit, badly or well answered (2 × metrics), adds to each metric: of the sort that adds most."""
     there = [index for index, column in enumerate(metric_sums.counted_in) if total[0, column] > 0]
     # Rows may hold no label at all: then a row of any label may be what is imagined.
     sorts = there or list(range(len(metric_sums.counted_in)))
     kinds = []
     for rows in (metric_sums.wrong[sorts], metric_sums.right[sorts]):
-        added = np.nan_to_num(metric_sums.figures(total + imagined * rows) - values) / imagined
-        kinds.append(added[np.abs(added).argmax(axis=0), np.arange(added.shape[1])])
+        added = np.stack(
+            [_added(metric_sums, total, imagined * size[sort], row) for sort, row in zip(sorts, rows, strict=True)]
+        )
+        change = np.nan_to_num(added - values) / imagined
+        kinds.append(change[np.abs(change).argmax(axis=0), np.arange(change.shape[1])])
     return np.stack(kinds)
+
+
+def _added(metric_sums: MetricSums, total: np.ndarray, often: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Each metric after `row` was added as often as `often` says for this metric."""
+    if (often == often[0]).all():
+        return np.asarray(metric_sums.figures(total + often[0] * row)[0])
+    return np.asarray(np.diagonal(metric_sums.figures(total + often[:, None] * row)))
 
 
 def _acceleration(

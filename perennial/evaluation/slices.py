@@ -9,7 +9,7 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slice_expressions
 from perennial.kinds.protocols import Problem
-from perennial.rows.columns import TIME
+from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def bounds(spec: PipelineSpec, test: pa.Table) -> dict[str, str]:
 
 
 def problems(spec: PipelineSpec) -> Iterator[Problem]:
-    """Slices in `evaluation.slices` that can't be: a name that is taken, an expression that can't be evaluated."""
+    """Slices that can't be: a column or a name that is taken, an expression that can't be evaluated."""
+    yield from _taken_columns(spec)
     names: set[str] = set()
     own = tuple(f"{name}{mark}" for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL) for mark in ("=", ": "))
     for index, one in enumerate(spec.evaluation.slices):
@@ -78,6 +79,29 @@ def problems(spec: PipelineSpec) -> Iterator[Problem]:
             yield where, f"{one.name!r} begins as the slices do that are always made; give it another name"
         names.add(one.name)
     yield from slice_expressions.expression_problems(spec)
+
+
+def _taken_columns(spec: PipelineSpec) -> Iterator[Problem]:
+    kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+    own = {
+        ROW_ID,
+        TEXT_KEY,
+        SPLIT,
+        TIME,
+        FILE,
+        LINE,
+        LABEL,
+        *kind.text_columns,
+        *kind.input_columns,
+        kind.target_column,
+    }
+    named = [(("slices", index), column) for index, column in enumerate(columns.slices)]
+    for where, column in (*named, (("group",), columns.group or "")):
+        if column in own:
+            yield (
+                ("data", "columns", *where),
+                f"{column!r} is what Perennial calls a column of its own; give that of the source another name",
+            )
 
 
 def _by_value(column: str, cells: pa.ChunkedArray) -> dict[str, np.ndarray]:

@@ -73,7 +73,7 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     kind, columns = kinds.kind_named(spec.kind), spec.data.columns
     content = kind.canonical(batch, columns)
     times = _times(batch, columns.time)
-    slices = [cells.text_array(batch, name) for name in columns.slices]
+    slices = [cells.text_array(batch, name) for name in columns.kept]
     keys = splits.text_keys([content[role] for role in kind.text_columns])
     row_splits = splits.splits_of_keys(keys, spec.data.splits)
     hashed = [*content.values(), times.cast(pa.int64()), *slices]
@@ -186,7 +186,7 @@ def part_schema(spec: PipelineSpec) -> pa.Schema:
     row_id: the id column, or a hash of the row's content (32 hex digits). text_key: hash of the normalised text
     (32 hex digits). split: train, validation or test. The kind's own columns (text, label, …). time: when the row
     came to be, UTC, null without a time column. file, line: where the row was read (for a query: "query" and the
-    row's number), so that an error can name it. Then the slice columns, as text.
+    row's number), so that an error can name it. Then the slice columns and the group, as text.
     """
     import pyarrow as pa
 
@@ -199,6 +199,6 @@ def part_schema(spec: PipelineSpec) -> pa.Schema:
             (TIME, pa.timestamp("us", tz="UTC")),
             (FILE, pa.string()),
             (LINE, pa.int64()),
-            *((name, pa.string()) for name in spec.data.columns.slices),
+            *((name, pa.string()) for name in spec.data.columns.kept),
         ]
     )

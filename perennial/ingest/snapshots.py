@@ -16,10 +16,10 @@ from perennial.core.errors import SourceError, StoreError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, write_atomically
-from perennial.ingest import canonical_rows, parts, retirements, row_index, sources
+from perennial.ingest import canonical_rows, differing, parts, retirements, row_index, sources
 from perennial.ingest.row_index import RowChanges
 from perennial.ingest.staging import Origin, StagedRows
-from perennial.records.data import Part, Retirement, Snapshot
+from perennial.records.data import Part, Retirement, Snapshot, SourceReading
 from perennial.rows.columns import TIME
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
 _LATER_SETTINGS = {"deleted"}
+_LATER_OF_SOURCE = {"annotators", "offsets", "unlabelled"}
 READ = ".read.json"
 """Of what was read and waits until it is accepted."""
 INDEX = ".rows.duckdb"
@@ -43,6 +44,8 @@ class PieceState(Record):
     contents: str | None
     watermark: datetime | None
     """The newest time among its rows."""
+    reading: SourceReading | None = None
+    """Of an annotation tool's exports."""
 
 
 class Head(Record):
@@ -69,14 +72,15 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     parts.check_sizes(start.snapshot, home.store)
     with clear_disk_errors(home.root, "ingest"):
         with closing(StagedRows(home.root / "tmp", has_ids=spec.data.columns.id is not None)) as staged:
-            pieces = _stage(spec, start, staged)
+            pieces = _stage(spec, start, staged, home)
             additions = _append(staged, start.snapshot, path, home)
         for piece, late in additions.late.items():
             progress.note(
                 f"{late:,} unseen rows of {piece.name} are older than the newest already read from it and were left "
                 f"out. {piece.late_remedy}"
             )
-        after = Head(snapshot=_snapshot(start.snapshot, additions), pieces=pieces)
+        readings = tuple(state.reading for state in pieces.values() if state.reading)
+        after = Head(snapshot=_snapshot(start.snapshot, additions, readings), pieces=pieces)
         write_atomically(path.with_suffix(READ), after.model_dump_json(indent=1) + "\n")
     return after.snapshot
 
@@ -115,7 +119,7 @@ class _Additions(NamedTuple):
     rows_read: int
 
 
-def _stage(spec: PipelineSpec, start: Head, staged: StagedRows) -> dict[str, PieceState]:
+def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> dict[str, PieceState]:
     """Read every piece of the source that may hold something new into `staged`; how far each piece is read by then."""
     states = dict(start.pieces)
     pieces = sources.pieces(spec, states)
@@ -125,13 +129,17 @@ def _stage(spec: PipelineSpec, start: Head, staged: StagedRows) -> dict[str, Pie
             continue
         contents = piece.contents() if piece.contents else None
         watermark = floor = state.watermark if state else None
+        reading = state.reading if state else None
         if not (state and contents is not None and contents == state.contents):
             for batch in piece.read(floor):
                 if batch.numbers:
                     canonical = canonical_rows.canonical_batch(batch, spec)
                     staged.add(canonical, Origin(piece, floor))
                     watermark = canonical_rows.newest(watermark, canonical.rows.column(TIME), canonical.deleted_times)
-        states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark)
+            reading = piece.reading() if piece.reading else None
+            if piece.differing:
+                differing.write(home, spec.name, piece.differing())
+        states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark, reading=reading)
     if not staged.rows_read and not start.pieces:
         raise _nothing_read(spec, pieces)
     if not pieces:
@@ -182,7 +190,7 @@ def _without_late(rows: pa.RecordBatch, floor: datetime | None, is_known: np.nda
     return rows.filter(pc.or_(pc.greater_equal(rows.column(TIME), floor), pa.array(is_known)))
 
 
-def _snapshot(before: Snapshot, additions: _Additions) -> Snapshot:
+def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceReading, ...]) -> Snapshot:
     """The snapshot after this run."""
     retirement = additions.retirement
     every = (*before.parts, *additions.parts)
@@ -202,6 +210,7 @@ def _snapshot(before: Snapshot, additions: _Additions) -> Snapshot:
         repeated_rows=additions.rows_read - written - deleted - late,
         late_rows=late,
         watermark=newest.isoformat() if newest else None,
+        readings=readings,
     )
 
 
@@ -236,7 +245,12 @@ def _head_path(spec: PipelineSpec, home: Home) -> Path:
         for name, value in data.columns.model_dump(mode="json").items()
         if name not in _LATER_SETTINGS or value
     }
-    settings = digest.of_values(format=FORMAT, source=data.source, columns=named, kind=spec.kind, splits=data.splits)
+    source = data.source.model_dump(mode="json")
+    fields = type(data.source).model_fields
+    source = {
+        key: value for key, value in source.items() if key not in _LATER_OF_SOURCE or value != fields[key].default
+    }
+    settings = digest.of_values(format=FORMAT, source=source, columns=named, kind=spec.kind, splits=data.splits)
     return home.state(spec.name) / f"snapshot-{settings[:12]}.json"
 
 

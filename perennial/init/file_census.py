@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perennial.core import progress
 from perennial.core.errors import SourceError
-from perennial.ingest.sources import file
 from perennial.init import token_lengths
+from perennial.init.data_file import DataFile
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
@@ -36,6 +36,8 @@ class Census:
     blank_texts: int = 0
     blank_labels: int = 0
     """Rows with a text and without what is learned: no label, no number, no list."""
+    changes: Counter[str] = field(default_factory=Counter)
+    """What a run changes in rows, by what it does."""
     faults: Counter[str] = field(default_factory=Counter)
     """Rows that the kind can't read, by why."""
     unlabelled: int = 0
@@ -95,12 +97,19 @@ class _Sample:
         self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take_census(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: str | None) -> Census:
-    """Count the file at `path` by its `columns`. Raises SourceError, naming file and line, as a run would."""
-    census, target_sample, ids = Census(), _Sample(), _Sample()
+def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census:
+    """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would."""
+    census = Census()
+    with progress.counted() as census.changes:
+        _take(census, data, kind, columns)
+    return census
+
+
+def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> None:
+    target_sample, ids = _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
-    for batch in file.read(path, wanted, delimiter):
+    for batch in data.rows_of(kind, columns, wanted):
         census.rows += len(batch.numbers)
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
@@ -109,7 +118,6 @@ def take_census(path: Path, kind: ReadsRows, columns: ColumnsSpec, delimiter: st
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
-    return census
 
 
 def _count(
@@ -194,11 +202,11 @@ def _tells_time(value: object) -> bool:
     return True
 
 
-def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object]]:
+def head(data: DataFile, limit: int) -> dict[str, list[object]]:
     """All columns of about the first `limit` rows (up to a batch more). Raises SourceError as reading does."""
     columns: dict[str, list[object]] = {}
     taken = 0
-    for batch in _until(file.read(path, None, delimiter), limit):
+    for batch in _until(data.rows(), limit):
         for name, values in batch.columns.items():
             # A key that JSON Lines' earlier rows did not have.
             columns.setdefault(name, [None] * taken).extend(values)
@@ -206,7 +214,7 @@ def head(path: Path, delimiter: str | None, limit: int) -> dict[str, list[object
         for values in columns.values():
             values.extend([None] * (taken - len(values)))
     if not taken:
-        raise SourceError(f"{path} holds no rows.", remedy="Give a file with labelled texts, one a row.")
+        raise SourceError(f"{data.path} holds no rows.", remedy="Give a file with labelled texts, one a row.")
     return columns
 
 

@@ -14,6 +14,7 @@ from perennial.core.errors import SourceError, SpecError
 from perennial.core.record import Record
 from perennial.ingest.sources import file
 from perennial.init import file_census, token_lengths, whole_file_checks
+from perennial.init.data_file import DataFile, data_file
 from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
@@ -36,6 +37,8 @@ class Guess(Record):
     """The file's path as it was given."""
     delimiter: str | None
     """Of a CSV file, where it is not a comma."""
+    format: str | None = None
+    """The annotation tool that wrote the file; None: it is a table."""
     kind: str
     kind_reason: str
     kind_alternatives: tuple[str, ...]
@@ -96,40 +99,46 @@ def plan(
     slices: Sequence[str] | None = None,
     delimiter: str | None = None,
 ) -> Guess:
-    """Look at the CSV, TSV, JSONL or Parquet file `data` and guess what a pipeline `name` for it needs.
+    """Look at the CSV, TSV, JSONL or Parquet file `data`, or an annotation tool's export, and guess what a pipeline
+    `name` for it needs.
 
     The kind and columns may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads about
     20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError for a
     name, kind or column that can't be, SourceError for a file that can't be read or learned from.
     """
     _check_name(name)
-    delimiter = delimiter or _delimiter(data)
+    whole = data_file(data)
+    if whole.annotated is None:
+        whole.delimiter = delimiter or _delimiter(data)
     progress.advance(0, None, detail=f"looking at {data.name}")
-    sample = FileSample(file_census.head(data, delimiter, SAMPLED_ROWS))
+    cells = file_census.head(whole, SAMPLED_ROWS)
+    sample = FileSample(cells)
     given = Given(text=text, text_pair=text_pair, label=label, tokens=tokens, tags=tags, spans=spans)
-    recognised = recognise(sample, given, kind)
+    recognised = recognise(FileSample(whole.may_be_learned(cells)), given, kind)
     taken = [choice.column or "" for choice in recognised.columns.values()]
-    time_choice = columns.time(sample.columns, taken, time)
+    # People don't label texts in the order in which they came to be: a watermark would leave out older ones.
+    time_choice = columns.time(sample.columns, taken, "" if time is None and whole.annotated else time)
     id_choice = columns.row_id(sample.columns, [*taken, time_choice.column or ""], id)
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
     slice_choices = columns.slices(sample.columns, used, slices)
     kind_known = kinds.kind_named(recognised.kind)
     census = file_census.take_census(
-        data, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices), delimiter
+        whole, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices)
     )
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
         census = file_census.take_census(
-            data, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices), delimiter
+            whole, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices)
         )
     target = list(recognised.columns)[-1]
     whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
     return Guess(
         name=name,
-        data=str(data),
-        delimiter=delimiter,
+        data=str(whole.pattern),
+        delimiter=whole.delimiter,
+        format=whole.source_format,
         kind=recognised.kind,
         kind_reason=recognised.reason,
         kind_alternatives=recognised.alternatives,
@@ -137,8 +146,15 @@ def plan(
         time=time_choice,
         id=sound_id,
         slices=slice_choices,
-        **_settings(kind_known, census),
+        **_settings(kind_known, census, _export_warnings(whole)),
     )
+
+
+def _export_warnings(data: DataFile) -> tuple[str, ...]:
+    """What of an annotation tool's export was left out or changed."""
+    if data.annotated is None:
+        return ()
+    return tuple(f"{data.annotated.form.tool.title}: {sentence}." for sentence in data.outcome.tally.sentences())
 
 
 def _columns(
@@ -149,7 +165,7 @@ def _columns(
     return ColumnsSpec.model_validate({**names, "time": time.column, "id": row_id.column, "slices": kept})
 
 
-def _settings(kind: Kind, census: Census) -> dict[str, Any]:
+def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> dict[str, Any]:
     counts = census.rows_per_label
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
@@ -167,7 +183,7 @@ def _settings(kind: Kind, census: Census) -> dict[str, Any]:
         "floor_basis": floor.basis,
         "majority": majority,
         "min_rows_per_label": min([usual, *(rows for labels in label_rows.values() for rows in labels.values())]),
-        "warnings": tuple(warnings(kind, census, label_rows, tokens, majority)),
+        "warnings": (*export_warnings, *warnings(kind, census, label_rows, tokens, majority)),
     }
 
 

@@ -91,6 +91,11 @@ def quoted(text: str) -> str:
 
 def _head(guess: Guess, folder: Path) -> str:
     delimiter = f"\n    delimiter: {quoted(guess.delimiter)}" if guess.delimiter else ""
+    if guess.format:
+        delimiter = (
+            f"\n    format: {guess.format}    # what this annotation tool exports: docs/annotation.md\n"
+            "    # annotators: majority    # of a text that several people labelled: majority, unanimous or newest"
+        )
     return f"""\
 # Written by `perennial init`, from {guess.rows:,} rows. Check it, change what you like, and run it:
 #   perennial run {guess.name}
@@ -205,8 +210,11 @@ gates:
   # Not clearly worse than {kind.wording.baseline}.
   - {{metric: {kind.selection_metric}, versus: baseline, margin: 0.02}}
   # Shown to be at most this much worse than the model serving now: the whole confidence interval of the difference
-  # must say so, and on about {rows:,} test rows chance alone is nearly as much. With more rows it can be smaller.
+  # must say so, and on about {rows:,} test rows chance alone is nearly as much. With more rows it can be smaller. All
+  # candidates of a set of test rows together pass wrongly with 0.03 at most (evaluation.test_budget).
   - {{metric: {kind.headline_metric}, versus: champion, margin: {margin(rows):.2f}}}
+  # The same beside the best champion of a year, so that a little worse each night doesn't add up.
+  - {{metric: {kind.headline_metric}, versus: anchor, margin: {margin(rows):.2f}}}
   # - {kind.wording.offered_gate}
 """
 

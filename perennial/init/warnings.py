@@ -40,6 +40,8 @@ def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
         )
     for fault, count in census.faults.most_common():
         yield f"In {count:,} rows, {fault}; a run sets them aside (quarantine)."
+    for change, count in census.changes.most_common():
+        yield f"{count:,} × {change}."
     if census.repeated:
         yield f"{census.repeated:,} rows repeat an earlier one; a run reads them once."
     if census.contradicted > NOTICEABLE:

@@ -39,7 +39,9 @@ def _known(kind: Kind, gate: GateSpec) -> tuple[str, ...]:
     if gate.per == "slice" or gate.slice is not None:
         return (*(metric for metric in kind.metrics if metric not in kind.not_resampled), *flips)
     of_each = {"label": kind.label_metrics, "behaviour": gate_metrics.BEHAVIOURS, "group": gate_metrics.GROUPS}
-    return of_each.get(gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING))
+    return of_each.get(
+        gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING, gate_metrics.AGREEMENT)
+    )
 
 
 def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
@@ -50,18 +52,22 @@ def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
         return "max", f"{metric!r} is better the higher it is, so a ceiling would refuse the good ones; say min"
     if gate.versus is not None and metric in gate_metrics.ONLY_MAX:
         return "versus", f"{metric!r} is not compared with another model's; say max"
+    if gate.versus is not None and metric == gate_metrics.AGREEMENT:
+        return "versus", f"{metric!r} is of the people who gave the labels, not of a model; say min"
     if gate.versus == "baseline" and (
         metric in {*gate_metrics.SERVING, gate_metrics.PASS_RATE} or gate.per == "slice" or gate.slice is not None
     ):
         return "versus", f"there is no such figure of the baselines for {metric!r} to be compared with"
+    if gate.versus == "anchor" and metric in gate_metrics.SERVING:
+        return "versus", f"{metric!r} is not measured for the anchor; say versus: champion, and a ratio"
     if gate.versus == "champion" and metric in gate_metrics.SERVING and gate.ratio is None:
         return "versus", f"{metric!r} is compared as a ratio; add one, such as ratio: 1.5"
     if gate.ratio is not None and metric not in gate_metrics.SERVING:
         return "ratio", f"ratio goes with {', '.join(gate_metrics.SERVING)}; {metric!r} is compared with a margin"
-    if gate.versus == "champion" and metric in kind.not_resampled:
+    if gate.versus in ("champion", "anchor") and metric in kind.not_resampled:
         where = "a ceiling (max)" if lower else "a floor (min)"
         return (
             "versus",
-            f"{metric!r} has no confidence interval to compare it with the champion by; set {where}",
+            f"{metric!r} has no confidence interval to compare it with the {gate.versus} by; set {where}",
         )
     return None

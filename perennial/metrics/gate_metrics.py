@@ -6,6 +6,8 @@ SCORE_SHIFT = "score_shift"
 NEGATIVE_FLIPS = "negative_flip_rate"
 BATCH_FLIPS = "batch_flip_rate"
 PADDING_FLIPS = "padding_flip_rate"
+AGREEMENT = "agreement"
+"""Of the people who gave the labels: Krippendorff's alpha."""
 
 BEHAVIOURS = (PASS_RATE,)
 GROUPS = (FLIP_RATE, SCORE_SHIFT)
@@ -13,9 +15,9 @@ STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
 SERVING = ("latency_p50", "latency_p95", "throughput", "peak_memory", "size")
 BY_FIGURE = (*SERVING, *BEHAVIOURS)
 """Compared with the champion's as they are, without an interval: neither comes of a sample of rows."""
-HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput"})
+HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput", AGREEMENT})
 
-OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS})
+OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, AGREEMENT})
 """All of these; none is a metric of a kind of task."""
 ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS})
 """Shares of what should not happen at all."""

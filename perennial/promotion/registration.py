@@ -16,7 +16,7 @@ from perennial.evaluation.report import run_report
 from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import model_card, pyfunc, run_log, tags, tracking
-from perennial.registry.judgings import note_judging
+from perennial.registry.judged.judgings import note_judging
 from perennial.registry.ledger import Ledger
 from perennial.registry.versions import EVIDENCE, WEIGHTS, StoredEvidence, ledger_statuses, made_of, registered_version
 from perennial.settings.pipeline import PipelineSpec

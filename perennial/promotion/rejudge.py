@@ -10,14 +10,16 @@ from perennial.promotion.safeguards import approval_age
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
-from perennial.records.package import Champion
+from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import aliases, packages, tracking
 from perennial.registry.versions import Candidate, StoredEvidence
+from perennial.runs import anchor, look_budget
 
 ALONE: dict[str, object] = {
     "champion": None, "champion_version": None, "champion_problem": None, "shared": None, "comparison": None,
     "new_labels": (), "dropped_labels": (), "champion_serving": None, "champion_behaviours": (),
+    "anchor": None, "look": None,
 }  # fmt: skip
 """What an evaluation says of the champion where there is none."""
 
@@ -32,16 +34,17 @@ def missing(evidence: Evidence, home: Home) -> str | None:
     return f"its data is not in the store of {home.root} ({len(gone):,} of {len(paths):,} places missing)"
 
 
-def rejudge(stored: StoredEvidence, rival: Champion | None, home: Home) -> Evidence:
-    """The evidence after `rival` and the candidate were run on the rows it is to be judged on; both packages are in the
-    store.
+def rejudge(stored: StoredEvidence, rival: Champion | None, bar: Anchor | None, home: Home) -> Evidence:
+    """The evidence after `rival`, the anchor `bar` and the candidate were run on the rows it is to be judged on; their
+    packages are in the store. It is another look at these rows.
 
-    None: there is no champion.
+    None: there is no champion, no anchor.
     """
     from perennial.evaluation.package_evaluation import evaluate
 
-    evidence = stored.evidence
-    return _decided(stored, evaluate(stored.spec, evidence.package, evidence.judged, rival, home))
+    spec, package, data = stored.spec, stored.evidence.package, stored.evidence.judged
+    measured = evaluate(spec, package, data, rival, home, bar)
+    return _decided(stored, look_budget.with_look(spec, measured, package, data, rival, bar, home))
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, 
 
 def judge_again(home: Home, material: JudgingMaterial) -> tuple[RegisteredVersion, Decision]:
     """Judge it, and register what that came to; the lease is not held, for models are running."""
-    evidence = rejudge(material.stored, material.rival, home)
+    bar = anchor.find_anchor(material.stored.spec, material.rival, home)
+    evidence = rejudge(material.stored, material.rival, bar, home)
     registered = registration.register(material.stored.spec, material.candidate.run_key, evidence, home)
     return registered, evidence.decision
 
@@ -91,7 +95,17 @@ def beside_none(stored: StoredEvidence) -> Evidence:
 
 def beside_its_like(stored: StoredEvidence, version: str) -> Evidence:
     """The evidence where the champion is the very package that the candidate was judged beside, called `version`."""
-    return _decided(stored, _renewed(stored, {"champion_version": version}))
+    changes: dict[str, object] = {"champion_version": version}
+    if anchor := stored.evidence.evaluation.anchor:
+        changes["anchor"] = anchor.model_copy(update={"version": version})
+    return _decided(stored, _renewed(stored, changes))
+
+
+def same_bar(stored: StoredEvidence, rival: Champion, bar: Anchor | None) -> bool:
+    """Whether the anchor says nothing that `rival` does not, neither where the candidate was judged nor now."""
+    before = stored.evidence.evaluation.anchor
+    was_champion = before is None or before.version == stored.evidence.evaluation.champion_version
+    return was_champion and (bar is None or (before is not None and bar.version == rival.version))
 
 
 def unjudged(stored: StoredEvidence, version: str, problem: str) -> Evidence:

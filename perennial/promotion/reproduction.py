@@ -5,6 +5,7 @@ registered and no alias moves.
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from perennial.ingest import parts, retirements
 from perennial.promotion import reproduction_diff
 from perennial.promotion.reproduction_diff import Reproduced
 from perennial.records.data import Part, Retirement, Snapshot
-from perennial.records.package import Champion
+from perennial.records.evaluation import Evaluation, Look
+from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence
 from perennial.records.training import StartingPoint
 from perennial.registry import packages, tags, tracking, versions
@@ -29,6 +31,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+@dataclass(frozen=True)
+class JudgedAgainst:
+    """Whom a version was judged against, and as which look at the test rows."""
+
+    champion: Champion | None = None
+    anchor: Anchor | None = None
+    look: Look | None = None
+
+
 def reproduce(
     home: Home, model: str, version: str, scratch: Home, folder: Path, tolerance: float = reproduction_diff.TOLERANCE
 ) -> Reproduced:
@@ -40,33 +51,41 @@ def reproduce(
     not the one it was made from, and whatever a step raises.
     """
     with progress.step("look up"):
-        stored, rival, problem = _looked_up(home, model, version, scratch)
+        stored, rivals, problem = _looked_up(home, model, version, scratch)
         before = stored.evidence
         snapshot = _brought(f"Version {version} of {model}", before.snapshot, home, scratch)
         spec = _as_it_was(stored, folder)
         _check_base(f"Version {version} of {model}", spec, before)
         _tell(before, problem)
         start = starting_point.restore_starting_point(home, spec, before.trained.start, scratch)
-    now = _made(spec, snapshot, start, rival, scratch)
+    now = _made(spec, snapshot, start, rivals, scratch)
     return reproduction_diff.compare_evidence((model, version), before, now, tolerance, problem)
 
 
-def _looked_up(
-    home: Home, model: str, version: str, scratch: Home
-) -> tuple[StoredEvidence, Champion | None, str | None]:
-    """Its evidence, the champion it was judged against, and why that one can't be had."""
+def _looked_up(home: Home, model: str, version: str, scratch: Home) -> tuple[StoredEvidence, JudgedAgainst, str | None]:
+    """Its evidence, whom it was judged against, and why those can't be had."""
     with tracking.session(home) as client:
         # The judging on the rows of its run: later ones may be on newer rows, which no training saw.
         candidate = versions.as_first_judged(home, versions.candidate(client, home, model, version))
         stored = versions.evidence_of(client, home, candidate)
         _check_digests(candidate, client.get_model_version(model, version).tags, stored)
-        against = stored.evidence.evaluation.champion_version
-        if against is None:
-            return stored, None, None
+        evaluation = stored.evidence.evaluation
+        if evaluation.champion_version is None:
+            return stored, JudgedAgainst(), None
         try:
-            return stored, _champion(client, home, model, against, scratch), None
+            champion = _champion(client, home, model, evaluation.champion_version, scratch)
+            bar = _anchor(client, home, model, evaluation, scratch)
+            return stored, JudgedAgainst(champion, bar, evaluation.look), None
         except RegistryError as error:
-            return stored, None, error.problem.replace(tracking.UNTOUCHED, "").strip()
+            return stored, JudgedAgainst(), error.problem.replace(tracking.UNTOUCHED, "").strip()
+
+
+def _anchor(client: "MlflowClient", home: Home, model: str, evaluation: Evaluation, scratch: Home) -> Anchor | None:
+    before = evaluation.anchor
+    if before is None:
+        return None
+    package = None if before.problem else _champion(client, home, model, before.version, scratch)
+    return Anchor(version=before.version, package=package, problem=before.problem, stands_for=before.stands_for)
 
 
 def _champion(client: "MlflowClient", home: Home, model: str, version: str, scratch: Home) -> Champion:
@@ -158,23 +177,29 @@ def _tell(before: Evidence, champion_problem: str | None) -> None:
 
 
 def _made(
-    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rival: Champion | None, scratch: Home
+    spec: PipelineSpec, snapshot: Snapshot, start: StartingPoint | None, rivals: JudgedAgainst, scratch: Home
 ) -> Evidence:
     with progress.timed() as seconds:
-        return build_candidate(spec, snapshot, scratch, steps_again(start, rival), seconds)
+        return build_candidate(spec, snapshot, scratch, steps_again(start, rivals), seconds)
 
 
-def steps_again(start: StartingPoint | None, rival: Champion | None) -> CandidateSteps:
-    """The chain as plain functions, beginning at `start` and judged against `rival`, as the version was then."""
+def steps_again(start: StartingPoint | None, rivals: JudgedAgainst) -> CandidateSteps:
+    """The chain as plain functions, beginning at `start` and judged against `rivals`, as the version was then.
+
+    Nobody decides by it, so it is no look at the test rows: what that might err with is what it was then.
+    """
     return CandidateSteps(
         validate=candidate_steps.validate,
         encode=candidate_steps.encode,
-        find_champion=lambda spec, home: rival,
+        find_champion=lambda spec, home: rivals.champion,
+        find_anchor=lambda spec, champion, home: rivals.anchor,
+        say_power=lambda spec, data, champion, home: None,
         find_start=lambda spec, champion, home: start,
         finetune=candidate_steps.finetune,
         distill=candidate_steps.distill,
         export=candidate_steps.export,
         cascade=candidate_steps.cascade,
         evaluate=candidate_steps.evaluate,
+        count_look=lambda spec, evaluation, *compared: evaluation.model_copy(update={"look": rivals.look}),
         decide=candidate_steps.decide,
     )

@@ -13,8 +13,8 @@ from perennial.core.record import Record
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.session import AliasSession
 from perennial.registry import run_log, tags, tracking
+from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action, Entry
-from perennial.registry.version_status import VersionStatus
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,8 +16,8 @@ from perennial.promotion.session import AliasSession
 from perennial.records.decision import Outcome
 from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.history import Event
+from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action
-from perennial.registry.version_status import VersionStatus
 from perennial.registry.versions import Candidate
 from perennial.settings.pipeline import PipelineSpec
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from perennial.core.home import Home
 from perennial.registry import aliases, lease, tags, tracking, versions
 from perennial.registry.agreement import Disagreement
-from perennial.registry.judgings import judgings
+from perennial.registry.judged.judgings import judgings
+from perennial.registry.judged.version_status import VersionStatus, version_statuses
 from perennial.registry.ledger import Action, Ledger, State
-from perennial.registry.version_status import VersionStatus, version_statuses
 from perennial.registry.versions import Candidate
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from perennial.records.package import Champion
 from perennial.records.run import Evidence, RegisteredVersion, Status
 from perennial.registry import aliases, history, packages, tags, tracking, versions
 from perennial.registry.ledger import Action
+from perennial.runs import anchor
 
 
 class Transferred(Conclusion):
@@ -161,16 +162,20 @@ def _judged(bundle: TransferBundle, rival: Champion | None, there: Home) -> Evid
     stored = bundle.stored
     if rival is None:
         return rejudge.beside_none(stored)
-    if rival.package_digest == bundle.rival_digest:
+    bar = anchor.find_anchor(stored.spec, rival, there)
+    if rival.package_digest == bundle.rival_digest and rejudge.same_bar(stored, rival, bar):
         return rejudge.beside_its_like(stored, rival.version)
     if lacking := rejudge.missing(stored.evidence, there):
         problem = (
-            f"it is another one than the candidate was judged against, and here the candidate can't be judged again: "
-            f"{lacking}. Run the same command where it was trained."
+            "it or its anchor is another one than the candidate was judged against, and here the candidate can't be "
+            f"judged again: {lacking}. Run the same command where it was trained."
         )
         return rejudge.unjudged(stored, rival.version, problem)
-    progress.note(f"The champion there, version {rival.version}, is another than it was judged against: judged again.")
-    return rejudge.rejudge(stored, rival, there)
+    progress.note(
+        f"The champion there, version {rival.version}, or its anchor is another than it was judged against: judged "
+        "again."
+    )
+    return rejudge.rejudge(stored, rival, bar, there)
 
 
 def _concluded(

@@ -1,5 +1,7 @@
 """What the steps from a source to token ids hand on. Every path is relative to the store's root."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from perennial.core.record import Record
@@ -27,6 +29,39 @@ class Retirement(Record):
     """How many of them were deleted; the others were replaced by a row in a later part."""
 
 
+class AnnotatorAgreement(Record):
+    """How far the people who labelled the same texts agree."""
+
+    texts: int
+    """Texts that more than one person labelled."""
+    annotators: int
+    differing: int
+    """Texts of which people said different things."""
+    undecided: int
+    """Texts among them that were set aside, as no answer had the texts by the pipeline's rule."""
+    alpha: float | None
+    """Krippendorff's alpha: 1 all agree, 0 as by chance. None: not known, such as where all gave one answer."""
+    low: float | None
+    high: float | None
+    """The interval's ends, 95%, by the bootstrap."""
+    judged: str
+    """What was compared: labels, sets of labels, numbers, or words with the span they lie in."""
+
+
+class SourceReading(Record):
+    """What became of an annotation tool's exports when they were read."""
+
+    tool: str
+    left_out: dict[str, int] = Field(default={})
+    """By reason."""
+    changed: dict[str, int] = Field(default={})
+    """Spans converted, trimmed or widened, and the like, by what was done."""
+    first_places: dict[str, str] = Field(default={})
+    """Where the first of each is."""
+    agreement: AnnotatorAgreement | None = None
+    """None: nobody labelled what another had, or it is not known who did."""
+
+
 class Snapshot(Record):
     """All labelled rows known when a run started, as a list of parts, less those that were retired since."""
 
@@ -49,6 +84,8 @@ class Snapshot(Record):
     """Unseen rows this run left out because they are older than the watermark of a file read before."""
     watermark: str | None
     """The newest time among the rows, ISO 8601 in UTC; None: no time column."""
+    readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)
+    """What became of annotation tools' exports, as they were read last."""
 
 
 class CheckedPart(Record):
@@ -68,6 +105,11 @@ class CheckedPart(Record):
     """Rows that data.corrections took out; neither good nor quarantined."""
 
 
+def agreement_in(readings: Sequence[SourceReading]) -> AnnotatorAgreement | None:
+    """How far the people agree who labelled the same texts; None: nobody did, as far as is known."""
+    return next((reading.agreement for reading in readings if reading.agreement is not None), None)
+
+
 class ValidatedData(Record):
     """A snapshot's rows that may be trained and judged on."""
 
@@ -83,6 +125,8 @@ class ValidatedData(Record):
     quarantined: int
     warnings: tuple[str, ...]
     """What severity `warning` found beyond rows, in words."""
+    readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)
+    """What became of annotation tools' exports when they were read; their texts and labels are among the rows."""
     report_path: str
     """Folder with validation.json and the Data Docs (index.html); row ids and counts, no text."""
 

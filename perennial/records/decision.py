@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from perennial.core.record import Record
 from perennial.records.evaluation import Interval
 
@@ -42,8 +44,14 @@ class Check(Record):
     """Of `difference`, or where there is none of `value`; None: not known."""
     margin: float | None = None
     """How much worse than the champion or the best baseline it may be; None: not compared with them."""
+    level: float | None = Field(default=None, exclude_if=lambda level: level is None)
+    """One-sided, of the look at the test rows by which it had to be shown; None: by the confidence of `interval`."""
     n: int
     """Rows, cases or whatever was counted."""
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """How many of them are independent; None: each is."""
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
+    """What makes rows belong together: `group`, or the canonical column of a text; None: nothing."""
     verdict: Verdict
     reason: str
 

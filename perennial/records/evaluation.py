@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from perennial.core.record import Record
+from perennial.records.data import AnnotatorAgreement
 
 
 class Interval(Record):
@@ -18,9 +19,15 @@ class Metrics(Record):
     """Figures of one model on one set of rows. `values` and `per_label` hold every metric a gate can name."""
 
     n: int
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """How many of them are independent: clusters of rows that belong together; None: each row is."""
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
+    """What rows of a cluster share: `group`, or the canonical column of a text; None: each row is independent."""
     values: dict[str, float]
     per_label: dict[str, dict[str, float]] = Field(default={})
     support: dict[str, int] = Field(default={})
+    label_clusters: dict[str, int] = Field(default={}, exclude_if=lambda clusters: not clusters)
+    """Of `support`, how many are independent; empty: each row is, or it is not known."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows by true label (down) and predicted label (across), in the order of `support`."""
     intervals: dict[str, Interval] = Field(default={})
@@ -43,10 +50,17 @@ class Comparison(Record):
     """Candidate and champion on the same rows, both scored now."""
 
     n: int
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """As of `Metrics`."""
+    clustered_by: str | None = Field(default=None, exclude_if=lambda clustered_by: clustered_by is None)
+    """As of `Metrics`."""
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
+    """How many independent rows would tell as much of the share of negative flips; None: `n`."""
     values: dict[str, Difference]
     per_label: dict[str, dict[str, Difference]] = Field(default={})
     mcnemar_p: float | None = None
-    """Exact, two-sided (McNemar 1947); None: this kind's answers are not right or wrong."""
+    """Exact, two-sided (McNemar 1947), by clusters where there are any; None: this kind's answers are not right or
+    wrong."""
     negative_flips: int | None = None
     """Rows the champion gets right and the candidate wrong (Yan et al. 2021)."""
     positive_flips: int | None = None
@@ -80,6 +94,10 @@ class BehaviourFigures(Record):
     min_pass_rate: float
     failing: tuple[str, ...] = ()
     """Ids of failing cases; some."""
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """Different texts that the cases were made of; None: as many as cases."""
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
+    """How many independent cases would tell as much; None: `n`."""
 
 
 class GroupFigures(Record):
@@ -92,6 +110,10 @@ class GroupFigures(Record):
     """Swapped rows whose answer changed."""
     mean_shift: float
     """Mean absolute change of the score of the answer to the row as it was."""
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
+    """Different texts among the rows; None: as many as rows."""
+    effective_n: float | None = Field(default=None, exclude_if=lambda effective_n: effective_n is None)
+    """How many independent rows would tell as much of the share of flips; None: `n`."""
 
 
 class ServingFigures(Record):
@@ -132,6 +154,17 @@ class Cases(Record):
     answers: tuple[dict[str, Any], ...]
 
 
+class AnchorAsked(Record):
+    """How the anchor stood when it was asked what the candidate was asked."""
+
+    version: str
+    labels: tuple[str, ...] | None = None
+    """Those it knows; None: it could not be loaded."""
+    problem: str | None = None
+    """Why it could not be judged."""
+    stands_for: str = ""
+
+
 class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -147,6 +180,51 @@ class EvaluationContext(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
+    agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
+    anchor: AnchorAsked | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
+    """None: no gate asks for one, or there was no champion yet."""
+
+
+class AnchorFigures(Record):
+    """The anchor and the candidate on the same test rows."""
+
+    version: str
+    problem: str | None
+    """Why it could not be judged; then nothing is promoted by a gate that names it."""
+    stands_for: str = ""
+    metrics: Metrics | None = None
+    candidate: Metrics | None = None
+    """On the labels that the anchor knows too; None: it knows all."""
+    comparison: Comparison | None = None
+
+
+class Look(Record):
+    """A candidate's comparison on test rows, as the ledger counted it: what it may err with, and what is left."""
+
+    number: int
+    """How many candidates of this model were compared on test rows, this one included."""
+    budget: float
+    """What all looks at one set of test rows may err with together (`evaluation.test_budget`)."""
+    level: float
+    """What this one may err with, one-sided."""
+    spent: float
+    """Of the budget, this look included; new rows have brought some back."""
+    texts: int
+    """Different texts among the test rows."""
+    fresh: int
+    """Of these, how many no candidate was compared on before."""
+    fresh_a_day: float | None = None
+    """New texts a day of late; None: not known yet."""
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        left = max(0.0, self.budget - self.spent)
+        return (
+            f"Look {self.number:,} at these test rows, {self.fresh:,} of whose {self.texts:,} texts are new: it may "
+            f"err with {self.level:.2g}; of the budget of {self.budget:g} {self.spent:.2g} is spent "
+            f"({self.spent / self.budget:.0%}), {left:.2g} left."
+        )
 
 
 class Evaluation(Record):
@@ -178,5 +256,16 @@ class Evaluation(Record):
     """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
+    agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
+    """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
+    anchor: AnchorFigures | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
+    """None: no gate asks for one, or there was no champion yet."""
+    look: Look | None = Field(default=None, exclude_if=lambda look: look is None)
+    """None: not compared with a champion, no budget is kept, or judged by an older Perennial."""
     predictions_path: str
     """Parquet: row_id, target and each model's prediction; no text."""
+
+    @property
+    def rival_problem(self) -> str | None:
+        """Why the champion or the anchor could not be judged; None: both were, or there are none."""
+        return self.champion_problem or (self.anchor.problem if self.anchor else None)

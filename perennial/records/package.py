@@ -55,7 +55,8 @@ class OnnxPackage(Record):
 
 
 class Champion(Record):
-    """The version the alias `champion` points to, with the package it serves."""
+    """The version the alias `champion` points to, with the package it serves; or another one that a candidate is judged
+    beside."""
 
     version: str
     package_digest: str
@@ -63,3 +64,14 @@ class Champion(Record):
     """Where its package lies in the store."""
     splits: str | None = None
     """Fingerprint of the splits it was trained with; None: not known."""
+
+
+class Anchor(Record):
+    """The best champion of some time, beside which a candidate is judged so that margins can't add up."""
+
+    version: str
+    package: Champion | None
+    """None: it can't be had, because of `problem`."""
+    problem: str | None = None
+    stands_for: str = ""
+    """Which versions it stands in for, as they can't serve any more, in a sentence; empty: for none."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 """Passed its gates and awaits a person's approval."""
+ANCHOR = "anchor"
+"""The best champion of some time, where a gate compares with it: only so that its package is kept."""
 PREVIOUS = "previous"
 """The champion before this one, whichever way it was replaced."""
 

@@ -20,7 +20,7 @@ VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"
 EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration."""
 VERSIONS = "perennial_ledger_version"
 """Alembic's table. A name of its own: the database may be MLflow's or Prefect's, too, and they use Alembic as well."""
@@ -96,6 +96,25 @@ MARKS = sa.Table(
     sa.Column("token", sa.BigInteger),
     # Whether a mark has arrived in the registry, this one or one before.
     sa.Column("is_left", sa.Boolean),
+)
+LOOKS = sa.Table(
+    "perennial_looks",
+    _TABLES,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("moment", UtcMoment, server_default=sa.FetchedValue()),
+    *(sa.Column(name, sa.Text) for name in ("registry", "model", "compared", "package")),
+    *(sa.Column(name, sa.Text) for name in ("champion_version", "anchor_version", "metric")),
+    *(sa.Column(name, sa.Double) for name in ("beside_champion", "beside_anchor")),
+    sa.Column("number", sa.BigInteger),
+    *(sa.Column(name, sa.Double) for name in ("budget", "level", "spent")),
+    *(sa.Column(name, sa.BigInteger) for name in ("texts", "fresh")),
+    sa.Column("who", sa.Text),
+)
+TEST_ROWS = sa.Table(
+    "perennial_test_rows",
+    _TABLES,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("registry", "model")),
+    sa.Column("sketch", sa.Text),
 )
 RUNS = sa.Table(
     "perennial_runs",

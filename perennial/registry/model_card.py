@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perennial import kinds
 from perennial.core.errors import listing
+from perennial.metrics import clusters
 from perennial.records.evaluation import Metrics
 from perennial.records.run import Evidence
 from perennial.settings.pipeline import PipelineSpec
@@ -41,14 +42,14 @@ def linked(card: str, experiment: str, run: str, folder: str = "") -> str:
 
 def _made(spec: PipelineSpec, evidence: Evidence) -> str:
     trained, package, evaluation = evidence.trained, evidence.package, evidence.evaluation
-    metric = kinds.kind_named(spec.kind).headline_metric
+    metric, own = kinds.kind_named(spec.kind).headline_metric, evaluation.candidate
     rivals = {f"champion, version {evaluation.champion_version}": evaluation.champion, **evaluation.baselines}
     beside = [f"{name} {_shown(rival, metric)}" for name, rival in rivals.items() if rival]
     return (
         f"{trained.base}, fine-tuned on {trained.train_rows:,} rows of data {evidence.snapshot.digest[:12]} and packed "
         f"as {package.precision} ({package.size_bytes / 1e6:.1f} MB). "
         f"{''.join(f'{_plain(remark)} ' for remark in trained.remarks)}"
-        f"On {evaluation.candidate.n:,} test rows its {metric} is {_shown(evaluation.candidate, metric)}"
+        f"On {clusters.in_words(own.n, own.clusters, own.clustered_by)} its {metric} is {_shown(own, metric)}"
         f"{f' ({listing(beside)})' if beside else ''}: {evidence.decision.outcome.value}."
     )
 

@@ -119,7 +119,7 @@ def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
         tags.PRECISION: evidence.package.precision,
         tags.DECISION: evidence.decision.outcome.value,
         tags.DECISION_DIGEST: evidence.decision.digest,
-        tags.CHAMPION_AT_DECISION: tags.UNJUDGED if evidence.evaluation.champion_problem else champion,
+        tags.CHAMPION_AT_DECISION: tags.UNJUDGED if evidence.evaluation.rival_problem else champion,
         tags.SPLITS: fingerprint(spec.data.splits),
         tags.TRIGGER: evidence.trigger.kind,
         tags.TRIGGER_DETAIL: evidence.trigger.detail[:DETAIL_LENGTH],
@@ -191,6 +191,8 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 def _figures(metrics: Metrics) -> dict[str, float]:
     figures = {"n": float(metrics.n), **metrics.values}
+    if metrics.clusters is not None:
+        figures["clusters"] = float(metrics.clusters)
     for label, values in metrics.per_label.items():
         figures |= {f"{name}.{_safe(label)}": value for name, value in values.items()}
     return figures | {f"support.{_safe(label)}": float(count) for label, count in metrics.support.items()}

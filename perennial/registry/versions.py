@@ -14,9 +14,9 @@ from perennial.core.record import Record
 from perennial.records.package import Champion
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.registry import agreement, aliases, database, packages, tags, tracking
-from perennial.registry.judgings import Judging, judgings
+from perennial.registry.judged.judgings import Judging, judgings
+from perennial.registry.judged.version_status import VersionStatus, version_statuses
 from perennial.registry.ledger import Ledger
-from perennial.registry.version_status import VersionStatus, version_statuses
 from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:

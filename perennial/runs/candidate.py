@@ -12,7 +12,7 @@ from perennial.core.home import Home
 from perennial.records.data import EncodedData, Snapshot, ValidatedData
 from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
-from perennial.records.package import Champion, OnnxPackage
+from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.records.run import Evidence, Trigger
 from perennial.records.training import StartingPoint, TrainedModel
 from perennial.settings.export import CascadeSpec, StudentSpec
@@ -29,6 +29,10 @@ class CandidateSteps:
     encode: Callable[[PipelineSpec, ValidatedData, Home], EncodedData]
     find_champion: Callable[[PipelineSpec, Home], Champion | None]
     """The version to be judged against."""
+    find_anchor: Callable[[PipelineSpec, Champion | None, Home], Anchor | None]
+    """The best champion of some time, to be judged against as well."""
+    say_power: Callable[[PipelineSpec, ValidatedData, Champion | None, Home], None]
+    """Tells what the gates can decide with these rows, before anything is trained."""
     find_start: Callable[[PipelineSpec, Champion | None, Home], StartingPoint | None]
     finetune: Callable[[PipelineSpec, EncodedData, ValidatedData, Home, StartingPoint | None], TrainedModel]
     distill: Callable[
@@ -38,7 +42,11 @@ class CandidateSteps:
     export: Callable[[PipelineSpec, TrainedModel, ValidatedData, Home], OnnxPackage]
     cascade: Callable[[PipelineSpec, CascadeSpec, OnnxPackage, EncodedData, ValidatedData, Home], OnnxPackage]
     """Left out where export.cascade is not set."""
-    evaluate: Callable[[PipelineSpec, OnnxPackage, ValidatedData, Champion | None, Home], Evaluation]
+    evaluate: Callable[[PipelineSpec, OnnxPackage, ValidatedData, Champion | None, Anchor | None, Home], Evaluation]
+    count_look: Callable[
+        [PipelineSpec, Evaluation, OnnxPackage, ValidatedData, Champion | None, Anchor | None, Home], Evaluation
+    ]
+    """Before anybody decides by what was measured."""
     decide: Callable[[PipelineSpec, Evaluation], Decision]
 
 
@@ -57,6 +65,8 @@ def build_candidate(
     validated = steps.validate(spec, snapshot, home)
     encoded = steps.encode(spec, validated, home)
     champion = steps.find_champion(spec, home)
+    anchor = steps.find_anchor(spec, champion, home)
+    steps.say_power(spec, validated, champion, home)
     start = steps.find_start(spec, champion, home)
     trained = steps.finetune(spec, encoded, validated, home, start)
     if spec.export.student:
@@ -64,7 +74,8 @@ def build_candidate(
     package = steps.export(spec, trained, validated, home)
     if spec.export.cascade:
         package = steps.cascade(spec, spec.export.cascade, package, encoded, validated, home)
-    evaluation = steps.evaluate(spec, package, validated, champion, home)
+    measured = steps.evaluate(spec, package, validated, champion, anchor, home)
+    evaluation = steps.count_look(spec, measured, package, validated, champion, anchor, home)
     decision = steps.decide(spec, evaluation)
     return Evidence(
         snapshot=snapshot,

@@ -11,7 +11,7 @@ from perennial.ingest import snapshots
 from perennial.records.data import EncodedData, Snapshot, ValidatedData
 from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
-from perennial.records.package import Champion, OnnxPackage
+from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.records.training import StartingPoint, TrainedModel
 from perennial.settings.export import CascadeSpec, StudentSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -77,11 +77,16 @@ def cascade(
 
 
 def evaluate(
-    spec: PipelineSpec, package: OnnxPackage, data: ValidatedData, champion: Champion | None, home: Home
+    spec: PipelineSpec,
+    package: OnnxPackage,
+    data: ValidatedData,
+    champion: Champion | None,
+    anchor: Anchor | None,
+    home: Home,
 ) -> Evaluation:
-    """Judge the package beside the champion and the baselines."""
+    """Judge the package beside the champion, the anchor and the baselines."""
     with progress.step("evaluate"):
-        return package_evaluation.evaluate(spec, package, data, champion, home)
+        return package_evaluation.evaluate(spec, package, data, champion, home, anchor)
 
 
 def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:

@@ -49,7 +49,8 @@ def run_key_of(spec: PipelineSpec, snapshot: Snapshot) -> str:
         corrections=corrections.read_corrections(spec),
         base=base_model.find_base_model(spec).revision,
         recipes=[
-            step.RECIPE for step in (finetuning, student_training, onnx_package, linear_cascade, package_evaluation)
+            *(step.RECIPE for step in (finetuning, student_training, onnx_package, linear_cascade)),
+            package_evaluation.RUN_RECIPE,
         ],
         versions=libraries.versions(LIBRARIES),
     )

@@ -6,25 +6,40 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from perennial.settings.base import Label, Settings, Share, as_list
 
+AnnotationTool = Literal[
+    "label-studio", "doccano", "prodigy", "argilla", "potato", "spacy", "conll", "conllu", "brat", "fasttext"
+]
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
 
 
 class FileSource(Settings):
-    """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped."""
+    """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped; or what an annotation tool exported."""
 
     type: Literal["file"]
     """file: what makes this a source of files."""
     path: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)]
     """Paths or globs, relative to the pipeline's folder."""
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
-    """auto: by the file's ending (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, each also with .gz)."""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "arrow"] | AnnotationTool = "auto"
+    """auto: exports of annotation tools by what is in them, others by the file's ending (.csv, .tsv, .jsonl, .ndjson,
+    .json, .parquet, .arrow, each also with .gz). With a table's format an export is read as the plain table it is."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Of CSV; None: a comma (a tab for TSV)."""
+    annotators: Literal["majority", "unanimous", "newest"] = "majority"
+    """Of an annotation tool's exports: which answer a text has that several people labelled. majority: what most said;
+    of several labels, and of spans, those that more than half gave; of numbers the median. unanimous: only what all
+    said. newest: what was said last. A text without such an answer is set aside, for `perennial review`."""
+    offsets: Literal["auto", "characters", "utf-16", "utf-8", "graphemes", "html", "rendered"] = "auto"
+    """Of an annotation tool's exports: what its spans count. auto: as their own texts, or where they begin and end,
+    tell; else what the tool is known to count (doccano: UTF-16)."""
+    unlabelled: Literal["set_aside", "none"] = "set_aside"
+    """Of an annotation tool's exports: texts without a label of which the export does not tell whether somebody looked
+    at them (doccano, fastText). none: they have no label, or no spans, and are learned so."""
 
 
 class HuggingFaceSource(Settings):
-    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` reads."""
+    """A data set of the `datasets` library: a hub name, or a local folder that `load_dataset` or `load_from_disk`
+    reads."""
 
     type: Literal["huggingface"]
     """huggingface: what makes this a source of the `datasets` library."""
@@ -80,6 +95,15 @@ class ColumnsSpec(Settings):
     else. None: none is ever deleted."""
     slices: tuple[str, ...] = ()
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
+    group: str | None = Field(default=None, exclude_if=lambda group: group is None)
+    """The column that says which rows belong together (a customer, an article, a thread): intervals and min_n count
+    groups then, not rows. A row without one is by itself. None: rows with the same text belong together, of pairs
+    those that share one."""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns of the source that are kept with each row beside the kind's own, each once."""
+        return self.slices if self.group is None or self.group in self.slices else (*self.slices, self.group)
 
     @model_validator(mode="after")
     def _deleted_by_id(self) -> Self:

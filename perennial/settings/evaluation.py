@@ -7,6 +7,8 @@ from pydantic import Field
 from perennial.settings.base import Settings
 from perennial.settings.behaviours import CounterfactualsSpec
 
+TEST_BUDGET = 0.03
+
 
 class SliceSpec(Settings):
     """Test rows that are judged by themselves, too."""
@@ -26,6 +28,13 @@ class EvaluationSpec(Settings):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Of every interval, two-sided: at 0.95, at most one in forty candidates that are worse by the whole margin is
     promoted."""
+    test_budget: Annotated[float, Field(gt=0, lt=0.5)] | None = Field(
+        default=TEST_BUDGET, exclude_if=lambda budget: budget == TEST_BUDGET
+    )
+    """With what probability any of all candidates that were compared on one set of test rows may be promoted though it
+    is worse by more than the margin of a gate on all test rows, versus: champion or anchor. Each candidate spends some
+    of it, new test rows bring it back. 0.03: so that a year in which rows grow fivefold stays below 0.05, even if every
+    candidate is worse by the margin. null: each is compared as if it were the only one, at `confidence`."""
     resamples: int = Field(default=10_000, ge=1000)
     """Of the paired bootstrap."""
     champion_slowdown: float = Field(default=30.0, ge=1, allow_inf_nan=False)

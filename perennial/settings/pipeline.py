@@ -65,6 +65,12 @@ class PipelineSpec(Settings):
             raise ValueError("training.half_life_days needs data.columns.time, by which a row has an age")
         return self
 
+    @model_validator(mode="after")
+    def _one_anchor(self) -> Self:
+        if len({gate.days for gate in self.gates if gate.versus == "anchor"}) > 1:
+            raise ValueError("gates name different days with versus: anchor; there is one anchor, so give all the same")
+        return self
+
     @property
     def folder(self) -> Path:
         """Where pipeline.yaml lies: relative paths start there. Not a setting, so no part of any key."""

@@ -126,14 +126,20 @@ def _tried(trial: FrozenTrial) -> Tried:
 
 def _difference(context: TrialContext, chosen: FrozenTrial, now: FrozenTrial) -> Difference | None:
     """`chosen` minus `now`, from what both models answer to each validation row."""
+    from perennial.evaluation import independence
     from perennial.evaluation.comparison import ComparedRows, Rivals
     from perennial.training import validation_rows
+    from perennial.validation.read_rows import read_split
 
     models = [context.trained(studies.trial_settings(trial)) for trial in (chosen, now)]
     if None in models:
         return None
     judged = validation_rows.read_validation_rows(context.spec, context.encoded, context.validated, context.home)
     ids = [str(number) for number in range(len(judged.targets))]
-    rows = ComparedRows(judged.kind, judged.labels, ids, judged.targets, context.spec.evaluation)
+    columns = independence.columns(context.spec)
+    together = independence.clusters_of_rows(
+        context.spec, read_split(context.validated, context.home.store, "validation", columns)
+    )
+    rows = ComparedRows(judged.kind, judged.labels, ids, judged.targets, context.spec.evaluation, together)
     first, second = (judged.answers(model, context.home) for model in models if model is not None)
     return Rivals(rows, first, second).compare().values.get(context.metric)

@@ -13,7 +13,7 @@ r"""Python's \S, spelled so that Arrow reads it as Python does."""
 def row_expectations(spec: PipelineSpec) -> tuple[Expected, ...]:
     """All that is expected of every part of this pipeline. Raises SpecError for a column that is not there."""
     kind = kinds.kind_named(spec.kind)
-    needed = (ROW_ID, *_flat_columns(spec), *spec.data.columns.slices)
+    needed = (ROW_ID, *_flat_columns(spec), *spec.data.columns.kept)
     own = tuple(
         Expected(asked, f"data.expectations[{index}]", in_words(asked))
         for index, asked in enumerate(spec.data.expectations)
@@ -33,7 +33,7 @@ def row_expectations(spec: PipelineSpec) -> tuple[Expected, ...]:
 
 def checkable_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """The canonical columns that an expectation can name."""
-    return (ROW_ID, *_flat_columns(spec), TIME, *spec.data.columns.slices)
+    return (ROW_ID, *_flat_columns(spec), TIME, *spec.data.columns.kept)
 
 
 def _flat_columns(spec: PipelineSpec) -> tuple[str, ...]:

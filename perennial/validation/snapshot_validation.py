@@ -7,6 +7,7 @@ seconds.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import Store
 from perennial.ingest import retirements
-from perennial.records.data import Part, Retirement, Snapshot, ValidatedData
+from perennial.records.data import Part, Retirement, Snapshot, SourceReading, ValidatedData
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import checks, corrections, part_validation, retired_counts, text_index, validation_report
 from perennial.validation.corrections import Changes
@@ -64,6 +65,7 @@ def validate(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> ValidatedDat
         parts.append(_part(judge, part, own, key, lambda: _earlier(snapshot, keys, parts, home), store))
     progress.advance(len(keys), len(keys), unit="parts")
     report = _report(judge, parts, keys, corrected.warnings, snapshot.retired, store)
+    report = _with_readings(report, snapshot.readings, store)
     problem = failure(spec, parts, report.across, store.root, store.root / report.data.report_path)
     if problem is not None:
         raise problem
@@ -132,6 +134,23 @@ def _report(
         validation_report.write_validation_report(folder / REPORT, data, parts, across, pages, page, _versions())
         passed = failure(judge.spec, parts, across, store.root, folder) is None
         return ValidationReport(data=data, across=across, passed=passed)
+
+    return store.get_or_make(REPORT_STEP, key, ValidationReport, make)
+
+
+def _with_readings(report: ValidationReport, readings: tuple[SourceReading, ...], store: Store) -> ValidationReport:
+    """The report with what became of annotation tools' exports, under a key of its own: how rows were read can change
+    without a change of the rows."""
+    if not readings:
+        return report
+    key = digest.of_values(report=report.data.report_path, readings=readings)
+
+    def make(folder: Path) -> ValidationReport:
+        path = f"{REPORT_STEP}/{key}/{REPORT}"
+        shutil.copytree(store.root / report.data.report_path, folder / REPORT)
+        validation_report.add_readings(folder / REPORT, readings)
+        data = report.data.model_copy(update={"readings": readings, "report_path": path})
+        return report.model_copy(update={"data": data})
 
     return store.get_or_make(REPORT_STEP, key, ValidationReport, make)
 

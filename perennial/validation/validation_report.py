@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from perennial.records.data import ValidatedData
+from perennial.records.data import AnnotatorAgreement, SourceReading, ValidatedData
 from perennial.validation.failure import merged, reasons
 from perennial.validation.findings import PartSummary, ValidationFinding
 
@@ -29,6 +29,7 @@ ol, ul { list-style: none; padding: 0 } .badge { font-weight: bold }
 _NOT_LOCAL = re.compile(
     r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*>|<footer\b.*?</footer>|<style\b.*?</style>", re.DOTALL
 )
+_FIGURES = f'<p>Figures: <a href="{JSON}">{JSON}</a></p>'
 _ELSEWHERE = re.compile(r"href=\"(?!#)([^\"]*)\"")
 
 
@@ -62,6 +63,15 @@ def write_validation_report(
     (folder / INDEX).write_text(_index(rows, len(parts) - len(shown)), encoding="utf-8")
 
 
+def add_readings(folder: Path, readings: Sequence[SourceReading]) -> None:
+    """Put what became of annotation tools' exports into the report in `folder`."""
+    figures = json.loads((folder / JSON).read_text(encoding="utf-8"))
+    figures |= {"exports": [reading.model_dump(mode="json") for reading in readings]}
+    (folder / JSON).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    page = (folder / INDEX).read_text(encoding="utf-8")
+    (folder / INDEX).write_text(page.replace(_FIGURES, "".join(map(_reading, readings)) + _FIGURES), encoding="utf-8")
+
+
 def _figures(
     data: ValidatedData, parts: Sequence[PartSummary], across: Sequence[ValidationFinding]
 ) -> dict[str, object]:
@@ -84,6 +94,29 @@ def _broken(findings: Sequence[ValidationFinding]) -> str:
     return "; ".join(broken) or "all expectations are met"
 
 
+def _reading(reading: SourceReading) -> str:
+    """What became of an annotation tool's exports, and how far people agree."""
+    counts = {**reading.left_out, **reading.changed}
+    rows = [f"<tr><td>{html.escape(reason)}</td><td>{count:,}</td></tr>" for reason, count in counts.items()]
+    table = f"<table><tr><th>What</th><th>How many</th></tr>{''.join(rows)}</table>" if rows else ""
+    agreed = f"<p>{html.escape(agreement_in_words(reading.agreement))}</p>" if reading.agreement else ""
+    return f"<h2>Exports of {html.escape(reading.tool)}</h2>{agreed}{table}"
+
+
+def agreement_in_words(agreement: AnnotatorAgreement) -> str:
+    """How far people agree, in a sentence or two."""
+    said = (
+        f"{agreement.texts:,} texts were labelled by more than one of {agreement.annotators:,} people; of "
+        f"{agreement.differing:,} they said different things, and {agreement.undecided:,} are set aside for review."
+    )
+    if agreement.alpha is None:
+        return f"{said} How far they agree beyond chance can't be told: all gave one and the same answer."
+    return (
+        f"{said} Krippendorff's alpha of {agreement.judged} is {agreement.alpha:.3f} (95% interval {agreement.low:.3f} "
+        f"to {agreement.high:.3f})."
+    )
+
+
 def _index(rows: Sequence[tuple[str, str, int, str]], left_out: int) -> str:
     lines = [
         f'<tr><td><a href="{page}">{title}</a></td><td>{quarantined:,}</td><td>{html.escape(words)}</td></tr>'
@@ -94,5 +127,5 @@ def _index(rows: Sequence[tuple[str, str, int, str]], left_out: int) -> str:
         f'<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8"><title>Data validation</title>'
         f"<style>{_STYLE}</style></head><body><h1>Data validation</h1>"
         f"<table><tr><th>Great Expectations' results</th><th>Rows quarantined</th><th>What was found</th></tr>"
-        f'{"".join(lines)}</table>{older}<p>Figures: <a href="{JSON}">{JSON}</a></p></body></html>\n'
+        f"{''.join(lines)}</table>{older}{_FIGURES}</body></html>\n"
     )

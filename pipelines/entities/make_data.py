@@ -7,14 +7,16 @@ on are new to it: what tells them apart is how they are built and what stands ar
 span, and of which label.
 """
 
-import json
 import random
 import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from headlines import RANGE, SLOT, Draws, Grammar, key, moment, read_grammar, write_months
 
 HERE = Path(__file__).parent
 SEED = 20260703
@@ -26,11 +28,6 @@ NEW_NAMES = 0.6  # share of the words of the last part that are taken from its o
 NEW_HEADLINES = 0.15  # share of rows of the last part that have a form only that part knows
 LAST = "2026-09"
 PARTS = {"2026-07": 800, "2026-08": 800, LAST: 800}  # month → rows
-SLOT = re.compile(r"\{([^{}]+)\}")
-RANGE = re.compile(r"(\d+)\.\.(\d+)")
-WEIGHT = re.compile(r"(\d+)× ?")
-
-Grammar = dict[str, list[str]]  # heading → items, each as often as its weight
 
 
 class Span(NamedTuple):
@@ -49,37 +46,19 @@ class Row(NamedTuple):
     published_at: str
 
 
-def read_grammar(path: Path, separator: str) -> Grammar:
-    """The items under each "# heading"; lines above the first heading are remarks."""
-    grammar: Grammar = {}
-    items: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            items = grammar.setdefault(line[1:].strip(), [])
-            continue
-        for item in filter(None, map(str.strip, line.split(separator))):
-            weight = WEIGHT.match(item)
-            items += [item[weight.end() :]] * int(weight[1]) if weight else [item]
-    return grammar
-
-
-class Writer:
+class Writer(Draws):
     """Composes headlines of one month after another, and remembers the names that were in them."""
 
     def __init__(self, rng: random.Random, grammar: Grammar) -> None:
-        self._rng, self._grammar = rng, grammar
+        super().__init__(rng)
+        self._grammar = grammar
         self._known: dict[str, list[str]] = {label: [] for label in RECURRING}
         self.month = min(PARTS)
-
-    def chance(self, share: float) -> bool:
-        """True in this share of calls. Only random() is used: Python keeps its sequence from version to version."""
-        return self._rng.random() < share
 
     def item(self, heading: str) -> str:
         """An item under the heading, or under its namesake for the last part."""
         new = self._grammar.get(f"{heading} | {LAST}") if self.month == LAST and self.chance(NEW_NAMES) else None
-        items = new or self._grammar[heading]
-        return items[int(self._rng.random() * len(items))]
+        return self.pick(new or self._grammar[heading])
 
     def headline(self, heading: str) -> tuple[str, list[Span]]:
         """A text of the form drawn under the heading, and its spans: sorted, apart from one another."""
@@ -108,7 +87,7 @@ class Writer:
                 pieces.append((self.name(label, heading), label))
             elif limits := RANGE.fullmatch(part):
                 low, high = map(int, limits.groups())
-                pieces.append((str(low + int(self._rng.random() * (high - low + 1))), None))
+                pieces.append((str(self.number(low, high)), None))
             elif not part.endswith("?") or self.chance(0.5):
                 pieces += self.expand(self.item(part.removesuffix("?")))
         return pieces
@@ -118,7 +97,7 @@ class Writer:
         known = self._known.get(label, [])
         share = RECURRING.get(label, 0) / (2 if self.month == LAST else 1)
         if known and not heading and self.chance(share):
-            return known[int(self._rng.random() * len(known))]
+            return self.pick(known)
         name = "".join(piece for piece, _ in self.expand(self.item(heading or label)))
         if label in self._known and not heading:
             known.append(name)
@@ -140,24 +119,12 @@ class Writer:
         return kept
 
     def moment(self) -> str:
-        """A second of the month, mostly on a working day in business hours, as ISO 8601 in UTC."""
-        year, number = map(int, self.month.split("-"))
-        while True:
-            day = 1 + int(self._rng.random() * (31 if number in (7, 8) else 30))
-            hour = int((self._rng.random() + self._rng.random() + self._rng.random()) * 8)
-            minute, second = int(self._rng.random() * 60), int(self._rng.random() * 60)
-            when = datetime(year, number, day, hour, minute, second, tzinfo=UTC)
-            if when.weekday() < 5 or self.chance(0.15):
-                return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """When the headline came, in the month."""
+        return moment(self._rng, self.month)
 
     def _case(self) -> Callable[[str], str]:
         case = self._rng.random()
         return str.upper if case < 0.05 else str.lower if case < 0.10 else str
-
-
-def key(text: str) -> str:
-    """Texts with the same key count as the same."""
-    return " ".join(text.casefold().split())
 
 
 def fill(writer: Writer, month: str, seen: set[str]) -> list[Row]:
@@ -183,18 +150,14 @@ def parts() -> dict[str, list[Row]]:
     return {month: fill(writer, month, seen) for month in PARTS}
 
 
-def line(row: Row) -> str:
-    """The row as a line of JSON."""
-    return json.dumps(row._asdict() | {"spans": [span._asdict() for span in row.spans]}, ensure_ascii=False) + "\n"
+def line(row: Row) -> dict[str, Any]:
+    """The row as a line of its file has it."""
+    return row._asdict() | {"spans": [span._asdict() for span in row.spans]}
 
 
 def write(folder: Path) -> list[Path]:
     """Writes one JSONL file a month into `folder` and returns their paths."""
-    paths = []
-    for month, rows in parts().items():
-        paths.append(folder / f"{month}.jsonl")
-        paths[-1].write_bytes("".join(map(line, rows)).encode())
-    return paths
+    return write_months(folder, {month: [line(row) for row in rows] for month, rows in parts().items()})
 
 
 if __name__ == "__main__":

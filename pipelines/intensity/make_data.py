@@ -6,14 +6,16 @@ Headlines are composed from words.txt, and their worth from the same pieces: wha
 which expectation, and how certain it is. A word alone says little: README.md has the rules.
 """
 
-import json
 import random
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from headlines import Draws, Sections, moment, read_sections, recase, third_person, write_months
 
 HERE = Path(__file__).parent
 SEED = 20260703
@@ -21,8 +23,6 @@ PARTS = {"2026-07": 790, "2026-08": 810, "2026-09": 800}  # month → rows
 NOISE = 0.08  # standard deviation of what two readers make of the same headline
 LARGE = 50  # a change by so many per cent is as strong as a change gets
 
-T = TypeVar("T")
-Sections = dict[tuple[str, ...], list[str]]
 Row = dict[str, str | float]  # a line of a data file
 
 
@@ -41,46 +41,13 @@ class Move(NamedTuple):
     strength: float
 
 
-def read_sections(path: Path) -> Sections:
-    """The items under each "# heading | number"; lines above the first heading are remarks."""
-    sections: Sections = {}
-    items: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            items = sections.setdefault(tuple(part.strip() for part in line[1:].split("|")), [])
-        elif line:
-            items += [item.strip() for item in line.split(";")]
-    return sections
-
-
-def third_person(base: str) -> str:
-    """The phrase with its first word, a verb in the base form, as it follows he or she."""
-    verb, _, rest = base.partition(" ")
-    irregular = {"be": "is", "have": "has"}
-    if verb.endswith("y") and verb[-2] not in "aeou":
-        verb = f"{verb[:-1]}ie"
-    ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s"
-    return f"{irregular.get(verb, verb + ending)} {rest}"
-
-
-class Writer:
+class Writer(Draws):
     """Draws the words of one headline about one company."""
 
     def __init__(self, rng: random.Random, words: Sections) -> None:
-        self._rng, self._words = rng, words
+        super().__init__(rng)
+        self._words = words
         self.firm, self.period = self.word("firm"), self.word("period")
-
-    def chance(self, share: float) -> bool:
-        """True in this share of calls."""
-        return self._rng.random() < share
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of `options`. Only random() is used: Python keeps its sequence from version to version."""
-        return options[int(self._rng.random() * len(options))]
-
-    def number(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
-        return low + int(self._rng.random() * (high - low + 1))
 
     def word(self, *heading: str) -> str:
         """An item under a heading of words.txt, its choices made."""
@@ -244,27 +211,10 @@ def annotate(rng: random.Random, worth: float) -> float:
     return round(clipped, 2) + 0.0  # no -0.0
 
 
-def recase(rng: random.Random, text: str) -> str:
-    """Headlines as they come: some in capitals, some in lower case."""
-    case = rng.random()
-    return text.upper() if case < 0.03 else text.lower() if case < 0.07 else text
-
-
-def moment(rng: random.Random, month: str) -> str:
-    """A second of the month, mostly on a working day in business hours, as ISO 8601 in UTC."""
-    year, number = map(int, month.split("-"))
-    while True:
-        day = 1 + int(rng.random() * (31 if number in (7, 8) else 30))
-        hour = int((rng.random() + rng.random() + rng.random()) * 8)
-        when = datetime(year, number, day, hour, int(rng.random() * 60), int(rng.random() * 60), tzinfo=UTC)
-        if when.weekday() < 5 or rng.random() < 0.15:
-            return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def parts() -> dict[str, list[Row]]:
     """All rows by month, oldest first, no text twice."""
     rng = random.Random(SEED)
-    words = read_sections(HERE / "words.txt")
+    words = read_sections(HERE / "words.txt", with_empty=True)
     seen: set[str] = set()
     months: dict[str, list[Row]] = {month: [] for month in PARTS}
     for month, rows in months.items():
@@ -282,12 +232,7 @@ def parts() -> dict[str, list[Row]]:
 
 def write(folder: Path) -> list[Path]:
     """Writes one JSONL file a month into `folder` and returns their paths."""
-    paths = []
-    for month, rows in parts().items():
-        paths.append(folder / f"{month}.jsonl")
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        paths[-1].write_bytes("".join(lines).encode())
-    return paths
+    return write_months(folder, parts())
 
 
 if __name__ == "__main__":

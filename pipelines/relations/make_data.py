@@ -7,14 +7,16 @@ asked about, and in which order, is drawn here, so the same words may be answere
 says what counts as what.
 """
 
-import json
 import random
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from headlines import RANGE, SLOT, Draws, Grammar, moment, read_grammar, recase, write_months
 
 HERE = Path(__file__).parent
 SEED = 20260704
@@ -31,14 +33,9 @@ OPTIONAL = 0.5  # share of the slots with a "?" that are filled
 LAST = "2026-09"
 # Month → rows of each label. The last part has a few more takeovers.
 PARTS = {"2026-07": (110, 110, 110, 110, 360), "2026-08": (110, 110, 110, 110, 360), LAST: (130, 110, 105, 105, 350)}
-SLOT = re.compile(r"\{([^{}]+)\}")
-RANGE = re.compile(r"(\d+)\.\.(\d+)")
-WEIGHT = re.compile(r"(\d+)× ?")
 FIRMS = ("X", "Y", "Z", "W")
 
-T = TypeVar("T")
 
-Grammar = dict[str, list[str]]  # heading → items, each as often as its weight
 Facts = frozenset[tuple[str, str, str]]  # (relation, subject, object), the companies by their letters
 
 
@@ -59,20 +56,6 @@ class Row(NamedTuple):
     published_at: str
 
 
-def read_grammar(path: Path, separator: str) -> Grammar:
-    """The items under each "# heading"; lines above the first heading are remarks."""
-    grammar: Grammar = {}
-    items: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            items = grammar.setdefault(line[1:].strip(), [])
-            continue
-        for item in filter(None, map(str.strip, line.split(separator))):
-            weight = WEIGHT.match(item)
-            items += [item[weight.end() :]] * int(weight[1]) if weight else [item]
-    return grammar
-
-
 def read_forms(path: Path) -> list[Form]:
     """Every headline of the file, with what its heading says of it."""
     forms = []
@@ -84,16 +67,13 @@ def read_forms(path: Path) -> list[Form]:
     return forms
 
 
-class Writer:
+class Writer(Draws):
     """Composes the rows of one month after another."""
 
     def __init__(self, rng: random.Random, words: Grammar, forms: list[Form]) -> None:
-        self._rng, self._words, self._forms = rng, words, forms
+        super().__init__(rng)
+        self._words, self._forms = words, forms
         self.month = min(PARTS)
-
-    def chance(self, share: float) -> bool:
-        """True in this share of calls. Only random() is used: Python keeps its sequence from version to version."""
-        return self._rng.random() < share
 
     def row(self, label: str) -> Row:
         """A headline whose question has this answer."""
@@ -103,7 +83,7 @@ class Writer:
         text = self.fill(form.text, {firm: self.describe(name) for firm, name in (names | marked).items()})
         if self.chance(OPENERS):
             text = f"{self.item('opener')} {text}"
-        return Row(self.tidy(text), f"{names[one]} and {names[two]}", self.slip(label), self.moment())
+        return Row(self.tidy(text), f"{names[one]} and {names[two]}", self.slip(label), moment(self._rng, self.month))
 
     def question(self, label: str) -> tuple[Form, str, str]:
         """A form, and the letters of the two companies to ask about, first and second."""
@@ -160,7 +140,7 @@ class Writer:
                 text += names[part]
             elif limits := RANGE.fullmatch(part):
                 low, high = map(int, limits.groups())
-                text += str(low + int(self._rng.random() * (high - low + 1)))
+                text += str(self.number(low, high))
             elif not part.endswith("?") or self.chance(OPTIONAL):
                 text += self.fill(self.item(part.removesuffix("?")), names)
         return text
@@ -170,33 +150,17 @@ class Writer:
         new = self._words.get(f"{heading} | {LAST}") if self.month == LAST and self.chance(NEW_NAMES) else None
         return self.pick(new or self._words[heading])
 
-    def pick(self, options: Sequence[T]) -> T:
-        """One of the options."""
-        return options[int(self._rng.random() * len(options))]
-
     def tidy(self, text: str) -> str:
         """One space between words, none before a comma, a capital at the start; some in capitals or lower case."""
         text = re.sub(r" +(?=[,;:?])", "", " ".join(text.split()))
         text = text[0].upper() + text[1:]
-        case = self._rng.random()
-        return text.upper() if case < 0.04 else text.lower() if case < 0.08 else text
+        return recase(self._rng, text, upper=0.04)
 
     def slip(self, label: str) -> str:
         """As an annotator slips: now and then another label."""
         if not self.chance(WRONG_LABELS):
             return label
         return self.pick([other for other in LABELS if other != label])
-
-    def moment(self) -> str:
-        """A second of the month, mostly on a working day in business hours, as ISO 8601 in UTC."""
-        year, number = map(int, self.month.split("-"))
-        while True:
-            day = 1 + int(self._rng.random() * (31 if number in (7, 8) else 30))
-            hour = int((self._rng.random() + self._rng.random() + self._rng.random()) * 8)
-            minute, second = int(self._rng.random() * 60), int(self._rng.random() * 60)
-            when = datetime(year, number, day, hour, minute, second, tzinfo=UTC)
-            if when.weekday() < 5 or self.chance(0.15):
-                return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def key(row: Row) -> str:
@@ -225,12 +189,7 @@ def parts() -> dict[str, list[Row]]:
 
 def write(folder: Path) -> list[Path]:
     """Writes one JSONL file a month into `folder` and returns their paths."""
-    paths = []
-    for month, rows in parts().items():
-        paths.append(folder / f"{month}.jsonl")
-        lines = (json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)
-        paths[-1].write_bytes("".join(lines).encode())
-    return paths
+    return write_months(folder, {month: [row._asdict() for row in rows] for month, rows in parts().items()})
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ little: whether "rose" is good news depends on what rose, on what was expected, 
 README.md says when a headline counts as negative, neutral or positive.
 """
 
-import json
 import random
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from headlines import Draws, Sections, key, moment, read_sections, recase, write_months
 
 HERE = Path(__file__).parent
 SEED = 20260701
@@ -25,8 +27,6 @@ NEW_TOPICS = 0.45  # share of composed headlines of the last part that may use w
 LAST = "2026-09"
 # Month → rows of each label. The last part is a little gloomier: tariffs.
 PARTS = {"2026-07": (270, 405, 325), "2026-08": (280, 400, 330), LAST: (310, 390, 300)}
-
-T = TypeVar("T")
 
 
 class Metric(NamedTuple):
@@ -64,41 +64,17 @@ class Row(NamedTuple):
     sector: str
 
 
-Sections = dict[tuple[str, ...], list[str]]
 Given = tuple[str, str, str]  # a hand-written headline: text, label, sector
 
 
-def read_sections(path: Path, separator: str) -> Sections:
-    """The items under each "# heading | of | parts"; lines above the first heading are remarks."""
-    sections: Sections = {}
-    items: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            items = sections.setdefault(tuple(part.strip() for part in line[1:].split("|")), [])
-        else:
-            items += [item.strip() for item in line.split(separator) if item.strip()]
-    return sections
-
-
-class Writer:
+class Writer(Draws):
     """Draws the words of one headline: its sector, firm and month stay the same throughout."""
 
     def __init__(self, rng: random.Random, words: Sections, sector: str, month: str) -> None:
-        self._rng, self._words, self._sector = rng, words, sector
+        super().__init__(rng)
+        self._words, self._sector = words, sector
         self._new = month == LAST and self.chance(NEW_TOPICS)
         self.firm = self.word("firms", sector)
-
-    def chance(self, share: float) -> bool:
-        """True in this share of calls."""
-        return self._rng.random() < share
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of `options`. Only random() is used: Python keeps its sequence from version to version."""
-        return options[int(self._rng.random() * len(options))]
-
-    def number(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
-        return low + int(self._rng.random() * (high - low + 1))
 
     def word(self, *heading: str) -> str:
         """An item under a heading of words.txt."""
@@ -412,24 +388,7 @@ def roughen(rng: random.Random, text: str) -> str:
     """Headlines as they come: some misspelled, some in capitals, some in lower case."""
     if rng.random() < TYPOS:
         text = misspell(rng, text)
-    case = rng.random()
-    return text.upper() if case < 0.04 else text.lower() if case < 0.09 else text
-
-
-def moment(rng: random.Random, month: str) -> str:
-    """A second of the month, mostly on a working day in business hours, as ISO 8601 in UTC."""
-    year, number = map(int, month.split("-"))
-    while True:
-        day = 1 + int(rng.random() * (31 if number in (7, 8) else 30))
-        hour = int((rng.random() + rng.random() + rng.random()) * 8)
-        when = datetime(year, number, day, hour, int(rng.random() * 60), int(rng.random() * 60), tzinfo=UTC)
-        if when.weekday() < 5 or rng.random() < 0.15:
-            return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def key(text: str) -> str:
-    """Texts with the same key count as the same."""
-    return " ".join(text.casefold().split())
+    return recase(rng, text, upper=0.04, lower=0.05)
 
 
 def written(rng: random.Random) -> dict[str, list[Given]]:
@@ -477,12 +436,7 @@ def parts() -> dict[str, list[Row]]:
 
 def write(folder: Path) -> list[Path]:
     """Writes one JSONL file a month into `folder` and returns their paths."""
-    paths = []
-    for month, rows in parts().items():
-        paths.append(folder / f"{month}.jsonl")
-        lines = (json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)
-        paths[-1].write_bytes("".join(lines).encode())
-    return paths
+    return write_months(folder, {month: [row._asdict() for row in rows] for month, rows in parts().items()})
 
 
 if __name__ == "__main__":

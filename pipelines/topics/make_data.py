@@ -7,14 +7,16 @@ or seals a deal, and what is only named to date the news, or said not to be the 
 README.md says when a headline has a topic.
 """
 
-import json
 import random
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from headlines import Draws, Sections, moment, read_sections, recase, third_person, write_months
 
 HERE = Path(__file__).parent
 SEED = 20260702
@@ -33,8 +35,6 @@ PARTS = {"2026-07": 790, "2026-08": 810, "2026-09": 800}  # month → rows
 MATTERS = 0.6  # share of news told with a verb that fits any topic
 WRONG_TOPICS = 0.015
 
-T = TypeVar("T")
-Sections = dict[tuple[str, ...], list[str]]
 Row = dict[str, str | list[str]]  # a line of a data file
 
 
@@ -45,39 +45,13 @@ class Phrase(NamedTuple):
     topics: frozenset[str]
 
 
-def read_sections(path: Path) -> Sections:
-    """The items under each "# heading | of | parts"; lines above the first heading are remarks."""
-    sections: Sections = {}
-    items: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            items = sections.setdefault(tuple(part.strip() for part in line[1:].split("|")), [])
-        else:
-            items += [item.strip() for item in line.split(";") if item.strip()]
-    return sections
-
-
-def third_person(base: str) -> str:
-    """The phrase with its first word, a verb in the base form, as it follows he or she."""
-    verb, _, rest = base.partition(" ")
-    irregular = {"be": "is", "have": "has", "do": "does", "go": "goes"}
-    if verb.endswith("y") and verb[-2] not in "aeou":
-        verb = f"{verb[:-1]}ie"
-    ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s"
-    verb = irregular.get(verb, verb + ending)
-    return f"{verb} {rest}"
-
-
-class Writer:
+class Writer(Draws):
     """Draws the words of one headline about one company."""
 
     def __init__(self, rng: random.Random, words: Sections) -> None:
-        self._rng, self._words = rng, words
+        super().__init__(rng)
+        self._words = words
         self.firm = self.word("firm")
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of `options`. Only random() is used: Python keeps its sequence from version to version."""
-        return options[int(self._rng.random() * len(options))]
 
     def word(self, *heading: str) -> str:
         """An item under a heading of words.txt."""
@@ -91,8 +65,8 @@ class Writer:
         """A clause or a matter of exactly these topics."""
         text = re.sub(r"\[([^]]*)\]", lambda choice: self.pick(choice[1].split("/")), self.word(kind, *topics))
         rival = self.pick([firm for firm in self._words[("firm",)] if firm != self.firm])
-        crowd = self.pick((f"{self._number(2, 9)}00", f"1,{self._number(1, 9)}00", "forty", "a dozen", "two thousand"))
-        text = text.replace("{n}", str(self._number(3, 39))).replace("{crowd}", crowd).replace("{rival}", rival)
+        crowd = self.pick((f"{self.number(2, 9)}00", f"1,{self.number(1, 9)}00", "forty", "a dozen", "two thousand"))
+        text = text.replace("{n}", str(self.number(3, 39))).replace("{crowd}", crowd).replace("{rival}", rival)
         return Phrase(text.replace("{place}", self.word("place")), frozenset(topics))
 
     def clause(self, *topics: str) -> Phrase:
@@ -114,9 +88,6 @@ class Writer:
         """A clause that belongs to two topics."""
         both = [heading[1:] for heading in self._words if heading[0] == "clause" and len(heading) == 3]
         return self.clause(*self.pick(both))
-
-    def _number(self, low: int, high: int) -> int:
-        return low + int(self._rng.random() * (high - low + 1))
 
 
 def nothing(w: Writer) -> Phrase:
@@ -239,12 +210,6 @@ def compose(w: Writer) -> Phrase:
     return headline._replace(text=f"{w.word('opener')} {text}" if w.pick(range(16)) == 0 else text)
 
 
-def recase(rng: random.Random, text: str) -> str:
-    """Headlines as they come: some in capitals, some in lower case."""
-    case = rng.random()
-    return text.upper() if case < 0.03 else text.lower() if case < 0.07 else text
-
-
 def annotate(rng: random.Random, topics: frozenset[str]) -> list[str]:
     """The topics in their order; in 1.5% of rows, as an annotator slips, one too many or one too few."""
     slip = list(TOPICS)[int(rng.random() * len(TOPICS))]
@@ -252,17 +217,6 @@ def annotate(rng: random.Random, topics: frozenset[str]) -> list[str]:
     if wrong and len(topics) > 1 and not topics & wrong:
         wrong = {min(topics)}  # three is the most
     return [name for name in TOPICS if name in topics ^ wrong]
-
-
-def moment(rng: random.Random, month: str) -> str:
-    """A second of the month, mostly on a working day in business hours, as ISO 8601 in UTC."""
-    year, number = map(int, month.split("-"))
-    while True:
-        day = 1 + int(rng.random() * (31 if number in (7, 8) else 30))
-        hour = int((rng.random() + rng.random() + rng.random()) * 8)
-        when = datetime(year, number, day, hour, int(rng.random() * 60), int(rng.random() * 60), tzinfo=UTC)
-        if when.weekday() < 5 or rng.random() < 0.15:
-            return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parts() -> dict[str, list[Row]]:
@@ -285,12 +239,7 @@ def parts() -> dict[str, list[Row]]:
 
 def write(folder: Path) -> list[Path]:
     """Writes one JSONL file a month into `folder` and returns their paths."""
-    paths = []
-    for month, rows in parts().items():
-        paths.append(folder / f"{month}.jsonl")
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        paths[-1].write_bytes("".join(lines).encode())
-    return paths
+    return write_months(folder, parts())
 
 
 if __name__ == "__main__":

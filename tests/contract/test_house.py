@@ -11,6 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("perennial", "flows", "tasks")
 FILES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
+USERS = [*FILES, *(path for folder in ("benchmarks", "tests") for path in sorted((REPOSITORY / folder).rglob("*.py")))]
+"""Those that import what lies in FILES."""
 MOST_FILES, MOST_LINES = 20, 400
 VAGUE = {"of", "find", "make", "get"}
 
@@ -55,7 +57,7 @@ def test_no_module_of_ours_is_imported_under_another_name() -> None:
     modules = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
     aliases = [
         f"{path}: {node.module}.{one.name} as {one.asname}"
-        for path in FILES
+        for path in USERS
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom)
         for one in node.names
@@ -86,9 +88,10 @@ def variables(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def test_variables_are_named_by_what_they_hold() -> None:
+    every = [*FILES, *(REPOSITORY / "benchmarks").rglob("*.py")]
     vague = [
         f"{path.relative_to(REPOSITORY)}:{line}: {name}"
-        for path in [*FILES, *(REPOSITORY / "benchmarks").rglob("*.py")]
+        for path in every
         for line, name in variables(ast.parse(path.read_text(encoding="utf-8")))
         if name in VAGUE_VARIABLES
     ]

@@ -118,3 +118,15 @@ def test_an_unreachable_hub_is_one_clear_error(pipeline, monkeypatch) -> None:
     made = pipeline(source=source(name="owner/gone", revision="v1"))
     with pytest.raises(SourceError, match=r"'owner/gone' \(split 'train'\) can't be read.*needs the network"):
         made.ingest()
+
+
+def test_a_folder_that_save_to_disk_wrote_is_read_with_the_labels_names(pipeline) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["good", "bad"])}
+    )
+    rows = {"text": [f"text {n}" for n in range(6)], "label": ["good", "bad"] * 3}
+    made = pipeline(source=source())
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(made.folder / "news")
+    assert [(row["text"], row["label"]) for row in made.rows()] == list(zip(rows["text"], rows["label"], strict=True))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from perennial.evaluation.gate_checks import holm
 from perennial.evaluation.gates import decide
+from perennial.metrics.slice_pooling import holm
 from perennial.records.decision import Check, Decision, Outcome, Verdict
 from perennial.records.evaluation import (
     BehaviourFigures,

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perennial import kinds
 from perennial.evaluation.gates import decide
+from perennial.records.data import AnnotatorAgreement
 from perennial.records.decision import Decision, Outcome, Verdict
 from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
 from perennial.settings.pipeline import PipelineSpec
@@ -413,3 +415,23 @@ def test_promotion_needs_a_passed_check_and_nothing_else(gates: list[Gate], seen
     assert (found.outcome is Outcome.PROMOTE) == (verdicts == {Verdict.PASS} and nothing_else)
     if found.outcome is Outcome.PROMOTE:
         assert all(check.n > 0 and check.value is not None and math.isfinite(check.value) for check in found.checks)
+
+
+AGREED = {"texts": 40, "annotators": 2, "differing": 9, "undecided": 9, "low": 0.5, "high": 0.8, "judged": "labels"}
+
+
+@pytest.mark.parametrize(
+    ("alpha", "outcome"),
+    [(0.7, Outcome.PROMOTE), (0.6, Outcome.REJECT), (None, Outcome.HOLD), ("nobody", Outcome.HOLD)],
+)
+def test_how_far_people_agree_can_be_asked_for(alpha: float | str | None, outcome: Outcome) -> None:
+    agreement = None if alpha == "nobody" else AnnotatorAgreement(alpha=alpha, **AGREED)  # type: ignore[arg-type]
+    decision = judged({"metric": "agreement", "min": 0.667}, agreement=agreement)
+    assert decision.outcome is outcome
+    assert "agreement" in decision.checks[0].reason
+
+
+def test_agreement_is_of_people_and_not_compared_with_another_models() -> None:
+    asked = spec({"metric": "agreement", "versus": "champion"})
+    [(_, problem)] = kinds.kind_named(asked.kind).spec_problems(asked)
+    assert "people who gave the labels" in problem

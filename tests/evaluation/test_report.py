@@ -221,3 +221,19 @@ def test_figures_in_words() -> None:
     assert wording.share(1, 0) == "—"
     assert wording.several(1, "row") == "1 row"
     assert len(wording.short("x" * 100)) == 28
+
+
+def test_both_counts_are_told_where_rows_belong_together() -> None:
+    whole = report_data.material()
+    evidence = whole.evidence
+    together = {"clusters": 320, "clustered_by": "text"}
+    evaluation = evidence.evaluation.model_copy(
+        update={"candidate": evidence.evaluation.candidate.model_copy(update=together)}
+    )
+    checks = [check.model_copy(update=together) for check in evidence.decision.checks]
+    decision = evidence.decision.model_copy(update={"checks": tuple(checks)})
+    changed = evidence.model_copy(update={"evaluation": evaluation, "decision": decision})
+    text = seen(replace(whole, evidence=changed)).text
+    for words in ("320 texts; of", "1,200 test rows of 320 texts", "(320 texts)", "those of a text together"):
+        assert words in text
+        assert words not in seen(whole).text

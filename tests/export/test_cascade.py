@@ -15,8 +15,7 @@ from perennial import kinds
 from perennial.core import digest
 from perennial.core.errors import PackageError, SpecError
 from perennial.core.home import Home
-from perennial.export import linear_cascade as step
-from perennial.export import onnx_package
+from perennial.export import linear_cascade, onnx_package
 from perennial.inference import cascade, package
 from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
@@ -71,7 +70,7 @@ def put_before(
     home, plain, rows = made
     texts, labels = told(90, 2)
     wanted = CascadeSpec(max_loss=max_loss)
-    return step.put_before(tiny_spec(), wanted, plain, rows, texts, targets or labels, home)
+    return linear_cascade.put_before(tiny_spec(), wanted, plain, rows, texts, targets or labels, home)
 
 
 def test_easy_rows_are_answered_by_the_linear_model_alone(
@@ -133,7 +132,7 @@ def test_the_others_are_answered_as_without_a_cascade(made: tuple[Home, OnnxPack
 def test_a_linear_model_that_may_answer_nothing_is_left_out(
     made: tuple[Home, OnnxPackage, EncodedData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "threshold", lambda *_: None)
+    monkeypatch.setattr(linear_cascade, "threshold", lambda *_: None)
     packed, plain = put_before(made), made[1]
     figures = packed.cascade
     assert figures is not None
@@ -147,7 +146,7 @@ def test_a_linear_model_that_may_answer_nothing_is_left_out(
 def test_the_same_gives_the_same_bytes(made: tuple[Home, OnnxPackage, EncodedData]) -> None:
     first = put_before(made)
     assert put_before(made) == first
-    made[0].store.forget(step.STEP, Path(first.path).parts[1])
+    made[0].store.forget(linear_cascade.STEP, Path(first.path).parts[1])
     assert put_before(made) == first
     assert put_before(made, max_loss=0.5).path != first.path
 
@@ -172,19 +171,19 @@ def test_a_package_with_one_says_so_to_older_readers(made: tuple[Home, OnnxPacka
 def test_another_model_in_its_place_is_refused(
     weights: np.ndarray, made: tuple[Home, OnnxPackage, EncodedData]
 ) -> None:
-    from perennial.export import package_writer as packing
+    from perennial.export import package_writer
 
     folder = made[0].store.root / put_before(made).path
     info = package.read_package(folder)
     np.save(folder / "linear.npy", weights)
     with pytest.raises(PackageError, match=r"linear\.npy has sha256"):
         Predictor(folder)
-    packing.write_package(folder, info)
+    package_writer.write_package(folder, info)
     with pytest.raises(PackageError, match="does not hold the linear model of a cascade"):
         Predictor(folder)
     # A file whose reading would run what somebody put into it, were it read as a pickle.
     np.save(folder / "linear.npy", np.array([{}]), allow_pickle=True)
-    packing.write_package(folder, info)
+    package_writer.write_package(folder, info)
     with pytest.raises(PackageError, match=r"linear\.npy does not hold"):
         Predictor(folder)
     (folder / "linear.npy").unlink()
@@ -198,7 +197,7 @@ def test_another_model_in_its_place_is_refused(
 )
 def test_the_threshold_gives_as_many_rows_away_as_may_be(rows: list[tuple[int, bool, bool]], max_loss: float) -> None:
     sureness, own, other = (np.array(column) for column in zip(*rows, strict=True))
-    found = step.threshold(sureness / 10, own, other, max_loss)
+    found = linear_cascade.threshold(sureness / 10, own, other, max_loss)
 
     def lost(least: float) -> float:
         return float(other.mean() - np.where(sureness / 10 >= least, own, other).mean())
@@ -241,7 +240,7 @@ def test_it_is_fitted_on_whatever_labels_there_are(labels: int, made: tuple[Home
     tokenizer = home.store.root / plain.path / "tokenizer.json"
     kept = [place for place, label in enumerate(answers) if label in TINY_LABELS[:labels]]
     rows = encoded(home, tokenizer, [texts[place] for place in kept], [answers[place] for place in kept])
-    weights = step.fit(EncodedRows(rows, home.store.root), 3)
+    weights = linear_cascade.fit(EncodedRows(rows, home.store.root), 3)
     assert np.isfinite(weights).all()
     ids, _ = Tokenizer(tokenizer, TINY_MAX_LENGTH).encode([texts[place] for place in kept])
     outputs = cascade.Linear(weights).logits(ids)
@@ -256,16 +255,16 @@ def test_many_rows_are_thinned(made: tuple[Home, OnnxPackage, EncodedData], monk
         seen.append(len(segments))
         return cascade.hashed_features(segments, buckets)
 
-    monkeypatch.setattr(step, "hashed_features", counted)
-    step.fit(EncodedRows(rows, home.store.root), 3)
-    monkeypatch.setattr(step, "MOST_ROWS", 80)
-    step.fit(EncodedRows(rows, home.store.root), 3)
-    monkeypatch.setattr(step, "MOST_FEATURES", 1000)
-    step.fit(EncodedRows(rows, home.store.root), 3)
+    monkeypatch.setattr(linear_cascade, "hashed_features", counted)
+    linear_cascade.fit(EncodedRows(rows, home.store.root), 3)
+    monkeypatch.setattr(linear_cascade, "MOST_ROWS", 80)
+    linear_cascade.fit(EncodedRows(rows, home.store.root), 3)
+    monkeypatch.setattr(linear_cascade, "MOST_FEATURES", 1000)
+    linear_cascade.fit(EncodedRows(rows, home.store.root), 3)
     assert seen[:2] == [300, 75]
     assert seen[2] < 75
-    assert step._buckets(3) == 1 << 18
-    assert step._buckets(1000) * 1000 <= step.MOST_WEIGHTS
+    assert linear_cascade._buckets(3) == 1 << 18
+    assert linear_cascade._buckets(1000) * 1000 <= linear_cascade.MOST_WEIGHTS
 
 
 @pytest.mark.parametrize("name", kinds.names())

@@ -21,7 +21,7 @@ from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
 from perennial.records.package import OnnxPackage
 from perennial.records.training import TrainedModel
-from perennial.training import model as training_model
+from perennial.training.model import load_model, outputs_of
 
 TEXTS = tiny_texts(300)
 DATA = "d" * 64
@@ -47,7 +47,7 @@ def targets(_tiny_home: tuple[Home, TrainedModel]) -> list[str]:
     home, model = _tiny_home
     folder = home.store.root / model.path
     rows, _ = Tokenizer(folder / "tokenizer.json", TINY_MAX_LENGTH).encode(TEXTS)
-    outputs = training_model.outputs_of(training_model.load_model(folder), rows, 0, parity.TOKENS_PER_BATCH)
+    outputs = outputs_of(load_model(folder), rows, 0, parity.TOKENS_PER_BATCH)
     return [TINY_LABELS[best] for best in np.stack(outputs).argmax(axis=1)]
 
 
@@ -270,14 +270,14 @@ def test_a_full_disk_is_no_reason_to_fall_back(make: Make, root: Path, monkeypat
 
 
 def test_a_graph_that_disagrees_is_refused_with_the_difference(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference = training_model.outputs_of
+    reference = outputs_of
 
     def off_by_a_little(*arguments: Any, **options: Any) -> list[np.ndarray]:
         outputs = reference(*arguments, **options)
         outputs[41][1] += 0.25
         return outputs
 
-    monkeypatch.setattr(training_model, "outputs_of", off_by_a_little)
+    monkeypatch.setattr("perennial.training.model.outputs_of", off_by_a_little)
     with pytest.raises(ExportError, match=r"differ by up to 0\.25 \(text 41 of 300\), at most 0\.001"):
         make("fp32")
 

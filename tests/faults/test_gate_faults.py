@@ -13,12 +13,11 @@ import pytest
 from place import Place, flip
 
 from perennial.core.home import Home
-from perennial.evaluation import from_answers, worker
-from perennial.evaluation import stored_answers as stored
+from perennial.evaluation import from_answers, stored_answers, worker
 from perennial.evaluation.gates import decide
 from perennial.evaluation.package_evaluation import evaluate
 from perennial.evaluation.stored_answers import Answers
-from perennial.inference import package as sealed
+from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, read_package, render, sha256
 from perennial.records.decision import Decision, Outcome, Verdict
 from perennial.records.evaluation import Evaluation, EvaluationContext
 from perennial.records.package import Champion, OnnxPackage
@@ -56,7 +55,7 @@ class Ground:
     def answers(self) -> Answers:
         """What the run's model answered, as champion too."""
         place = self.home.store.root / self.stored.evidence.evaluation.predictions_path
-        given = stored.read_answers(place.parent)
+        given = stored_answers.read_answers(place.parent)
         return replace(given, champion=list(given.candidate))
 
 
@@ -98,7 +97,7 @@ def test_a_champion_whose_package_is_gone_holds(ground: Ground) -> None:
     assert any("The champion, version 7, can't be judged: " in reason for reason in found.reasons)
 
 
-@pytest.mark.parametrize("name", [sealed.MODEL, sealed.TOKENIZER, sealed.DESCRIPTION])
+@pytest.mark.parametrize("name", [MODEL, TOKENIZER, DESCRIPTION])
 def test_a_champion_whose_package_is_damaged_holds(ground: Ground, name: str) -> None:
     whole = ground.home.store.root / ground.stored.evidence.package.path
     shutil.copytree(whole, ground.home.store.root / "packages" / "damaged")
@@ -217,7 +216,7 @@ def test_an_int8_model_that_answers_one_label_is_rejected(ground: Ground) -> Non
 
 
 def _answered(ground: Ground, evaluation: Evaluation) -> list[Any]:
-    return stored.read_answers((ground.home.store.root / evaluation.predictions_path).parent).candidate
+    return stored_answers.read_answers((ground.home.store.root / evaluation.predictions_path).parent).candidate
 
 
 def _sabotaged(ground: Ground) -> OnnxPackage:
@@ -268,11 +267,11 @@ def _changed(
     good = ground.stored.evidence.package
     folder = ground.home.store.root / "export" / name
     shutil.copytree(ground.home.store.root / good.path, folder)
-    model = onnx.load(folder / sealed.MODEL)
+    model = onnx.load(folder / MODEL)
     change(model)
-    onnx.save(model, folder / sealed.MODEL)
-    info = sealed.read_package(ground.home.store.root / good.path)
-    files = {**info.files, sealed.MODEL: sealed.sha256(folder / sealed.MODEL)}
-    content = sealed.render(replace(info, files=files, **described))
-    (folder / sealed.DESCRIPTION).write_bytes(content)
-    return good.model_copy(update={"path": f"export/{name}", "digest": sealed.read_package(folder).digest})
+    onnx.save(model, folder / MODEL)
+    info = read_package(ground.home.store.root / good.path)
+    files = {**info.files, MODEL: sha256(folder / MODEL)}
+    content = render(replace(info, files=files, **described))
+    (folder / DESCRIPTION).write_bytes(content)
+    return good.model_copy(update={"path": f"export/{name}", "digest": read_package(folder).digest})

@@ -52,6 +52,23 @@ def test_an_address_that_another_has_written_is_left(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_second_schedule_on_a_home_is_refused_and_one_whose_server_ended_says_so(
+    make_place: Callable[..., Place], prefect_api: str
+) -> None:
+    place = make_place(schedule={"cron": "0 3 * * *"})
+    place.prefect_api = None
+    place.home.prefect.mkdir(parents=True)
+    (place.home.prefect / ADDRESS).write_text(f"{prefect_api}\n")
+    assert_explained(place.command("schedule"), 1, "serves on", "already", "PREFECT_API_URL=")
+    gone = prefect_server.ended(subprocess.Popen(["false"], text=True), place.home)
+    assert "Prefect's embedded server, which makes the scheduled runs, has ended (exit code 1)" in gone.problem
+    assert "again" in gone.remedy
+
+
+@pytest.mark.soak(
+    twin="tests/flows/test_prefect_server.py::"
+    "test_a_second_schedule_on_a_home_is_refused_and_one_whose_server_ended_says_so"
+)
 def test_a_schedule_ends_with_its_server_and_is_the_only_one_on_its_home(make_place: Callable[..., Place]) -> None:
     place = make_place(schedule={"cron": "0 3 * * *"})
     place.prefect_api = None

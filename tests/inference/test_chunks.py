@@ -70,7 +70,7 @@ def test_what_is_known_stays_bounded(kind: type[Chunks], file: Path, monkeypatch
     texts = [f"profit {number} rose" for number in range(200)] + tiny_texts(20)
     assert ids(reader, texts) == whole(file, texts)
     longest = max(len(set(" ".join(texts[first : first + 3]).split())) for first in range(0, len(texts), 3))
-    assert len(reader._known) <= 40 + longest
+    assert len(reader._ids_by_word) <= 40 + longest
 
 
 @pytest.mark.parametrize(

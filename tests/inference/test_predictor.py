@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tiny_model import TINY_LABELS, TINY_WORDS, tiny_texts
 
 from perennial.core.errors import PackageError
-from perennial.inference import cpu
-from perennial.inference import package as packages
+from perennial.inference import cpu, package
 from perennial.inference.predictor import Predictor
 from perennial.inference.runtime import Graph
 
@@ -126,7 +125,7 @@ assert not BLOCKED & set(sys.modules)
 
 def test_it_needs_nothing_but_numpy_onnxruntime_and_tokenizers(tiny_package: Path, tmp_path: Path) -> None:
     texts = ["profit rose", "loss"]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(packages.__file__).parents[2])}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(package.__file__).parents[2])}
     environment |= {"HOME": str(tmp_path / "person"), "XDG_CACHE_HOME": str(tmp_path / "person" / "cache")}
     (tmp_path / "person").mkdir()
     done = subprocess.run(

@@ -218,7 +218,7 @@ def test_a_word_is_seen_at_its_first_piece(
     assert set(np.flatnonzero(sight.best >= 0).tolist()) == set(wanted)
     ids = backend.encode(readable(text), add_special_tokens=False).ids
     flat = np.concatenate(encoded.segments)
-    assert flat[sight.firsts.place].tolist() == [ids[number] for number in sight.firsts.number]
+    assert flat[sight.firsts.token].tolist() == [ids[number] for number in sight.firsts.number]
     assert all(len(segment) <= max_length for segment in encoded.segments)
 
 
@@ -250,7 +250,7 @@ def test_a_word_is_judged_where_most_around_it_is_seen(tokenizers: Callable[[str
     sight = encoded.layout.sight
     for word in range(40):
         rooms = sight.firsts.room[sight.firsts.word == word]
-        chosen = sight.firsts.place == sight.best[word]
+        chosen = sight.firsts.token == sight.best[word]
         assert sight.firsts.room[chosen].tolist() == [rooms.max()]
 
 

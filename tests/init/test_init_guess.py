@@ -141,10 +141,9 @@ def test_contradicting_labels_and_blank_cells_are_told(tmp_path: Path) -> None:
 
 def test_sound_in_the_sample_but_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from perennial.ingest.sources import jsonl
-    from perennial.init import guess as guessing
 
     monkeypatch.setattr(jsonl, "BATCH_ROWS", 50)
-    monkeypatch.setattr(guessing, "SAMPLED_ROWS", 100)
+    monkeypatch.setattr("perennial.init.guess.SAMPLED_ROWS", 100)
     data = rows(200, date=day, id=lambda n: n) + rows(5, date="soon", id=7)
     guess = plan("news", write(tmp_path / "d.jsonl", data))
     assert (guess.time.column, guess.id.column) == (None, None)

@@ -112,19 +112,20 @@ def test_a_kind_is_recognised_in_every_format(
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[f"{row[0]}-{list(row[2])}" for row in TABLE])
-def test_gates_are_a_floor_the_baseline_and_the_champion(tmp_path: Path, row: Any) -> None:
+def test_gates_are_a_floor_the_baseline_the_champion_and_the_best_champion_so_far(tmp_path: Path, row: Any) -> None:
     guess = plan("news", write(tmp_path / "d.jsonl", row[1]))
     spec = written(guess, tmp_path)
     kind = kinds.kind_named(spec.kind)
-    floor, baseline, champion = spec.gates
+    floor, baseline, champion, anchor = spec.gates
     assert (floor.metric, floor.min) == (guess.floor_metric, guess.floor)
     assert floor.metric in kind.metrics
     assert 0 < guess.floor < 0.7
     assert (baseline.versus, champion.versus) == ("baseline", "champion")
+    assert (anchor.versus, anchor.metric, anchor.margin) == ("anchor", champion.metric, champion.margin)
     # The gates that are offered in comments are valid as well.
     text = (tmp_path / "pipelines" / "news" / "pipeline.yaml").read_text(encoding="utf-8")
     (tmp_path / "pipeline.yaml").write_text(text.replace("  # - {metric", "  - {metric"), encoding="utf-8")
-    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 4
+    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 5
 
 
 @pytest.mark.parametrize("scheme", ["BI", "IE", "BE", "BL"])

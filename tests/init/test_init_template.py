@@ -20,7 +20,7 @@ def test_what_is_written_is_valid_and_finds_its_data(tmp_path: Path) -> None:
     assert spec.data.labels == ("bad", "good", "plain")
     assert (spec.data.columns.time, spec.data.columns.slices) == ("date", ("sector",))
     assert spec.data.source.delimiter == ";"  # type: ignore[union-attr]
-    assert [gate.versus for gate in spec.gates] == [None, "baseline", "champion"]
+    assert [gate.versus for gate in spec.gates] == [None, "baseline", "champion", "anchor"]
     read = [row for piece in sources.pieces(spec) for batch in piece.read(None) for row in batch.numbers]
     assert len(read) == 200
     assert list(path.parent.iterdir()) == [path]

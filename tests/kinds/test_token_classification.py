@@ -135,7 +135,9 @@ def test_a_faulty_row_shows_what_it_holds(tokens: object, text: str) -> None:
         ("[]", []),
         ([span(3, 5), span(0, 2, "PER")], [span(0, 2, "PER"), span(3, 5)]),
         ('[{"start": 0, "end": 2, "label": "ORG", "text": "ab", "score": 1}]', [span(0, 2)]),
-        ([span(0, 2), span(2, 5)], [span(0, 2), span(2, 5)]),
+        ([span(0, 2), span(2, 5)], [span(0, 2), span(3, 5)]),
+        ([span(1, 2)], [span(0, 2)]),
+        ([span(0, 1), span(1, 2)], [span(0, 1), span(1, 2)]),
     ],
 )
 def test_spans_as_they_come(cell: object, spans: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tiny_model import TINY_LABELS, TINY_WORDS, tiny_spec
 
 from perennial.core.home import Home
-from perennial.inference import package as packages
+from perennial.inference.package import read_package
 from perennial.monitoring.drift import WORDS, DriftWindow, over
 from perennial.monitoring.rows import WindowRows
 from perennial.monitoring.window_figures import NAMES, Reference
@@ -57,7 +57,7 @@ def package(_tiny_package: tuple[Path, Any]) -> Path:
 def reference(package: Path) -> Reference:
     home = Home(package.parents[3])
     path = str(package.relative_to(home.store.root))
-    champion = Champion(version="1", package_digest=packages.read_package(package).digest, path=path)
+    champion = Champion(version="1", package_digest=read_package(package).digest, path=path)
     return Reference(tiny_spec(), SETTINGS, rows(2500, 0), champion, home, labelled=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from perennial.rows.splits import keys_and_splits
 from perennial.settings.pipeline import PipelineSpec
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -55,3 +56,9 @@ def parts(files: list[Path]) -> dict[str, list[dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def rows(parts: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [row for part in parts.values() for row in part]
+
+
+@pytest.fixture(scope="module")
+def places(rows: list[dict[str, Any]], pipeline: PipelineSpec) -> list[str]:
+    """The split of each row."""
+    return keys_and_splits([[row["text"]] for row in rows], pipeline.data.splits)[1]

@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perennial.rows.splits import keys_and_splits, normalise
+from perennial.rows.splits import normalise
 from perennial.settings.data import SPLITS
 from perennial.settings.pipeline import PipelineSpec
 
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def places(rows: Rows, pipeline: PipelineSpec) -> list[str]:
-    return keys_and_splits([[row["text"]] for row in rows], pipeline.data.splits)[1]
 
 
 def mean_of(rows: Rows, *words: str, without: str = "\0") -> float:

@@ -7,16 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perennial.rows.splits import keys_and_splits, normalise
+from perennial.rows.splits import normalise
 from perennial.settings.data import SPLITS
 from perennial.settings.pipeline import PipelineSpec
 
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def places(rows: Rows, pipeline: PipelineSpec) -> list[str]:
-    return keys_and_splits([[row["text"]] for row in rows], pipeline.data.splits)[1]
 
 
 def test_no_text_is_there_twice_and_every_slot_is_filled(rows: Rows) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from registry_helpers import LABELS, Run, make_run, mlflow_server
+from registry_helpers import ELSEWHERE, Run, make_run, mlflow_server, new_home, new_spec
 
 from perennial.core.home import Home
 from perennial.settings.pipeline import PipelineSpec
@@ -13,30 +12,18 @@ from perennial.settings.pipeline import PipelineSpec
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PERENNIAL_DATABASE_URL"):
+    for name in ELSEWHERE:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def home(tmp_path: Path, empty_database: Path) -> Home:
-    """A home whose path is no friend of URLs, with a fresh registry."""
-    home = Home(tmp_path / "höme 100% #1")
-    home.mlflow.mkdir(parents=True)
-    (home.mlflow / "mlflow.db").write_bytes(empty_database.read_bytes())
-    return home
+    return new_home(tmp_path, empty_database)
 
 
 @pytest.fixture
 def spec() -> PipelineSpec:
-    return PipelineSpec.model_validate(
-        {
-            # The server is the same for all tests.
-            "name": f"sentiment-{uuid4().hex[:8]}",
-            "kind": "text-classification",
-            "data": {"source": {"type": "file", "path": "data/*.jsonl"}, "labels": list(LABELS)},
-            "gates": [{"metric": "accuracy", "min": 0.8}, {"metric": "recall", "per": "label", "min": 0.7}],
-        }
-    )
+    return new_spec()
 
 
 @pytest.fixture

@@ -8,17 +8,17 @@ import pytest
 from notes import Notes
 from registry_helpers import Run, make_run, note_tag, promoted, second
 
+import perennial.doctor.history
 from perennial.core import progress
 from perennial.core.errors import DisagreementError, RegistryError
 from perennial.doctor import Health
-from perennial.doctor import history as doctor
 from perennial.promotion import approval, conclusion, reconciliation, rollback
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.reconciliation import Keep
 from perennial.records.decision import Outcome
 from perennial.records.run import Overrides, RegisteredVersion, Status
 from perennial.registry import aliases, chain, database, history, tags, tracking, versions
-from perennial.registry.judgings import judgings
+from perennial.registry.judged.judgings import judgings
 from perennial.registry.ledger import Action, Ledger
 
 
@@ -126,7 +126,10 @@ def test_who_may_write_tags_needs_gates_all_the_same(run: Run, notes: list[str])
     with pytest.raises(RegistryError, match="was never champion; it is rejected"):
         rollback.rollback(run.home, run.spec.name, wrong.version, "Back.")
     assert alias(run, aliases.CHAMPION) == first
-    assert any(finding.status is Health.WARNING and "ignored" in finding.seen for finding in doctor.ledger(run.home))
+    assert any(
+        finding.status is Health.WARNING and "ignored" in finding.seen
+        for finding in perennial.doctor.history.ledger(run.home)
+    )
 
 
 def test_a_version_that_nobody_judged_is_not_finished(run: Run) -> None:
@@ -196,7 +199,7 @@ def test_a_ledger_that_was_changed_holds_everything_and_doctor_says_where(run: R
     first, wrong = promoted(run), rejected(run, "1")
     assert not chain.examine_chain(Ledger.open(run.home).database).faults
     sql(run, *CHANGES[name])
-    findings = list(doctor.ledger(run.home))
+    findings = list(perennial.doctor.history.ledger(run.home))
     assert any(one.status is Health.PROBLEM and "changed outside of Perennial" in one.seen for one in findings)
     disagreement = reconciliation.disagreement(run.home, run.spec.name)
     assert disagreement is not None
@@ -263,7 +266,7 @@ def test_entries_from_before_the_chain_are_covered_from_the_migration_on(run: Ru
     later = second(run, version).register()
     assert conclusion.promote(run.home, later)
     assert rollback.rollback(run.home, run.spec.name, None, "Back.").version == version
-    (found,) = doctor.ledger(run.home)
+    (found,) = perennial.doctor.history.ledger(run.home)
     assert (found.status, "2 of them since they were migrated" in found.seen) == (Health.OK, True)
 
 

@@ -9,7 +9,7 @@ from perennial.core import errors
 from perennial.core.errors import DisagreementError, RegistryError
 from perennial.core.home import Home
 from perennial.doctor import Health
-from perennial.doctor import history as doctor
+from perennial.doctor.history import ledger
 from perennial.promotion import alias_move, conclusion, reconciliation, session
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.reconciliation import Keep
@@ -163,7 +163,7 @@ def test_a_failure_at_the_move_claims_nothing_and_is_mended(run: Run, after: boo
     said = history.unfinished(entries(run))
     assert said is not None
     assert "cut short" in said
-    (found,) = doctor.ledger(run.home)
+    (found,) = ledger(run.home)
     assert (found.status, "mended" in found.seen) == (Health.OK, True)
     assert [entry.state for entry in entries(run)] == [State.INTENT, State.DONE if after else State.ABANDONED]
     assert placed(run) == (version.version if after else None)
@@ -247,7 +247,7 @@ def test_a_move_by_hand_is_told_and_nothing_is_promoted(run: Run) -> None:
     said = disagreement(run)
     assert said is not None
     assert "points to version 2, but the ledger has version 1" in said
-    (found,) = doctor.ledger(run.home)
+    (found,) = ledger(run.home)
     assert (found.status, "outside of Perennial" in found.seen) == (Health.PROBLEM, True)
     for judged in (later.version, other):
         with pytest.raises(DisagreementError, match="reconcile"):
@@ -302,7 +302,7 @@ def test_mlflow_that_fails_or_hangs_promotes_nothing(
     assert conclusion.promote(run.home, version)
 
 
-@pytest.mark.soak(twin="tests/registry/test_promotion.py::test_a_run_that_could_not_be_finished_is_finished_later")
+@pytest.mark.soak(twin="tests/registry/test_mlflow_faults.py::test_errors_from_any_request_of_a_promotion_on[three]")
 def test_a_server_that_dies_in_any_phase_is_survived(
     empty_database: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,9 +403,9 @@ def test_a_ledger_lost_after_the_move_is_no_claim_either(run: Run, monkeypatch: 
 
 
 def test_doctor_says_that_all_is_well(run: Run) -> None:
-    (found,) = doctor.ledger(Home(run.home.root / "empty"))
+    (found,) = ledger(Home(run.home.root / "empty"))
     assert found.seen.startswith("none yet")
     promoted(run)
-    (found,) = doctor.ledger(run.home)
+    (found,) = ledger(run.home)
     assert found.status is Health.OK
     assert run.spec.name in found.seen

@@ -10,7 +10,7 @@ from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server, no
 
 from perennial.core.errors import BusyError, PerennialError, RegistryError, SpecError, StoreError
 from perennial.core.home import Home
-from perennial.evaluation.report import run_report as reporting
+from perennial.evaluation.report import run_report
 from perennial.promotion import conclusion, retention, retention_versions, rollback, session
 from perennial.promotion.retention import Cleared
 from perennial.promotion.retention_versions import OldVersion, Policy
@@ -180,7 +180,7 @@ def test_only_the_models_named_lose_anything(model: Model) -> None:
     cleared = model.clear(spec.name)
     assert [(one.model, one.version) for one in cleared.versions] == [(spec.name, "1")]
     gone = {place.path for place in cleared.places}
-    reports = {path for path in gone if path.startswith(f"store/{reporting.STEP}/")}
+    reports = {path for path in gone if path.startswith(f"store/{run_report.STEP}/")}
     assert gone - reports == {f"store/{step}/{'c' * 64}" for step in ("export", "validate")}
     assert len(reports) == 1
     assert orphan.exists()

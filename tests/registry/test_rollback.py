@@ -1,11 +1,16 @@
+import os
+import shutil
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_helpers import Run, make_run, note_status
+from place_fixtures import move_in
+from registry_helpers import ELSEWHERE, Run, make_run, new_home, new_spec, note_status
 
 from perennial.core.errors import PackageError, RegistryError
-from perennial.inference import package as sealed
+from perennial.inference import package
 from perennial.promotion import alias_move, conclusion, reconciliation, rollback, smoke_test
 from perennial.promotion.rollback import RolledBack
 from perennial.records.decision import Outcome
@@ -16,8 +21,27 @@ REASON = "it answers nonsense"
 
 
 @pytest.fixture
-def three(run: Run) -> Run:
+def three(run: Run, _three: Run) -> Run:
     """A model whose versions 1, 2 and 3 were champion, one after the other."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return promoted_thrice(run)
+    shutil.rmtree(run.home.root)
+    shutil.copytree(_three.home.root, run.home.root)
+    move_in(run.home.root, _three.home.root)
+    return replace(_three, home=run.home)
+
+
+@pytest.fixture(scope="module")
+def _three(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same, to be copied: to register takes most of such a test."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ELSEWHERE:
+            environment.delenv(name, raising=False)
+        home = new_home(tmp_path_factory.mktemp("three"), empty_database)
+        return promoted_thrice(make_run(home, new_spec(), "a" * 64))
+
+
+def promoted_thrice(run: Run) -> Run:
     against = None
     for bias, key in enumerate("abe"):
         made = run if key == "a" else make_run(run.home, run.spec, key * 64, bias=float(bias))
@@ -99,7 +123,7 @@ def test_a_tampered_package_is_refused(three: Run, name: str) -> None:
     # This machine has the right one in its store.
     digest = versions.package(three.home, three.spec.name, "2").package_digest
     stored = three.home.mlflow.rglob("package/package.json")
-    (folder,) = (path.parent for path in stored if sealed.sha256(path) == digest)
+    (folder,) = (path.parent for path in stored if package.sha256(path) == digest)
     file = folder / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1

@@ -16,8 +16,8 @@ from perennial.promotion.transfer import Transferred
 from perennial.records.decision import Outcome
 from perennial.records.run import Status
 from perennial.registry import aliases, history, lease, tags, tracking
-from perennial.registry import versions as registered
 from perennial.registry.ledger import Action, Ledger, State
+from perennial.registry.versions import candidate, evidence_of, package
 
 FILES = {"decision.json", "evaluation.json", "evidence.json", "validation"}
 
@@ -82,14 +82,12 @@ def test_a_version_arrives_whole_and_serves(target: Target, run: Run) -> None:
     assert found.run_id != before.run_id, "each registry has its own, and needs no other"
     with tracking.session(target.home) as client:
         assert {item.path for item in client.list_artifacts(found.run_id)} >= FILES
-        stored = registered.evidence_of(
-            client, target.home, registered.candidate(client, target.home, target.model, "1")
-        )
+        stored = evidence_of(client, target.home, candidate(client, target.home, target.model, "1"))
     assert stored.spec == target.spec
     assert stored.evidence.package.digest == run.arguments["package"].digest
     assert stored.evidence.decision.digest == found.tags[tags.DECISION_DIGEST]
     other = Home(run.home.root.parent / "another machine").with_mlflow_at(tracking.uri(target.home))
-    champion = registered.package(other, target.model)
+    champion = package(other, target.model)
     assert Predictor(other.store.root / champion.path, digest=champion.package_digest).predict(["soup"])
     (move,) = target.moves()
     assert (move.action, move.from_version, move.to_version, move.decision_digest) == (
@@ -180,7 +178,7 @@ def test_a_killed_copy_is_taken_up(beside: Target, run: Run, where: str, monkeyp
 def test_what_was_changed_in_the_sources_storage_is_not_sent(beside: Target, run: Run, name: str) -> None:
     version = promoted(run)
     # This machine has the package whole.
-    registered.package(run.home, run.spec.name, version)
+    package(run.home, run.spec.name, version)
     (file,) = (run.home.mlflow / "artifacts").rglob(f"package/{name}")
     flip(file)
     with pytest.raises(RegistryError, match=r"At the source, .*package of version 1 .*can't be used.*untouched"):

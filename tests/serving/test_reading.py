@@ -13,9 +13,9 @@ from registry_helpers import LABELS, WORDS, write_package
 
 from perennial.core.home import Home
 from perennial.inference import decoders
-from perennial.inference import package as sealed
+from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, read_package, render, sha256
 from perennial.inference.predictor import Predictor
-from perennial.ingest import unlabelled as files
+from perennial.ingest import unlabelled
 from perennial.serving import reading
 from perennial.serving.problems import RequestProblem
 from perennial.settings.serving import ServingSpec
@@ -34,21 +34,19 @@ def predictor(folder: Path, kind: str) -> Predictor:
     home = Home(folder)
     package = home.store.root / write_package(home, "tiny", 0.1).path
     if kind == "token-classification":
-        write_tagger(package / sealed.MODEL)
-    info = sealed.read_package(package) if kind != "token-classification" else description(package)
+        write_tagger(package / MODEL)
+    info = read_package(package) if kind != "token-classification" else description(package)
     labels = LABELS[:1] if kind == "regression" else LABELS
-    files_now = {name: sealed.sha256(package / name) for name in (sealed.MODEL, sealed.TOKENIZER)}
-    (package / sealed.DESCRIPTION).write_bytes(
-        sealed.render(dataclasses.replace(info, kind=kind, labels=labels, files=files_now))
-    )
+    files_now = {name: sha256(package / name) for name in (MODEL, TOKENIZER)}
+    (package / DESCRIPTION).write_bytes(render(dataclasses.replace(info, kind=kind, labels=labels, files=files_now)))
     return Predictor(package)
 
 
-def description(package: Path) -> sealed.PackageInfo:
+def description(package: Path) -> PackageInfo:
     """What package.json says, though the model is another one by now."""
-    content = json.loads((package / sealed.DESCRIPTION).read_text())
-    fields = {field.name for field in dataclasses.fields(sealed.PackageInfo)} & set(content)
-    return sealed.PackageInfo(**{name: content[name] for name in fields})
+    content = json.loads((package / DESCRIPTION).read_text())
+    fields = {field.name for field in dataclasses.fields(PackageInfo)} & set(content)
+    return PackageInfo(**{name: content[name] for name in fields})
 
 
 def write_tagger(file: Path) -> None:
@@ -81,7 +79,7 @@ def test_rows_are_answered_as_those_of_a_file(
     rows = data.draw(st.lists(row, min_size=1, max_size=5))
     file = tmp_path_factory.getbasetemp() / "rows.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
-    [chunk] = files.rows_of(file, read=predictor.decoder.columns, preferred=names)
+    [chunk] = unlabelled.rows_of(file, read=predictor.decoder.columns, preferred=names)
     inputs = reading.read_request(json.dumps({"rows": rows}).encode(), predictor.decoder, names, SETTINGS)
     assert predictor.predict(inputs) == predictor.predict_columns(chunk.columns)
     assert len(inputs) == len(rows)

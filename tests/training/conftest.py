@@ -1,11 +1,11 @@
 """A tiny pipeline up to its encoded rows, and its training."""
 
-import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import garbage
 import pytest
 import tiny_pipeline
 from training_helpers import Work, prepare
@@ -19,9 +19,7 @@ def _encoded(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoded")
     tiny_pipeline.write_pipeline(folder / "tiny", tiny_base)
     prepare(folder)
-    # By now the libraries are loaded that training loads by itself; see tests/conftest.py.
-    gc.collect()
-    gc.freeze()
+    garbage.keep_what_is_loaded()
     return folder
 
 

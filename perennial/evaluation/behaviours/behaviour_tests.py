@@ -5,6 +5,10 @@ After CheckList (Ribeiro et al. 2020): minimum functionality, invariance, and di
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
 
 from perennial import kinds
 from perennial.evaluation import asking
@@ -12,6 +16,7 @@ from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.kinds.protocols import GivesAnswers
+from perennial.metrics.clusters import Clusters, effective_rows
 from perennial.metrics.prediction import Prediction
 from perennial.records.evaluation import BehaviourFigures
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
@@ -19,6 +24,8 @@ from perennial.settings.pipeline import PipelineSpec
 
 SHOWN = 20
 ROUNDING = 1e-6
+DECIMALS = 6
+"""Of an effective number that is kept: the last digits of a sum differ between machines."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,29 @@ def behaviour_figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) 
             passed=sum(one.passed for one in asked[test.name]),
             min_pass_rate=test.min_pass_rate,
             failing=tuple(one.case.id for one in asked[test.name] if not one.passed)[:SHOWN],
+            **independent_cases(
+                [one.case.before or one.case.texts for one in asked[test.name]],
+                [one.passed for one in asked[test.name]],
+                spec,
+            ),
         )
         for test in spec.behaviours.tests
     )
+
+
+def independent_cases(texts: Sequence[Texts], hits: Sequence[bool], spec: PipelineSpec) -> dict[str, Any]:
+    """The fields that say how many of the cases are of different `texts`; none where all of them are.
+
+    `hits`: of each case, whether it is counted in the share that is looked at.
+    """
+    if not texts:
+        return {}
+    together = Clusters.by_values({"text": texts})
+    if together.each_alone():
+        return {}
+    z = NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2)
+    effective = effective_rows(np.array(hits, dtype=bool), together, z)
+    return {"clusters": together.count(), "effective_n": round(effective, DECIMALS)}
 
 
 def _judged(kind: GivesAnswers, test: AnyTest, case: BehaviourCase, answers: Mapping[Texts, Prediction]) -> Asked:

@@ -14,6 +14,7 @@ from perennial import kinds
 from perennial.evaluation import asking
 from perennial.evaluation.asking import Heard, Texts
 from perennial.evaluation.behaviours import terms
+from perennial.evaluation.behaviours.behaviour_tests import independent_cases
 from perennial.evaluation.behaviours.terms import Terms
 from perennial.inference.predictor import Predictor
 from perennial.kinds.protocols import GivesAnswers
@@ -51,7 +52,7 @@ def measure_counterfactuals(
     answers = asking.answers(spec, predictor, asked, heard)
     kind = kinds.kind_named(spec.kind)
     return tuple(
-        _figures(kind, group, [(row, answers[row.before], answers[row.after]) for row in swapped])
+        _figures(spec, kind, group, [(row, answers[row.before], answers[row.after]) for row in swapped])
         for group, swapped in groups.items()
     )
 
@@ -83,14 +84,16 @@ def _all_swapped(group_terms: Terms, rows: Sequence[Texts], order: Sequence[int]
 
 
 def _figures(
-    kind: GivesAnswers, group: str, answered: Sequence[tuple[_Swapped, Prediction, Prediction]]
+    spec: PipelineSpec, kind: GivesAnswers, group: str, answered: Sequence[tuple[_Swapped, Prediction, Prediction]]
 ) -> GroupFigures:
     pairs = [(kind.moved(before, row.edits), after) for row, before, after in answered]
     shifts = [kind.shift(before, after) for before, after in pairs]
+    flips = [not kind.same_answer(before, after) for before, after in pairs]
     return GroupFigures(
         group=group,
         n=len(pairs),
-        flips=sum(not kind.same_answer(before, after) for before, after in pairs),
+        flips=sum(flips),
+        **independent_cases([row.before for row, _, _ in answered], flips, spec),
         mean_shift=sum(shifts) / max(len(shifts), 1),
     )
 

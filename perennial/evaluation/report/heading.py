@@ -10,6 +10,7 @@ from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Tile, Tone
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.wording import between, number, plain, several, share, signed
+from perennial.metrics import clusters
 from perennial.records.decision import Check, Outcome, Verdict
 from perennial.records.evaluation import Evaluation
 
@@ -91,13 +92,20 @@ def _tiles(material: Material) -> Iterator[Tile]:
     if evaluation.comparison and evaluation.comparison.negative_flips is not None:
         lost, n = evaluation.comparison.negative_flips, evaluation.comparison.n
         yield Tile("negative flips", share(lost, n), f"{lost:,} of {n:,} rows")
-    yield Tile("test rows", f"{evaluation.candidate.n:,}", f"of {material.evidence.snapshot.rows:,} rows")
+    yield Tile("test rows", f"{evaluation.candidate.n:,}", _of_which(evaluation, material.evidence.snapshot.rows))
     if evaluation.serving:
         rival = evaluation.champion_serving
         against = f"champion {rival.latency_p50:,.1f} ms" if rival else "one text, median"
         yield Tile("latency", f"{evaluation.serving.latency_p50:,.1f} ms", against)
     package = material.evidence.package
     yield Tile("package", f"{package.size_bytes / 1e6:.1f} MB", package.precision)
+
+
+def _of_which(evaluation: Evaluation, rows: int) -> str:
+    candidate = evaluation.candidate
+    if candidate.clusters is None:
+        return f"of {rows:,} rows"
+    return f"{clusters.units(candidate.clusters, candidate.clustered_by)}; of {rows:,} rows"
 
 
 def _beside(evaluation: Evaluation, metric: str) -> Tile:

@@ -2,6 +2,7 @@
 
 import math
 
+from perennial.metrics import clusters
 from perennial.records.evaluation import Difference, Interval
 
 NOTHING = "—"
@@ -56,6 +57,11 @@ def plain(metric: str) -> str:
 def short(name: str) -> str:
     """`name` cut to what fits beside a chart."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - KEPT_END - 1]}…{name[-KEPT_END:]}"
+
+
+def counted(rows: int, independent: int | None, clustered_by: str | None) -> str:
+    """So many rows, and how many of them are independent, for a cell: 200 (30 texts)."""
+    return f"{rows:,}" if independent is None else f"{rows:,} ({clusters.units(independent, clustered_by)})"
 
 
 def several(count: int, one: str, more: str = "") -> str:

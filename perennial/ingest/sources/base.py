@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from perennial import kinds
 from perennial.core.errors import SourceError, listing
+from perennial.records.data import SourceReading
 from perennial.rows.batch import Batch
 from perennial.settings.pipeline import PipelineSpec
 
@@ -30,6 +32,10 @@ class Piece:
     """Streams the rows; given the newest time read before, which a source may use to leave out older ones."""
     late_remedy: str
     """What takes in rows that came too late, in a sentence."""
+    reading: Callable[[], SourceReading] | None = None
+    """After `read`: what was left out or changed of an annotation tool's exports, and how far people agree."""
+    differing: Callable[[], list[dict[str, Any]]] | None = None
+    """After `read`: the texts of which people said different things; see `annotated_files.differing_texts`."""
 
 
 def reread_remedy(pipeline: str) -> str:
@@ -40,7 +46,7 @@ def reread_remedy(pipeline: str) -> str:
 def wanted_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """Names of the source's columns that are read, each once."""
     columns = spec.data.columns
-    names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.slices]
+    names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.kept]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 

@@ -1,4 +1,4 @@
-"""Files on this machine: CSV, TSV, JSON Lines and Parquet, plain or gzipped."""
+"""Files on this machine: CSV, TSV, JSON Lines, Parquet and Arrow, plain or gzipped, and annotation tools' exports."""
 
 import difflib
 import glob
@@ -7,19 +7,21 @@ import itertools
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources import delimited, jsonl, parquet
+from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset, settled
+from perennial.ingest.sources.annotated_files import AnnotatedFiles
+from perennial.ingest.sources.annotation.reading import ExportOutcome
 from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.lines import TextLines
+from perennial.ingest.sources.opening import clear_errors
 from perennial.rows.batch import Batch
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -31,12 +33,16 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".parquet": "parquet",
+    ".arrow": "arrow",
 }
+TABLES = frozenset(FORMATS.values())
+"""Formats in which an annotation tool's export is read as the table it is."""
 LATE_REMEDY = "Putting them in a new file takes them in."
 
 
 def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]) -> list[Piece]:
-    """A piece for each file that `source.path` names or matches: by pattern, then by name; each file once.
+    """A piece for each file that `source.path` names or matches: by pattern, then by name; each file once. All files of
+    an annotation tool are one piece.
 
     A file read before (`known_pieces`) may have gone. Raises SourceError for any other file that is not there, and when
     no file is there and none was read before.
@@ -44,11 +50,16 @@ def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]
     names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
     if not names and not known_pieces:
         raise _no_file(spec.folder, source.path[0])
-    return [_piece(spec, source, name) for name in names]
+    if source.format in TABLES:
+        return [_piece(spec, source, name) for name in names]
+    annotated = annotated_files.annotated_files(spec.folder, list(names), source.format)
+    if annotated is None:
+        return [_piece(spec, source, name) for name in names]
+    return [_annotated_piece(spec, source, annotated), *(_piece(spec, source, name) for name in annotated.rest(names))]
 
 
 def form_of(path: Path, source: FileSource) -> str:
-    """csv, tsv, jsonl or parquet. Raises SourceError when the ending does not tell and the spec does not say."""
+    """csv, tsv, jsonl, parquet or arrow. Raises SourceError when the ending does not tell and the spec does not say."""
     if source.format != "auto":
         return source.format
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
@@ -56,7 +67,7 @@ def form_of(path: Path, source: FileSource) -> str:
     if form is None:
         raise SourceError(
             f"What {path} is can't be told by its ending; known are {', '.join(FORMATS)}, each also with .gz.",
-            remedy="Set data.source.format to csv, tsv, jsonl or parquet.",
+            remedy="Set data.source.format to csv, tsv, jsonl, parquet or arrow, or to the annotation tool it is of.",
         )
     return form
 
@@ -75,13 +86,15 @@ def lines_of(path: Path) -> Iterator[str]:
     """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
     if not path.is_file():
         raise _no_file(path.parent, path.name)
-    with _clear_errors(str(path)), path.open("rb") as file:
+    with clear_errors(str(path)), path.open("rb") as file:
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
         yield from TextLines(stream, str(path))
 
 
 def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
     name = _normal_path(pattern)
+    if saved_dataset.is_saved_dataset(folder / pattern):
+        return [_relative(path, folder) for path in saved_dataset.arrow_files(folder / pattern)]
     if (folder / pattern).is_dir():
         raise SourceError(
             f"{folder / pattern} is a folder; files were expected.",
@@ -95,6 +108,10 @@ def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[
         raise _no_file(folder, pattern)
     matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (takes absolute ones too)
     return sorted(_normal_path(match) for match in matches if (folder / match).is_file())
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return _normal_path(os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path))
 
 
 def _normal_path(path: str) -> str:
@@ -118,15 +135,35 @@ def _no_file(folder: Path, pattern: str) -> SourceError:
 
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
-    read = partial(_read, path, name, form_of(path, source), wanted_columns(spec), source.delimiter)
+    form, labels = form_of(path, source), spec.data.labels
+    read = partial(_read, path, name, form, wanted_columns(spec), source.delimiter, labels)
 
     def contents() -> str:
-        with _clear_errors(name):
+        with clear_errors(name):
             return digest.of_file(path)
 
-    with _clear_errors(name):
+    with clear_errors(name):
         status = path.stat()
     return Piece(name, f"{status.st_size} {status.st_mtime_ns}", contents, read, LATE_REMEDY)
+
+
+def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFiles) -> Piece:
+    names = list(files.paths)
+    patterns = any(glob.has_magic(pattern) for pattern in source.path)
+    # By the patterns, so that it is the same piece when another person's file is added.
+    name = names[0] if len(names) == 1 and not patterns else ", ".join(source.path)
+    outcome = ExportOutcome()
+
+    def read(_: datetime | None) -> Iterator[Batch]:
+        kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+        manner = annotated_files.manner_of(kind, columns, source, files.form, settled.settled_answers(spec))
+        return files.read(manner, wanted_columns(spec), outcome)
+
+    also = settled.correction_files(spec)
+    contents = partial(annotated_files.contents_of, files, also)
+    reading = partial(annotated_files.reading_of, files, spec, outcome)
+    differing = partial(annotated_files.differing_texts, spec, outcome)
+    return Piece(name, annotated_files.stamp_of(files, also), contents, read, LATE_REMEDY, reading, differing)
 
 
 def _read(
@@ -135,22 +172,31 @@ def _read(
     form: str,
     columns: Sequence[str] | None,
     delimiter: str | None,
+    labels: Collection[str] = (),
     _watermark: datetime | None = None,
 ) -> Iterator[Batch]:
-    with _clear_errors(name), path.open("rb") as file:
+    with clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
-        for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter):
+        for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter, labels):
             progress.advance(file.tell(), size, unit="bytes", detail=f"reading {name}")
             yield batch
 
 
 def _batches(
-    file: BinaryIO, zipped: bool, name: str, form: str, columns: Sequence[str] | None, delimiter: str | None
+    file: BinaryIO,
+    zipped: bool,
+    name: str,
+    form: str,
+    columns: Sequence[str] | None,
+    delimiter: str | None,
+    labels: Collection[str],
 ) -> Iterator[Batch]:
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":
         with _seekable(stream) if zipped else file as whole:
-            yield from parquet.read(whole, name, columns)
+            yield from parquet.read(whole, name, columns, labels)
+    elif form == "arrow":
+        yield from saved_dataset.read(stream, name, columns, labels)
     elif form == "jsonl":
         yield from jsonl.read(TextLines(stream, name), name, columns)
     else:
@@ -163,26 +209,3 @@ def _seekable(stream: BinaryIO) -> BinaryIO:
     shutil.copyfileobj(stream, unpacked)
     unpacked.seek(0)
     return unpacked
-
-
-@contextmanager
-def _clear_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise SourceError(f"{name} has gone while it was to be read.", remedy="Put it back and run again.") from error
-    except PermissionError as error:
-        raise SourceError(f"{name} may not be read: permission denied.", remedy=f"Try: chmod u+r {name}") from error
-    except EOFError as error:
-        raise SourceError(
-            f"{name} ends in the middle of its gzip stream: it is truncated.",
-            remedy="Copy or write the file again; nothing of it was taken in.",
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(
-            f"{name} is no sound gzip file: {error}.", remedy="Write the file again, or drop the .gz if it is plain."
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            f"{name} can't be read: {error.strerror or error}.", remedy="Look at the disk or the mount."
-        ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.core import digest, progress, telemetry
 from perennial.core.errors import SourceError, UnreachableError
-from perennial.ingest.sources import parquet
+from perennial.ingest.sources import parquet, saved_dataset
 from perennial.ingest.sources.base import BATCH_ROWS, Piece, require_columns, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import HuggingFaceSource
@@ -84,6 +84,9 @@ def _load(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
     telemetry.off()
     import datasets
 
+    if folder and (folder / saved_dataset.STATE).is_file():
+        # One that `load_dataset` refuses: a data set without splits, as `Dataset.save_to_disk` writes it.
+        return datasets.load_from_disk(str(folder)).to_iterable_dataset()
     where = str(folder or source.name)
     settings: dict[str, object] = {}
     if folder is None:

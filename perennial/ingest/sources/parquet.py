@@ -1,9 +1,10 @@
 """Parquet: read by batches, only the columns that are needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from perennial.core.errors import SourceError
+from perennial.ingest.sources import class_labels
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, require_columns
 from perennial.rows.batch import Batch
 
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
+def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, labels: Collection[str] = ()) -> Iterator[Batch]:
     """The rows of the Parquet file `stream` (which must seek), only the columns `wanted` (None: all), by row numbers.
 
-    Raises SourceError for a file that is no Parquet, is damaged, or lacks a column.
+    Class labels of the `datasets` library are read by name, unless `labels`, the pipeline's, are their numbers. Raises
+    SourceError for a file that is no Parquet, is damaged, or lacks a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -24,8 +26,9 @@ def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None) -> Iterator[
         with pq.ParquetFile(stream) as file:
             wanted = file.schema_arrow.names if wanted is None else wanted
             require_columns(name, file.schema_arrow.names, wanted)
+            names = class_labels.class_names(file.schema_arrow)
             for batch in file.iter_batches(_batch_rows(file.metadata), columns=list(wanted), use_threads=False):
-                yield batch_of(batch, name, start, wanted)
+                yield with_class_names(batch_of(batch, name, start, wanted), names, labels)
                 start += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
@@ -38,6 +41,16 @@ def batch_of(batch: "pa.RecordBatch", name: str, start: int, wanted: Sequence[st
     """An Arrow batch as rows numbered from `start`. Raises SourceError for text that is not UTF-8."""
     columns = {column: _values(batch.column(column), f"{name}, column {column!r}", start) for column in wanted}
     return Batch(name, "row", range(start, start + batch.num_rows), columns)
+
+
+def with_class_names(batch: Batch, names: class_labels.Names, labels: Collection[str]) -> Batch:
+    """`batch` with the numbers of class labels as their names."""
+    named = {
+        column: class_labels.by_name(batch.file, column, batch.columns[column], names[column], labels)
+        for column in batch.columns
+        if column in names
+    }
+    return Batch(batch.file, batch.unit, batch.numbers, {**batch.columns, **named}) if named else batch
 
 
 def _values(array: "pa.Array", where: str, start: int) -> list[object]:

@@ -36,7 +36,7 @@ class SpanLearning(KindBase):
         sizes = np.array([len(ids) for ids in encoded.segments], dtype=np.int64)
         learned = np.full(int(sizes.sum()), NOT_LEARNED, np.int64)
         firsts = encoded.layout.sight.firsts
-        learned[firsts.place] = answers[firsts.word]
+        learned[firsts.token] = answers[firsts.word]
         return pa.ListArray.from_arrays(np.append(0, np.cumsum(sizes)).astype(np.int32), learned)
 
     def labels_learned(self, targets: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from perennial.core import progress
 from perennial.inference import spans
 from perennial.inference.words import is_unicode, joined
+from perennial.rows import span_edges
 
 FAULT = "fault"
 
@@ -92,9 +94,19 @@ def checked_spans(text: str, value: object) -> list[dict[str, Any]]:
     )
     if any(not 0 <= span["start"] < span["end"] <= len(text) for span in ordered):
         raise FaultError(OUTSIDE_TEXT)
+    _to_words(text, ordered)
     if any(one["end"] > other["start"] for one, other in itertools.pairwise(ordered)):
         raise FaultError(OVERLAPPING)
     return ordered
+
+
+def _to_words(text: str, ordered: Sequence[dict[str, Any]]) -> None:
+    """Move the edges of these spans to those of words, and count what was moved."""
+    edges, changes = span_edges.at_words(text, [(span["start"], span["end"]) for span in ordered])
+    for what, count in changes.items():
+        progress.count(what, count)
+    for span, (start, end) in zip(ordered, edges, strict=True):
+        span |= {"start": start, "end": end}
 
 
 def is_span(value: object) -> bool:

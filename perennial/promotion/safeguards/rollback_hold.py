@@ -14,8 +14,8 @@ from perennial.promotion.safeguards.complaint_rows import Complaint
 from perennial.promotion.session import AliasSession
 from perennial.registry import history
 from perennial.registry.history import Event
+from perennial.registry.judged.version_status import PROMOTIONS
 from perennial.registry.ledger import Action, Entry, State
-from perennial.registry.version_status import PROMOTIONS
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from perennial.evaluation.report.charts import Point, Row
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.sections.common import WIDEST_MATRIX, without
 from perennial.evaluation.report.wording import NOTHING, between, number, plain, several, share
+from perennial.metrics import clusters
 from perennial.records.evaluation import Comparison, Evaluation, Metrics, SliceFigures
 
 CONFUSIONS = 20
-INTERVAL = "Lines show the {confidence:.0%} confidence interval, by resampling the test rows."
+INTERVAL = "Lines show the {confidence:.0%} confidence interval, by resampling the test rows{together}."
 
 
 def figures_section(material: Material) -> Section:
@@ -91,8 +92,9 @@ def flips_section(material: Material) -> Section:
         f"{several(lost, 'row')} of {n:,} ({share(lost, n)}) that the champion gets right, the candidate gets wrong; "
         f"{won:,} ({share(won, n)}) went the other way."
     )
+    by = f", by {'groups' if comparison.clustered_by == clusters.GROUP else 'texts'}" if comparison.clusters else ""
     if comparison.mcnemar_p is not None:
-        caption += f" McNemar's exact test of the two counts: p = {comparison.mcnemar_p:.3g}."
+        caption += f" McNemar's exact test of the two counts{by}: p = {comparison.mcnemar_p:.3g}."
     blocks: list[Block] = [Words(caption)]
     if comparison.worst:
         blocks.append(_worst(comparison, material.texts))
@@ -119,7 +121,10 @@ def calibration_section(material: Material) -> Section:
 
 
 def _interval(material: Material) -> str:
-    return INTERVAL.format(confidence=material.spec.evaluation.confidence)
+    candidate = material.evidence.evaluation.candidate
+    shared = "group" if candidate.clustered_by == clusters.GROUP else "text"
+    together = "" if candidate.clusters is None else f", those of a {shared} together"
+    return INTERVAL.format(confidence=material.spec.evaluation.confidence, together=together)
 
 
 def _point(metrics: Metrics | None, metric: str) -> Point | None:
@@ -143,9 +148,9 @@ def _rivals(evaluation: Evaluation) -> Words:
         )
     if evaluation.champion is None:
         return Words("There is no champion yet: the candidate stands beside the baselines alone.", "quiet")
-    caption = (
-        f"On {several(evaluation.candidate.n, 'test row')}; the champion is version {evaluation.champion_version}."
-    )
+    own = evaluation.candidate
+    rows = clusters.in_words(own.n, own.clusters, own.clustered_by)
+    caption = f"On {rows}; the champion is version {evaluation.champion_version}."
     if evaluation.new_labels or evaluation.dropped_labels:
         caption += " The two do not know the same labels and are compared on those that both know."
         caption += f" New: {', '.join(evaluation.new_labels)}." if evaluation.new_labels else ""
@@ -156,6 +161,8 @@ def _rivals(evaluation: Evaluation) -> Words:
 def _metrics(material: Material) -> Table:
     evaluation, kind = material.evidence.evaluation, kinds.kind_named(material.spec.kind)
     rivals = {f"champion, v{evaluation.champion_version}": evaluation.champion} if evaluation.champion else {}
+    if (anchor := evaluation.anchor) and anchor.metrics and anchor.version != evaluation.champion_version:
+        rivals[f"anchor, v{anchor.version}"] = anchor.metrics
     rivals |= evaluation.baselines
     head = ("metric", "candidate", *rivals, f"interval, {material.spec.evaluation.confidence:.0%}")
     rows: list[tuple[Cell | str, ...]] = []
@@ -166,7 +173,9 @@ def _metrics(material: Material) -> Table:
         cells = (Cell(number(own.values.get(metric)), strong=True), *others, between(own.intervals.get(metric)))
         rows.append((name, *cells))
     arrow = " ↓: lower is better." if kind.lower_is_better else ""
-    return Table(head, tuple(rows), caption=f"n = {evaluation.candidate.n:,} test rows.{arrow}")
+    own = evaluation.candidate
+    counted = clusters.in_words(own.n, own.clusters, own.clustered_by)
+    return Table(head, tuple(rows), caption=f"n = {counted}.{arrow}")
 
 
 def _compared(material: Material, comparison: Comparison) -> Iterator[Block]:
@@ -176,9 +185,10 @@ def _compared(material: Material, comparison: Comparison) -> Iterator[Block]:
         plain(metric) + (" ↓" if metric in kind.lower_is_better else ""): Point(difference.value, difference.interval)
         for metric, difference in differences.items()
     }
+    same = clusters.in_words(comparison.n, comparison.clusters, comparison.clustered_by, "row")
     caption = (
-        f"Candidate minus champion on the same {comparison.n:,} rows, by paired bootstrap. {_interval(material)} Right "
-        "of 0 the candidate's figure is higher; where ↓ stands, lower is better."
+        f"Candidate minus champion on the same {same}, by paired bootstrap. {_interval(material)} Right of 0 the "
+        "candidate's figure is higher; where ↓ stands, lower is better."
     )
     if not spread:
         return
@@ -228,8 +238,9 @@ def _slice(part: SliceFigures, metric: str, bounds: Mapping[str, str]) -> tuple[
     rival = part.champion.values.get(metric) if part.champion else None
     difference = part.comparison.values.get(metric) if part.comparison else None
     own = part.candidate
+    counted = wording.counted(own.n, own.clusters, own.clustered_by)
     return (
-        part.name, part.by, bounds.get(part.name, NOTHING), f"{own.n:,}", number(own.values.get(metric)),
+        part.name, part.by, bounds.get(part.name, NOTHING), counted, number(own.values.get(metric)),
         between(own.intervals.get(metric)),
         number(rival), wording.difference(difference),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perennial.registry import tags
-from perennial.registry.judgings import Judging
+from perennial.registry.judged.judgings import Judging
 from perennial.registry.ledger import MOVES, Action, Entry, State
 
 PROMOTIONS = frozenset({Action.PROMOTE, Action.APPROVE})

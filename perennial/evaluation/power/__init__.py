@@ -1,0 +1,1 @@
+"""What the gates will be able to decide, said before anything is trained."""

@@ -1,0 +1,1 @@
+"""One module a format: each reads a file that a tool wrote as opinions."""

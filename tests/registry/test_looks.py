@@ -1,0 +1,125 @@
+"""Looks at test rows are counted once each, whoever asks and however often, and nobody takes one back."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perennial.core.errors import RegistryError
+from perennial.core.home import Home
+from perennial.metrics import alpha_spending
+from perennial.records.evaluation import Look
+from perennial.registry import database
+from perennial.registry.judged.looks import ComparedOnce, count_look, past_looks
+from perennial.registry.ledger import Ledger
+
+BUDGET = 0.05
+ONCE = ComparedOnce(
+    compared="c1", package="p1", champion_version="1", anchor_version=None, metric="accuracy",
+    beside_champion=-0.01, beside_anchor=None,
+)  # fmt: skip
+COUNT = """
+import sys
+from pathlib import Path
+from perennial.core.home import Home
+from perennial.registry.ledger import Ledger
+from perennial.registry.judged.looks import ComparedOnce, count_look
+for number in range(10):
+    once = ComparedOnce(f"c{number}", f"p{number}", "1", None, "accuracy", 0.0, None)
+    count_look(Ledger.open(Home(Path(sys.argv[1]))), "news", once, [str(key) for key in range(50)], 0.05)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def book(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    if request.param == "postgresql":
+        monkeypatch.setenv(database.VARIABLE, request.getfixturevalue("new_postgres")())
+    return Ledger.open(Home(tmp_path / "home"))
+
+
+def keys(start: int, end: int) -> list[str]:
+    return [str(number) for number in range(start, end)]
+
+
+def counted(book: Ledger, number: int, rows: list[str], budget: float | None = BUDGET) -> Look | None:
+    return count_look(book, "news", replace(ONCE, compared=f"c{number}", package=f"p{number}"), rows, budget)
+
+
+def look_of(book: Ledger, number: int, rows: list[str]) -> Look:
+    made = counted(book, number, rows)
+    assert made is not None
+    return made
+
+
+def test_the_same_comparison_is_the_same_look(book: Ledger) -> None:
+    first = look_of(book, 1, keys(0, 100))
+    second = look_of(book, 2, keys(0, 100))
+    assert (first.number, second.number) == (1, 2)
+    assert look_of(book, 1, keys(0, 100)) == first, "a run that was resumed, or judged again, spends nothing"
+    assert look_of(book, 1, keys(0, 300)) == first
+    assert look_of(book, 2, keys(0, 100)) == second
+    assert [look.compared for look in past_looks(book, "news")] == ["c1", "c2"]
+
+
+def test_the_budget_is_spent_look_by_look_and_never_exceeded(book: Ledger) -> None:
+    looks = [look_of(book, number, keys(0, 100)) for number in range(40)]
+    assert looks[0].level == pytest.approx(BUDGET * alpha_spending.PACE)
+    assert [one.level for one in looks] == sorted((one.level for one in looks), reverse=True)
+    assert looks[-1].spent == pytest.approx(sum(one.level for one in looks))
+    assert looks[-1].spent < BUDGET
+    assert looks[-1].fresh_a_day == 0
+
+
+def test_new_rows_renew_it_and_known_ones_do_not(book: Ledger) -> None:
+    before = look_of(book, 1, keys(0, 100))
+    known = look_of(book, 2, [*keys(20, 100), *keys(20, 100)])
+    assert (known.texts, known.fresh) == (80, 0), "copies are no rows of their own, and those that went are still known"
+    renewed = look_of(book, 3, keys(0, 200))
+    assert (renewed.texts, renewed.fresh) == (200, 100)
+    assert renewed.spent - renewed.level == pytest.approx(known.spent / 2)
+    whole = look_of(book, 4, keys(500, 600))
+    assert whole.level == pytest.approx(before.level), "rows of which none is known have the whole budget"
+
+
+def test_each_model_has_its_own(book: Ledger) -> None:
+    look_of(book, 1, keys(0, 100))
+    other = count_look(book, "other", ONCE, keys(0, 100), BUDGET)
+    assert other is not None
+    assert (other.number, other.fresh) == (1, 100)
+
+
+def test_without_a_budget_looks_are_counted_and_nothing_is_spent(book: Ledger) -> None:
+    assert counted(book, 1, keys(0, 100), None) is None
+    second = look_of(book, 2, keys(0, 100))
+    assert (second.number, second.fresh) == (2, 0)
+    assert second.spent == second.level
+
+
+def test_the_database_itself_refuses_to_take_a_look_back(book: Ledger) -> None:
+    look_of(book, 1, keys(0, 100))
+    before = past_looks(book, "news")
+    for statement in ("UPDATE perennial_looks SET spent = 0", "DELETE FROM perennial_looks"):
+        with pytest.raises(RegistryError, match="append-only"), book.database.transaction() as connection:
+            connection.exec_driver_sql(statement)
+    assert past_looks(book, "news") == before
+
+
+def test_processes_that_count_at_once_count_each_look_once(tmp_path: Path, book: Ledger) -> None:
+    command = [sys.executable, "-c", COUNT, str(tmp_path / "home")]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 3, said
+    looks = past_looks(book, "news")
+    assert sorted(look.compared for look in looks) == [f"c{number}" for number in range(10)]
+    assert [look.number for look in looks] == list(range(1, 11))
+    assert looks[-1].spent == pytest.approx(sum(look.level or 0 for look in looks))
+
+
+def test_a_look_says_how_much_is_spent_and_left(book: Ledger) -> None:
+    look_of(book, 1, keys(0, 100))
+    sentence = look_of(book, 2, keys(0, 110)).sentence
+    assert "Look 2 at these test rows, 10 of whose 110 texts are new" in sentence
+    assert "of the budget of 0.05" in sentence
+    assert "left" in sentence
