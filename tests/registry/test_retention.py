@@ -232,7 +232,8 @@ def test_the_newest_and_the_young_are_kept(policy: Policy, gone: list[str], shar
 def test_what_awaits_approval_has_an_alias_or_is_on_its_way_is_kept(shared: Model) -> None:
     for status in (tags.PARKED, tags.REGISTERED, tags.PROMOTED):
         with tracking.session(shared.home) as client:
-            client.set_model_version_tag(shared.name, "1", tags.STATUS, status)
+            registered = versions.candidate(client, shared.home, shared.name, "1").registered
+        note_status(shared.home, registered, status)
         assert shared.going() == (["1"] if status == tags.PROMOTED else [])
     with tracking.session(shared.home) as client:
         client.set_registered_model_alias(shared.name, "canary", "1")
