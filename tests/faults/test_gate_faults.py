@@ -63,7 +63,7 @@ class Ground:
 def _evidence(_first_run: tuple[Place, dict[str, Any]]) -> StoredEvidence:
     place = _first_run[0]
     with tracking.session(place.home) as client:
-        return versions.evidence_of(client, place.home, versions.candidate(client, "tiny", "1"))
+        return versions.evidence_of(client, place.home, versions.candidate(client, place.home, "tiny", "1"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ GATES = [{"metric": "accuracy", "min": 0.4}, {"metric": "accuracy", "versus": "c
 def trained(place: Place, version: str) -> tuple[TrainedModel, str]:
     """What a version's evidence says of its training, and its model card."""
     with tracking.session(place.home) as client:
-        registered = versions.candidate(client, "tiny", version)
+        registered = versions.candidate(client, place.home, "tiny", version)
         card = client.get_model_version("tiny", version).description
         return versions.evidence_of(client, place.home, registered).evidence.trained, str(card)
 

@@ -24,7 +24,7 @@ EXPORT = {
 def evidence(place: Place, version: str) -> tuple[Evidence, str]:
     """What a version rests on, and its model card."""
     with tracking.session(place.home) as client:
-        registered = versions.candidate(client, "tiny", version)
+        registered = versions.candidate(client, place.home, "tiny", version)
         card = client.get_model_version("tiny", version).description
         return versions.evidence_of(client, place.home, registered).evidence, str(card)
 

@@ -154,7 +154,8 @@ def assert_only_the_package_is_gone(model: Model) -> None:
         version = client.get_model_version(model.name, "1")
         assert version.tags[tags.DECISION] == "PROMOTE"
         assert client.get_run(version.run_id).data.metrics["accuracy"] == 0.84
-        assert versions.evidence_of(client, model.home, versions.known(version)).spec.name == model.name
+        candidate = versions.candidate(client, model.home, model.name, "1")
+        assert versions.evidence_of(client, model.home, candidate).spec.name == model.name
         kept = {file.path for file in client.list_artifacts(version.run_id)}
         assert kept == {"evidence.json", "decision.json", "evaluation.json", "report.html"}
 
@@ -232,7 +233,8 @@ def test_the_newest_and_the_young_are_kept(policy: Policy, gone: list[str], shar
 def test_what_awaits_approval_has_an_alias_or_is_on_its_way_is_kept(shared: Model) -> None:
     for status in (tags.PARKED, tags.REGISTERED, tags.PROMOTED):
         with tracking.session(shared.home) as client:
-            client.set_model_version_tag(shared.name, "1", tags.STATUS, status)
+            registered = versions.candidate(client, shared.home, shared.name, "1").registered
+        note_status(shared.home, registered, status)
         assert shared.going() == (["1"] if status == tags.PROMOTED else [])
     with tracking.session(shared.home) as client:
         client.set_registered_model_alias(shared.name, "canary", "1")

@@ -205,12 +205,26 @@ def test_what_was_changed_on_its_way_is_not_promoted(beside: Target, run: Run, m
     assert beside.moves() == []
 
 
-@pytest.mark.parametrize("what", ["package", "decision"])
-def test_evidence_of_something_else_is_refused(beside: Target, run: Run, what: str) -> None:
+def test_a_tag_that_names_another_package_is_refused(beside: Target, run: Run) -> None:
     version = promoted(run)
     with tracking.session(run.home) as client:
-        client.set_model_version_tag(run.spec.name, version, f"perennial.{what}_digest", "9" * 64)
-    with pytest.raises(RegistryError, match=rf"At the source, .*about another {what} than its tags"):
+        client.set_model_version_tag(run.spec.name, version, tags.PACKAGE_DIGEST, "9" * 64)
+    with pytest.raises(RegistryError, match=r"At the source, .*not what was judged: its tags name another package"):
+        beside.bring(run, version)
+
+
+def test_a_tag_that_names_another_decision_is_ignored(beside: Target, run: Run) -> None:
+    version = promoted(run)
+    with tracking.session(run.home) as client:
+        client.set_model_version_tag(run.spec.name, version, tags.DECISION_DIGEST, "9" * 64)
+    assert beside.bring(run, version).status is Status.PROMOTED
+
+
+def test_evidence_of_another_decision_is_refused(beside: Target, run: Run) -> None:
+    version = promoted(run)
+    (file,) = run.home.mlflow.rglob("evidence.json")
+    file.write_text(file.read_text(encoding="utf-8").replace("2" * 64, "9" * 64), encoding="utf-8")
+    with pytest.raises(RegistryError, match=r"At the source, .*was changed since it was registered"):
         beside.bring(run, version)
 
 
