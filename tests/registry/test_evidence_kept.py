@@ -253,6 +253,8 @@ def test_entries_from_before_the_chain_are_covered_from_the_migration_on(run: Ru
         client.set_registered_model_tag(run.spec.name, tags.LEDGER, json.dumps({**mark, "head": ""}))
     sql(
         run,
+        "DROP TABLE perennial_looks",
+        "DROP TABLE perennial_test_rows",
         "DROP TABLE perennial_judgings",
         "DROP TABLE perennial_ledger_chain",
         "ALTER TABLE perennial_ledger DROP COLUMN status",

@@ -3,7 +3,10 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,8 @@ from registry_helpers import Run, make_run
 
 from perennial.core.errors import RegistryError
 from perennial.promotion import conclusion, reconciliation, transfer
-from perennial.promotion.alias_move import alias_session
-from perennial.promotion.reconciliation import Keep
 from perennial.records.run import Status
-from perennial.registry import aliases, history, lease, tags, tracking
+from perennial.registry import aliases, database, history, lease, tags, tracking
 from perennial.registry.ledger import Ledger
 
 ALIAS = "/registered-models/alias"
@@ -73,11 +74,42 @@ def refusal(run: Run, version: str) -> RegistryError | None:
     return None
 
 
-def undo(run: Run, version: str) -> None:
-    with alias_session(run.home, run.spec.name) as session:
-        session.release(aliases.CHAMPION, version)
-        session.mark(version, tags.REGISTERED)
-    reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "Once more.")
+@dataclass(frozen=True)
+class Moment:
+    """Ledger and registry as they were before a promotion."""
+
+    run: Run
+    version: str
+    ledger: Path
+    tags: Mapping[str, str]
+    version_tags: Mapping[str, str]
+
+    @classmethod
+    def of_registered(cls, run: Run, version: str, folder: Path) -> "Moment":
+        with tracking.session(run.home) as client:
+            model_tags = dict(client.get_registered_model(run.spec.name).tags)
+            version_tags = dict(client.get_model_version(run.spec.name, version).tags)
+        copy_database(run.home.root / database.FILE, folder / "ledger-before.db")
+        return cls(run, version, folder / "ledger-before.db", model_tags, version_tags)
+
+    def restore(self) -> None:
+        name = self.run.spec.name
+        copy_database(self.ledger, self.run.home.root / database.FILE)
+        with tracking.session(self.run.home) as client:
+            for alias in client.get_registered_model(name).aliases:
+                client.delete_registered_model_alias(name, alias)
+            for tag in set(client.get_registered_model(name).tags) - set(self.tags):
+                client.delete_registered_model_tag(name, tag)
+            for tag, value in self.tags.items():
+                client.set_registered_model_tag(name, tag, value)
+            for tag, value in self.version_tags.items():
+                client.set_model_version_tag(name, self.version, tag, value)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """What the SQLite database `source` holds into `target`, which others may have open."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
 
 
 def assert_honest(error: RegistryError, proxy: Proxy) -> None:
@@ -98,13 +130,16 @@ def different(names: list[str], three: bool) -> list[int]:
 
 
 @pytest.mark.parametrize("some", ["three", pytest.param("all", marks=EVERY_REQUEST)])
-def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once: None, some: str) -> None:
+def test_errors_from_any_request_of_a_promotion_on(
+    proxy: Proxy, run: Run, once: None, some: str, tmp_path: Path
+) -> None:
     """From the first, the second, the third … request on, all are answered with 500."""
     version = run.register().version
+    before = Moment.of_registered(run, version, tmp_path)
     proxy.heal()
     assert refusal(run, version) is None
     names = list(proxy.seen)
-    undo(run, version)
+    before.restore()
     for first in different(names, three=some == "three"):
         proxy.spoil(lambda number, _, first=first: number >= first)
         caught = refusal(run, version)
@@ -118,7 +153,7 @@ def test_errors_from_any_request_of_a_promotion_on(proxy: Proxy, run: Run, once:
             assert placed(run) is None
         else:
             assert_finished(run, version)
-            undo(run, version)
+            before.restore()
     proxy.heal()
     assert_finished(run, version)
 
