@@ -32,7 +32,7 @@ def _judged(_first_run: tuple[Place, object], prefect_api: str, tmp_path_factory
         assert made.run("--json").json["version"] == "1"
         # Other gates, so nothing is trained.
         gates = "gates=[{metric: accuracy, min: 0.5}, {metric: accuracy, versus: champion, margin: 0.3}]"
-        assert made.run("--json", "--set", gates).json["status"] == "promoted"
+        assert made.run("--json", "--set", gates, "--reason", "A test.").json["status"] == "promoted"
         orphan = made.home.store.folder("finetune", "of-nobody")
         orphan.mkdir()
         for path in made.home.store.root.glob("*/*"):
@@ -106,7 +106,7 @@ def test_evidence_that_is_not_that_of_the_tags_is_refused(judged: Place) -> None
     missing = judged.command("reproduce", "tiny", "1")
     file.write_bytes(content)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert_explained(refused, 1, "not that of its tags (perennial.decision_digest)")
+    assert_explained(refused, 1, "evidence.json was changed since it was registered")
     assert_explained(missing, 1, "The evidence for version 1 of tiny can't be had")
 
 
