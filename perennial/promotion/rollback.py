@@ -189,10 +189,8 @@ def _check_evidence(session: AliasSession, candidate: Candidate) -> None:
     evidence_check.check_package(candidate)
     try:
         evidence = versions.evidence_of(session.client, session.home, candidate).evidence
-    except RegistryError as error:
-        if candidate.judging is not None:
-            raise
-        # Of an older version: its package is compared with its digest, and it served before.
+    except versions.MissingEvidenceError as error:
+        # Its package is the one that the ledger has, and it served before: the way back stays open at night.
         progress.note(f"What version {candidate.registered.version} was judged by is not known. {error.problem}")
         return
     if candidate.decision_digest not in (None, evidence.decision.digest):

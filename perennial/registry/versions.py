@@ -171,6 +171,10 @@ def as_first_judged(home: Home, candidate: Candidate) -> Candidate:
     return candidate.model_copy(update=changes)
 
 
+class MissingEvidenceError(RegistryError):
+    """What a version was judged by is not where it was left; that it was changed is another error."""
+
+
 def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> StoredEvidence:
     """What the decision on a version rested on. Raises RegistryError when it is not there or can't be read."""
     from pydantic import ValidationError
@@ -207,7 +211,7 @@ def judged_artifact(home: Home, candidate: Candidate, name: str, folder: Path) -
 def artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:
     """The file or folder `name` of the run that made a version, downloaded into `folder`.
 
-    Raises RegistryError when it can't be had.
+    Raises MissingEvidenceError when it can't be had.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -216,7 +220,8 @@ def artifact(home: Home, candidate: Candidate, name: str, folder: Path) -> Path:
     try:
         return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking.uri(home)))
     except (MlflowException, OSError) as error:
-        raise _no_evidence(candidate, tracking.reason(error)) from error
+        missing = _no_evidence(candidate, tracking.reason(error))
+        raise MissingEvidenceError(missing.problem, remedy=missing.remedy) from error
 
 
 def _no_evidence(candidate: Candidate, why: str) -> RegistryError:

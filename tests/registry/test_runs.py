@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.records.run import Trigger
-from perennial.registry import database, lease
+from perennial.registry import database
 from perennial.registry.database import RUNS
-from perennial.registry.ledger import Action, Ledger, State
+from perennial.registry.ledger import Ledger
 from perennial.runs import log
 from perennial.runs.log import RunEntry
 
@@ -160,5 +160,9 @@ def _make_old(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         past.setattr(command, "upgrade", lambda config, _: newest(config, "0001"))
         book = Ledger.open(place)
         assert not sa.inspect(book.database.engine).has_table(RUNS.name)
-        with lease.held(book.database, "news") as held:
-            book.append(held, Action.PROMOTE, State.DONE, from_version=None, to_version="1", reason="why")
+        add = sa.text(
+            "INSERT INTO perennial_ledger (registry, model, action, state, to_version, who, reason) "
+            "VALUES (:registry, 'news', 'promote', 'done', '1', 'ann', 'why')"
+        )
+        with book.database.engine.begin() as connection:
+            connection.execute(add, {"registry": book.registry})
