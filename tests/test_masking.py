@@ -81,10 +81,13 @@ def test_what_holds_no_secret_stays(sentence: str) -> None:
 
 def _is_tellable(password: str) -> bool:
     """Not what reads as a port and then a sentence: that is hidden by its value only."""
-    return password.isprintable() and not re.match(r"\d{1,5}([/\s?]|$)", password)
+    return not re.match(r"\d{1,5}([/\s?]|$)", password)
 
 
-@given(password=st.text(min_size=8, max_size=24).filter(_is_tellable))
+CHARACTERS = st.characters(categories=["L", "M", "N", "P", "S"], include_characters=" ")
+
+
+@given(password=st.text(CHARACTERS, min_size=8, max_size=24).filter(_is_tellable))
 def test_what_sqlalchemy_writes_of_any_password_is_hidden(password: str) -> None:
     url = sa.URL.create("postgresql+psycopg", "ann", password, "host", 5432, "db")
     assert (

@@ -111,7 +111,7 @@ def test_every_channel_is_told_and_one_that_is_down_keeps_nobody_waiting(
     live(pipeline(urls_env=["TEAM_URL", "MAIL_URL"]), home, [("rejected", "Worse.")])
     assert hook.refused == notifications.TRIES
     assert [subject for subject, _ in box.mails] == ["news: rejected"]
-    assert notes == ["The channels in TEAM_URL were not sent how the run ended: a channel refused it or is down."]
+    assert notes == ["The channels in TEAM_URL were not told how the run ended: a channel refused it or is down."]
 
 
 def test_what_could_not_be_told_is_told_after_the_next_run_to_whom_it_was_not(
@@ -146,7 +146,7 @@ def test_a_channel_that_hangs_keeps_a_run_for_its_timeout_only(home: Home, hook:
     hook.seconds = 600
     before = set(threading.enumerate())
     live(pipeline(timeout_seconds=0.3), home, [("failed", DOWN)])
-    assert notes == ["The channels in TEAM_URL were not sent how the run ended: it did not answer in 0.3 s."]
+    assert notes == ["The channels in TEAM_URL were not told how the run ended: it did not answer in 0.3 s."]
     assert all(thread.daemon for thread in set(threading.enumerate()) - before)
 
 

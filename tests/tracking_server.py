@@ -175,6 +175,24 @@ def serving(settings: Settings) -> Iterator[TrackingServer]:
         server.stop()
 
 
+@contextmanager
+def with_people(settings: Settings) -> Iterator[TrackingServer]:
+    """The server that start.sh starts, which knows ann and bob."""
+    with serving(settings) as running:
+        for name, password in (ANN, BOB):
+            assert running.ask("2.0/mlflow/users/create", {"username": name, "password": password}) == 200
+        yield running
+
+
+def trained_team(server: TrackingServer, folder: Path) -> Team:
+    """A team whose model has two versions, made in `folder`; the second serves."""
+    made = Team(server, server.settings.values["PERENNIAL_DATABASE_URL"])
+    place = Place(folder, None)
+    assert made.train(place, "a", None) == "1"
+    assert made.train(place, "b", "1") == "2"
+    return made
+
+
 def _await(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(900):
         assert process.poll() is None, log.read_text()

@@ -1,4 +1,4 @@
-"""A tracking server of a team, with two versions of a model, the second of which serves."""
+"""A tracking server of a team, with two versions of a model, the second of which serves; no test may change either."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,39 +6,32 @@ from pathlib import Path
 import pytest
 from place import Place
 from tracking_server import (
-    ANN,
-    BOB,
     DATABASE_PASSWORD,
     Settings,
     Team,
     TrackingServer,
-    serving,
     team_settings,
+    trained_team,
     with_password,
+    with_people,
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory, new_postgres: Callable[[], str]) -> Settings:
     folder = tmp_path_factory.mktemp("team server") / "with a space"
     return team_settings(folder, with_password(new_postgres(), DATABASE_PASSWORD), new_postgres())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(settings: Settings) -> Iterator[TrackingServer]:
-    with serving(settings) as running:
-        for name, password in (ANN, BOB):
-            assert running.ask("2.0/mlflow/users/create", {"username": name, "password": password}) == 200
+    with with_people(settings) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def team(server: TrackingServer, tmp_path_factory: pytest.TempPathFactory) -> Team:
-    made = Team(server, server.settings.values["PERENNIAL_DATABASE_URL"])
-    place = Place(tmp_path_factory.mktemp("ann"), None)
-    assert made.train(place, "a", None) == "1"
-    assert made.train(place, "b", "1") == "2"
-    return made
+    return trained_team(server, tmp_path_factory.mktemp("ann"))
 
 
 @pytest.fixture

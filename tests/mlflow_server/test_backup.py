@@ -17,7 +17,9 @@ from tracking_server import (
     Team,
     serving,
     team_settings,
+    trained_team,
     with_password,
+    with_people,
 )
 
 
@@ -39,6 +41,14 @@ def empty(tmp_path: Path, settings: Settings, new_postgres: Callable[[], str]) -
     """Empty databases and no files, for a server that gets the port of the first."""
     made = team_settings(tmp_path / "new place", with_password(new_postgres(), DATABASE_PASSWORD), new_postgres())
     return made.but(MLFLOW_PORT=settings.values["MLFLOW_PORT"])
+
+
+@pytest.fixture
+def own_team(tmp_path: Path, new_postgres: Callable[[], str]) -> Iterator[Team]:
+    """A team whose server may be ended."""
+    settings = team_settings(tmp_path / "own", with_password(new_postgres(), DATABASE_PASSWORD), new_postgres())
+    with with_people(settings) as running:
+        yield trained_team(running, tmp_path / "ann of her own")
 
 
 def restored(settings: Settings, backup: Path, *arguments: str) -> Ended:
@@ -148,7 +158,10 @@ def instead(team: Team, settings: Settings) -> Iterator[Team]:
         yield Team(running, settings.values["PERENNIAL_DATABASE_URL"])
 
 
-def test_what_is_restored_elsewhere_works_there(team: Team, backup: Path, empty: Settings, elsewhere: Place) -> None:
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
+def test_what_is_restored_elsewhere_works_there(own_team: Team, empty: Settings, elsewhere: Place) -> None:
+    team, backup = own_team, backed_up(own_team.server.settings)
+    empty = empty.but(MLFLOW_PORT=team.server.settings.values["MLFLOW_PORT"])
     # What happens after the backup is not in it.
     late = Place(elsewhere.folder.parent / "late", None)
     assert team.train(late, "c", "2") == "3"
