@@ -44,6 +44,10 @@ def test_neither_may_touch_what_others_made_nor_users(team: Team) -> None:
         assert team.server.ask("2.0/mlflow/registered-models/alias", alias, *user) == 403
 
 
+@pytest.mark.soak(
+    twin="tests/mlflow_server/test_users.py::"
+    "test_the_worker_makes_and_promotes_a_model_and_the_model_server_only_reads_it"
+)
 def test_a_server_from_before_them_gives_the_worker_what_was_made_and_follows_a_changed_password(
     tmp_path: Path,
 ) -> None:
