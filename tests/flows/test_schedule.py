@@ -89,6 +89,7 @@ def as_documented(word: str, api: Api, pipeline: str = "watched") -> str:
 
 @pytest.fixture
 def worker(make_place) -> Iterator[Worker]:
+    # In the folder `tiny`, by which commands know it.
     made: Place = make_place(name="watched", training__epochs=2, schedule=WATCHED)
     worker = Worker(made)
     worker.start()
@@ -118,7 +119,9 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     assert ended(api, events[0]["id"], worker) == ("Skipped", "Already trained: version 2 (promoted).")
     assert events[0]["parameters"]["detail"] == "the nightly export"
 
-    assert place.command("schedule", "--pause", "watched", "--json").json["schedules"][0]["state"] == "paused"
+    paused = place.command("schedule", "--pause", "tiny", "--json")
+    assert paused.code == 0, paused.text
+    assert paused.json["schedules"][0]["state"] == "paused"
     # It stays so over a restart.
     worker.stop()
     worker.start()
@@ -126,12 +129,12 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     paused = json.loads(as_documented("create_flow_run", api))["id"]
     assert ended(api, paused, worker) == ("Skipped", "watched is paused.")
     assert len(api.runs("watched")) == 4
-    assert place.command("schedule", "--resume", "watched", "--json").json["schedules"][0]["state"] == "served"
+    assert place.command("schedule", "--resume", "tiny", "--json").json["schedules"][0]["state"] == "served"
     after = until(lambda: api.runs("watched")[4:], worker)
     assert ended(api, after[0]["id"], worker)[1].startswith("Too few: 30 rows are new")
     assert after[0]["parameters"]["detail"] == "data/d.jsonl came"
 
-    runs = place.command("runs", "watched", "--json").json["runs"]
+    runs = place.command("runs", "tiny", "--json").json["runs"]
     assert {run["trigger"]["kind"] for run in runs} == {"data"}
     assert [run["status"] for run in reversed(runs)] == ["promoted", "promoted", "skipped", "skipped", "skipped"]
     assert runs[1]["sentence"] == "watched is paused."
