@@ -74,12 +74,12 @@ def test_the_slice_gate_of_many_small_slices_is_said_to_decide_next_to_nothing()
     assert pooled.power > 0.9
 
 
-@pytest.mark.parametrize(("slices", "rows"), [(5, 200), (10, 100)])
-def test_what_is_said_is_what_comes(slices: int, rows: int) -> None:
+@pytest.mark.parametrize(("count", "rows"), [(5, 200), (10, 100)])
+def test_what_is_said_is_what_comes(count: int, rows: int) -> None:
     """Against the gate's own interval, by slices."""
-    seen = slices.promotions(slices, rows, "equal", pairs=150)
+    seen = slices.promotions(count, rows, "equal", pairs=150)
     comparison = PlannedComparison(rows=rows, variance=2 * slices.ALONE)
-    assert joint_power([comparison] * slices, slices.MARGIN, 0.95) == pytest.approx(seen.each, abs=0.12)
+    assert joint_power([comparison] * count, slices.MARGIN, 0.95) == pytest.approx(seen.each, abs=0.12)
 
 
 def test_the_rows_that_are_said_to_be_enough_are() -> None:
