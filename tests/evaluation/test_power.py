@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks.deciding import slices
 from perennial.evaluation.power import gate_power
 from perennial.evaluation.power.gate_power import GatePower, PlannedTest
 from perennial.evaluation.power.power_curve import PlannedComparison, joint_power, times_needed
