@@ -52,10 +52,10 @@ tools: setup
 # so that what a file's tests share is made once; the one that is ready first takes some of the other's.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=20
 
-test: setup tools ## Run the tests, but those that take minutes: 12 of them on two cores
+test: setup tools ## Run the tests, but those that take minutes: a quarter of an hour on two cores
 	@$(PYTEST) -m "not soak"
 
-soak: setup tools ## Run the tests that take minutes, and made-up examples in number: half an hour on two cores
+soak: setup tools ## Run the tests that take minutes, and made-up examples in number: as long again
 	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
 
 check: setup ## What CI checks beside the tests: ruff, mypy --strict, import contracts
