@@ -19,8 +19,10 @@ from place import Place
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 BUSY = (408, 429, 503)
 """Answers to ask again after, as Prefect's own client does; a server on SQLite gives 503 when two write at once."""
-PATIENCE = 60
-"""Seconds for which a busy server is asked again."""
+PATIENCE = 240
+"""Seconds that a busy server has for its answer, and for which it is asked again.
+
+No test needs an idle machine: a server on SQLite whose ten pipelines all write took 31 seconds beside other work."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Api:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                     content = answer.read()
                 return json.loads(content) if content else None
             except urllib.error.HTTPError as error:

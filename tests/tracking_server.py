@@ -103,7 +103,7 @@ class TrackingServer:
             signed = base64.b64encode(f"{user}:{password or ADMIN_PASSWORD}".encode()).decode()
             request.add_header("Authorization", f"Basic {signed}")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code

@@ -120,7 +120,7 @@ def test_a_worker_on_postgresql_makes_a_champion(databases: Databases, place: Pl
             state = asyncio.run(ended(run, process, log))
             assert state.is_completed(), log.read_text()
             health = f"http://127.0.0.1:{client['PREFECT_WORKER_WEBSERVER_PORT']}/health"
-            with urllib.request.urlopen(health, timeout=10) as answer:
+            with urllib.request.urlopen(health, timeout=120) as answer:
                 assert answer.status == 200
     assert place.champion() == "1"
     assert promotions(databases) == [("tiny", "1")]
@@ -131,7 +131,7 @@ def test_a_worker_on_postgresql_makes_a_champion(databases: Databases, place: Pl
 def refused(api: str) -> bool:
     """Whether the server answers nobody who is unknown to it."""
     try:
-        urllib.request.urlopen(f"{api}/admin/version", timeout=10)
+        urllib.request.urlopen(f"{api}/admin/version", timeout=120)
     except urllib.error.HTTPError as error:
         return error.code == 401
     return False
