@@ -78,6 +78,9 @@ def decide(
     pipeline: Annotated[
         str | None, typer.Option(help="Apply this pipeline's gates instead of those that were applied; for a folder.")
     ] = None,
+    judging: Annotated[
+        int | None, typer.Option(min=1, help="Of a version judged again: which time, from 1; default: the last.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a decision again from the stored answers of the models alone, and say whether it is the registered one.
@@ -89,7 +92,7 @@ def decide(
         from flows.commands import decide
 
         with watching(as_json):
-            redecided = decide.decide(run, version, pipeline)
+            redecided = decide.decide(run, version, pipeline, judging)
         if as_json:
             print_json(decide.decision_as_json(redecided))
         else:

@@ -11,8 +11,8 @@ from perennial.promotion import redecide
 from perennial.promotion.redecide import Redecided
 
 
-def decide(run: str, version: str | None, pipeline: str | None) -> Redecided:
-    """Make the decision on a run, a version, or the answers in a folder again."""
+def decide(run: str, version: str | None, pipeline: str | None, judging: int | None = None) -> Redecided:
+    """Make the decision on a run, a version, or the answers in a folder again; `judging`: of several, which, from 1."""
     spec = loader.read_pipeline(loader.find_pipeline(pipeline)) if pipeline else None
     with progress.step("decide"):
         if version is None and Path(run).is_dir():
@@ -21,8 +21,13 @@ def decide(run: str, version: str | None, pipeline: str | None) -> Redecided:
                     f"{run} is a folder with answers, which does not say by which gates to judge them.",
                     remedy="Name the pipeline: --pipeline NAME.",
                 )
+            if judging is not None:
+                raise SpecError(
+                    f"{run} is a folder with the answers of one judging, so there is none to choose.",
+                    remedy="Leave --judging out, or name the model and its version.",
+                )
             return redecide.redecide_folder(Path(run), spec)
-        return redecide.redecide_version(Home.from_environment(), run, version, spec)
+        return redecide.redecide_version(Home.from_environment(), run, version, spec, judging)
 
 
 def decision_as_json(redecided: Redecided) -> dict[str, Any]:

@@ -30,13 +30,18 @@ class Redecided(Record):
     """Whether it is the same decision; None: other gates were asked, or none is registered."""
 
 
-def redecide_version(home: Home, run: str, version: str | None, spec: PipelineSpec | None) -> Redecided:
+def redecide_version(
+    home: Home, run: str, version: str | None, spec: PipelineSpec | None, judging: int | None = None
+) -> Redecided:
     """The decision on `version` (None: the champion) of the model `run`, or on the version that the MLflow run made.
 
-    `spec`: by whose gates; None: those that were applied. Raises RegistryError when its evidence can't be had.
+    `spec`: by whose gates; None: those that were applied. `judging`: of a version that was judged several times, which,
+    from 1; None: the last. Raises RegistryError when its evidence can't be had.
     """
     with tracking.session(home) as client, TemporaryDirectory(prefix="perennial-") as scratch:
         candidate = _candidate(client, home, run, version)
+        if judging is not None:
+            candidate = versions.as_judged(home, candidate, judging)
         stored = versions.evidence_of(client, home, candidate)
         folder = versions.judged_artifact(home, candidate, run_log.ANSWERS, Path(scratch))
         decision = redecide(spec or stored.spec, folder, stored.evidence.evaluation)

@@ -162,12 +162,25 @@ def contradictions(version: "ModelVersion", statuses: Mapping[str, VersionStatus
 
 def as_first_judged(home: Home, candidate: Candidate) -> Candidate:
     """`candidate` by the first judging of it that the ledger has, on the rows of its run; itself, if it has none."""
-    if candidate.judging is None:
-        return candidate
+    return candidate if candidate.judging is None else as_judged(home, candidate, 1)
+
+
+def as_judged(home: Home, candidate: Candidate, number: int) -> Candidate:
+    """`candidate` by the judging of it that was `number` in the order of time, from 1.
+
+    Raises RegistryError when there was none.
+    """
     registered = candidate.registered
-    made = [one for one in judgings(Ledger.open(home), registered.model) if one.run_id == registered.run_id]
-    first = next(one for one in made if one.version == registered.version)
-    changes = {"judging": first, "decision": first.outcome.value, "decision_digest": first.decision_digest}
+    made = judgings(Ledger.open(home), registered.model)
+    ours = [one for one in made if (one.version, one.run_id) == (registered.version, registered.run_id)]
+    if not 1 <= number <= len(ours):
+        raise RegistryError(
+            f"The ledger has no judging {number} of version {registered.version} of {registered.model}; it has "
+            f"{len(ours)}.",
+            remedy="They are numbered from 1, the oldest, on." if ours else "Leave --judging out.",
+        )
+    judging = ours[number - 1]
+    changes = {"judging": judging, "decision": judging.outcome.value, "decision_digest": judging.decision_digest}
     return candidate.model_copy(update=changes)
 
 

@@ -140,3 +140,9 @@ def test_a_slice_that_is_too_small_holds_every_candidate() -> None:
     assert found.power == 0
     assert "holds every candidate" in found.reason
     assert gate_power.power_of_gates(planned({**PER_SLICE, "min_n": 5000})) == ()
+
+
+def test_the_anchor_is_planned_for_as_the_champion_is() -> None:
+    champion, anchor = power(VERSUS), power({**VERSUS, "versus": "anchor"})
+    assert (anchor.power, anchor.needed) == (champion.power, champion.needed)
+    assert "of candidates as good as the anchor would pass" in anchor.reason

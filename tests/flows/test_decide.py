@@ -60,6 +60,8 @@ def test_other_gates_can_be_tried_on_stored_answers(seasoned: Place) -> None:
 
 def test_what_can_not_be_decided_again_is_explained(seasoned: Place) -> None:
     assert_explained(seasoned.command("decide", "tiny", "9"), 1, "There is no version 9 of tiny")
+    again = seasoned.command("decide", "tiny", "1", "--judging", "2")
+    assert_explained(again, 1, "no judging 2 of version 1", "it has 1")
     assert_explained(seasoned.command("decide", "f" * 32), 1, "No version was made by the MLflow run")
     assert_explained(seasoned.command("decide", str(seasoned.folder)), 2, "--pipeline NAME")
     assert_explained(

@@ -107,7 +107,12 @@ def test_each_judging_keeps_its_evidence(run: Run) -> None:
             stored = versions.evidence_of(client, run.home, candidate)
             assert stored.evidence.decision.digest == judging.decision_digest
         newest = versions.candidate(client, run.home, run.spec.name, registered.version)
+        as_first = versions.as_judged(run.home, newest, 1)
+        assert versions.as_judged(run.home, newest, 2) == newest
+        with pytest.raises(RegistryError, match=r"no judging 3 of version 1 of .*; it has 2"):
+            versions.as_judged(run.home, newest, 3)
     assert (newest.decision, newest.decision_digest) == ("PROMOTE", "3" * 64)
+    assert (as_first.decision, as_first.decision_digest) == ("REJECT", "2" * 64)
     entry = Ledger.open(run.home).entries(run.spec.name)[0]
     assert (entry.action, entry.decision_digest) == (Action.REJECT, first.decision_digest)
 

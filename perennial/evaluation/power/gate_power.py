@@ -49,7 +49,8 @@ class GatePower(Record):
     """How many of these are independent; None: each is."""
     clustered_by: str | None = None
     power: float | None = None
-    """The probability that a candidate as good as the champion passes all of its checks; None: it is not known."""
+    """The probability that a candidate as good as what it is compared with, champion or anchor, passes all of its
+    checks; None: it is not known."""
     needed: int | None = None
     """Independent test rows in all with which that is 0.8; None: not known, or no number of rows."""
     assumed: bool = False
@@ -127,7 +128,9 @@ def _power(test: PlannedTest, gate: GateSpec) -> GatePower | None:
         return None
     smallest = min(subjects, key=lambda one: test.independent(one.inside))
     power = _counted(test, gate, subjects, smallest)
-    return _compared(test, gate, subjects, power) if gate.versus == "champion" else _by_figure(gate, smallest, power)
+    if gate.versus in {"champion", "anchor"}:
+        return _compared(test, gate, subjects, power)
+    return _by_figure(gate, smallest, power)
 
 
 def _judged(test: PlannedTest, gate: GateSpec, subject: _Subject) -> bool:
@@ -196,7 +199,7 @@ def _compared(test: PlannedTest, gate: GateSpec, subjects: list[_Subject], power
     needed = None if times is None else _rounded(test.independent(everyone) * times)
     is_enough = times == 1.0
     basis = f" (if two models differ on {DISAGREEMENT:.0%} of them)" if assumed else ""
-    said = f"{about} {counted}: {_percent(chance)} of candidates as good as the champion would pass{basis}."
+    said = f"{about} {counted}: {_percent(chance)} of candidates as good as the {gate.versus} would pass{basis}."
     said += "" if is_enough else _what_helps(test, gate, subjects, needed)
     return power.model_copy(
         update={"power": chance, "needed": needed, "assumed": assumed, "is_enough": is_enough, "reason": said}
