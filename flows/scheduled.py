@@ -79,6 +79,8 @@ def _with_drift(spec: PipelineSpec, home: Home, trigger: Trigger) -> Trigger:
     from perennial.monitoring import drift
 
     finding = drift.examine_drift(spec, home)
+    for words in finding.learned:
+        progress.note(f"Slow drift, or an earlier shift, that starts no run: {words}.")
     return Trigger(kind="drift", detail=finding.reason) if finding.retrain else trigger
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from perennial.core.home import Home
 from perennial.monitoring import drift
-from perennial.monitoring.drift import DriftFinding, DriftWindow
+from perennial.monitoring.drift import DriftFinding
+from perennial.monitoring.measuring import DriftWindow
 from perennial.pipeline_file import loader
 from perennial.settings.drift import TriggersSpec
 
@@ -43,6 +44,8 @@ def show_drift(finding: DriftFinding, is_armed: bool) -> None:
     due = "A run is due: " if finding.retrain and is_armed else ""
     reason = f"{due}{finding.reason}" if due or not finding.retrain else f"Drifted: {finding.reason}"
     console.print(Text(reason.rstrip(".") + ".", style="yellow" if finding.retrain or not finding.is_measured else ""))
+    for words in finding.learned:
+        say(console, f"Slow drift, or an earlier shift; it starts nothing: {words}.")
     if not is_armed and finding.is_measured:
         say(console, UNARMED)
 

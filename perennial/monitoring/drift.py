@@ -1,26 +1,25 @@
 """Drift triggers: do the rows that came since the champion was trained look so different that it should learn anew?
 
-Windows of those rows (or of an unlabelled live source) are compared with a sample of the rows that the champion was
-trained and judged on. A run is due when one figure is over its limit in enough of the latest windows, the very latest
-among them, and none was started by drift a short while ago. Whatever can't be looked at starts nothing.
+Windows of those rows (or of an unlabelled live source) are compared with the newest rows that the champion was trained
+and judged on, and with a sample of all of them. A run is due when one figure is over its limit in enough of the latest
+windows, the very latest among them, and none was started by drift a short while ago, or by this very shift before.
+Whatever can't be looked at starts nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from perennial import kinds
-from perennial.core import digest, progress
+from perennial.core import progress
 from perennial.core.errors import PerennialError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
 from perennial.ingest import snapshots
-from perennial.monitoring import window_figures
-from perennial.monitoring.rows import WindowRows, sample, windows
-from perennial.monitoring.window_figures import Reference
+from perennial.monitoring import measuring, same_shift
+from perennial.monitoring.measuring import DriftWindow, Stream, UnmeasuredError
 from perennial.records.data import Part
 from perennial.records.package import Champion
 from perennial.registry import aliases, evidence
@@ -30,28 +29,6 @@ from perennial.settings.drift import TriggersSpec
 from perennial.settings.pipeline import PipelineSpec
 
 FILE = "drift.json"
-MIN_REFERENCE = 100
-WORDS = {
-    "labels": "labels shifted: PSI",
-    "answers": "the champion's answers shifted: PSI",
-    "scores": "the champion's scores shifted: PSI",
-    "length": "text length shifted: PSI",
-    "tokens": "vocabulary shifted: Jensen-Shannon distance",
-    "domain": "new texts can be told from old ones: AUC",
-}
-
-
-class DriftWindow(Record):
-    """Rows that came one after another, and how far they are from those the champion knows."""
-
-    number: int
-    """From 1, since the champion was trained."""
-    rows: int
-    since: datetime | None
-    """The oldest time among them; None: no time column."""
-    until: datetime | None
-    figures: dict[str, float]
-    """By the name of their limit; without those that this kind of task or source does not have."""
 
 
 class DriftFinding(Record):
@@ -69,6 +46,8 @@ class DriftFinding(Record):
     limits: dict[str, float] = Field(default_factory=dict)
     waiting: int = 0
     """Rows that came since the last full window."""
+    learned: tuple[str, ...] = ()
+    """What is far from all rows that the champion learned and not from the newest of them; it starts nothing."""
     is_measured: bool = True
     """False: it could not be looked at, and `reason` says why."""
 
@@ -82,22 +61,6 @@ class _State(Record):
     """Rows of the live source that were there when that champion was first looked at after another one."""
     windows: dict[str, DriftWindow] = Field(default_factory=dict)
     """By a digest of all they were made from."""
-
-
-class _UnmeasuredError(PerennialError):
-    """There is nothing to measure yet, or nothing to measure with."""
-
-
-class _Stream(Record):
-    """The rows that came since."""
-
-    parts: tuple[Part, ...]
-    skip: int
-    labelled: bool
-
-    @property
-    def rows(self) -> int:
-        return sum(part.rows for part in self.parts) - self.skip
 
 
 def examine_drift(spec: PipelineSpec, home: Home) -> DriftFinding:
@@ -114,27 +77,14 @@ def examine_drift(spec: PipelineSpec, home: Home) -> DriftFinding:
         return _nothing(spec, f"Drift was not measured: {error}")
 
 
-def over(settings: TriggersSpec, windows: Sequence[DriftWindow]) -> Iterator[str]:
-    """Each figure that is over its limit often enough, and in the latest of the windows `windows`, in words."""
-    latest = windows[-settings.of_last :]
-    for name, limit in _limits(settings).items():
-        values = [window.figures[name] for window in latest if name in window.figures]
-        above = sum(value > limit for value in values)
-        if values and values[-1] > limit and above >= settings.needed:
-            yield (
-                f"{WORDS[name]} {values[-1]:.2f} (limit {limit:g}) in {above} of the last {len(latest)} windows of "
-                f"{latest[-1].rows:,} rows"
-            )
-
-
 def _examined(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> DriftFinding:
     champion = aliases.champion(spec.name, home)
     if champion is None:
-        raise _UnmeasuredError(f"{spec.name} has no champion yet.", remedy=f"`perennial run {spec.name}` trains one.")
+        raise UnmeasuredError(f"{spec.name} has no champion yet.", remedy=f"`perennial run {spec.name}` trains one.")
     state = _state(spec, home)
     known_parts = evidence.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
     stream, live_from = _stream(spec, settings, home, champion, known_parts, state)
-    windows = _measured(spec, settings, home, champion, known_parts, stream, state)
+    windows = measuring.measured(spec, settings, home, champion, known_parts, stream, state.windows)
     kept = _State(package=champion.package_digest, live_from=live_from, windows=windows)
     if kept != state:
         write_atomically(_path(spec, home), kept.model_dump_json(indent=1) + "\n")
@@ -148,93 +98,24 @@ def _stream(
     champion: Champion,
     known_parts: Sequence[Part],
     state: _State,
-) -> tuple[_Stream, int]:
+) -> tuple[Stream, int]:
     """The rows that came since `champion` was trained, and where in the live source they begin."""
     if settings.source is None:
         parts = snapshots.ingest(spec, home).parts
         if not {part.path for part in known_parts} <= {part.path for part in parts}:
-            raise _UnmeasuredError(
+            raise UnmeasuredError(
                 f"The rows of {spec.name} were read anew, or elsewhere, since its champion (version "
                 f"{champion.version}) was trained, so which ones came later is not known.",
                 remedy="With the next champion it is.",
             )
         old = {part.path for part in known_parts}
-        return _Stream(parts=tuple(part for part in parts if part.path not in old), skip=0, labelled=True), 0
-    live = live_spec(spec, settings)
+        return Stream(parts=tuple(part for part in parts if part.path not in old), skip=0, labelled=True), 0
+    live = measuring.live_spec(spec, settings)
     read = snapshots.ingest(live, home)
     snapshots.accept(live, read, home)
     same = state.package in ("", champion.package_digest)
     live_from = state.live_from if same else sum(part.rows for part in read.parts)
-    return _Stream(parts=read.parts, skip=live_from, labelled=False), live_from
-
-
-def live_spec(spec: PipelineSpec, settings: TriggersSpec) -> PipelineSpec:
-    """`spec` with the live source in the place of its own, whose rows have texts, perhaps a time, and nothing else.
-
-    What a kind of task reads beside the texts is read from the text's column, and means nothing.
-    """
-    kind = kinds.name_for_bare_texts(kinds.kind_named(spec.kind))
-    names = spec.data.columns
-    columns = type(names)(text=names.text, text_pair=names.text_pair, label=names.text, time=settings.time)
-    data = spec.data.model_copy(update={"source": settings.source, "columns": columns})
-    return spec.model_copy(update={"kind": kind, "data": data}).located(spec.folder)
-
-
-def _measured(
-    spec: PipelineSpec,
-    settings: TriggersSpec,
-    home: Home,
-    champion: Champion,
-    known_parts: Sequence[Part],
-    stream: _Stream,
-    state: _State,
-) -> dict[str, DriftWindow]:
-    """The latest windows by key; those that were measured before are taken from `state`."""
-    read = spec if stream.labelled else live_spec(spec, settings)
-    size, last = settings.window_rows, settings.of_last
-    measured: dict[str, DriftWindow] = {}
-    reference: Reference | None = None
-    for number, rows in windows(read, stream.parts, home.store, size, stream.skip, last):
-        key = _key(settings, champion, rows, labelled=stream.labelled)
-        if key in state.windows:
-            measured[key] = state.windows[key]
-            continue
-        progress.advance(len(measured), last, unit="windows", detail=f"window {number}")
-        if reference is None:
-            reference = _reference(spec, settings, home, champion, known_parts, labelled=stream.labelled)
-        values = reference.figures(rows)
-        since, until = rows.times
-        measured[key] = DriftWindow(number=number, rows=len(rows.texts), since=since, until=until, figures=values)
-    return measured
-
-
-def _reference(
-    spec: PipelineSpec,
-    settings: TriggersSpec,
-    home: Home,
-    champion: Champion,
-    known_parts: Sequence[Part],
-    *,
-    labelled: bool,
-) -> Reference:
-    rows = sample(spec, known_parts, home.store, settings.reference_rows)
-    if len(rows.texts) < MIN_REFERENCE:
-        raise _UnmeasuredError(
-            f"Version {champion.version} was trained on {len(rows.texts):,} rows; drift is measured against "
-            f"{MIN_REFERENCE} or more.",
-        )
-    return Reference(spec, settings, rows, champion, home, labelled=labelled)
-
-
-def _key(settings: TriggersSpec, champion: Champion, rows: WindowRows, *, labelled: bool) -> str:
-    return digest.of_values(
-        recipe=window_figures.RECIPE,
-        package=champion.package_digest,
-        rows=rows.digest,
-        labelled=labelled,
-        reference=settings.reference_rows,
-        wanted=sorted(_limits(settings)),
-    )
+    return Stream(parts=read.parts, skip=live_from, labelled=False), live_from
 
 
 def _found(
@@ -242,20 +123,27 @@ def _found(
     settings: TriggersSpec,
     home: Home,
     champion: Champion,
-    stream: _Stream,
+    stream: Stream,
     windows: Sequence[DriftWindow],
 ) -> DriftFinding:
-    waiting, reasons = stream.rows % settings.window_rows, "; ".join(over(settings, windows))
-    cooling = _cooling(spec, settings, home) if reasons else ""
+    waiting, reasons = stream.rows % settings.window_rows, dict(measuring.over(settings, windows))
+    learned = tuple(measuring.learned(settings, windows))
+    held = _held_back(spec, settings, home, champion, windows, tuple(reasons)) if reasons else ""
     return DriftFinding(
         pipeline=spec.name,
         champion=champion.version,
-        retrain=bool(reasons) and not cooling,
-        reason=f"{reasons}{cooling}" or _calm(settings, champion, windows, waiting),
+        retrain=bool(reasons) and not held,
+        reason=_due(champion, windows, reasons, held) if reasons else _calm(settings, champion, windows, waiting),
         windows=tuple(windows),
-        limits=_limits(settings),
+        limits=measuring.limits(settings),
         waiting=waiting,
+        learned=learned,
     )
+
+
+def _due(champion: Champion, windows: Sequence[DriftWindow], reasons: Mapping[str, str], held: str) -> str:
+    words = "; ".join(reasons.values())
+    return f"{words}{held}" if held else same_shift.reason(words, windows[-1].number, champion.version)
 
 
 def _calm(settings: TriggersSpec, champion: Champion, windows: Sequence[DriftWindow], waiting: int) -> str:
@@ -271,20 +159,25 @@ def _calm(settings: TriggersSpec, champion: Champion, windows: Sequence[DriftWin
     )
 
 
-def _cooling(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> str:
+def _held_back(
+    spec: PipelineSpec,
+    settings: TriggersSpec,
+    home: Home,
+    champion: Champion,
+    windows: Sequence[DriftWindow],
+    names: Sequence[str],
+) -> str:
     """Why drift starts nothing now although something drifted; empty: it does."""
-    last = log.last_started(home, spec.name, "drift")
-    if last is None or not settings.cooldown_hours:
+    last, now = log.last_run(home, spec.name, "drift"), datetime.now(UTC)
+    if last is None:
         return ""
-    passed = datetime.now(UTC) - last
-    if passed >= timedelta(hours=settings.cooldown_hours):
-        return ""
-    hours = passed.total_seconds() / 3600
-    return f". Drift started a run {hours:.1f} h ago already, and starts none for {settings.cooldown_hours:g} h"
-
-
-def _limits(settings: TriggersSpec) -> dict[str, float]:
-    return {name: value for name, value in settings.limits.model_dump().items() if value is not None}
+    passed = now - last.started
+    if passed < timedelta(hours=settings.cooldown_hours):
+        hours = passed.total_seconds() / 3600
+        return f". Drift started a run {hours:.1f} h ago already, and starts none for {settings.cooldown_hours:g} h"
+    figures = measuring.distances(settings, windows, names)
+    live = settings.source is not None
+    return same_shift.holds_back(last, figures, windows[-1].number, champion.version, now, live=live)
 
 
 def _nothing(spec: PipelineSpec, reason: str) -> DriftFinding:

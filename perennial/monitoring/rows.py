@@ -5,7 +5,7 @@ Read in batches, so memory does not grow with the parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from perennial.core.store import Store
 from perennial.records.data import Part
 from perennial.rows.columns import SPLIT, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
+from perennial.training.sampling import DAY, NO_TIME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,20 +57,30 @@ class WindowRows:
 def sample(spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int) -> WindowRows:
     """About `limit` rows of `parts`, the same ones every time: those whose text's hash ends lowest.
 
-    Raises StoreError when a part is not there.
+    Where training draws rows by age (max_rows or replay with half_life_days), so does this: what was hardly learned is
+    hardly there. Raises StoreError when a part is not there.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    total = sum(part.rows for part in parts)
-    # A hair below the end, so that all rows are taken where there are fewer than the limit.
-    least = f"{int(min(1.0, limit / max(1, total)) * (16**_DIGITS - 1)):0{_DIGITS}x}"
+    least = _thresholds(spec, parts, store, limit)
     kept: list[pa.Table] = []
     for part in parts:
         for batch in _batches(spec, part, store, _columns(spec)):
             ends = pc.utf8_slice_codeunits(batch.column(TEXT_KEY), -_DIGITS)
-            kept.append(pa.Table.from_batches([batch.filter(pc.less_equal(ends, least))]))
+            kept.append(pa.Table.from_batches([batch.filter(pc.less_equal(ends, least(batch.column(TIME))))]))
     return _rows(spec, pa.concat_tables(kept))
+
+
+def newest(spec: PipelineSpec, parts: Sequence[Part], store: Store, rows: int) -> WindowRows:
+    """The `rows` rows of `parts` that came last, in the order in which windows take them; all, where there are fewer.
+
+    Raises StoreError when a part is not there.
+    """
+    import pyarrow as pa
+
+    total = sum(part.rows for part in parts)
+    return _rows(spec, pa.concat_tables(list(_in_order(spec, parts, store, max(0, total - rows), total))))
 
 
 def windows(
@@ -115,6 +126,44 @@ def _order(spec: PipelineSpec, part: Part, store: Store) -> np.ndarray:
     by = [(TIME, "ascending"), (TEXT_KEY, "ascending")]
     order: np.ndarray = pc.sort_indices(keys, sort_keys=by, null_placement="at_start").to_numpy()
     return order
+
+
+def _thresholds(
+    spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int
+) -> Callable[[pa.Array], str | pa.Array]:
+    """Up to which end of a hash a row of a time is sampled: one for all, or one for each, which halves with its age."""
+    import pyarrow as pa
+
+    half_life = spec.training.half_life_days
+    times = [_micros(batch) for part in parts for batch in _batches(spec, part, store, [TIME])] if half_life else []
+    known_times = np.concatenate([lot[lot != NO_TIME] for lot in times]) if times else np.empty(0, np.int64)
+    if half_life is None or not len(known_times):
+        return lambda _: _hash_end(limit / max(1, sum(part.rows for part in parts)))
+    oldest, latest, life = known_times.min(), known_times.max(), half_life * DAY
+
+    def weights(micros: np.ndarray) -> np.ndarray:
+        # As in training, a row without a time counts as the oldest.
+        halved: np.ndarray = np.exp2((np.where(micros == NO_TIME, oldest, micros) - latest) / life)
+        return halved
+
+    total = sum(float(weights(lot).sum()) for lot in times)
+    return lambda times: pa.array([_hash_end(one * limit / total) for one in weights(_micros(times))], pa.string())
+
+
+def _hash_end(share: float) -> str:
+    # A hair below the end, so that all rows are taken where there are fewer than the limit.
+    return f"{int(min(1.0, share) * (16**_DIGITS - 1)):0{_DIGITS}x}"
+
+
+def _micros(times: pa.Array | pa.RecordBatch) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = times.column(TIME) if isinstance(times, pa.RecordBatch) else times
+    micros: np.ndarray = pc.fill_null(column.cast(pa.timestamp("us", "UTC")).cast("int64"), NO_TIME).to_numpy(
+        zero_copy_only=False
+    )
+    return micros
 
 
 def _picked(spec: PipelineSpec, part: Part, store: Store, wanted: np.ndarray) -> pa.Table:

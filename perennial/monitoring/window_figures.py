@@ -17,7 +17,7 @@ from perennial.inference.predictor import Predictor
 from perennial.inference.tokenization import Tokenizer
 from perennial.metrics.prediction import Prediction
 from perennial.monitoring import effect_sizes
-from perennial.monitoring.rows import WindowRows
+from perennial.monitoring.rows import Texts, WindowRows
 from perennial.records.package import Champion
 from perennial.settings.drift import DriftLimits, WindowsSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from scipy.sparse import csr_array
 
-RECIPE = 1
+RECIPE = 2
 """Raised when a figure is computed otherwise, so that old ones are measured again."""
 NAMES = tuple(DriftLimits.model_fields)
 TOKENS = 1000
@@ -37,22 +37,33 @@ Measure = Callable[[WindowRows], float]
 T = TypeVar("T")
 
 
+class Asked:
+    """The champion, asked about rows; loaded when it is first asked, and not asked twice running about the same."""
+
+    def __init__(self, spec: PipelineSpec, champion: Champion, home: Home) -> None:
+        """`champion`: its package is in the store."""
+        self._spec, self._champion = spec, champion
+        self.folder = home.store.root / champion.path
+        self._predictor: Predictor | None = None
+        self._last: tuple[object, list[Prediction]] = (None, [])
+
+    def answers(self, texts: Sequence[Texts]) -> list[Prediction]:
+        """Its answer to each of `texts`."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.folder, digest=self._champion.package_digest)
+        if self._last[0] is not texts:
+            answered = asking.answers(self._spec, self._predictor, texts)
+            self._last = texts, [answered[one] for one in texts]
+        return self._last[1]
+
+
 class Reference:
     """What windows are compared with."""
 
     def __init__(
-        self,
-        spec: PipelineSpec,
-        settings: WindowsSpec,
-        rows: WindowRows,
-        champion: Champion,
-        home: Home,
-        *,
-        labelled: bool,
+        self, spec: PipelineSpec, settings: WindowsSpec, rows: WindowRows, asked: Asked, *, labelled: bool
     ) -> None:
-        """`rows`: a sample of the champion's; `labelled`: whether windows have labels."""
-        self._spec = spec
-        folder = home.store.root / champion.path
+        """`rows`: some of the champion's; `asked`: that champion; `labelled`: whether windows have labels."""
         wanted = [name for name in NAMES if getattr(settings.limits, name) is not None]
         self._measures: dict[str, Measure] = {}
         if labelled and "labels" in wanted:
@@ -60,11 +71,11 @@ class Reference:
         if "length" in wanted:
             self._measures["length"] = _length(rows, settings.window_rows)
         if "tokens" in wanted:
-            self._measures["tokens"] = _tokens(rows, folder, settings.window_rows)
+            self._measures["tokens"] = _tokens(rows, asked.folder, settings.window_rows)
         if "domain" in wanted:
             self._measures["domain"] = _domain(rows, settings.window_rows)
-        asked = {"answers", "scores"} & set(wanted)
-        self._answering = _Answering(spec, settings.window_rows, rows, champion, folder, asked) if asked else None
+        answers = {"answers", "scores"} & set(wanted)
+        self._answering = _Answering(spec, settings.window_rows, rows, asked, answers) if answers else None
 
     def figures(self, window: WindowRows) -> dict[str, float]:
         """Every figure that is wanted and that this kind of task has."""
@@ -77,13 +88,10 @@ class Reference:
 class _Answering:
     """The champion's answers to rows that it did not learn from, and to windows."""
 
-    def __init__(
-        self, spec: PipelineSpec, window_rows: int, rows: WindowRows, champion: Champion, folder: Path, wanted: set[str]
-    ) -> None:
-        self._spec, self._wanted = spec, wanted
-        self._predictor = Predictor(folder, digest=champion.package_digest)
+    def __init__(self, spec: PipelineSpec, window_rows: int, rows: WindowRows, asked: Asked, wanted: set[str]) -> None:
+        self._spec, self._wanted, self._asked = spec, wanted, asked
         held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]
-        answers = self._answers(_spread(held_out, ANSWERED))
+        answers = asked.answers(_spread(held_out, ANSWERED))
         self._labels = self._labels_of(answers)
         self._scores = self._scores_of(answers)
         self._cuts = effect_sizes.edges(self._scores, window_rows) if len(answers) else np.empty(0)
@@ -91,7 +99,7 @@ class _Answering:
     def figures(self, window: WindowRows) -> dict[str, float]:
         if not len(self._scores):
             return {}
-        answers = self._answers(window.texts)
+        answers = self._asked.answers(window.texts)
         labels = self._labels_of(answers)
         figures = {}
         if "answers" in self._wanted and (self._labels or labels):
@@ -100,10 +108,6 @@ class _Answering:
             old, new = (effect_sizes.binned(scores, self._cuts) for scores in (self._scores, self._scores_of(answers)))
             figures["scores"] = effect_sizes.psi(old, new)
         return figures
-
-    def _answers(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
-        answered = asking.answers(self._spec, self._predictor, texts)
-        return [answered[one] for one in texts]
 
     def _labels_of(self, answers: Sequence[Prediction]) -> Counter[str]:
         kind = kinds.kind_named(self._spec.kind)

@@ -89,6 +89,15 @@ def last_started(home: Home, pipeline: str, *kinds: str) -> datetime | None:
 
     Raises RegistryError.
     """
+    last = last_run(home, pipeline, *kinds)
+    return last.started if last else None
+
+
+def last_run(home: Home, pipeline: str, *kinds: str) -> RunEntry | None:
+    """The newest run that did not fail of those that a trigger of one of `kinds` started; None: there is none.
+
+    Raises RegistryError.
+    """
     if not database.is_there(home):
         return None
     ours = (
@@ -98,7 +107,8 @@ def last_started(home: Home, pipeline: str, *kinds: str) -> datetime | None:
         RUNS.c.status != "failed",
     )
     with database.open_database(home).reading() as connection:
-        return connection.scalar(sa.select(RUNS.c.started).where(*ours).order_by(RUNS.c.id.desc()).limit(1))
+        row = connection.execute(sa.select(RUNS).where(*ours).order_by(RUNS.c.id.desc()).limit(1)).first()
+        return _entry(row) if row else None
 
 
 def _entry(row: sa.Row[tuple[object, ...]]) -> RunEntry:

@@ -40,9 +40,12 @@ class WindowsSpec(Settings):
     of_last: int = Field(default=3, ge=1, le=50)
     """Out of so many, the latest."""
     cooldown_hours: float = Field(default=24, ge=0)
-    """After a run that drift started, unless that run failed, drift starts none for so long."""
+    """After a run that drift started, unless that run failed, drift starts none for so long. The same shift waits
+    longer, where that run's candidate did not become champion: until twice as many windows have come."""
     reference_rows: int = Field(default=5000, ge=500, le=100_000)
-    """Rows that the champion was trained and judged on, at most, which windows are compared with; a fixed sample."""
+    """Rows of the fixed sample, at most, of all that the champion was trained and judged on. Windows are compared with
+    it and with the newest of those rows: twice `needed` windows of them, `of_last` at most. What is near either is no
+    news to the champion."""
     limits: DriftLimits = DriftLimits()
     """What each figure of a window may be."""
 

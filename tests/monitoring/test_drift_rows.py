@@ -9,7 +9,7 @@ import pytest
 from perennial.core.errors import StoreError
 from perennial.core.home import Home
 from perennial.ingest import canonical_rows, parts
-from perennial.monitoring.rows import sample, windows
+from perennial.monitoring.rows import newest, sample, windows
 from perennial.records.data import Part
 from perennial.rows.batch import Batch
 from perennial.settings.pipeline import PipelineSpec
@@ -90,6 +90,13 @@ def test_a_sample_is_the_same_each_time_and_of_all_parts(home: Home) -> None:
     assert 70 < sum(number >= 600 for number in numbers_of(drawn.texts)) < 170
     assert 0.1 < drawn.held_out.mean() < 0.45, "validation and test rows"
     assert len(sample(spec, some, home.store, 5000).texts) == 1000
+
+
+def test_the_newest_rows_are_those_that_came_last(home: Home) -> None:
+    spec = pipeline()
+    some = [written(home, spec, range(100, 0, -1)), written(home, spec, range(180, 100, -1))]
+    assert numbers_of(newest(spec, some, home.store, 100).texts) == list(range(81, 181))
+    assert len(newest(spec, some, home.store, 999).texts) == 180
 
 
 def test_another_label_is_another_window(home: Home) -> None:

@@ -15,9 +15,9 @@ from tiny_model import TINY_LABELS, TINY_WORDS, tiny_spec
 
 from perennial.core.home import Home
 from perennial.inference.package import read_package
-from perennial.monitoring.drift import WORDS, DriftWindow, over
+from perennial.monitoring.measuring import WORDS, DriftWindow, over
 from perennial.monitoring.rows import WindowRows
-from perennial.monitoring.window_figures import NAMES, Reference
+from perennial.monitoring.window_figures import NAMES, Asked, Reference
 from perennial.records.package import Champion
 from perennial.settings.drift import DriftLimits, TriggersSpec
 
@@ -58,7 +58,7 @@ def reference(package: Path) -> Reference:
     home = Home(package.parents[3])
     path = str(package.relative_to(home.store.root))
     champion = Champion(version="1", package_digest=read_package(package).digest, path=path)
-    return Reference(tiny_spec(), SETTINGS, rows(2500, 0), champion, home, labelled=True)
+    return Reference(tiny_spec(), SETTINGS, rows(2500, 0), Asked(tiny_spec(), champion, home), labelled=True)
 
 
 def over_limit(figures: dict[str, float]) -> set[str]:
@@ -87,7 +87,7 @@ def test_a_planted_shift_is_seen_by_the_figure_it_is_about(
     assert set(figures) == set(NAMES)
     assert expected <= over_limit(figures), figures
     windows = [DriftWindow(number=n, rows=300, since=None, until=None, figures=figures) for n in (1, 2)]
-    reason = "; ".join(over(SETTINGS, windows))
+    reason = "; ".join(dict(over(SETTINGS, windows)).values())
     for name in expected:
         assert f"{WORDS[name]} {figures[name]:.2f}" in reason
         assert "in 2 of the last 2 windows of 300 rows" in reason
@@ -104,7 +104,7 @@ VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.19, 0.21, 0.5, 3.0]), max_size=12
 @given(VALUES, st.integers(1, 5), st.integers(0, 4))
 def test_k_of_the_last_n_and_the_latest(values: list[float], needed: int, more: int) -> None:
     settings = TriggersSpec(needed=needed, of_last=needed + more)
-    overs = list(over(settings, windows_of(values)))
+    overs = list(dict(over(settings, windows_of(values))).values())
     latest = values[-settings.of_last :]
     due = bool(latest) and latest[-1] > 0.2 and sum(value > 0.2 for value in latest) >= needed
     assert bool(overs) == due
