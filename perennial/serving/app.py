@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perennial.serving import metrics, problems, reading
-from perennial.serving.batcher import Batcher
+from perennial.serving.batcher import Answers, Batcher
 from perennial.serving.current import CurrentVersion, LoadedVersion
 from perennial.serving.metrics import ServingMetrics
 from perennial.serving.problems import RequestProblem
@@ -43,6 +43,8 @@ class _Interface:
         self._current, self._figures, self._settings, self._names = current, figures, settings, names
         self._batcher: Batcher
         self._answering: asyncio.Task[None]
+        self._under_way = 0
+        """Requests to /predict."""
         routes = [
             Route("/predict", self._predict, methods=["POST"]),
             Route("/", self._describe),
@@ -64,7 +66,14 @@ class _Interface:
 
     async def _predict(self, request: Request) -> Response:
         started = time.perf_counter()
-        response = await self._answered(request)
+        if self._under_way >= self._settings.connections:
+            response: Response = problems.crowded(self._under_way).response()
+        else:
+            self._under_way += 1
+            try:
+                response = await self._answered(request)
+            finally:
+                self._under_way -= 1
         self._figures.answered(response.status_code, time.perf_counter() - started)
         return response
 
@@ -84,10 +93,32 @@ class _Interface:
         body = await self._body(request)
         served = self._served()
         inputs = reading.read_request(body, served.predictor.decoder, self._names, self._settings)
-        answers = await self._batcher.answer(served, inputs)
+        answers = await self._while_waited_for(request, self._batcher.answer(served, inputs), len(inputs))
         return {"model": served.model, "version": served.version, "predictions": answers}
 
+    async def _while_waited_for(self, request: Request, answering: Coroutine[Any, Any, Answers], rows: int) -> Answers:
+        """The answers, unless the client goes or they take too long; then no more of them are computed."""
+        seconds = self._settings.queue_seconds
+        answers, gone = asyncio.ensure_future(answering), asyncio.ensure_future(_has_gone(request))
+        try:
+            done, _ = await asyncio.wait({answers, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answers in done:
+                return answers.result()
+            raise ClientDisconnect if done else problems.too_late(seconds, rows)
+        finally:
+            answers.cancel()
+            gone.cancel()
+            # So that the rows are out of the queue when the next request asks how many wait.
+            await asyncio.gather(answers, gone, return_exceptions=True)
+
     async def _body(self, request: Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                return await self._whole_body(request)
+        except TimeoutError as error:
+            raise problems.too_slow(self._settings.body_seconds) from error
+
+    async def _whole_body(self, request: Request) -> bytes:
         most = self._settings.max_body_bytes
         declared = request.headers.get("content-length", "")
         body = bytearray()
@@ -140,6 +171,12 @@ class _Interface:
 
     async def _metrics(self, _: Request) -> Response:
         return Response(self._figures.text(), media_type=metrics.CONTENT_TYPE)
+
+
+async def _has_gone(request: Request) -> None:
+    """Return when the client has closed the connection; its body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _json(content: Mapping[str, Any]) -> Response:

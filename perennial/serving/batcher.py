@@ -57,7 +57,8 @@ class Batcher:
     async def answer(self, served: LoadedVersion, inputs: Sequence[Input]) -> Answers:
         """The answers of `served` to `inputs`, in order, in JSON's types.
 
-        Raises RequestProblem when too many rows wait already, or the model fails on these.
+        Raises RequestProblem when too many rows wait already, or the model fails on these. Cancelled, when nobody waits
+        for the answers any more, it drops what was not given to the model yet.
         """
         if self._rows + len(inputs) > self._settings.queue_rows:
             raise problems.busy(self._rows, len(inputs))
@@ -65,6 +66,9 @@ class Batcher:
         self._admit(job)
         try:
             return await job.done
+        except asyncio.CancelledError:
+            self._figures.dropped_rows.inc(job.left)
+            raise
         finally:
             self._dismiss(job)
 
@@ -83,7 +87,7 @@ class Batcher:
         self._count(len(job.inputs))
 
     def _dismiss(self, job: _Job) -> None:
-        # Cancelled, as when draining took too long, it is in the queue still.
+        # Cancelled, as when its client has gone or draining took too long, it is in the queue still.
         self._forget(job)
         self._count(-len(job.inputs))
 
@@ -144,6 +148,8 @@ class Batcher:
         return await asyncio.get_running_loop().run_in_executor(self._thread, served.predictor.predict, inputs)
 
     def _deliver(self, job: _Job, answers: Answers) -> None:
+        if job.done.cancelled():
+            return
         job.answers += answers
         self._figures.rows.inc(len(answers))
         if job.left:

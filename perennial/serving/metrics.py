@@ -35,6 +35,14 @@ class ServingMetrics:
         )
         rows = Counter("perennial_rows", "Rows answered.", ["model"], registry=self._registry)
         self.rows = rows.labels(model)
+        dropped = "Rows let in and not answered, as their client had gone or they waited too long."
+        self.dropped_rows = Counter("perennial_dropped_rows", dropped, ["model"], registry=self._registry).labels(model)
+        self._closed = Counter(
+            "perennial_connections_closed",
+            "Connections closed without a request: no headers in time (slow), or no room (too_many).",
+            ["model", "why"],
+            registry=self._registry,
+        )
         self.batch_rows = self._histogram("perennial_batch_rows", "Rows that were answered together.", ROWS)
         self.queue_rows = self._gauge("perennial_queue_rows", "Rows that wait or are being answered.").labels(model)
         self._version = self._gauge("perennial_champion_version", "1 for the version that serves.", "version")
@@ -55,6 +63,10 @@ class ServingMetrics:
         self._requests.labels(self._model, str(status)).inc()
         if status == 200:
             self._seconds.observe(seconds)
+
+    def connection_closed(self, why: str) -> None:
+        """A connection was closed that asked nothing: slow, or too_many."""
+        self._closed.labels(self._model, why).inc()
 
     def serves(self, version: str) -> None:
         """`version` serves from now on."""

@@ -45,6 +45,39 @@ def busy(waiting: int, rows: int) -> RequestProblem:
     )
 
 
+def too_slow(seconds: float) -> RequestProblem:
+    """408: the request did not come in in time."""
+    return RequestProblem(
+        408,
+        "too_slow",
+        f"The body of the request did not come in within {seconds:g} seconds.",
+        remedy="Ask in smaller requests, or raise serving.body_seconds.",
+        headers={"Connection": "close"},
+    )
+
+
+def too_late(seconds: float, rows: int) -> RequestProblem:
+    """503: the answers did not come in time."""
+    return RequestProblem(
+        503,
+        "too_late",
+        f"These {rows:,} rows were not answered within {seconds:g} seconds, and will not be.",
+        remedy="Ask fewer rows at once, start more servers, or raise serving.queue_seconds.",
+        headers={"Retry-After": "10"},
+    )
+
+
+def crowded(requests: int) -> RequestProblem:
+    """503: too many requests are under way already."""
+    return RequestProblem(
+        503,
+        "crowded",
+        f"{requests:,} requests are under way, and no more are let in.",
+        remedy="Try again in a moment; if it lasts, start more servers, or raise serving.connections.",
+        headers={"Retry-After": "1", "Connection": "close"},
+    )
+
+
 def nothing_serves() -> RequestProblem:
     """503: there is no champion to answer."""
     return RequestProblem(

@@ -10,7 +10,7 @@ import uvicorn
 
 from perennial.core.errors import ServingError
 from perennial.core.home import Home
-from perennial.serving import app
+from perennial.serving import app, connections
 from perennial.serving.current import CurrentVersion
 from perennial.serving.following import Follower
 from perennial.serving.metrics import ServingMetrics
@@ -44,6 +44,7 @@ def run_server(
                 follower.load()
         config = uvicorn.Config(
             app.make_app(current, figures, settings, names),
+            http=connections.bounded_protocol(settings, figures),
             log_config=None,
             access_log=False,
             server_header=False,

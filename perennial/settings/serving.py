@@ -26,6 +26,16 @@ class ServingSpec(Settings):
     batch_rows: int = Field(default=64, ge=1)
     """Rows that are answered together, at most: those that came while the model was busy. Nothing ever waits for a
     batch to fill up. More serve many clients faster, and let a short request wait longer behind long ones."""
+    body_seconds: float = Field(default=30, gt=0)
+    """How long a request may take to come in: its headers, and then its body. A slower one is refused with 408, so that
+    clients which stall, or were cut off, hold no memory. Raise it for large requests over slow lines."""
+    queue_seconds: float = Field(default=300, gt=0)
+    """How long a request may wait for its answers once it is in. Then it is answered with 503, and its rows that were
+    not computed never are. Long enough for max_rows long texts on a few cores; clients that wait no longer and close
+    their connection are noticed at once, and their rows dropped."""
+    connections: int = Field(default=500, ge=1)
+    """Requests to /predict at once, those included that are coming in; one more is answered with 503. Each may hold
+    max_body_bytes. A little below the 1,024 files that a process may have open by default, as connections are files."""
     threads: int | None = Field(default=None, ge=1)
     """Of the model; none: the physical cores this process may use."""
     drain_seconds: int = Field(default=30, ge=1)
