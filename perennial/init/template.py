@@ -114,12 +114,12 @@ def _columns(guess: Guess) -> str:
     lines = [f"    {role}: {quoted(choice.column or '')}" for role, choice in guess.read.items()]
     if guess.time.column:
         lines.append(
-            f"    time: {quoted(guess.time.column)}    # a run reads only rows newer than the newest it has seen"
+            f"    time: {quoted(guess.time.column)}    # when the row came to be; late ones are left out: docs/data.md"
         )
     else:
-        lines.append("    # time: published_at    # with it, a run reads only rows newer than the newest it has seen")
+        lines.append("    # time: added_at    # when the row came to be; a run then reads newer rows only: docs/data.md")
     if guess.id.column:
-        lines.append(f"    id: {quoted(guess.id.column)}    # a row with a known id is not read again")
+        lines.append(f"    id: {quoted(guess.id.column)}    # of two rows with one id the newer counts")
     if guess.slices:
         names = ", ".join(quoted(choice.column or "") for choice in guess.slices)
         lines.append(f"    slices: [{names}]    # kept with each row; expectations may name them")

@@ -136,6 +136,16 @@ def test_the_gpu_file_changes_services_that_are_there() -> None:
     assert {service["build"]["args"]["ACCEL"] for service in changed.values()} == {"gpu"}
 
 
+def test_what_served_last_outlives_the_model_servers_container() -> None:
+    service = SERVICES["model-server"]
+    home = service["environment"]["PERENNIAL_HOME"]
+    assert f"model-server:{home}" in service["volumes"]
+    assert "model-server" in compose()["volumes"]
+    assert not any(str(mount).startswith(home) for mount in service["tmpfs"])
+    # A new volume has the rights of the image's folder.
+    assert Dockerfile(REPOSITORY / service["build"]["dockerfile"]).all_of("VOLUME")
+
+
 def test_the_model_server_is_started_as_its_image_starts_it_before_there_is_a_champion() -> None:
     assert command("model-server") == ["sentiment", "--wait", "--json"]
     entry = SERVICES["model-server"]["entrypoint"]

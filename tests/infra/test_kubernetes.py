@@ -93,7 +93,8 @@ def test_pods_are_restricted_and_have_images_of_a_registry(folder: Path) -> None
 
 @every_overlay
 def test_what_runs_on_and_on_is_probed(folder: Path) -> None:
-    for name, item in of_kind(render(folder), "Deployment").items():
+    objects = render(folder)
+    for name, item in (of_kind(objects, "Deployment") | of_kind(objects, "StatefulSet")).items():
         for container in item["spec"]["template"]["spec"]["containers"]:
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 port = container[probe]["httpGet"]["port"]
@@ -110,7 +111,7 @@ def test_services_budgets_and_autoscalers_find_their_pods(folder: Path) -> None:
         selected = [t for t in templates.values() if set(service["spec"]["selector"].items()) <= labels_of(t)]
         opened = {port["name"] for t in selected for c in containers(t) for port in c.get("ports", [])}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= opened, name
-    for name, item in of_kind(objects, "Deployment").items():
+    for name, item in (of_kind(objects, "Deployment") | of_kind(objects, "StatefulSet")).items():
         assert set(item["spec"]["selector"]["matchLabels"].items()) <= labels_of(item["spec"]["template"]), name
     for budget in of_kind(objects, "PodDisruptionBudget").values():
         assert any(set(budget["spec"]["selector"]["matchLabels"].items()) <= labels_of(t) for t in templates.values())
@@ -125,6 +126,17 @@ def test_services_budgets_and_autoscalers_find_their_pods(folder: Path) -> None:
 
 
 @every_overlay
+def test_what_served_last_outlives_a_model_servers_pod(folder: Path) -> None:
+    objects = render(folder)
+    server = of_kind(objects, "StatefulSet")["model-server"]["spec"]
+    [container] = server["template"]["spec"]["containers"]
+    [home] = [part["value"] for part in container["env"] if part["name"] == "PERENNIAL_HOME"]
+    [volume] = [mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == home]
+    assert volume in [claim["metadata"]["name"] for claim in server["volumeClaimTemplates"]]
+    assert server["serviceName"] in of_kind(objects, "Service")
+
+
+@every_overlay
 def test_what_pods_refer_to_is_there(folder: Path) -> None:
     objects = render(folder)
     maps, claims = set(of_kind(objects, "ConfigMap")), set(of_kind(objects, "PersistentVolumeClaim"))
@@ -134,7 +146,9 @@ def test_what_pods_refer_to_is_there(folder: Path) -> None:
         for part in walk(pod):
             assert part.get("configMapRef", {"name": None})["name"] in maps | {None}, name
             assert part.get("claimName") in claims | {None}, name
+        own = of_kind(objects, "StatefulSet").get(name, {"spec": {"volumeClaimTemplates": []}})["spec"]
         volumes = {volume["name"] for volume in pod["volumes"]}
+        volumes |= {claim["metadata"]["name"] for claim in own["volumeClaimTemplates"]}
         for container in containers(template):
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes, name
     bound = of_kind(objects, "RoleBinding").get("prefect-worker")

@@ -16,6 +16,8 @@ EXPORTED = {
     "perennial_requests_total": {"model", "status"},
     "perennial_request_seconds": {"model", "le"},
     "perennial_rows_total": {"model"},
+    "perennial_dropped_rows_total": {"model"},
+    "perennial_connections_closed_total": {"model", "why"},
     "perennial_batch_rows": {"model", "le"},
     "perennial_queue_rows": {"model"},
     "perennial_champion_version": {"model", "version"},
