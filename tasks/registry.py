@@ -12,7 +12,7 @@ from perennial.records.evaluation import Evaluation
 from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.records.run import Evidence, RegisteredVersion
 from perennial.records.training import StartingPoint
-from perennial.registry import aliases, versions
+from perennial.registry import aliases, ledger_location, versions
 from perennial.registry.versions import FinishedVersion
 from perennial.runs import anchor, look_budget, power, starting_point
 from perennial.settings.pipeline import PipelineSpec
@@ -27,6 +27,8 @@ def find_disagreement(spec: PipelineSpec, home: Home) -> str | None:
     first.
     """
     with progress.step("ledger"):
+        for doubt in ledger_location.doubts(home):
+            progress.note(str(doubt))
         disagreement = reconciliation.disagreement(home, spec.name)
         return str(disagreement) if disagreement else None
 

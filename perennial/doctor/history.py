@@ -8,7 +8,7 @@ from perennial.core.home import Home
 from perennial.doctor.finding import HealthFinding
 from perennial.promotion import alias_move
 from perennial.promotion.safeguards import ledger_check
-from perennial.registry import chain, database, tracking, versions
+from perennial.registry import chain, database, ledger_location, tracking, versions
 from perennial.registry.agreement import Disagreement
 from perennial.registry.chain import ChainState
 from perennial.registry.ledger import Ledger
@@ -17,7 +17,9 @@ NAME = "ledger"
 
 
 def ledger(home: Home) -> Iterator[HealthFinding]:
-    """The ledger agrees with the registry; what a killed promotion left is mended."""
+    """The ledger agrees with the registry, and is one for all; what a killed promotion left is mended."""
+    for doubt in ledger_location.doubts(home):
+        yield HealthFinding.warning(NAME, doubt.problem, doubt.remedy)
     if not database.is_there(home):
         yield HealthFinding.ok(NAME, "none yet; the first run makes it")
         return

@@ -117,7 +117,9 @@ def _columns(guess: Guess) -> str:
             f"    time: {quoted(guess.time.column)}    # when the row came to be; late ones are left out: docs/data.md"
         )
     else:
-        lines.append("    # time: added_at    # when the row came to be; a run then reads newer rows only: docs/data.md")
+        lines.append(
+            "    # time: added_at    # when the row came to be; a run then reads newer rows only: docs/data.md"
+        )
     if guess.id.column:
         lines.append(f"    id: {quoted(guess.id.column)}    # of two rows with one id the newer counts")
     if guess.slices:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from perennial.core import file_systems
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 
@@ -175,6 +176,18 @@ def is_embedded() -> bool:
     return not os.environ.get(VARIABLE)
 
 
+def sqlite_file(home: Home) -> Path | None:
+    """The file of the database, which need not be there yet; None: it is PostgreSQL, or the address is none.
+
+    Without looking into it.
+    """
+    try:
+        url = _url(home)
+    except RegistryError:
+        return None
+    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
+
+
 def open_database(home: Home) -> Database:
     """The database that PERENNIAL_DATABASE_URL names, or the one in `home`; its tables are made or migrated.
 
@@ -256,14 +269,13 @@ def _make_sqlite(url: sa.URL) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
         new = Path(folder) / path.name
         with sqlite3.connect(new) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # A write-ahead log is shared memory, which the machines that share a disk do not share.
+            shared = file_systems.shared_type(path.parent) is not None
+            connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
         connection.close()
         database = Database(_engine(url.set(database=str(new))), str(path))
         _migrate(database)
-        try:
-            os.link(new, path)
-        except FileExistsError:
-            return  # another process was faster
+        file_systems.put_once(new, path)  # or another process was faster
 
 
 def _version(database: Database) -> str | None:

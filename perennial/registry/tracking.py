@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from perennial.core import progress, telemetry
+from perennial.core import file_systems, progress, telemetry
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
@@ -155,10 +155,7 @@ def _make_database(path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
         new = Path(folder) / path.name
         MlflowClient(f"sqlite:///{new.absolute()}").search_experiments(max_results=1)
-        try:
-            os.link(new, path)
-        except FileExistsError:
-            return  # another process was faster, and its database may be in use already
+        file_systems.put_once(new, path)  # or another process was faster, and its database may be in use already
 
 
 @contextmanager
