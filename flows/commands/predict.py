@@ -51,7 +51,9 @@ def answer(
     home = Home.from_environment()
     with progress.heard_by(StepLines(terminal(stderr=True))):
         package = versions.package(home, model, version)
-    predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
+        predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
+        if predictor.cpu_doubt:
+            progress.note(predictor.cpu_doubt)
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)
     else:

@@ -67,21 +67,25 @@ def _pipeline(file: Path, home: Home) -> Iterator[HealthFinding]:
     try:
         with tracking.session(home, patience=tracking.QUICK) as client:
             agreement.require(client, home, spec.name)
-        yield HealthFinding.ok(name, f"valid; {_champion(spec.name, home)}")
+        champion, doubt = _champion(spec.name, home)
+        yield HealthFinding.ok(name, f"valid; {champion}")
+        if doubt:
+            yield HealthFinding.warning(name, *doubt.split(". ", 1))
     except PerennialError as error:
         yield HealthFinding.problem(name, error.problem, error.remedy)
 
 
-def _champion(model: str, home: Home) -> str:
+def _champion(model: str, home: Home) -> tuple[str, str]:
+    """That it loads, and why this CPU may answer otherwise than it was judged."""
     from perennial.inference.predictor import Predictor
 
     champion = aliases.champion(model, home)
     if champion is None:
-        return "no champion yet"
+        return "no champion yet", ""
     predictor = Predictor(home.store.root / champion.path, digest=champion.package_digest)
     lacking = predictor.missing_cpu_features
     less = f" (this CPU lacks {listing(lacking)}: scores may differ a little)" if lacking else ""
-    return f"champion is version {champion.version}, which loads{less}"
+    return f"champion is version {champion.version}, which loads{less}", predictor.cpu_doubt
 
 
 def _not_there_yet(home: Home) -> bool:

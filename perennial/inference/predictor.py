@@ -53,6 +53,21 @@ class Predictor:
         return tuple(sorted(set(self.package.cpu_features) - set(cpu.cpu_features())))
 
     @property
+    def cpu_doubt(self) -> str:
+        """Why this CPU may answer otherwise than the one that the package was made on, in a sentence; empty: it won't.
+
+        An int8 package from a CPU that adds up products in 32 bits has weights of 8 bits; AVX2 alone saturates on them.
+        """
+        could = cpu.INT8_PRODUCTS & set(self.package.cpu_features)
+        if self.package.precision != "int8" or not could or cpu.multiplies_int8():
+            return ""
+        return (
+            f"The package was made on a CPU with {listing(sorted(could))}, and this one has none of the like: large "
+            "int8 sums are cut off here, so answers may differ from those that were judged. Serve on such a CPU, or "
+            "make and judge the model on one like this, or with export.precision: fp32."
+        )
+
+    @property
     def machine(self) -> tuple[str, ...]:
         """What scores depend on beyond the package: where it runs, with which ONNX Runtime, in batches of what size (by
         which int8 scales its numbers), on which instructions.

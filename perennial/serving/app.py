@@ -154,6 +154,7 @@ class _Interface:
                 "package": served.digest,
                 "precision": package.precision,
                 "max_length": package.max_length,
+                "cpu_lacks": served.predictor.missing_cpu_features,
             }
         )
 

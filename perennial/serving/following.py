@@ -167,6 +167,8 @@ class Follower:
         self._figures.serves(whole.version)
         after = f"; before it was version {before.version}" if before else ""
         LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)
+        if predictor.cpu_doubt:
+            LOG.warning("%s", predictor.cpu_doubt)
 
     def _tell(self, problem: Problem | None, words: str) -> None:
         """Why no newer champion serves, in `words`; once, not at every look."""

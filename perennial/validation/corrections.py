@@ -3,7 +3,8 @@ where they are validated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ SCRATCH = "corrected.parquet"
 MAX_FAULTS = 10
 LEAVE_TEXT = "`perennial review` shows each row's text with its spans marked; only the marks are to be changed."
 
+CONTENT_ID = re.compile(r"[0-9a-f]{32}")
+"""How a row without an id of its own is called: the hash of its columns."""
+
 Changes = Mapping[str, Any]
 """By row id the right value of the target column; None: the row is taken out."""
 
@@ -42,6 +46,8 @@ class _Correction:
     """File and line, in words."""
     words: str
     value: Any
+    file: str
+    """As data.corrections names it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ def read_corrections(spec: PipelineSpec) -> dict[str, Any]:
 def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corrections:
     """The corrections of the rows of `snapshot`; how many there are is told.
 
-    Raises SourceError as `read_corrections` does, and for a correction that does not fit its row's text.
+    Raises SourceError as `read_corrections` does, for a correction that does not fit its row's text, and for a file of
+    which most fit no row any more.
     """
     given = _given_corrections(spec)
     if not given:
@@ -92,9 +99,31 @@ def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corr
         misfits |= {row_id: _misfit(spec, given[row_id], rows[row_id]) for row_id in rows}
     if faults := [fault for fault in misfits.values() if fault]:
         raise SourceError(f"data.corrections do not fit their rows: {listing(faults, MAX_FAULTS)}.", remedy=LEAVE_TEXT)
+    _require_rows(given, misfits.keys())
     out = sum(given[row_id].value is None for row_id in misfits)
     progress.note(f"Corrections: {len(misfits) - out:,} rows have another label, {out:,} are taken out.")
     return Corrections(own, tuple(row_id for row_id in given if row_id not in misfits))
+
+
+def _require_rows(given: Mapping[str, _Correction], fitting: Collection[str]) -> None:
+    """Raises SourceError where most of a file's rows that are called by their content are not there.
+
+    One that was deleted is no reason to end a run. All of them at once are: the rows are there under other names, and
+    what people mended would come back quietly.
+    """
+    for name in dict.fromkeys(correction.file for correction in given.values()):
+        ids = [one for one, correction in given.items() if correction.file == name and CONTENT_ID.fullmatch(one)]
+        lost = [one for one in ids if one not in fitting]
+        if 2 * len(lost) > len(ids):
+            raise SourceError(
+                f"{len(lost):,} of the {len(ids):,} rows that data.corrections names in {name} are not there any more "
+                f"({listing(lost, 3)}), so the labels that people mended there would be back. A row without "
+                "data.columns.id is called by a hash of its columns: it gets another name when a column is added to or "
+                "taken out of data.columns (slices, group, id), or when its cells change.",
+                remedy=f"Put data.columns back as they were; or take {name} out of data.corrections, run, and write "
+                "its labels into a new `perennial review`, which has the new row ids beside the texts; or take out the "
+                "lines of rows that are gone for good. A stable data.columns.id keeps corrections from such changes.",
+            )
 
 
 def dropped_rows(changes: Changes) -> int:
@@ -144,7 +173,7 @@ def _given_corrections(spec: PipelineSpec) -> dict[str, _Correction]:
         for where, row_id, words in _rows(spec, name):
             try:
                 given.pop(row_id, None)
-                given[row_id] = _Correction(where, words, _meaning(spec, words))
+                given[row_id] = _Correction(where, words, _meaning(spec, words), name)
             except ValueError as error:
                 faults.append(f"{where}: {error}")
     if faults:

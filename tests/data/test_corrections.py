@@ -12,6 +12,8 @@ from validation_data import files_of, pipeline, rows, snapshot, with_row
 from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.core.home import Home
+from perennial.ingest import canonical_rows
+from perennial.rows.batch import Batch
 from perennial.runs import run_key
 from perennial.training import base_model
 from perennial.validation import corrections, part_validation
@@ -39,6 +41,12 @@ def _good(home, data):
 def _ids(spec, home, *parts):
     made = snapshot(spec, home, *parts)
     return made, [pq.read_table(home.store.root / part.path)["row_id"].to_pylist() for part in made.parts]
+
+
+def _content_ids(spec):
+    """What ingestion calls the rows without an id."""
+    cells = {name: [row[name] for row in rows(80)] for name in ("text", "label")} | {"source": ["wire"] * 80}
+    return canonical_rows.canonical_rows(Batch("f.csv", "line", range(1, 81), cells), spec)["row_id"].to_pylist()
 
 
 def _told(spec, made, home):
@@ -92,6 +100,24 @@ def test_only_parts_from_the_first_corrected_one_on_are_validated_again(home, tm
     unknown = _spec(tmp_path, ["row_id,label", "nobody,positive"])
     found = validate(unknown, made, home)
     assert (found.digest, found.parts) == (before.digest, before.parts)
+
+
+def test_corrections_whose_rows_have_other_names_stop_the_run(home, tmp_path):
+    before = _content_ids(pipeline())
+    after = _content_ids(pipeline(columns={"slices": ["source"]}))
+    assert not set(before) & set(after)
+    made, _ = _ids(pipeline(), home, [row | {"row_id": after[number]} for number, row in enumerate(rows(80))])
+    old = ["row_id,label", *(f"{row},negative" for row in before[:3])]
+    new = ["row_id,label", *(f"{row},negative" for row in after[:2]), f"{before[5]},positive"]
+    with pytest.raises(
+        SourceError, match=r"3 of the 3 rows that data\.corrections names in corrections-0\.csv"
+    ) as raised:
+        validate(_spec(tmp_path, old, new), made, home)
+    assert "Put data.columns back as they were" in raised.value.remedy
+    # One row that is gone among others that are there is a warning, as ever.
+    given = corrections.corrections_of(_spec(tmp_path, new), made, home.store)
+    assert len(given.by_part[0]) == 2
+    assert "1 of the row ids in data.corrections is of a row that was never read" in given.warnings[0]
 
 
 def test_a_correction_ends_a_contradiction_and_mends_a_typo(home, tmp_path):

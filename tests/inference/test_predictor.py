@@ -1,5 +1,6 @@
 """The predictor answers every text, in order, whatever it is, without what trained the model."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -67,6 +68,25 @@ def test_progress_counts_to_the_end(predictor: Predictor) -> None:
 def test_the_provider_is_the_one_really_used(predictor: Predictor) -> None:
     assert predictor.provider in {"CPUExecutionProvider", "CUDAExecutionProvider"}
     assert predictor.missing_cpu_features == ()
+
+
+def test_an_int8_package_from_a_cpu_that_adds_wider_says_so_on_a_lesser_one(
+    tiny_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "_flags", lambda: {"avx2", "fma"})
+    monkeypatch.setattr(cpu.platform, "machine", lambda: "x86_64")
+
+    def doubt(**changes: object) -> str:
+        made = Predictor(tiny_package)
+        made.package = dataclasses.replace(made.package, **changes)  # type: ignore[arg-type]
+        return made.cpu_doubt
+
+    vnni = ("x86_64", "avx2", "avx512_vnni")
+    assert "a CPU with avx512_vnni, and this one has none of the like" in doubt(precision="int8", cpu_features=vnni)
+    assert doubt(precision="fp32", cpu_features=vnni) == ""
+    assert doubt(precision="int8", cpu_features=("x86_64", "avx2")) == "", "its weights have 7 bits"
+    monkeypatch.setattr(cpu, "_flags", lambda: {"avx2", "avx_vnni"})
+    assert doubt(precision="int8", cpu_features=vnni) == ""
 
 
 def test_outputs_that_are_no_numbers_are_no_answer(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
