@@ -88,6 +88,8 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
         yield "It answers with the labels it knows, whatever it is asked."
     if not kinds.kind_named(spec.kind).reads_whole:
         yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read."
+    if len(kinds.kind_named(spec.kind).text_columns) > 1:
+        yield "Its two texts are told apart by the separator between them: token types (BERT's segments) are not given."
     weak = {label: values["f1"] for label, values in evaluation.candidate.per_label.items() if "f1" in values}
     if weak:
         worst = min(weak, key=lambda label: weak[label])

@@ -50,7 +50,8 @@ class HuggingFaceSource(Settings):
     split: str = "train"
     """The data set's own split to read; Perennial makes its own splits of it."""
     revision: str | None = None
-    """Commit or tag; required for a hub name, so that the same run reads the same rows."""
+    """Commit, tag or branch; required for a hub name. A tag or branch may move: each run asks which commit it is, and
+    reads that one. A commit can't, and needs no asking."""
 
 
 class SqlSource(Settings):

@@ -88,8 +88,9 @@ def pooling(spec: PipelineSpec, base: BaseModel) -> str:
 def build_model(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:
     """The pretrained encoder with a fresh head, in fp32, dropout as the spec says.
 
-    Raises BaseModelError if transformers can't make a model of the base's files.
+    Raises BaseModelError if transformers can't make a model of the base's files, or not one that learns from batches.
     """
+    _require_padding(spec, base)
     with _clear_errors(base):
         built = _build(spec, base, outputs)
         return built if torch.cuda.is_available() else quickened(built)
@@ -105,6 +106,36 @@ def _clear_errors(base: BaseModel) -> Iterator[None]:
             remedy="Its config.json must be of an encoder that transformers knows, and its weights whole: fetch it "
             "again, or choose another.",
         ) from error
+
+
+def _require_padding(spec: PipelineSpec, base: BaseModel) -> None:
+    """Raises BaseModelError where the base's own head would look for padding that the base does not know.
+
+    Such bases are decoders (GPT-2, Llama and the like): transformers answers from the last token that is no padding.
+    """
+    if pooling(spec, base) in HEADS:
+        return
+    telemetry.off()
+    from transformers import AutoConfig
+
+    with _clear_errors(base):
+        config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
+    if getattr(config, "pad_token_id", None) is None and _is_decoder(config.model_type):
+        raise BaseModelError(
+            f"The base model {base.name} is a decoder ({config.model_type}) without a padding token (pad_token_id in "
+            "its config.json), so its classifier can't learn from texts of different lengths. Perennial is made for "
+            "encoders.",
+            remedy="Choose an encoder as model.base: BERT, RoBERTa, DeBERTa, ModernBERT, a sentence-embedding model. "
+            "To try this one all the same, write the id of a padding token into its config.json.",
+        )
+
+
+def _is_decoder(model_type: str) -> bool:
+    """Whether transformers knows models of that type to write texts, and not to fill in words, as encoders do."""
+    from transformers.models.auto import modeling_auto
+
+    writes, fills = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return model_type in writes and model_type not in fills
 
 
 def _build(spec: PipelineSpec, base: BaseModel, outputs: int) -> nn.Module:

@@ -1,11 +1,19 @@
+import http.server
 import json
 import socket
+import threading
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
+from notes import Notes
 
+from perennial.core import digest, progress
 from perennial.core.errors import SourceError
+from perennial.ingest.sources import huggingface
+from perennial.settings.data import HuggingFaceSource
 
 JSONL = "".join(json.dumps({"text": f"text {n}", "label": "good"}) + "\n" for n in range(2500))
 
@@ -130,3 +138,67 @@ def test_a_folder_that_save_to_disk_wrote_is_read_with_the_labels_names(pipeline
     made = pipeline(source=source())
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(made.folder / "news")
     assert [(row["text"], row["label"]) for row in made.rows()] == list(zip(rows["text"], rows["label"], strict=True))
+
+
+COMMITS = ["a" * 40, "b" * 40]
+
+
+@pytest.fixture
+def hub(monkeypatch) -> Iterator[tuple[str, list[str]]]:
+    """A hub on this machine that knows one data set, and what it was asked."""
+    monkeypatch.undo()
+    asked: list[str] = []
+
+    class Hub(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            there = self.path.startswith("/api/datasets/acme/news/revision/")
+            body = json.dumps({"id": "acme/news", "sha": COMMITS[len(asked) > 1]}).encode() if there else b"{}"
+            self.send_response(200 if there else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_a_revision_that_moves_is_read_as_the_commit_that_it_is(hub) -> None:
+    address, asked = hub
+    moving = HuggingFaceSource(type="huggingface", name="acme/news", revision="main")
+    assert [huggingface.hub_commit(moving, address) for _ in range(2)] == COMMITS
+    assert asked == ["/api/datasets/acme/news/revision/main"] * 2
+    fixed = moving.model_copy(update={"revision": "c" * 40})
+    assert huggingface.hub_commit(fixed, address) == "c" * 40
+    assert len(asked) == 2
+
+
+def test_without_the_hub_it_is_the_commit_that_was_fetched_last(tmp_path, monkeypatch) -> None:
+    moving = HuggingFaceSource(type="huggingface", name="acme/news", revision="main")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    notes = Notes()
+    with progress.heard_by(notes):
+        assert huggingface.hub_commit(moving) == "main"
+    assert "it is taken not to have moved" in "".join(notes.messages)
+    ref = tmp_path / "datasets--acme--news" / "refs" / "main"
+    ref.parent.mkdir(parents=True)
+    ref.write_text(COMMITS[0])
+    assert huggingface.hub_commit(moving) == COMMITS[0]
+
+
+def test_a_revision_that_moved_is_another_stamp_and_a_commits_stays_what_it_was(pipeline, monkeypatch) -> None:
+    def stamp(revision: str, commit: str) -> str:
+        monkeypatch.setattr(huggingface, "hub_commit", lambda _: commit)
+        made = pipeline(source=source(name="acme/news", revision=revision))
+        [piece] = huggingface.pieces(made.spec, made.spec.data.source)
+        return piece.stamp
+
+    assert stamp("main", COMMITS[0]) != stamp("main", COMMITS[1])
+    settings = HuggingFaceSource(type="huggingface", name="acme/news", revision=COMMITS[0])
+    assert stamp(COMMITS[0], COMMITS[0]) == digest.of_values(source=settings, files=[])

@@ -23,6 +23,12 @@ def test_a_card_says_what_a_user_must_know(evidence: Evidence) -> None:
     assert 'perennial predict tiny "a text"' in card
 
 
+def test_a_card_of_pairs_says_how_they_are_told_apart(evidence: Evidence) -> None:
+    words = "told apart by the separator between them"
+    assert words not in model_card.model_card_of(report_data.spec(), evidence)
+    assert words in model_card.model_card_of(report_data.spec().model_copy(update={"kind": "text-pair"}), evidence)
+
+
 def test_a_card_is_short_enough_for_mlflow_and_escapes_what_users_wrote() -> None:
     labels = [f"{report_data.EVIL} `{place}` | {'x' * 200}" for place in range(300)]
     evil = report_data.EVIL

@@ -1,5 +1,6 @@
 """The base model is found where it says it is, is what it claims to be, and otherwise is refused in clear words."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import tiny_pipeline
 from perennial.core.errors import BaseModelError
 from perennial.core.home import Home
 from perennial.settings.pipeline import PipelineSpec
-from perennial.training import base_model
+from perennial.training import base_model, model
 from perennial.training.base_model import BaseModel, Packaged
 from perennial.training.encoding import tokenizer
 
@@ -35,11 +36,11 @@ def packaged(own_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = own_base.parent / "carrier"
     place.mkdir()
     (place / "__init__.py").write_text("")
-    model = own_base.rename(place / "model")
+    folder = own_base.rename(place / "model")
     monkeypatch.syspath_prepend(str(place.parent))
-    known = Packaged("carrier", "model", {"model.safetensors": digest.of_file(model / "model.safetensors")}, "carrier")
-    monkeypatch.setitem(base_model.PACKAGED, "acme/tiny", known)
-    return model
+    digests = {"model.safetensors": digest.of_file(folder / "model.safetensors")}
+    monkeypatch.setitem(base_model.PACKAGED, "acme/tiny", Packaged("carrier", "model", digests, "carrier"))
+    return folder
 
 
 def test_a_folder_is_found_by_its_path_and_relative_to_the_pipeline(own_base: Path) -> None:
@@ -62,6 +63,20 @@ def test_the_revision_is_of_the_weights_alone(own_base: Path) -> None:
 def test_a_base_that_does_not_say_how_it_pools_embeds_no_sentences(own_base: Path) -> None:
     (own_base / "modules.json").unlink()
     assert not base_model.find_base_model(spec(own_base)).embeds_sentences
+
+
+def test_a_decoder_without_padding_is_refused_before_anything_is_trained(own_base: Path) -> None:
+    path = own_base / "config.json"
+    settings = {"model_type": "gpt2", "vocab_size": 99, "n_embd": 8, "n_layer": 1, "n_head": 1}
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    for name in ("modules.json", "1_Pooling"):
+        whole = own_base / name
+        shutil.rmtree(whole) if whole.is_dir() else whole.unlink(missing_ok=True)
+    with pytest.raises(BaseModelError, match=r"is a decoder \(gpt2\) without a padding token") as caught:
+        model.build_model(spec(own_base), base_model.find_base_model(spec(own_base)), 3)
+    assert "Choose an encoder" in caught.value.remedy
+    path.write_text(json.dumps(settings | {"model_type": "funnel"}), encoding="utf-8")
+    model._require_padding(spec(own_base), base_model.find_base_model(spec(own_base)))  # an encoder that needs none
 
 
 @pytest.mark.parametrize("name", ["./absent", "/absent/model", "../x/y/z", "a folder with spaces"])

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FETCH_ROWS = BATCH_ROWS // 10
 _AWAY = ("ConnectionError", "ConnectError", "ConnectTimeout", "ReadTimeout")
 """Of requests and httpx."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that can't move; a tag or branch can."""
+SECONDS = 10
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+$")
 
 
@@ -33,13 +36,17 @@ def pieces(spec: PipelineSpec, source: HuggingFaceSource) -> list[Piece]:
     """
     folder = spec.folder / source.name
     local = folder.is_dir()
+    pinned, moves = source, {}
     if not local:
         _require_pinned(source, folder)
+        commit = hub_commit(source)
+        if commit != source.revision:
+            pinned, moves = source.model_copy(update={"revision": commit}), {"commit": commit}
 
     def read(_: datetime | None) -> Iterator[Batch]:
-        return _read(source, folder if local else None, wanted_columns(spec))
+        return _read(pinned, folder if local else None, wanted_columns(spec))
 
-    stamp = digest.of_values(source=source, files=_files(folder) if local else [])
+    stamp = digest.of_values(source=source, files=_files(folder) if local else [], **moves)
     return [Piece(f"{source.name}:{source.split}", stamp, None, read, reread_remedy(spec.name))]
 
 
@@ -56,6 +63,42 @@ def _require_pinned(source: HuggingFaceSource, folder: Path) -> None:
             "there it needs a revision, so that every run reads the same rows.",
             remedy="Set data.source.revision to a commit or tag, or put the folder where the name leads to.",
         )
+
+
+def hub_commit(source: HuggingFaceSource, endpoint: str | None = None) -> str | None:
+    """The commit that the revision of a data set on the hub is now, so that one that moved is read anew.
+
+    Where the hub does not answer, the commit that this machine fetched last; if there is none, the revision itself,
+    which is told. `endpoint`: the hub's address; None: the usual one.
+    """
+    revision = source.revision
+    if revision is None or COMMIT.fullmatch(revision):
+        return revision
+    telemetry.off()
+    import huggingface_hub
+
+    try:
+        hub = huggingface_hub.HfApi(endpoint=endpoint)
+        return hub.dataset_info(source.name, revision=revision, timeout=SECONDS).sha or revision
+    except Exception as error:  # noqa: BLE001 - whatever its clients raise; reading says what is wrong, if it fails too
+        reason = type(error).__name__
+    cached = _cached_commit(source.name, revision)
+    progress.note(
+        f"What revision {revision!r} of {source.name} is now could not be asked ({reason}); "
+        + (f"commit {cached[:12]}, which was fetched last, is read." if cached else "it is taken not to have moved.")
+    )
+    return cached or revision
+
+
+def _cached_commit(name: str, revision: str) -> str | None:
+    from huggingface_hub import constants
+
+    ref = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}" / "refs" / revision
+    try:
+        commit = ref.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return commit if COMMIT.fullmatch(commit) else None
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:
