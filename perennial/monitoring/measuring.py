@@ -17,7 +17,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.monitoring import window_figures
 from perennial.monitoring.rows import WindowRows, newest, sample, windows
-from perennial.monitoring.window_figures import Asked, Reference
+from perennial.monitoring.window_figures import AskedChampion, Reference
 from perennial.records.data import Part
 from perennial.records.package import Champion
 from perennial.settings.drift import TriggersSpec
@@ -189,7 +189,7 @@ def _references(
             f"Version {champion.version} was trained on {total:,} rows; drift is measured against {MIN_REFERENCE} or "
             "more."
         )
-    asked = Asked(spec, champion, home)
+    asked = AskedChampion(spec, champion, home)
     lots = [newest(spec, known_parts, home.store, wanted)]
     if total > wanted:
         lots.append(sample(spec, known_parts, home.store, settings.reference_rows))

@@ -37,7 +37,7 @@ Measure = Callable[[WindowRows], float]
 T = TypeVar("T")
 
 
-class Asked:
+class AskedChampion:
     """The champion, asked about rows; loaded when it is first asked, and not asked twice running about the same."""
 
     def __init__(self, spec: PipelineSpec, champion: Champion, home: Home) -> None:
@@ -61,7 +61,7 @@ class Reference:
     """What windows are compared with."""
 
     def __init__(
-        self, spec: PipelineSpec, settings: WindowsSpec, rows: WindowRows, asked: Asked, *, labelled: bool
+        self, spec: PipelineSpec, settings: WindowsSpec, rows: WindowRows, asked: AskedChampion, *, labelled: bool
     ) -> None:
         """`rows`: some of the champion's; `asked`: that champion; `labelled`: whether windows have labels."""
         wanted = [name for name in NAMES if getattr(settings.limits, name) is not None]
@@ -88,7 +88,9 @@ class Reference:
 class _Answering:
     """The champion's answers to rows that it did not learn from, and to windows."""
 
-    def __init__(self, spec: PipelineSpec, window_rows: int, rows: WindowRows, asked: Asked, wanted: set[str]) -> None:
+    def __init__(
+        self, spec: PipelineSpec, window_rows: int, rows: WindowRows, asked: AskedChampion, wanted: set[str]
+    ) -> None:
         self._spec, self._wanted, self._asked = spec, wanted, asked
         held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]
         answers = asked.answers(_spread(held_out, ANSWERED))

@@ -81,7 +81,13 @@ def test_labels_that_shift_are_found_measured_once_and_cooled_down(
     assert cooled["retrain"] is False
     assert "Drift started a run 2.0 h ago already, and starts none for 24 h" in cooled["reason"]
     arm(place, tiny_base, cooldown_hours=1.5)
-    assert looked(place)["retrain"] is True
+    due = looked(place)
+    assert due["retrain"] is True
+    assert due["reason"].endswith("; window 6 since version 1")
+    note_run(place.home, "held", hours=1.8, detail=due["reason"])
+    waiting = looked(place)
+    assert waiting["retrain"] is False
+    assert "which ended as held, and version 1 is champion still" in waiting["reason"]
 
     arm(place, tiny_base, cooldown_hours=0, needed=3, limits={"labels": None})
     monkeypatch.undo()
@@ -143,8 +149,8 @@ def later(row: dict[str, str]) -> str:
     return (datetime.fromisoformat(row["published_at"]) + timedelta(days=90)).isoformat()
 
 
-def note_run(home: Home, status: str, hours: float) -> None:
+def note_run(home: Home, status: str, hours: float, detail: str = "labels shifted") -> None:
     began = datetime.now(UTC) - timedelta(hours=hours)
-    trigger = Trigger(kind="drift", detail="labels shifted")
+    trigger = Trigger(kind="drift", detail=detail)
     values = {"pipeline": "tiny", "started": began, "ended": began, "status": status, "sentence": "s", "host": "h"}
     log.note_run(home, RunEntry.model_validate(values | {"trigger": trigger}))

@@ -17,7 +17,7 @@ from perennial.core.home import Home
 from perennial.inference.package import read_package
 from perennial.monitoring.measuring import WORDS, DriftWindow, over
 from perennial.monitoring.rows import WindowRows
-from perennial.monitoring.window_figures import NAMES, Asked, Reference
+from perennial.monitoring.window_figures import NAMES, AskedChampion, Reference
 from perennial.records.package import Champion
 from perennial.settings.drift import DriftLimits, TriggersSpec
 
@@ -58,7 +58,7 @@ def reference(package: Path) -> Reference:
     home = Home(package.parents[3])
     path = str(package.relative_to(home.store.root))
     champion = Champion(version="1", package_digest=read_package(package).digest, path=path)
-    return Reference(tiny_spec(), SETTINGS, rows(2500, 0), Asked(tiny_spec(), champion, home), labelled=True)
+    return Reference(tiny_spec(), SETTINGS, rows(2500, 0), AskedChampion(tiny_spec(), champion, home), labelled=True)
 
 
 def over_limit(figures: dict[str, float]) -> set[str]:
