@@ -64,7 +64,9 @@ def run(
 
 def init(
     name: Annotated[str, typer.Argument(help="The new pipeline's name; also the model's name in the registry.")],
-    data: Annotated[Path, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file, plain or gzipped.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="A CSV, TSV, JSON or Parquet file, plain or packed, or a folder of such.")
+    ],
     kind: Annotated[
         str | None,
         typer.Option(help=f"{', '.join(kinds.names()[:-1])} or {kinds.names()[-1]}, if it is not the one recognised."),
@@ -76,6 +78,9 @@ def init(
     ] = None,
     tokens: Annotated[str | None, typer.Option(help="The column that holds lists of tokens.")] = None,
     tags: Annotated[str | None, typer.Option(help="The column that holds a tag for each token.")] = None,
+    sentence: Annotated[
+        str | None, typer.Option(help="Of one token a row: the column that says which sentence it is of.")
+    ] = None,
     spans: Annotated[str | None, typer.Option(help="The column that holds lists of start, end and label.")] = None,
     time: Annotated[str | None, typer.Option(help="The column that says when a row came to be.")] = None,
     id_column: Annotated[str | None, typer.Option("--id", help="The column with a stable row id.")] = None,
@@ -102,6 +107,7 @@ def init(
                 label=label,
                 tokens=tokens,
                 tags=tags,
+                sentence=sentence,
                 spans=spans,
                 time=time,
                 id=id_column,
@@ -157,10 +163,10 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; none: a file, or standard input.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", "--file", "--input", help="A CSV, TSV, JSONL, Parquet or text file, plain or gzipped."),
+        typer.Option("--data", "--file", "--input", help="A CSV, TSV, JSON, Parquet or text file, plain or packed."),
     ] = None,
     column: Annotated[str | None, typer.Option(help="The column with the text, if it is not the pipeline's.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not a comma.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not the one found.")] = None,
     version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write here instead of to standard output.")] = None,
     as_json: Json = False,
@@ -175,13 +181,13 @@ def predict(
 def export_annotations(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     rows: Annotated[
-        Path | None, typer.Argument(help="A CSV, TSV, JSONL, Parquet or text file; none: standard input.")
+        Path | None, typer.Argument(help="A CSV, TSV, JSON, Parquet or text file; none: standard input.")
     ] = None,
     to: Annotated[str, typer.Option("--to", help="label-studio or doccano.")] = "label-studio",
     out: Annotated[Path | None, typer.Option(help="Write here; default: NAME-TOOL.json or .jsonl.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most: those most worth labelling.")] = None,
     column: Annotated[str | None, typer.Option(help="The column with the text, if it is not the pipeline's.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not a comma.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not the one found.")] = None,
     version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
     graphemes: Annotated[
         bool, typer.Option("--graphemes", help="For a doccano project in grapheme mode; else it counts UTF-16.")

@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flows.commands import predict
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError, listing
 from perennial.core.home import Home
@@ -13,7 +14,6 @@ from perennial.core.store import written_atomically
 from perennial.inference.predictor import Predictor
 from perennial.ingest import preannotations, unlabelled
 from perennial.ingest.preannotations import DOCCANO, LABEL_STUDIO, PAIR, TEXT, TOOLS, Answered, Losses
-from perennial.pipeline_file import loader
 from perennial.registry import versions
 from perennial.rows.text_views import GRAPHEMES, UTF16
 
@@ -96,8 +96,10 @@ def _answered(
 ) -> Iterator[Answered]:
     number, decoder = 0, predictor.decoder
     stdin = sys.stdin.buffer if path is None else None
+    own = predict.data_of(model)
+    names = predict.names_of(own)
     for chunk in unlabelled.rows_of(
-        path, stdin=stdin, column=column, read=decoder.columns, preferred=_columns(model), delimiter=delimiter
+        path, stdin=stdin, column=column, read=decoder.columns, preferred=names, delimiter=delimiter, data=own
     ):
         answers = predictor.predict_with_details(decoder.inputs(chunk.columns))
         for index, (row, answer) in enumerate(zip(chunk.rows, answers, strict=True)):
@@ -108,15 +110,6 @@ def _answered(
                 for role, cell in cells.items()
             }
             yield Answered(number, row, texts, answer, preannotations.certainty(answer))
-
-
-def _columns(model: str) -> Mapping[str, str]:
-    """The columns of the pipeline of the same name, if it is here."""
-    try:
-        columns = loader.read_pipeline(loader.find_pipeline(model)).data.columns
-    except SpecError:
-        return {}
-    return {role: name for role, name in columns.model_dump().items() if isinstance(name, str)}
 
 
 def _check(tool: str, first: Answered) -> None:

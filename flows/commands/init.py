@@ -26,7 +26,7 @@ def show_guess(guess: Guess, path: Path) -> None:
     for warning in guess.warnings:
         say(console, f"! {warning}", "yellow")
     say_line(console, f"Wrote {shown_path(path)}")
-    options = f"--kind, {', '.join(map(option, guess.read))}, --time, --id, --slice"
+    options = f"--kind, {', '.join(option(role) for role in guess.read if role != 'one_hot')}, --time, --id, --slice"
     console.print(f"Not as it should be? {options} and --force say otherwise; or edit the file.", highlight=False)
     console.print(f"Next: perennial run {guess.name}", style="bold", highlight=False)
 
@@ -38,4 +38,4 @@ def _learned(guess: Guess) -> str:
 
 
 def _cells(choice: ColumnChoice) -> tuple[str, str, str]:
-    return choice.column or "—", choice.reason, ", ".join(choice.alternatives)
+    return ", ".join(choice.names) or "—", choice.reason, ", ".join(choice.alternatives)

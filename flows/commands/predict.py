@@ -18,13 +18,15 @@ from perennial.core.home import Home
 from perennial.core.store import written_atomically
 from perennial.inference.predictor import Predictor
 from perennial.ingest import unlabelled
+from perennial.ingest.sources import file, opening
 from perennial.ingest.unlabelled import Chunk
 from perennial.pipeline_file import loader
 from perennial.registry import versions
+from perennial.settings.data import DataSpec
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 """Of marked labels, in turn."""
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", ".gz")
+SUFFIXES = (*file.FORMATS, *file.SPREADSHEETS, ".txt", *opening.PACKED)
 
 
 def answer(
@@ -57,7 +59,7 @@ def answer(
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)
     else:
-        _answer_rows(predictor, data, column, delimiter, _columns(model), out)
+        _answer_rows(predictor, data, column, delimiter, data_of(model), out)
 
 
 def _answer_arguments(predictor: Predictor, given: list[str], out: Path | None, *, as_json: bool) -> None:
@@ -67,9 +69,9 @@ def _answer_arguments(predictor: Predictor, given: list[str], out: Path | None, 
         _show(predictor, columns, predictions)
         return
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    with _output(out) as file:
+    with _output(out) as written:
         for row in unlabelled.answered(rows, predictions):
-            _write(file, row)
+            _write(written, row)
 
 
 def _as_columns(predictor: Predictor, given: list[str]) -> dict[str, list[str]]:
@@ -87,31 +89,36 @@ def _answer_rows(
     data: Path | None,
     column: str | None,
     delimiter: str | None,
-    preferred: Mapping[str, str],
+    own: DataSpec | None,
     out: Path | None,
 ) -> None:
     stdin = sys.stdin.buffer if data is None else None
-    with _output(out) as file, progress.heard_by(StepLines(terminal(stderr=True))):
+    with _output(out) as written, progress.heard_by(StepLines(terminal(stderr=True))):
         read = predictor.decoder.columns
         chunks = unlabelled.rows_of(
-            data, stdin=stdin, column=column, read=read, preferred=preferred, delimiter=delimiter
+            data, stdin=stdin, column=column, read=read, preferred=names_of(own), delimiter=delimiter, data=own
         )
         for rows in ordered_map.map_in_order(partial(_answered, predictor), chunks):
             for row in rows:
-                _write(file, row)
+                _write(written, row)
 
 
 def _answered(predictor: Predictor, chunk: Chunk) -> Iterator[Mapping[str, Any]]:
     return unlabelled.answered(chunk.rows, predictor.predict_columns(chunk.columns))
 
 
-def _columns(model: str) -> dict[str, str]:
-    """The columns of the pipeline of the same name, if it is here."""
+def data_of(model: str) -> DataSpec | None:
+    """The settings of the data of the pipeline of the same name, if it is here."""
     try:
-        columns = loader.read_pipeline(loader.find_pipeline(model)).data.columns
+        return loader.read_pipeline(loader.find_pipeline(model)).data
     except SpecError:
-        return {}
-    return {role: name for role, name in columns.model_dump().items() if isinstance(name, str)}
+        return None
+
+
+def names_of(data: DataSpec | None) -> dict[str, str]:
+    """The source's columns by their role."""
+    names = data.columns.model_dump() if data else {}
+    return {role: name for role, name in names.items() if isinstance(name, str)}
 
 
 @contextmanager

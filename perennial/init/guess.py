@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from perennial import kinds
 from perennial.core import progress
-from perennial.core.errors import SourceError, SpecError
+from perennial.core.errors import SpecError
 from perennial.core.record import Record
-from perennial.ingest.sources import file
-from perennial.init import file_census, token_lengths, whole_file_checks
+from perennial.init import file_census, token_files, token_lengths, whole_file_checks
 from perennial.init.data_file import DataFile, data_file
-from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
-from perennial.init.recognise import recognise
+from perennial.init.recognise import RecognisedKind, recognise
+from perennial.init.shape_warnings import shape_warnings
 from perennial.init.warnings import warnings
 from perennial.kinds.protocols import Kind
 from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.kinds.recognition.sample import FileSample, Given
-from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
+from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec
 from perennial.settings.pipeline import PipelineSpec
 
 SAMPLED_ROWS = 20_000
@@ -37,6 +38,8 @@ class Guess(Record):
     """The file's path as it was given."""
     delimiter: str | None
     """Of a CSV file, where it is not a comma."""
+    written: dict[str, str | int | bool] = Field(default_factory=dict)
+    """How else a CSV or TSV is written, where it is not as most are, as settings of data.source."""
     format: str | None = None
     """The annotation tool that wrote the file; None: it is a table."""
     kind: str
@@ -47,8 +50,12 @@ class Guess(Record):
     """This and the other columns: None where the kind reads no such column."""
     text_pair: ColumnChoice | None = None
     label: ColumnChoice | None = None
+    one_hot: ColumnChoice | None = None
+    separator: str | None = None
+    """What stands between the labels of a cell, where that must be said."""
     tokens: ColumnChoice | None = None
     tags: ColumnChoice | None = None
+    sentence: ColumnChoice | None = None
     spans: ColumnChoice | None = None
     time: ColumnChoice
     id: ColumnChoice
@@ -75,7 +82,7 @@ class Guess(Record):
     @property
     def read(self) -> dict[str, ColumnChoice]:
         """The columns that the kind reads, by role."""
-        choices = {role: getattr(self, role) for role in Given.__dataclass_fields__}
+        choices = {role: getattr(self, role) for role in (*Given.__dataclass_fields__, "one_hot", "sentence")}
         return {role: choice for role, choice in choices.items() if choice is not None}
 
     def as_json(self) -> dict[str, Any]:
@@ -93,14 +100,15 @@ def plan(
     label: str | None = None,
     tokens: str | None = None,
     tags: str | None = None,
+    sentence: str | None = None,
     spans: str | None = None,
     time: str | None = None,
     id: str | None = None,  # noqa: A002  (as the setting and the option are called)
     slices: Sequence[str] | None = None,
     delimiter: str | None = None,
 ) -> Guess:
-    """Look at the CSV, TSV, JSONL or Parquet file `data`, or an annotation tool's export, and guess what a pipeline
-    `name` for it needs.
+    """Look at the CSV, TSV, JSON or Parquet file `data`, a folder of such, or an annotation tool's export, and guess
+    what a pipeline `name` for it needs.
 
     The kind and columns may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads about
     20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError for a
@@ -109,44 +117,43 @@ def plan(
     _check_name(name)
     whole = data_file(data)
     if whole.annotated is None:
-        whole.delimiter = delimiter or _delimiter(data)
+        whole.look_at_dialect(delimiter)
     progress.advance(0, None, detail=f"looking at {data.name}")
-    cells = file_census.head(whole, SAMPLED_ROWS)
-    sample = FileSample(cells)
     given = Given(text=text, text_pair=text_pair, label=label, tokens=tokens, tags=tags, spans=spans)
-    recognised = recognise(FileSample(whole.may_be_learned(cells)), given, kind)
-    taken = [choice.column or "" for choice in recognised.columns.values()]
+    looked = token_files.looked_at(whole, file_census.head(whole, SAMPLED_ROWS), given, kind, sentence)
+    sample = FileSample(looked.cells)
+    recognised = recognise(FileSample(whole.may_be_learned(looked.cells)), given, kind)
+    taken = [name for choice in recognised.columns.values() for name in choice.names]
     # People don't label texts in the order in which they came to be: a watermark would leave out older ones.
     time_choice = columns.time(sample.columns, taken, "" if time is None and whole.annotated else time)
     id_choice = columns.row_id(sample.columns, [*taken, time_choice.column or ""], id)
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
     slice_choices = columns.slices(sample.columns, used, slices)
     kind_known = kinds.kind_named(recognised.kind)
-    census = file_census.take_census(
-        whole, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices)
-    )
+    census = file_census.take_census(whole, kind_known, _columns(recognised, time_choice, id_choice, slice_choices))
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
-        census = file_census.take_census(
-            whole, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices)
-        )
+        census = file_census.take_census(whole, kind_known, _columns(recognised, time_choice, sound_id, slice_choices))
     target = list(recognised.columns)[-1]
     whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
     return Guess(
         name=name,
         data=str(whole.pattern),
         delimiter=whole.delimiter,
+        written=_written(whole),
         format=whole.source_format,
         kind=recognised.kind,
         kind_reason=recognised.reason,
         kind_alternatives=recognised.alternatives,
         **recognised.columns,
+        sentence=looked.sentence,
+        separator=recognised.separator,
         time=time_choice,
         id=sound_id,
         slices=slice_choices,
-        **_settings(kind_known, census, _export_warnings(whole)),
+        **_settings(kind_known, census, (*shape_warnings(whole, sample, recognised), *_export_warnings(whole))),
     )
 
 
@@ -158,11 +165,29 @@ def _export_warnings(data: DataFile) -> tuple[str, ...]:
 
 
 def _columns(
-    read: dict[str, ColumnChoice], time: ColumnChoice, row_id: ColumnChoice, slices: Sequence[ColumnChoice]
+    recognised: RecognisedKind, time: ColumnChoice, row_id: ColumnChoice, slices: Sequence[ColumnChoice]
 ) -> ColumnsSpec:
-    names = {role: choice.column for role, choice in read.items()}
+    names = {role: choice.columns or choice.column for role, choice in recognised.columns.items()}
     kept = tuple(choice.column for choice in slices if choice.column)
-    return ColumnsSpec.model_validate({**names, "time": time.column, "id": row_id.column, "slices": kept})
+    others = {"time": time.column, "id": row_id.column, "slices": kept, "separator": recognised.separator}
+    return ColumnsSpec.model_validate({**names, **others})
+
+
+def _written(data: DataFile) -> dict[str, str | int | bool]:
+    if data.dialect is None:
+        return {}
+    dialect, settings = data.dialect, dict[str, str | int | bool]()
+    if dialect.escape:
+        settings["escape"] = dialect.escape
+    if not dialect.quoted:
+        settings["quoting"] = "none"
+    if dialect.skip_lines:
+        settings["skip_lines"] = dialect.skip_lines
+    if not dialect.header:
+        settings["header"] = False
+    if dialect.blank_rows:
+        settings["blank_lines"] = "end_sentences"
+    return settings
 
 
 def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> dict[str, Any]:
@@ -204,16 +229,3 @@ def _check_name(name: str) -> None:
             "letter or digit first.",
             remedy=f"Try {offer!r}." if offer else "Try a name such as 'sentiment'.",
         )
-
-
-def _delimiter(data: Path) -> str | None:
-    try:
-        form = file.form_of(data, FileSource(type="file", path=(str(data),)))
-    except SourceError as error:
-        if data.is_file():
-            raise SourceError(error.problem, remedy="Rename the file by what it holds.") from error
-        form = ""  # that it is not there is the better message; reading gives it
-    if form != "csv" or not data.is_file():
-        return None
-    delimiter_sniffed = sniff(data)
-    return None if delimiter_sniffed == "," else delimiter_sniffed

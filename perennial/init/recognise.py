@@ -18,6 +18,8 @@ class RecognisedKind(Record):
     """By role, as data.columns names them."""
     alternatives: tuple[str, ...] = ()
     """Kinds that would do as well."""
+    separator: str | None = None
+    """As `RecognisedColumns.separator`."""
 
 
 def recognise(sample: FileSample, given: Given, kind: str | None) -> RecognisedKind:
@@ -34,6 +36,7 @@ def recognise(sample: FileSample, given: Given, kind: str | None) -> RecognisedK
         kind=name,
         reason=why or recognised.reason,
         columns=recognised.columns,
+        separator=recognised.separator,
         alternatives=() if why else tuple(alternatives),
     )
 

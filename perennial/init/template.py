@@ -14,6 +14,7 @@ from perennial import kinds
 from perennial.core.errors import SpecError, StoreError
 from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
+from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.pipeline_file import loader
 from perennial.settings.data import DataSpec, SplitsSpec
 from perennial.settings.evaluation import EvaluationSpec
@@ -21,6 +22,17 @@ from perennial.settings.evaluation import EvaluationSpec
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")
 _LINE = 100
 """Characters that a list of labels may have on one line."""
+_WRITTEN = {
+    "escape": "    # what stands before a quote inside a cell",
+    "quoting": "    # a quote is a character like any other",
+    "skip_lines": "    # above the header",
+    "header": "    # the first line is a row; columns are called column_1, column_2, …",
+    "blank_lines": "    # each row is one token with its tag",
+}
+_ROLES = {
+    "one_hot": "    # a column for each label, with 0 and 1",
+    "sentence": "    # each row is one token; those of a sentence are put together",
+}
 _MANY_ROWS = 5_000
 _MANY_STEPS = """\
   layer_decay: 0.85     # lower layers learn more slowly: better where there are some thousand rows, worse below
@@ -91,6 +103,7 @@ def quoted(text: str) -> str:
 
 def _head(guess: Guess, folder: Path) -> str:
     delimiter = f"\n    delimiter: {quoted(guess.delimiter)}" if guess.delimiter else ""
+    delimiter += "".join(f"\n    {name}: {_scalar(value)}{_WRITTEN[name]}" for name, value in guess.written.items())
     if guess.format:
         delimiter = (
             f"\n    format: {guess.format}    # what this annotation tool exports: docs/annotation.md\n"
@@ -111,7 +124,9 @@ data:
 
 
 def _columns(guess: Guess) -> str:
-    lines = [f"    {role}: {quoted(choice.column or '')}" for role, choice in guess.read.items()]
+    lines = [f"    {role}: {_names(choice)}{_ROLES.get(role, '')}" for role, choice in guess.read.items()]
+    if guess.separator:
+        lines.append(f"    separator: {quoted(guess.separator)}    # what stands between the labels of a cell")
     if guess.time.column:
         lines.append(
             f"    time: {quoted(guess.time.column)}    # when the row came to be; late ones are left out: docs/data.md"
@@ -126,6 +141,16 @@ def _columns(guess: Guess) -> str:
         names = ", ".join(quoted(choice.column or "") for choice in guess.slices)
         lines.append(f"    slices: [{names}]    # kept with each row; expectations may name them")
     return "\n".join(["  columns:", *lines])
+
+
+def _names(choice: ColumnChoice) -> str:
+    if choice.columns:
+        return f"[{', '.join(map(quoted, choice.columns))}]"
+    return quoted(choice.column or "")
+
+
+def _scalar(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool | int) else quoted(value)
 
 
 def _labels(guess: Guess) -> str:

@@ -11,6 +11,8 @@ from perennial.settings.data import DataSpec
 
 def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census) -> None:
     """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`."""
+    role = "label" if choice.columns else role
+    choice = choice if choice.column else choice.model_copy(update={"column": ", ".join(choice.columns)})
     labels, remedy = census.rows_per_label, f"{option(role)} COLUMN{_alternatives(choice)}"
     if len(labels) > MAX_LABELS:
         raise SourceError(

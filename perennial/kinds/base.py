@@ -119,10 +119,24 @@ class KindBase(Kind, ABC):
 
 
 def label_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
-    """Fewer labels than the kind can learn from."""
+    """Fewer labels than the kind can learn from, and columns for several where it reads one."""
+    yield from column_problems(kind, spec)
     if len(spec.data.labels) < kind.least_labels:
         needed = {1: "a label or more", 2: "two labels or more"}[kind.least_labels]
         yield ("data", "labels"), f"{kind.name} needs {needed}; list them all"
+
+
+def column_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
+    """Columns that are each a label, for a kind that reads one column of what is learned."""
+    columns = spec.data.columns
+    if columns.one_hot and not _reads_one_hot(kind.name, columns):
+        several = [name for name in registry.names() if _reads_one_hot(name, columns)]
+        what = f"{kind.name} reads one column of what is learned; {listing(several)} reads these: leave them out"
+        yield ("data", "columns", "one_hot"), what
+
+
+def _reads_one_hot(name: str, columns: ColumnsSpec) -> bool:
+    return set(columns.one_hot) <= set(registry.kind_named(name).sources(columns))
 
 
 def cascade_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:

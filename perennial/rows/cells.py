@@ -52,6 +52,14 @@ def nested(value: object) -> object:
     return value
 
 
+def alone(value: object) -> object:
+    """What a list of one text or whole number holds, also as JSON text, as CSV must write it; else `value` as it is."""
+    items = nested(value) if isinstance(value, str) and value[:1] == "[" else value
+    if isinstance(items, list | tuple) and len(items) == 1 and type(items[0]) in (str, int):
+        return items[0]
+    return value
+
+
 def number(value: object) -> float | None:
     """A cell as a number; None if it holds none that is finite."""
     if isinstance(value, bool):

@@ -43,6 +43,8 @@ class Column:
     json: float
     """Share of text that is a list or an object in JSON, as CSV must write one, or a list as Python prints it."""
     strings: float
+    singles: float = 0.0
+    """Share of lists, also as JSON text, of one text or whole number."""
 
     @property
     def reads_like_text(self) -> bool:
@@ -87,6 +89,7 @@ def profile_of(name: str, values: Sequence[object]) -> Column:
         nested=sum(isinstance(value, list | dict | tuple) for value in filled) / count,
         json=sum(isinstance(value, str) and _is_list(value) for value in filled) / count,
         strings=sum(isinstance(value, str) for value in filled) / count,
+        singles=sum(cells.alone(value) is not value for value in filled) / count,
     )
 
 

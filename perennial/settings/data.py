@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class FileSource(Settings):
-    """Files on this machine: CSV, TSV, JSONL or Parquet, plain or gzipped; or what an annotation tool exported."""
+    """Files on this machine: CSV, TSV, JSON or Parquet, plain or packed; or what an annotation tool exported."""
 
     type: Literal["file"]
     """file: what makes this a source of files."""
@@ -22,9 +22,27 @@ class FileSource(Settings):
     """Paths or globs, relative to the pipeline's folder."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "arrow"] | AnnotationTool = "auto"
     """auto: exports of annotation tools by what is in them, others by the file's ending (.csv, .tsv, .jsonl, .ndjson,
-    .json, .parquet, .arrow, each also with .gz). With a table's format an export is read as the plain table it is."""
+    .json, .parquet, .arrow, each also with .gz, .bz2, .xz, .zst or .zip). With a table's format an export is read as
+    the plain table it is. jsonl is any JSON of rows: an object a line, an array, an array in an object."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """Of CSV; None: a comma (a tab for TSV)."""
+    """Of CSV; None: a comma (a tab for TSV), or, where the header has not the columns that are read then, the one by
+    which it has them."""
+    escape: str | None = Field(default=None, min_length=1, max_length=1, exclude_if=lambda escape: escape is None)
+    """Of CSV and TSV: what stands before a quote inside a quoted cell: a backslash in what MySQL and Spark write, where
+    an unquoted \\N is an empty cell. None: such a quote is written twice, as in most files."""
+    quoting: Literal["quotes", "none"] = Field(default="quotes", exclude_if=lambda quoting: quoting == "quotes")
+    """Of CSV and TSV. quotes: cells may stand in double quotes, and then hold delimiters and line ends. none: a quote
+    is a character like any other, and each line a row."""
+    skip_lines: int = Field(default=0, ge=0, exclude_if=lambda lines: lines == 0)
+    """Of CSV and TSV: lines above the header, such as a title. Excel's line `sep=;` need not be counted: it is read as
+    what it says."""
+    header: bool = Field(default=True, exclude_if=lambda header: header)
+    """Of CSV and TSV: whether the first line has the columns' names. false: they are called column_1, column_2, …"""
+    blank_lines: Literal["skipped", "end_sentences"] = Field(
+        default="skipped", exclude_if=lambda blank_lines: blank_lines == "skipped"
+    )
+    """Of CSV and TSV with data.columns.tokens. skipped: they mean nothing. end_sentences: each row is one token with
+    its tag, and a line without a cell ends a sentence, which makes one row."""
     annotators: Literal["majority", "unanimous", "newest"] = "majority"
     """Of an annotation tool's exports: which answer a text has that several people labelled. majority: what most said;
     of several labels, and of spans, those that more than half gave; of numbers the median. unanimous: only what all
@@ -35,6 +53,17 @@ class FileSource(Settings):
     unlabelled: Literal["set_aside", "none"] = "set_aside"
     """Of an annotation tool's exports: texts without a label of which the export does not tell whether somebody looked
     at them (doccano, fastText). none: they have no label, or no spans, and are learned so."""
+
+    def how_written(self, form: str) -> dict[str, Any]:
+        """What these settings say of a table of this form, csv or tsv, as `Dialect` has it."""
+        return {
+            "delimiter": self.delimiter or ("\t" if form == "tsv" else None),
+            "escape": self.escape,
+            "quoted": self.quoting == "quotes",
+            "skip_lines": self.skip_lines,
+            "header": self.header,
+            "blank_rows": self.blank_lines == "end_sentences",
+        }
 
 
 class HuggingFaceSource(Settings):
@@ -78,11 +107,21 @@ class ColumnsSpec(Settings):
     label: str = "label"
     """The column with the label. multi-label: with a list of labels, also as JSON or parted by |, ; or a comma.
     regression: with the number."""
+    separator: str | None = Field(default=None, min_length=1, exclude_if=lambda separator: separator is None)
+    """multi-label: what stands between the labels of a cell of plain text. None: the first of |, ; and a comma that is
+    in it."""
+    one_hot: tuple[str, ...] = Field(default=(), exclude_if=lambda one_hot: not one_hot)
+    """multi-label: columns that are each called as a label, with 1 (true, yes, x) where it holds and 0 (false, no,
+    nothing) where not; they are read instead of `label`."""
     tokens: str | None = None
     """token-classification: the column with a list of words, also as JSON or parted by spaces; None: rows are a text
     with spans."""
     tags: str = "tags"
     """token-classification, with tokens: the column with a tag for each token: BIO, IOBES, BMES or BIOLU."""
+    sentence: str | None = Field(default=None, exclude_if=lambda sentence: sentence is None)
+    """token-classification, where each row of the source is one token with its tag: the column that says of which
+    sentence it is, in each row or in a sentence's first one. The rows of a sentence, which must follow each other, are
+    put together as one. None: a row has all tokens of a text."""
     spans: str = "spans"
     """token-classification, without tokens: the column with a list of {start, end, label}, in characters of the
     text."""
@@ -110,6 +149,12 @@ class ColumnsSpec(Settings):
     def _deleted_by_id(self) -> Self:
         if self.deleted is not None and self.id is None:
             raise ValueError("deleted goes with id: without one it can't be told which row is gone")
+        return self
+
+    @model_validator(mode="after")
+    def _sentence_of_tokens(self) -> Self:
+        if self.sentence is not None and self.tokens is None:
+            raise ValueError("sentence goes with tokens: it says which of them belong together; name their column")
         return self
 
 
@@ -167,6 +212,22 @@ class DataSpec(Settings):
     """A larger share of quarantined rows, in all or among the new ones, stops the run: the data is not what it was."""
     max_label_shift: Share = 0.25
     """Total variation distance between the label shares of new and old rows above which the run warns."""
+
+    @property
+    def has_token_rows(self) -> bool:
+        """Whether a row of the source is one token, which is put together with others to a sentence."""
+        by_lines = isinstance(self.source, FileSource) and self.source.blank_lines == "end_sentences"
+        return self.columns.tokens is not None and (by_lines or self.columns.sentence is not None)
+
+    @model_validator(mode="after")
+    def _lines_of_tokens(self) -> Self:
+        by_lines = isinstance(self.source, FileSource) and self.source.blank_lines == "end_sentences"
+        if by_lines and (self.columns.tokens is None or self.columns.sentence is not None):
+            raise ValueError(
+                "source.blank_lines: end_sentences goes with columns.tokens, and without columns.sentence: name the "
+                "column of tokens, and what ends a sentence once"
+            )
+        return self
 
     @field_validator("labels")
     @classmethod

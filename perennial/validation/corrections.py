@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LABEL = "label"
 DROP = "drop"
 """Instead of a label: the row is taken out. Where a label has that name, it is the label."""
-DELIMITERS = (",", ";", "\t")
 """As spreadsheets write them, each in its own language."""
 SCRATCH = "corrected.parquet"
 MAX_FAULTS = 10
@@ -207,7 +206,7 @@ def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
             f"data.corrections names {name}, and there is no file {path}.",
             remedy=f"`perennial review {spec.name} --out {path}` writes one to correct; or take it out there.",
         )
-    for batch in file.read(path, None, _delimiter(next(iter(file.lines_of(path)), ""))):
+    for batch in file.read(path):
         if missing := [column for column in (ROW_ID, LABEL) if column not in batch.columns]:
             raise SourceError(
                 f"{path} has no column {listing(map(repr, missing))}; {ROW_ID} and {LABEL} are needed.",
@@ -217,10 +216,6 @@ def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
         for number, (row_id, words) in enumerate(cells):
             if row_id is not None and words is not None and str(words).strip():
                 yield batch.where(number), spreadsheet.unsafe(str(row_id)), spreadsheet.unsafe(str(words).strip())
-
-
-def _delimiter(header: str) -> str:
-    return max(DELIMITERS, key=header.count)
 
 
 def _texts_of_rows(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:

@@ -36,7 +36,7 @@ def piped(content: str | bytes, **options: Any) -> tuple[list[Row], list[str]]:
         ("d.tsv", "text\tn\na b\t1\n", [{"text": "a b", "n": "1"}]),
         ("d.jsonl", '{"text": "a b", "n": 1.5, "x": [1]}\n', [{"text": "a b", "n": 1.5, "x": [1]}]),
         ("d.jsonl", '{"text": "a"}\n\n{"text": "b", "n": 1}\n', [{"text": "a", "n": None}, {"text": "b", "n": 1}]),
-        ("d.txt", "a b\n\n c d \r\n", [{"text": "a b"}, {"text": "c d"}]),
+        ("d.txt", "a b\n\n c d \r\n", [{"text": "a b"}, {"text": ""}, {"text": "c d"}]),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
@@ -62,7 +62,7 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
         ("{no object} but text\n", ["{no object} but text"]),
         ("[1, 2]\n", ["[1, 2]"]),
         ("", []),
-        ("\n \n", []),
+        ("\n \n", ["", ""]),
     ],
 )
 def test_standard_input_is_json_lines_or_plain_lines(content: str, texts: list[str]) -> None:

@@ -169,9 +169,12 @@ def test_parquet_knows_its_labels_by_name(tmp_path: Path) -> None:
     assert {row["label"] for row in read} == set(TONES)
 
 
-def test_a_folder_of_anything_else_is_told(tmp_path: Path) -> None:
+def test_a_folder_of_several_kinds_of_files_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is a folder, and nothing is in it"):
+        plan("marks", tmp_path)
     (tmp_path / "a.csv").write_text("text,label\na,b\n")
-    with pytest.raises(SourceError, match="is a folder"):
+    (tmp_path / "b.parquet").write_text("text,label\na,b\n")
+    with pytest.raises(SourceError, match=r"is a folder, and holds files of several kinds: \.csv, \.parquet"):
         plan("marks", tmp_path)
 
 

@@ -196,7 +196,8 @@ def test_what_can_not_be_is_said(
         ("d.csv", b"text,label\ncaf\xe9 and more,a\n", r"line 2: byte 4 is 0xE9, which is not UTF-8.*iconv"),
         ("d.csv", b"text,label\na b,x\nc d,x,y\n", "line 3 has 3 cells; the header has 2"),
         ("d.jsonl", b'{"text": "a b"}\n{"text"\n', "line 2 is not JSON"),
-        ("d.xlsx", b"PK", "ending.*Rename the file"),
+        ("d.doc", b"PK", "ending.*Rename the file"),
+        ("d.xlsx", b"PK", r"d.xlsx is a spreadsheet.*read_excel\('d.xlsx'\).to_csv\('d.csv'"),
     ],
 )
 def test_files_that_can_not_be_read(tmp_path: Path, file: str, content: bytes, says: str) -> None:

@@ -46,7 +46,8 @@ def reread_remedy(pipeline: str) -> str:
 def wanted_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """Names of the source's columns that are read, each once."""
     columns = spec.data.columns
-    names = [*kinds.kind_named(spec.kind).sources(columns), columns.time, columns.id, columns.deleted, *columns.kept]
+    own = (*kinds.kind_named(spec.kind).sources(columns), columns.sentence)
+    names = [*own, columns.time, columns.id, columns.deleted, *columns.kept]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 

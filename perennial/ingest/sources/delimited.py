@@ -1,13 +1,17 @@
 """CSV and TSV: a header, then a record a line; a quoted cell may hold line ends."""
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 
 from perennial.core.errors import SourceError
+from perennial.ingest.sources import dialects
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, MAX_LINE_BYTES, require_columns
+from perennial.ingest.sources.dialects import Dialect
 from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
+_PLAIN = Dialect()
 _REASONS = {
     "unexpected end of data": "a quoted cell has no closing quote before the file ends",
     "field larger": f"a cell is larger than {MAX_LINE_BYTES >> 20} MiB, as when a closing quote is missing",
@@ -16,23 +20,26 @@ _REASONS = {
 }
 
 
-def read(lines: TextLines, name: str, wanted: Sequence[str] | None, delimiter: str) -> Iterator[Batch]:
+def read(lines: TextLines, name: str, wanted: Sequence[str] | None, dialect: Dialect = _PLAIN) -> Iterator[Batch]:
     """The rows of a delimited file, only the columns `wanted` (None: all); an empty cell is None.
 
     Raises SourceError, naming file and line, for a missing header or column, a ragged row and broken quoting.
     """
-    # The limit is the csv module's own and there is one for the whole process: only ever raise it.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _header(reader, name)
+    rest = iter(lines)
+    head = dialects.head_of(rest)
+    dialect = dialects.with_excels_line(head, dialect)
+    if dialect.delimiter is None:
+        dialect = dialects.as_shown(head, dialect, wanted, name)
+    reader = dialect.records(itertools.islice(itertools.chain(head, rest), dialect.skip_lines, None))
+    header = _header(reader, name) if dialect.header else dialects.names_in(head, dialect)
     wanted = header if wanted is None else wanted
     require_columns(name, header, wanted)
     indexes = {column: header.index(column) for column in wanted}
-    width = len(header)
+    width, first = len(header), dialect.skip_lines + 1
     rows: list[list[str]] = []
     numbers: list[int] = []
     limit = lines.taken + BATCH_BYTES
-    line = reader.line_num + 1
+    line = reader.line_num + first
     try:
         for cells in reader:
             if len(cells) == width:
@@ -40,7 +47,10 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, delimiter: s
                 numbers.append(line)
             elif cells:
                 raise _ragged(name, line, len(cells), width)
-            line = reader.line_num + 1
+            elif dialect.blank_rows:
+                rows.append([""] * width)
+                numbers.append(line)
+            line = reader.line_num + first
             if len(rows) >= BATCH_ROWS or lines.taken >= limit:
                 yield _batch(name, rows, numbers, indexes)
                 rows, numbers, limit = [], [], lines.taken + BATCH_BYTES
@@ -72,10 +82,15 @@ def _batch(name: str, rows: list[list[str]], numbers: list[int], indexes: dict[s
 def _ragged(name: str, line: int, cells: int, width: int) -> SourceError:
     return SourceError(
         f"{name}, line {line:,} has {cells} cells; the header has {width}.",
-        remedy="Put cells that hold the delimiter in quotes, or set data.source.delimiter to the file's own.",
+        remedy="Put cells that hold the delimiter in quotes, or set data.source.delimiter to the file's own, and "
+        "data.source.skip_lines to the number of lines above the header.",
     )
 
 
 def _broken(name: str, line: int, error: csv.Error) -> SourceError:
     reason = next((words for sign, words in _REASONS.items() if sign in str(error)), "it can't be told where cells end")
-    return SourceError(f"{name}, the record from line {line:,} on is broken: {reason}.", remedy="Mend that record.")
+    return SourceError(
+        f"{name}, the record from line {line:,} on is broken: {reason}.",
+        remedy="Mend that record. If all of the file is written so: data.source.escape is for a backslash before "
+        "quotes, data.source.quoting: none for quotes that are characters like any other.",
+    )

@@ -1,13 +1,14 @@
-"""Files on this machine: CSV, TSV, JSON Lines, Parquet and Arrow, plain or gzipped, and annotation tools' exports."""
+"""Files on this machine: CSV, TSV, JSON, Parquet and Arrow, plain or packed, and annotation tools' exports."""
 
 import difflib
 import glob
-import gzip
 import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,14 +17,23 @@ from typing import BinaryIO, cast
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources import annotated_files, delimited, jsonl, parquet, saved_dataset, settled
+from perennial.ingest.sources import (
+    annotated_files,
+    delimited,
+    dialects,
+    json_documents,
+    parquet,
+    saved_dataset,
+    settled,
+)
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
 from perennial.ingest.sources.annotation.reading import ExportOutcome
 from perennial.ingest.sources.base import Piece, wanted_columns
+from perennial.ingest.sources.dialects import Dialect
 from perennial.ingest.sources.lines import TextLines
-from perennial.ingest.sources.opening import clear_errors
+from perennial.ingest.sources.opening import PACKED, clear_errors, inner_name, is_packed, opened, unpacked
 from perennial.rows.batch import Batch
-from perennial.settings.data import FileSource
+from perennial.settings.data import DataSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 
 FORMATS = {
@@ -35,6 +45,7 @@ FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
 TABLES = frozenset(FORMATS.values())
 """Formats in which an annotation tool's export is read as the table it is."""
 LATE_REMEDY = "Putting them in a new file takes them in."
@@ -62,33 +73,77 @@ def form_of(path: Path, source: FileSource) -> str:
     """csv, tsv, jsonl, parquet or arrow. Raises SourceError when the ending does not tell and the spec does not say."""
     if source.format != "auto":
         return source.format
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    form = FORMATS.get(plain.suffix.lower())
+    ending = Path(inner_name(path)).suffix.lower()
+    form = FORMATS.get(ending)
+    if ending in SPREADSHEETS:
+        raise _spreadsheet(path, ending)
+    if path.is_dir():
+        raise _folder(path, str(path))
     if form is None:
         raise SourceError(
-            f"What {path} is can't be told by its ending; known are {', '.join(FORMATS)}, each also with .gz.",
+            f"What {path} is can't be told by its ending; known are {', '.join(FORMATS)}, each also with "
+            f"{', '.join(PACKED)}.",
             remedy="Set data.source.format to csv, tsv, jsonl, parquet or arrow, or to the annotation tool it is of.",
         )
     return form
 
 
-def read(path: Path, columns: tuple[str, ...] | None = None, delimiter: str | None = None) -> Iterator[Batch]:
+def read(path: Path, columns: tuple[str, ...] | None = None, dialect: Dialect | None = None) -> Iterator[Batch]:
     """The rows of the file at `path`, whose ending tells its format; only `columns` (None: all, as they are).
 
-    Raises SourceError as the pieces do, and when the file is not there.
+    `dialect`: of CSV and TSV; None: as the file shows it. Raises SourceError as the pieces do, and when the file is not
+    there.
     """
     if not path.is_file():
-        raise _no_file(path.parent, path.name)
-    return _read(path, str(path), form_of(path, FileSource(type="file", path=(str(path),))), columns, delimiter)
+        raise _folder(path, str(path)) if path.is_dir() else _no_file(path.parent, path.name)
+    source = FileSource(type="file", path=(str(path),))
+    form = form_of(path, source)
+    return _read(path, str(path), form, columns, dialect or Dialect(**source.how_written(form)))
 
 
-def lines_of(path: Path) -> Iterator[str]:
-    """The lines of the text file at `path`, plain or gzipped. Raises SourceError when it can't be read as UTF-8."""
+def lines_of(path: Path) -> Generator[str, None, None]:
+    """The lines of the text file at `path`, plain or packed. Raises SourceError when it can't be read as UTF-8."""
     if not path.is_file():
         raise _no_file(path.parent, path.name)
-    with clear_errors(str(path)), path.open("rb") as file:
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
+    with opened(path, str(path)) as stream:
         yield from TextLines(stream, str(path))
+
+
+def dialect_like(
+    path: Path, form: str, data: DataSpec | None, names: Collection[str], delimiter: str | None = None
+) -> Dialect:
+    """How the table at `path`, csv or tsv, is written: as the pipeline's own source (`data`), if it then has one of the
+    columns `names`; else as the file shows, which is told where it is uncommon.
+
+    `delimiter`: what a user says stands between cells. Raises SourceError as `lines_of` does.
+    """
+    with closing(lines_of(path)) as lines:
+        head = dialects.head_of(lines)
+    source = data.source if data and isinstance(data.source, FileSource) else FileSource(type="file", path=(str(path),))
+    own = dialects.with_excels_line(head, Dialect(**source.how_written(form)))
+    if delimiter is None and set(names) & set(dialects.names_in(head, own)):
+        return replace(own, delimiter=own.delimiter or ",")
+    shown = dialects.sniff(head, delimiter or ("\t" if form == "tsv" else None))
+    if shown.skip_lines or not shown.header or shown.escape or not shown.quoted:
+        progress.note(f"{path} is read with {dialects.in_words(shown)}, as it shows.")
+    return replace(shown, blank_rows=own.blank_rows)
+
+
+def _spreadsheet(path: Path, ending: str) -> SourceError:
+    library = {".xlsx": "openpyxl", ".xls": "xlrd", ".ods": "odfpy"}[ending]
+    plain = path.with_suffix(".csv").name
+    return SourceError(
+        f"{path} is a spreadsheet, which is not read; a table as text was expected.",
+        remedy=f'Save it as CSV UTF-8, or: pip install {library}; python -c "import pandas; '
+        f"pandas.read_excel('{path.name}').to_csv('{plain}', index=False)\"",
+    )
+
+
+def _folder(path: Path, pattern: str) -> SourceError:
+    return SourceError(
+        f"{path} is a folder; files were expected.",
+        remedy=f"Name the files in it, for example: path: {pattern.rstrip('/')}/*.csv",
+    )
 
 
 def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
@@ -96,10 +151,7 @@ def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[
     if saved_dataset.is_saved_dataset(folder / pattern):
         return [_relative(path, folder) for path in saved_dataset.arrow_files(folder / pattern)]
     if (folder / pattern).is_dir():
-        raise SourceError(
-            f"{folder / pattern} is a folder; files were expected.",
-            remedy=f"Name the files in it, for example: path: {pattern.rstrip('/')}/*.csv",
-        )
+        raise _folder(folder / pattern, pattern)
     if (folder / pattern).exists():
         return [name]
     if not glob.has_magic(pattern):
@@ -136,7 +188,7 @@ def _no_file(folder: Path, pattern: str) -> SourceError:
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
     form, labels = form_of(path, source), spec.data.labels
-    read = partial(_read, path, name, form, wanted_columns(spec), source.delimiter, labels)
+    read = partial(_read, path, name, form, wanted_columns(spec), Dialect(**source.how_written(form)), labels)
 
     def contents() -> str:
         with clear_errors(name):
@@ -171,40 +223,40 @@ def _read(
     name: str,
     form: str,
     columns: Sequence[str] | None,
-    delimiter: str | None,
+    dialect: Dialect,
     labels: Collection[str] = (),
     _watermark: datetime | None = None,
 ) -> Iterator[Batch]:
     with clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
-        for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter, labels):
+        stream = unpacked(file, path.suffix.lower(), name)
+        for batch in _batches(stream, is_packed(path), name, form, columns, dialect, labels):
             progress.advance(file.tell(), size, unit="bytes", detail=f"reading {name}")
             yield batch
 
 
 def _batches(
-    file: BinaryIO,
-    zipped: bool,
+    stream: BinaryIO,
+    packed: bool,
     name: str,
     form: str,
     columns: Sequence[str] | None,
-    delimiter: str | None,
+    dialect: Dialect,
     labels: Collection[str],
 ) -> Iterator[Batch]:
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":
-        with _seekable(stream) if zipped else file as whole:
+        with _seekable(stream) if packed else stream as whole:
             yield from parquet.read(whole, name, columns, labels)
     elif form == "arrow":
         yield from saved_dataset.read(stream, name, columns, labels)
     elif form == "jsonl":
-        yield from jsonl.read(TextLines(stream, name), name, columns)
+        yield from json_documents.read(stream, name, columns)
     else:
-        yield from delimited.read(TextLines(stream, name), name, columns, delimiter or ("\t" if form == "tsv" else ","))
+        yield from delimited.read(TextLines(stream, name), name, columns, dialect)
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:
-    # Parquet starts at its end, which gzip reaches only by unpacking all of it.
+    # Parquet starts at its end, which is reached only by unpacking all of it.
     unpacked = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  (the caller closes it)
     shutil.copyfileobj(stream, unpacked)
     unpacked.seek(0)

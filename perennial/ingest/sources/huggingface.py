@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.core import digest, progress, telemetry
 from perennial.core.errors import SourceError, UnreachableError
-from perennial.ingest.sources import parquet, saved_dataset
-from perennial.ingest.sources.base import BATCH_ROWS, Piece, require_columns, reread_remedy, wanted_columns
+from perennial.ingest.sources import dotted, parquet, saved_dataset
+from perennial.ingest.sources.base import BATCH_ROWS, Piece, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import HuggingFaceSource
 from perennial.settings.pipeline import PipelineSpec
@@ -114,9 +114,9 @@ def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
         checked = False
         for table in rows.with_format("arrow").iter(batch_size=FETCH_ROWS):
             if not checked:
-                require_columns(name, table.column_names, names)
+                parquet.require_fields(name, table.schema, names)
                 checked = True
-            for arrow in table.select(list(names)).to_batches():
+            for arrow in table.select(dotted.roots_of(names, table.column_names)).to_batches():
                 batch = parquet.batch_of(arrow, name, start, names)
                 yield Batch(name, "row", batch.numbers, _named(batch.columns, features))
                 start += arrow.num_rows

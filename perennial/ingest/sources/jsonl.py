@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 
 from perennial.core.errors import SourceError
+from perennial.ingest.sources import dotted
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, require_columns
 from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
 Row = dict[str, Any]
 _PLAIN = {str, int, bool, type(None)}
-_REMEDY = "Mend that line; a file that is one JSON array can be turned into lines with: jq -c '.[]'"
+_REMEDY = "Mend that line; other JSON can be turned into lines, an array in an object for example with: jq -c '.data[]'"
 
 
 def read(lines: TextLines, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
@@ -43,10 +44,27 @@ def _batch(name: str, texts: list[str], numbers: list[int], wanted: Sequence[str
         rows, columns = plain
     else:
         rows, numbers = _decoded(name, texts, numbers, wanted)
-        columns = {key: [row.get(key) for row in rows] for key in (_keys(rows) if wanted is None else wanted)}
-    if wanted is not None and rows and not checked:
-        require_columns(name, _keys(rows), wanted)
+        columns = columns_of(rows, wanted)
+    if rows and not checked:
+        require_keys(name, rows, wanted)
     return Batch(name, "line", numbers, columns)
+
+
+def columns_of(rows: Sequence[Row], wanted: Sequence[str] | None) -> dict[str, list[Any]]:
+    """The columns `wanted` (None: all) of `rows`; a dotted name is that of a value inside an object."""
+    names = _keys(rows) if wanted is None else wanted
+    return {
+        name: [dotted.value_at(row, name) for row in rows]
+        if "." in name and wanted is not None
+        else [row.get(name) for row in rows]
+        for name in names
+    }
+
+
+def require_keys(name: str, rows: Sequence[Row], wanted: Sequence[str] | None) -> None:
+    """Raises SourceError when none of `rows` has one of `wanted`."""
+    if wanted is not None and not set(wanted) <= set(_keys(rows)):
+        require_columns(name, list(dict.fromkeys([*_keys(rows), *dotted.names_of(rows)])), wanted)
 
 
 def _plainly(texts: list[str], wanted: Sequence[str]) -> tuple[list[Row], dict[str, list[Any]]] | None:
@@ -58,7 +76,7 @@ def _plainly(texts: list[str], wanted: Sequence[str]) -> tuple[list[Row], dict[s
         return None
     if not set(map(type, rows)) <= {dict}:
         return None
-    columns = {column: [row.get(column) for row in rows] for column in wanted}
+    columns = columns_of(rows, wanted)
     return (rows, columns) if all(set(map(type, values)) <= _PLAIN for values in columns.values()) else None
 
 
@@ -66,7 +84,7 @@ def _decoded(
     name: str, texts: list[str], numbers: list[int], wanted: Sequence[str] | None
 ) -> tuple[list[Row], list[int]]:
     """The rows, and the lines that hold one."""
-    decode = json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing).decode
+    decode = decoder_for(wanted).decode
     rows: list[Row] = []
     kept: list[int] = []
     for line, text in zip(numbers, texts, strict=True):
@@ -83,11 +101,16 @@ def _decoded(
     return rows, kept
 
 
+def decoder_for(wanted: Sequence[str] | None) -> json.JSONDecoder:
+    """Decodes JSON; where only some columns are wanted, numbers with a fraction stay text as they are written."""
+    return json.JSONDecoder(parse_float=float if wanted is None else str, parse_constant=_nothing)
+
+
 def _nothing(_: str) -> None:
     """NaN and the infinities, which JSON does not have, are no value."""
 
 
-def _keys(rows: list[Row]) -> list[str]:
+def _keys(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
 
 

@@ -12,6 +12,19 @@ BLOCK_BYTES = 256 << 10
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+class Rewound:
+    """A stream of which the first bytes were read already, from its beginning."""
+
+    def __init__(self, start: bytes, rest: BinaryIO) -> None:
+        self._start = start
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        """Some bytes: first those that were read already, all at once."""
+        start, self._start = self._start, b""
+        return start or self._rest.read(size)
+
+
 class TextLines:
     """The lines of a UTF-8 stream, their ends kept; only a line feed ends a line. A byte-order mark is dropped.
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from perennial.core.errors import SourceError
-from perennial.ingest.sources import class_labels
+from perennial.ingest.sources import class_labels, dotted
 from perennial.ingest.sources.base import BATCH_BYTES, BATCH_ROWS, require_columns
 from perennial.rows.batch import Batch
 
@@ -25,9 +25,10 @@ def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, labels: Coll
     try:
         with pq.ParquetFile(stream) as file:
             wanted = file.schema_arrow.names if wanted is None else wanted
-            require_columns(name, file.schema_arrow.names, wanted)
+            require_fields(name, file.schema_arrow, wanted)
             names = class_labels.class_names(file.schema_arrow)
-            for batch in file.iter_batches(_batch_rows(file.metadata), columns=list(wanted), use_threads=False):
+            roots = dotted.roots_of(wanted, file.schema_arrow.names)
+            for batch in file.iter_batches(_batch_rows(file.metadata), columns=roots, use_threads=False):
                 yield with_class_names(batch_of(batch, name, start, wanted), names, labels)
                 start += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -38,9 +39,39 @@ def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, labels: Coll
 
 
 def batch_of(batch: "pa.RecordBatch", name: str, start: int, wanted: Sequence[str]) -> Batch:
-    """An Arrow batch as rows numbered from `start`. Raises SourceError for text that is not UTF-8."""
-    columns = {column: _values(batch.column(column), f"{name}, column {column!r}", start) for column in wanted}
-    return Batch(name, "row", range(start, start + batch.num_rows), columns)
+    """An Arrow batch as rows numbered from `start`; a dotted name is that of a field of a struct.
+
+    Raises SourceError for text that is not UTF-8.
+    """
+    roots = dotted.roots_of(wanted, batch.schema.names)
+    columns = {column: _values(batch.column(column), f"{name}, column {column!r}", start) for column in roots}
+    whole = Batch(name, "row", range(start, start + batch.num_rows), columns)
+    if roots == list(wanted):
+        return whole
+    cells = {column: dotted.column_of(whole, column) or [None] * batch.num_rows for column in wanted}
+    return Batch(name, "row", whole.numbers, cells)
+
+
+def require_fields(name: str, schema: "pa.Schema", wanted: Sequence[str]) -> None:
+    """`require_columns` where columns may be structs, whose fields have dotted names."""
+    fields = [column for column in wanted if column not in schema.names and _is_field(schema, column)]
+    require_columns(name, [*schema.names, *fields], wanted)
+
+
+def _is_field(schema: "pa.Schema", name: str) -> bool:
+    import pyarrow as pa
+
+    root = next((one for one in schema.names if name.startswith(f"{one}.")), None)
+    kind = schema.field(root).type if root else None
+    rest = name[len(root) + 1 :] if root else ""
+    while kind is not None and rest:
+        if not pa.types.is_struct(kind):
+            return False
+        field = next((one for one in kind if rest == one.name or rest.startswith(f"{one.name}.")), None)
+        if field is None:
+            return False
+        kind, rest = field.type, rest[len(field.name) + 1 :]
+    return kind is not None
 
 
 def with_class_names(batch: Batch, names: class_labels.Names, labels: Collection[str]) -> Batch:

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 from perennial.core import progress
 from perennial.core.errors import SourceError
-from perennial.ingest.sources import class_labels, parquet
-from perennial.ingest.sources.base import BATCH_ROWS, require_columns
+from perennial.ingest.sources import class_labels, dotted, parquet
+from perennial.ingest.sources.base import BATCH_ROWS
 from perennial.rows.batch import Batch
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
@@ -48,11 +48,12 @@ def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, labels: Coll
     try:
         batches = pa.ipc.open_stream(stream)
         wanted = batches.schema.names if wanted is None else wanted
-        require_columns(name, batches.schema.names, wanted)
+        parquet.require_fields(name, batches.schema, wanted)
+        roots = dotted.roots_of(wanted, batches.schema.names)
         names = class_labels.class_names(batches.schema)
         for whole in batches:
             for first in range(0, whole.num_rows, BATCH_ROWS):
-                batch = whole.slice(first, BATCH_ROWS).select(list(wanted))
+                batch = whole.slice(first, BATCH_ROWS).select(roots)
                 yield parquet.with_class_names(parquet.batch_of(batch, name, start, wanted), names, labels)
                 start += batch.num_rows
     except (pa.ArrowException, OSError) as error:

@@ -19,7 +19,6 @@ from perennial.rows.columns import ROW_ID
 from perennial.settings.pipeline import PipelineSpec
 
 LABEL = "label"
-DELIMITERS = (",", ";", "\t")
 
 
 def settled_answers(spec: PipelineSpec) -> dict[str, Answer]:
@@ -42,10 +41,7 @@ def correction_files(spec: PipelineSpec) -> list[Path]:
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     with opened(path, path.name) as stream:
-        header = next(iter(TextLines(stream, path.name)), "")
-        stream.seek(0)
-        delimiter = max(DELIMITERS, key=header.count)
-        for batch in delimited.read(TextLines(stream, path.name), path.name, None, delimiter):
+        for batch in delimited.read(TextLines(stream, path.name), path.name, None):
             if {ROW_ID, LABEL} <= set(batch.columns):
                 for row_id, words in zip(batch.columns[ROW_ID], batch.columns[LABEL], strict=True):
                     if row_id is not None and words is not None and str(words).strip():

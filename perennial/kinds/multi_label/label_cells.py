@@ -1,26 +1,50 @@
-"""A cell with any number of labels: a list, or text with something between them."""
+"""Cells with any number of labels: a list, text with something between them, or a column of 0 and 1 for each label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
+_HOLDS = frozenset({"1", "1.0", "true", "yes", "x"})
+_HOLDS_NOT = frozenset({"0", "0.0", "false", "no", ""})
 
 
-def labels_of_cell(value: object) -> list[str] | None:
+def labels_of_cell(value: object, separator: str | None = None) -> list[str] | None:
     """A cell's labels, each once, in alphabetical order; none for an empty cell; None if it holds something else.
 
-    In order, because two people who name the same labels do not contradict each other.
+    In order, because two people who name the same labels do not contradict each other. `separator`: what stands between
+    labels, where that is known. An object with a list, such as {"choices": ["a"]}, is that list.
     """
     if value is None or (isinstance(value, float) and value != value):
         return []
+    if isinstance(value, Mapping):
+        value = next(iter(value.values())) if len(value) == 1 else None
+        value = value if isinstance(value, list) else None
     if isinstance(value, str):
-        separator = next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
+        mark = separator or next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
         # What begins as a JSON list and can't be read as one is no list of names either.
-        value = None if value.lstrip().startswith(("[", "{")) else value.split(separator)
+        value = None if value.lstrip().startswith(("[", "{")) else value.split(mark)
     elif isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, list | tuple) or not all(map(_is_name, value)):
         return None
     names = (str(name).strip() for name in value)
     return sorted({name for name in names if name})
+
+
+def labels_over_columns(columns: Mapping[str, Sequence[object]], names: Sequence[str]) -> list[list[str] | None]:
+    """The labels of each row, in alphabetical order: those whose column says that they hold; None for a row of which
+    one says neither that nor the contrary."""
+    by_label = {name: list(map(holds, columns[name])) for name in sorted(names)}
+    rows = zip(*by_label.values(), strict=True)
+    return [None if None in row else [name for name, held in zip(by_label, row, strict=True) if held] for row in rows]
+
+
+def holds(value: object) -> bool | None:
+    """Whether a cell says that its column's label holds; None: it says neither that nor the contrary."""
+    text = "" if value is None or value != value else str(value).strip().lower()
+    return True if text in _HOLDS else False if text in _HOLDS_NOT else None
 
 
 def _is_name(value: object) -> bool:

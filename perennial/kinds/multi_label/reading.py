@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perennial.kinds.base import KindBase, cascade_problems, label_problems
 from perennial.kinds.gate_problems import metric_problems
-from perennial.kinds.multi_label.label_cells import labels_of_cell
+from perennial.kinds.multi_label.label_cells import labels_of_cell, labels_over_columns
 from perennial.kinds.protocols import Problem
 
 if TYPE_CHECKING:
@@ -34,12 +34,19 @@ class MultiLabelReading(KindBase):
 
         return {"text": pa.string(), "label": pa.list_(pa.string())}
 
+    def sources(self, columns: ColumnsSpec) -> tuple[str, ...]:
+        return (columns.text, *(columns.one_hot or (columns.label,)))
+
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         from perennial.rows import cells
 
-        labels = [labels_of_cell(cells.nested(value)) for value in batch.columns[columns.label]]
+        if columns.one_hot:
+            labels = labels_over_columns(batch.columns, columns.one_hot)
+        else:
+            values = batch.columns[columns.label]
+            labels = [labels_of_cell(cells.nested(value), columns.separator) for value in values]
         return {"text": cells.text_array(batch, columns.text), "label": pa.array(labels, pa.list_(pa.string()))}
 
     def derived(self, rows: pa.Table, labels: Sequence[str]) -> dict[str, pa.Array]:

@@ -5,18 +5,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 from perennial.core.errors import SpecError, listing
-from perennial.kinds.multi_label.label_cells import SEPARATORS, labels_of_cell
-from perennial.kinds.recognition import columns
+from perennial.kinds.multi_label.label_cells import SEPARATORS, labels_of_cell, labels_over_columns
+from perennial.kinds.recognition import columns, label_columns
 from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
 from perennial.rows import cells
 from perennial.rows.column_profile import Column
 
 NAMES = re.compile(
-    r"(^|[_\W])(labels?|class(es)?|targets?|topics?|categor(y|ies)|emotions?|genres?|intents?|aspects?|themes?"
+    r"(^|[_\W])(labels?|tags|class(es)?|targets?|topics?|categor(y|ies)|emotions?|genres?|intents?|aspects?|themes?"
     r"|sentiments?)$",
     re.I,
 )
+RARE_SEPARATORS = ("#", "/", "+", "&")
+"""Between labels in some files; data.columns.separator says so."""
+LONGEST_NAME = 3
+"""Words of a label, where nothing but the cells says that they hold labels."""
+OFTEN = 5
 LONGEST_LABEL = 60
 LONGEST_CELL = 300
 FEW = 20
@@ -40,6 +45,9 @@ def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) 
             return None
         return _found(sample, column, text, "you named it; ", [])
     ranked = _candidates(sample, text.column)
+    flags = label_columns.flag_columns(sample, text.column)
+    if flags and not ranked:
+        return _over_columns(sample, text, flags)
     single = columns.labels(sample.columns, (text.column, *(column.name for column in ranked[:1])))
     if forced and not ranked:
         ranked = columns.labels(sample.columns, (text.column,))
@@ -50,7 +58,25 @@ def find_multi_label(sample: FileSample, given: Given, *, forced: bool = False) 
         )
     if not ranked or (not forced and single and _rank(single[0]) < _rank(ranked[0])):
         return None
+    if not forced and _is_one_each(sample, ranked[0]):
+        return None
     return _found(sample, ranked[0], text, "", [*ranked, *single])
+
+
+def _over_columns(sample: FileSample, text: ColumnChoice, flags: Sequence[str]) -> RecognisedColumns:
+    held = labels_over_columns(sample.cells, flags)
+    most = max(len(row or ()) for row in held)
+    several = "no row has more than one" if most < 2 else f"a row has up to {most}"
+    choice = ColumnChoice(column=None, columns=tuple(flags), reason=f"0 and 1 in each of them; {several}")
+    return RecognisedColumns(
+        reason=f"{len(flags)} columns of 0 and 1, each of them a label", columns={"text": text, "one_hot": choice}
+    )
+
+
+def _is_one_each(sample: FileSample, column: Column) -> bool:
+    """Whether each cell is a list of one label: then a text has one label, and no more."""
+    held = _labels(sample, column.name)
+    return sample.lists[column.name].holds_names and all(row is not None and len(row) == 1 for row in held)
 
 
 def is_one_hot(sample: FileSample, name: str) -> bool:
@@ -82,22 +108,49 @@ def _holds_several(sample: FileSample, column: Column, *, likely: bool) -> bool:
         # Lists of numbers are as often counts or places; then only a name, or a user, tells.
         telling = not sample.lists[column.name].holds_numbers or _rank(column) < 2
         return likely or (telling and _are_few(column, _labels(sample, column.name)))
+    if column.json and _labels(sample, column.name).count(None) <= (1 - MOSTLY) * column.rows:
+        # Objects with a list; or one label by its name and several as JSON.
+        return likely or _are_few(column, _labels(sample, column.name))
     if column.holds_lists or column.strings < MOSTLY or column.mean_length > LONGEST_CELL:
         return False
-    strong = [mark for mark in SEPARATORS if mark != "," or likely or _rank(column) < 2]
+    return _separator(sample, column, likely=likely) is not None
+
+
+def _separator(sample: FileSample, column: Column, *, likely: bool) -> str | None:
+    """What stands between the labels of the column's cells; None: they hold one each."""
     texts = {value for value in sample.cells[column.name] if isinstance(value, str)}
-    if not any(mark in text for text in texts for mark in strong):
-        return False
-    labels = _labels(sample, column.name)
-    return _are_few(column, labels) and _recombine(labels)
+    sure = likely or _rank(column) < 2
+    for mark in (*SEPARATORS, *RARE_SEPARATORS):
+        if not any(mark in text for text in texts):
+            continue
+        labels = _labels(sample, column.name, mark if mark in RARE_SEPARATORS else None)
+        # What stands in other texts, too, must divide them as only labels are divided.
+        if (sure or mark in ("|", ";") or _vary(labels)) and _are_few(column, labels) and _recombine(labels):
+            return mark
+        if mark in SEPARATORS:
+            return None
+    return None
+
+
+def _vary(held: Held) -> bool:
+    """Whether few short labels are alone in some cells and with others in many."""
+    counts = Counter(label for row in held for label in row or ())
+    filled = [row for row in held if row]
+    alone = sum(len(row) == 1 for row in filled)
+    brief = bool(counts) and len(counts) <= FEW and max(len(label.split()) for label in counts) <= LONGEST_NAME
+    often = counts.total() >= OFTEN * len(counts)
+    # Each label is also alone, or with different others: of "Berlin, Germany" the first part is always with the second.
+    partners = {label: {other for row in filled if label in row for other in row} for label in counts}
+    free = sum(len(others) > 2 or [label] in filled for label, others in partners.items())
+    return brief and often and OFTEN <= alone <= len(filled) - OFTEN and free >= MOSTLY * len(counts)
 
 
 MOSTLY = 0.9
 
 
-def _labels(sample: FileSample, name: str) -> Held:
+def _labels(sample: FileSample, name: str, separator: str | None = None) -> list[list[str] | None]:
     """Each cell's labels, as a run would read them."""
-    return [labels_of_cell(cells.nested(value)) for value in sample.cells[name]]
+    return [labels_of_cell(cells.nested(value), separator) for value in sample.cells[name]]
 
 
 def _are_few(column: Column, held: Held) -> bool:
@@ -120,14 +173,18 @@ def _rank(column: Column) -> int:
 def _found(
     sample: FileSample, column: Column, text: ColumnChoice, prefix: str, ranked: list[Column]
 ) -> RecognisedColumns:
-    counts = Counter(label for row in _labels(sample, column.name) for label in row or ())
+    lists = sample.lists[column.name].holds_names
+    mark = None if lists else _separator(sample, column, likely=True)
+    separator = mark if mark in RARE_SEPARATORS else None
+    counts = Counter(label for row in _labels(sample, column.name, separator) for label in row or ())
     described_labels = f"{prefix}{len(counts):,} different labels, such as {listing(map(repr, sorted(counts)), 3)}"
     label = ColumnChoice(column=column.name, reason=described_labels, alternatives=others(ranked, column.name))
     single = bool(columns.labels(sample.columns, (text.column or "",)))
     return RecognisedColumns(
         reason=f"{column.name!r} holds lists of labels that recur"
-        if sample.lists[column.name].holds_names
+        if lists
         else f"cells of {column.name!r} hold several labels each",
         columns={"text": text, "label": label},
         also=(RowShape.LABEL,) if single else (),
+        separator=separator,
     )

@@ -17,6 +17,13 @@ class ColumnChoice(Record):
     reason: str
     alternatives: tuple[str, ...] = ()
     """Columns that would do as well, the likeliest first."""
+    columns: tuple[str, ...] = ()
+    """Where several columns have the role together."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that have the role."""
+        return self.columns or ((self.column,) if self.column else ())
 
 
 def column_named(columns: Sequence[Column], name: str, role: str) -> Column:
@@ -44,9 +51,9 @@ def columns_in_words(columns: Sequence[Column]) -> str:
 def distinct_roles(choices: dict[str, ColumnChoice]) -> None:
     """Raises SpecError when two roles have the same column."""
     for (role, choice), (other, also) in itertools.combinations(choices.items(), 2):
-        if choice.column == also.column:
+        if common := set(choice.names) & set(also.names):
             raise SpecError(
-                f"Column {choice.column!r} can't be both the {role} and the {other}.",
+                f"Column {min(common)!r} can't be both the {role} and the {other}.",
                 remedy=f"Name another with {option(role)} or {option(other)}.",
             )
 

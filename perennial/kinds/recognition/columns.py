@@ -135,7 +135,9 @@ def _may_label(column: Column) -> bool:
     # A constant column can only be a label of which the sample has not seen the others: then its name must say so.
     enough = column.distinct >= (1 if like else 2)
     few = column.distinct <= min(MAX_GUESSED_LABELS, max(20, column.filled * 0.1), column.filled * 0.5)
-    plain = not column.holds_lists and column.fractions == 0 and column.times < 0.5 and column.mean_length <= 60
+    # A text may happen to be JSON; what a class is called does not. A list of one label is read as that label.
+    readable = column.singles == 1 or (not column.nested and not column.json)
+    plain = readable and column.fractions == 0 and column.times < 0.5 and column.mean_length <= 60
     return bool(enough and few and plain and not is_id(column) and not named_like_time(column))
 
 

@@ -70,3 +70,5 @@ class RecognisedColumns(Record):
     """By role, as data.columns names them; what is learned comes last."""
     also: tuple[RowShape, ...] = ()
     """What the rows may be taken for as well."""
+    separator: str | None = None
+    """What stands between the labels of a cell, where that must be said."""

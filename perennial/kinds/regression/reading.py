@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perennial.kinds.base import KindBase, cascade_problems
+from perennial.kinds.base import KindBase, cascade_problems, column_problems
 from perennial.kinds.gate_problems import metric_problems
 from perennial.kinds.protocols import Problem
 
@@ -37,7 +37,7 @@ class NumberReading(KindBase):
         return {"text": cells.text_array(batch, columns.text), "label": pa.array(numbers, pa.float64())}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
-        problems = [*metric_problems(self, spec), *cascade_problems(self, spec)]
+        problems = [*column_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]
         if spec.data.labels:
             problems.append((("data", "labels"), "regression has no labels, it answers a number; leave them out"))
         return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perennial.kinds.base import KindBase, cascade_problems, label_problems
@@ -33,7 +34,11 @@ class SingleLabelReading(KindBase):
     def canonical(self, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
         from perennial.rows import cells
 
-        return {name: cells.text_array(batch, getattr(columns, name)) for name in self.column_types()}
+        target = getattr(columns, self.target_column)
+        # A list of one label is that label: some files have lists where no text has two.
+        unwrapped = replace(batch, columns={**batch.columns, target: list(map(cells.alone, batch.columns[target]))})
+        texts = {name: cells.text_array(batch, getattr(columns, name)) for name in self.text_columns}
+        return {**texts, self.target_column: cells.text_array(unwrapped, target)}
 
     def spec_problems(self, spec: PipelineSpec) -> list[Problem]:
         return [*label_problems(self, spec), *metric_problems(self, spec), *cascade_problems(self, spec)]

@@ -16,11 +16,12 @@ from perennial.core import progress
 from perennial.core.errors import PackageError, RegistryError, SourceError, SpecError
 from perennial.core.record import Record
 from perennial.inference import decoders, process
-from perennial.ingest.sources import base, file
+from perennial.ingest.sources import base, dotted, file, sentences
 from perennial.promotion.session import AliasSession
 from perennial.registry import packages, tracking, versions
 from perennial.registry.ledger import Action, Entry
-from perennial.settings.data import ColumnsSpec
+from perennial.rows.batch import Batch
+from perennial.settings.data import ColumnsSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 
 FOLDER = "complaints"
@@ -107,7 +108,7 @@ def answered_rightly(session: AliasSession, version: str, complaint: Complaint) 
 
 def _cases(path: Path, spec: PipelineSpec) -> Iterator[Case]:
     kind = kinds.kind_named(spec.kind)
-    for batch in file.read(path):
+    for batch in _batches(path, spec):
         columns = _columns(spec, list(batch.columns))
         base.require_columns(batch.file, list(batch.columns), kind.sources(columns))
         content = kind.canonical(batch, columns)
@@ -118,6 +119,16 @@ def _cases(path: Path, spec: PipelineSpec) -> Iterator[Case]:
                     f"{batch.where(row)} lacks its text or its label.", remedy="Fill it in, or leave the row out."
                 )
             yield case
+
+
+def _batches(path: Path, spec: PipelineSpec) -> Iterator[Batch]:
+    """The rows of the file, as the pipeline's own source is written where the file is like it."""
+    columns, dialect = spec.data.columns, None
+    names = kinds.kind_named(spec.kind).sources(columns)
+    if path.is_file() and (form := file.form_of(path, FileSource(type="file", path=(str(path),)))) in ("csv", "tsv"):
+        dialect = file.dialect_like(path, form, spec.data, names)
+    batches = (dotted.with_columns(batch, names) for batch in file.read(path, dialect=dialect))
+    return sentences.put_together(batches, sentences.parting_of(columns)) if spec.data.has_token_rows else batches
 
 
 def _columns(spec: PipelineSpec, there: Sequence[str]) -> ColumnsSpec:

@@ -8,10 +8,11 @@ from typing import Any
 
 from perennial.core.errors import SourceError
 from perennial.inference import spans
+from perennial.ingest.sources import json_documents
 from perennial.ingest.sources.annotation.formats import brat, fasttext
-from perennial.ingest.sources.annotation.formats.json_items import json_items
 from perennial.ingest.sources.annotation.formats.label_studio_rows import OWN as LABEL_STUDIO_COLUMNS
 from perennial.ingest.sources.annotation.opinions import Export
+from perennial.ingest.sources.json_items import json_items
 
 HEAD = 64 << 10
 """Bytes looked at, of text that is no JSON."""
@@ -38,7 +39,8 @@ def recognised_form(export: Export) -> str | None:
         return "docbin"
     text = head.decode("utf-8-sig", "replace")
     if text.lstrip()[:1] in ("{", "["):
-        return _json_form(export)
+        # One object of all rows would have to be read as a whole, and no tool writes it.
+        return None if json_documents.is_long_document(head) else _json_form(export)
     lines = text.splitlines()
     whole = lines if len(head) < HEAD else lines[:-1]
     return _delimited_form(whole[0]) or _lines_form(export, whole)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
-from perennial.ingest.sources.annotation.formats.json_items import json_items
 from perennial.ingest.sources.annotation.opinions import (
     Answer,
     Export,
@@ -15,6 +14,7 @@ from perennial.ingest.sources.annotation.opinions import (
     Spans,
     Tally,
 )
+from perennial.ingest.sources.json_items import json_items
 
 _RESPONSES = ".responses"
 _STATES = {"draft": opinions.DRAFT, "discarded": opinions.SKIPPED}

@@ -6,7 +6,6 @@ from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
-from perennial.ingest.sources.annotation.formats.json_items import json_items
 from perennial.ingest.sources.annotation.opinions import (
     Answer,
     Export,
@@ -17,6 +16,7 @@ from perennial.ingest.sources.annotation.opinions import (
     Spans,
     Tally,
 )
+from perennial.ingest.sources.json_items import json_items
 from perennial.rows import cells
 
 OWN = ("annotation_id", "annotator", "created_at", "id", "lead_time", "updated_at")

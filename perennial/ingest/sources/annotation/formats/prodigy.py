@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
-from perennial.ingest.sources.annotation.formats.json_items import json_items
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
+from perennial.ingest.sources.json_items import json_items
 
 _REASONS = {"reject": opinions.REJECTED, "ignore": opinions.IGNORED}
 _OWN = frozenset(

@@ -13,19 +13,37 @@ _BETWEEN = " \t\r\n,"
 _NEAR_END = 16
 """Characters: an error so near to the end of what was read may be of a value that is cut there."""
 _REMEDY = "Copy or export the file again; nothing of it was taken in."
+_DECODER = json.JSONDecoder()
 Item = tuple[int, dict[str, Any]]
 """Its number, from 1, and the object."""
 
 
-def json_items(stream: BinaryIO, name: str) -> Iterator[Item]:
-    """The objects of the array, or of the lines, in `stream`. Raises SourceError for what is neither."""
-    for number, item in enumerate(_values(_blocks(stream, name), name), 1):
+def json_items(
+    stream: BinaryIO, name: str, decoder: json.JSONDecoder = _DECODER, offset: int | None = None
+) -> Iterator[Item]:
+    """The objects of the array, or of the lines, in `stream`; `offset`: of the array that begins after so many
+    characters. Raises SourceError for what is neither."""
+    values = (
+        _values(_blocks(stream, name), name, decoder) if offset is None else json_values(stream, name, decoder, offset)
+    )
+    for number, item in enumerate(values, 1):
         if not isinstance(item, dict):
             raise SourceError(
                 f"{name}: item {number:,} is a {type(item).__name__}; an object was expected.",
                 remedy="Export the file again as the tool's JSON or JSONL.",
             )
         yield number, item
+
+
+def json_values(stream: BinaryIO, name: str, decoder: json.JSONDecoder, offset: int) -> Iterator[Any]:
+    """The values of the array that begins after `offset` characters; what follows it is not read."""
+    return _values(_after(_blocks(stream, name), offset), name, decoder, alone=True)
+
+
+def _after(blocks: Iterator[str], offset: int) -> Iterator[str]:
+    for block in blocks:
+        yield block[offset:]
+        offset = max(0, offset - len(block))
 
 
 def _blocks(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -41,8 +59,8 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[str]:
         ) from error
 
 
-def _values(blocks: Iterator[str], name: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+def _values(blocks: Iterator[str], name: str, decoder: json.JSONDecoder, *, alone: bool = False) -> Iterator[Any]:
+    """The values, one after the other; `alone`: only those of the array they begin with."""
     buffer, position, number, in_array, ended, wanted = "", 0, 0, False, False, 0
     while True:
         position = _past(buffer, position, _BETWEEN)
@@ -52,6 +70,8 @@ def _values(blocks: Iterator[str], name: str) -> Iterator[Any]:
                 in_array, position = True, position + 1
                 continue
             if character == "]" and in_array:
+                if alone:
+                    return
                 in_array, position = False, position + 1
                 continue
             if len(buffer) - position >= wanted or ended:

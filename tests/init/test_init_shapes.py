@@ -1,0 +1,271 @@
+"""What `init` makes of files as real programs write them, and that a run then reads all of them."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from init_files import rows, sentence, write
+
+from perennial.core.errors import SpecError
+from perennial.ingest import canonical_rows, sources
+from perennial.init import Guess, plan, write_pipeline
+from perennial.pipeline_file import loader
+
+TOPICS = ["billing", "delivery", "returns", "warranty"]
+ROWS = [(row["text"], row["label"]) for row in rows(120)]
+Table = list[dict[str, Any]]
+
+
+def looked_at(data: Path, folder: Path, **given: Any) -> tuple[Guess, Table]:
+    """What is guessed of `data`, and the rows that a run of the pipeline that is written reads."""
+    guess = plan("shape", data, **given)
+    path = write_pipeline(guess, folder / "pipelines" / "shape", force=True)
+    return guess, read_by(path)
+
+
+def read_by(path: Path) -> Table:
+    """The rows that a run of the pipeline reads, in the kind's columns and with the id."""
+    spec = loader.read_pipeline(path)
+    batches = [batch for piece in sources.pieces(spec) for batch in piece.read(None)]
+    rows = [canonical_rows.canonical_rows(batch, spec).to_pylist() for batch in batches if batch.numbers]
+    return [row for one in rows for row in one]
+
+
+def table(records: Sequence[Sequence[Any]], above: str = "", **how: Any) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out, **how).writerows(records)
+    return above + out.getvalue()
+
+
+def written(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8", newline="")
+    return path
+
+
+HEADED = [("text", "label"), *ROWS]
+BACKSLASHED = "".join(f'"{t} \\"of {n}\\", so","{label}"\n' for n, (t, label) in enumerate(ROWS))
+UNQUOTED = "".join(('"' * (n % 7 == 0)) + f'{t} "{n}"\t{label}\n' for n, (t, label) in enumerate(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "delimiter", "settings"),
+    [
+        ("d.csv", table(HEADED, "sep=;\r\n", delimiter=";"), ";", {}),
+        ("d.csv", table(HEADED, "Words of shops, 2026\nby hand\n\n"), None, {"skip_lines": 3}),
+        ("d.csv", table(HEADED, "# words\n# of shops; 2026\n", delimiter=";"), ";", {"skip_lines": 2}),
+        ("d.csv", table(ROWS), None, {"header": False}),
+        ("d.tsv", table([row[::-1] for row in ROWS], delimiter="\t"), None, {"header": False}),
+        ("d.csv", '"text","label"\n' + BACKSLASHED, None, {"escape": "\\"}),
+        ("d.tsv", "text\tlabel\n" + UNQUOTED, None, {"quoting": "none"}),
+    ],
+)
+def test_how_a_table_is_written_is_found_and_said(
+    tmp_path: Path, name: str, content: str, delimiter: str | None, settings: dict[str, Any]
+) -> None:
+    guess, read = looked_at(written(tmp_path / name, content), tmp_path)
+    assert (guess.kind, guess.delimiter, guess.written) == ("text-classification", delimiter, settings)
+    assert sorted(row["label"] for row in read) == sorted(label for _, label in ROWS)
+    texts = {row["text"] for row in read}
+    expected = {text for text, _ in ROWS}
+    if "escape" in settings:
+        expected = {f'{text} "of {n}", so' for n, (text, _) in enumerate(ROWS)}
+    if "quoting" in settings:
+        expected = {'"' * (n % 7 == 0) + f'{text} "{n}"' for n, (text, _) in enumerate(ROWS)}
+    assert texts == expected
+    assert bool(settings) == any("data.source." in warning for warning in guess.warnings)
+
+
+def one_hot(values: Sequence[Any]) -> Table:
+    chooser = random.Random(4)  # noqa: S311
+    return [
+        {"id": n, "comment": sentence(n)} | {topic: values[chooser.random() < 0.4] for topic in TOPICS}
+        for n in range(150)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("d.csv", (0, 1), None),
+        ("d.csv", (0, 1), "multi-label"),
+        ("d.csv", ("False", "True"), None),
+        ("d.jsonl", (False, True), None),
+        ("d.parquet", (0.0, 1.0), None),
+    ],
+)
+def test_columns_of_0_and_1_are_labels(tmp_path: Path, name: str, values: tuple[Any, Any], kind: str | None) -> None:
+    data = one_hot(values)
+    guess, read = looked_at(write(tmp_path / name, data), tmp_path, kind=kind)
+    assert (guess.kind, guess.one_hot.columns, sorted(guess.labels)) == ("multi-label", tuple(TOPICS), TOPICS)
+    expected = [[topic for topic in TOPICS if row[topic] == values[1]] for row in data]
+    assert sorted(row["label"] for row in read) == sorted(expected)
+
+
+def test_a_flag_beside_a_label_is_none(tmp_path: Path) -> None:
+    data = rows(120, is_new=lambda n: n % 2, has_link=lambda n: n % 3 == 0)
+    guess, _ = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, guess.label.column) == ("text-classification", "label")
+
+
+def test_one_hot_cells_that_say_nothing_set_the_row_aside(tmp_path: Path) -> None:
+    data = one_hot((0, 1))
+    data[0] |= {"billing": -1}
+    guess, _ = looked_at(write(tmp_path / "d.csv", data), tmp_path, kind="multi-label", label="delivery")
+    assert guess.label.column == "delivery"
+    path = tmp_path / "pipelines/shape/pipeline.yaml"
+    written(path, path.read_text().replace("label: delivery", f"one_hot: [{', '.join(TOPICS)}]"))
+    read = read_by(path)
+    assert [row["row_id"] for row in read if row["label"] is None] == ["0"]
+
+
+def several(mark: str, name: str = "what") -> Table:
+    chooser = random.Random(5)  # noqa: S311
+    return [
+        {"text": sentence(n), name: mark.join(chooser.sample(TOPICS, chooser.choice([1, 1, 2, 3])))} for n in range(150)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "name"),
+    [(", ", "tags"), (", ", "what"), (",", "what"), ("; ", "what"), ("#", "labels"), ("#", "what"), (" / ", "what")],
+)
+def test_labels_in_a_cell_are_found_whatever_stands_between(tmp_path: Path, mark: str, name: str) -> None:
+    data = several(mark, name)
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, guess.label.column, list(guess.labels)) == ("multi-label", name, TOPICS)
+    assert guess.separator == (mark.strip() if mark.strip() in "#/" else None)
+    assert sorted(row["label"] for row in read) == sorted(sorted(row[name].split(mark)) for row in data)
+
+
+def test_places_with_a_comma_are_no_labels(tmp_path: Path) -> None:
+    towns = ["Berlin, Germany", "Munich, Germany", "Paris, France", "Lyon, France"]
+    guess, _ = looked_at(write(tmp_path / "d.csv", rows(120, town=lambda n: towns[n % 4])), tmp_path)
+    assert (guess.kind, guess.label.column) == ("text-classification", "label")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
+def test_choices_in_objects_are_lists(tmp_path: Path, name: str) -> None:
+    data = [
+        {"text": row["text"], "label": {"choices": row["what"].split("|")} if n % 3 or "jsonl" in name else "billing"}
+        for n, row in enumerate(several("|"))
+    ]
+    guess, read = looked_at(write(tmp_path / name, data), tmp_path)
+    assert (guess.kind, list(guess.labels)) == ("multi-label", TOPICS)
+    assert all(set(row["label"]) <= set(TOPICS) and row["label"] for row in read)
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet"])
+def test_a_list_of_one_label_in_every_row_is_one_label(tmp_path: Path, name: str) -> None:
+    data = [row | {"label": [row["label"]]} for row in rows(120)]
+    guess, read = looked_at(write(tmp_path / name, data), tmp_path)
+    assert (guess.kind, list(guess.labels)) == ("text-classification", ["bad", "good", "plain"])
+    assert {row["label"] for row in read} == {"bad", "good", "plain"}
+
+
+def test_another_column_is_not_taken_for_the_label_in_silence(tmp_path: Path) -> None:
+    data = [row | {"label": {"of": n, "by": [{}]}, "mood": "ab"[n % 2]} for n, row in enumerate(rows(120))]
+    guess, _ = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert guess.label.column == "mood"
+    [warning] = [warning for warning in guess.warnings if "'label'" in warning]
+    assert "was not taken for the label" in warning
+    assert "'mood' was" in warning
+
+
+WORDS = [("Ann", "NN", "B-PER"), ("Roe", "NN", "I-PER"), ("left", "V", "O"), ("Graz", "NN", "B-LOC")]
+
+
+def tokens(style: str, count: int = 80) -> str:
+    """One token a row, sentences parted by a column (in each row, in the first one) or by lines."""
+    sentences = [[*WORDS, (str(n), "CD", "O")] for n in range(count)]
+    if style in ("each", "first"):
+        header = ["Sentence #", "Word", "POS", "Tag"]
+        ids = [[f"Sentence: {n}" if k == 0 or style == "each" else "" for k in range(5)] for n in range(count)]
+        return table([header, *((ids[n][k], *word) for n, one in enumerate(sentences) for k, word in enumerate(one))])
+    between = {"blank": "\n", "empty": ",,\n", "none": ""}[style]
+    return "token,pos,ner\n" + "".join(table(one, lineterminator="\n") + between for one in sentences)
+
+
+@pytest.mark.parametrize("style", ["each", "first", "blank", "empty"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_tokens_are_put_together_as_sentences(tmp_path: Path, style: str, asked: bool) -> None:
+    path = written(tmp_path / "ner.csv", tokens(style))
+    by_column = style in ("each", "first")
+    names = ("Word", "Tag") if by_column else ("token", "ner")
+    given = {"kind": "token-classification", "tokens": names[0], "tags": names[1]} if asked else {}
+    guess, read = looked_at(path, tmp_path, **given)
+    assert (guess.kind, guess.rows, guess.labels) == ("token-classification", 80, {"LOC": 80, "PER": 80})
+    assert (guess.tokens.column, guess.tags.column) == names
+    assert guess.written == ({} if by_column else {"blank_lines": "end_sentences"})
+    assert (guess.sentence.column if guess.sentence else None) == ("Sentence #" if by_column else None)
+    assert sorted(row["text"] for row in read) == sorted(f"Ann Roe left Graz {n}" for n in range(80))
+    assert all(
+        row["spans"] == [{"start": 0, "end": 7, "label": "PER"}, {"start": 13, "end": 17, "label": "LOC"}]
+        for row in read
+    )
+
+
+def test_tokens_without_sentences_are_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "ner.csv", tokens("none"))
+    for given in ({}, {"tokens": "token", "tags": "ner"}):
+        with pytest.raises(SpecError, match=r"Each row holds one token.*where a sentence ends.*--sentence"):
+            plan("shape", path, **given)  # type: ignore[arg-type]
+
+
+def test_a_column_of_sentences_may_be_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "ner.csv", tokens("first").replace("Sentence #", "x", 1))
+    guess, _ = looked_at(path, tmp_path, sentence="x")
+    assert (guess.sentence.column, guess.sentence.reason) == ("x", "you named it; each row is one token")
+
+
+def test_columns_inside_objects_have_dotted_names(tmp_path: Path) -> None:
+    data = [
+        {"id": n, "review": {"body": t, "lang": "en"}, "mark": {"label": label}} for n, (t, label) in enumerate(ROWS)
+    ]
+    path = written(tmp_path / "d.jsonl", "\n".join(map(json.dumps, data)))
+    for given in ({}, {"text": "review.body", "label": "mark.label"}):
+        guess, read = looked_at(path, tmp_path, **given)
+        assert (guess.text.column, guess.label.column, guess.id.column) == ("review.body", "mark.label", "id")
+        assert sorted((row["text"], row["label"]) for row in read) == sorted(ROWS)
+
+
+def test_wrapped_rows_are_rows(tmp_path: Path) -> None:
+    data = [{"text": text, "label": label} for text, label in ROWS]
+    for content in (
+        {"data": data},
+        data,
+        {name: {str(n): row[name] for n, row in enumerate(data)} for name in data[0]},
+    ):
+        guess, read = looked_at(written(tmp_path / "d.json", json.dumps(content, indent=1)), tmp_path)
+        assert (guess.kind, guess.rows, len(read)) == ("text-classification", 120, 120)
+
+
+def test_a_folder_of_tables_is_read_as_one(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for n in range(2):
+        written(folder / f"{n}.csv", table([("text", "label"), *ROWS[n::2]], delimiter=";"))
+    written(folder / "notes.md", "not data")
+    guess, read = looked_at(folder, tmp_path)
+    assert (guess.rows, len(read), guess.delimiter) == (120, 120, ";")
+    assert guess.data.endswith("data/*.csv")
+
+
+def test_columns_of_labels_are_refused_by_kinds_of_one_label(tmp_path: Path) -> None:
+    _, _ = looked_at(write(tmp_path / "d.csv", rows(120)), tmp_path)
+    path = tmp_path / "pipelines/shape/pipeline.yaml"
+    written(path, path.read_text().replace("    label: label", "    one_hot: [a, b]"))
+    with pytest.raises(
+        SpecError, match=r"text-classification reads one column of what is learned; multi-label reads these"
+    ):
+        loader.read_pipeline(path)
+
+
+def test_one_word_texts_beside_numbers_of_sentences_are_told(tmp_path: Path) -> None:
+    data = [{"sid": n // 4, "text": f"word{n}", "label": "ab"[n % 2]} for n in range(200)]
+    guess, _ = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert any("'sid' looks like the number of a sentence" in warning for warning in guess.warnings)
