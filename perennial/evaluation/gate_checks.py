@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from perennial.core.percent import percent
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
@@ -279,8 +280,8 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
     return (
         f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
-        f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
-        f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
+        f"a difference of {difference.value:+.4f} ({percent(case.spec.evaluation.confidence)} interval "
+        f"{interval.low:+.4f} to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
 
 

@@ -435,3 +435,19 @@ def test_agreement_is_of_people_and_not_compared_with_another_models() -> None:
     asked = spec({"metric": "agreement", "versus": "champion"})
     [(_, problem)] = kinds.kind_named(asked.kind).spec_problems(asked)
     assert "people who gave the labels" in problem
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (13, "13 test rows tell little: the 95% interval of accuracy is 0.460 to 0.950, so a candidate down to 0.460"),
+        (200, None),
+    ],
+)
+def test_a_promotion_by_a_dozen_rows_says_what_it_can_not_know(n: int, said: str | None) -> None:
+    candidate = figures(n=n).model_copy(update={"intervals": {"accuracy": Interval(low=0.46, high=0.95)}})
+    decision = decide(spec({"metric": "accuracy", "min": 0.5}), evaluation(candidate))
+    assert decision.outcome is Outcome.PROMOTE
+    few = [reason for reason in decision.reasons if "tell little" in reason]
+    assert [reason.startswith(said) for reason in few if said] == ([True] if said else [])
+    assert len(few) == bool(said)

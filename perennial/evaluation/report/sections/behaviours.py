@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from perennial.core.percent import percent
 from perennial.evaluation.report import charts
 from perennial.evaluation.report.blocks import Block, Cell, Section, Table, Tone
 from perennial.evaluation.report.material import Material
@@ -51,7 +52,7 @@ def _behaviour(test: BehaviourFigures, rivals: Mapping[str, BehaviourFigures]) -
     own = (test.name, test.capability, test.type, f"{test.passed:,}", f"{test.n:,}")
     rival = rivals.get(test.name)
     beside = (share(rival.passed, rival.n) if rival else NOTHING,) if rivals else ()
-    return (*own, Cell(share(test.passed, test.n), tone), *beside, f"{test.min_pass_rate:.1%}")
+    return (*own, Cell(share(test.passed, test.n), tone), *beside, percent(test.min_pass_rate, 1))
 
 
 def _passes(passed: int, n: int, least: float) -> bool:
