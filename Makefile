@@ -8,7 +8,7 @@ ACCEL  ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # Where torch without CUDA is to be had for ACCEL=cpu: an index of CPU wheels, or a folder of wheels. Without it pip takes
 # what its own index has, which on Linux is torch with gigabytes of CUDA's libraries.
 TORCH_INDEX ?=
-TORCH_FROM := $(if $(and $(filter cpu,$(ACCEL)),$(TORCH_INDEX)),$(shell test -d '$(TORCH_INDEX)' && echo --find-links || echo --extra-index-url) '$(TORCH_INDEX)')
+TORCH_FROM := $(if $(and $(filter cpu,$(ACCEL)),$(TORCH_INDEX)),$(if $(wildcard $(TORCH_INDEX)/.),PIP_FIND_LINKS,PIP_EXTRA_INDEX_URL)='$(TORCH_INDEX)')
 STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) for $(ACCEL): some minutes, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null || true
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH_FROM) torch
+	@$(TORCH_FROM) $(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(ACCEL),tune,dev]'
 	@rm -f $(VENV)/.installed-*
 	@touch $(STAMP)

@@ -22,7 +22,7 @@ ENV PATH=/opt/perennial/venv/bin:$PATH
 # What changes seldom comes first: a change of the code installs nothing anew but the code.
 WORKDIR /opt/perennial/app
 COPY constraints.txt ./
-RUN pip install --no-cache-dir --constraint constraints.txt ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} torch
+RUN PIP_EXTRA_INDEX_URL="${TORCH_INDEX}" pip install --no-cache-dir --constraint constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY perennial ./perennial
 COPY tasks ./tasks

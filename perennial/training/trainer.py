@@ -185,8 +185,8 @@ class PerennialTrainer(Trainer):
     def _is_early(self, best: Best) -> bool:
         """Whether `best` had fewer steps than there must be: what is as good later has learned more, which few
         validation rows can't tell."""
-        steps = self.state.global_step * best.epoch / float(self.state.epoch or 1)
-        return round(steps) < (self.training.min_steps or 0)
+        steps = int(self.state.global_step) * best.epoch / float(self.state.epoch or 1)
+        return bool(round(steps) < (self.training.min_steps or 0))
 
     @property
     def enough_steps(self) -> bool:

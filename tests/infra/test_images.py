@@ -60,14 +60,9 @@ def test_it_installs_what_the_project_names_and_pins() -> None:
 
 def test_torch_alone_comes_from_the_index_that_is_named() -> None:
     assert "TORCH_INDEX" in WORKER.all_of("ARG")
-    from_it = [rest for rest in WORKER.all_of("RUN") if "TORCH_INDEX" in rest]
-    assert [rest.split()[-1] for rest in from_it] == ["torch"]
-    for given, words in (("", []), ("https://wheels.example/cpu", ["--extra-index-url", "https://wheels.example/cpu"])):
-        said = subprocess.run(
-            ["sh", "-c", from_it[0].replace("pip", "printf '%s\\n'", 1)],
-            env={"TORCH_INDEX": given}, capture_output=True, text=True, check=True,
-        ).stdout.split()  # fmt: skip
-        assert said[said.index("constraints.txt") + 1 :] == [*words, "torch"]
+    [install] = [rest for rest in WORKER.all_of("RUN") if "TORCH_INDEX" in rest]
+    assert install.startswith('PIP_EXTRA_INDEX_URL="${TORCH_INDEX}" pip install ')
+    assert install.split()[-1] == "torch"
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

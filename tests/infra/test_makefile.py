@@ -1,5 +1,6 @@
 """`make setup`: from where torch comes, with a Python that only writes down what it is asked."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from infra_files import REPOSITORY
 
 FAKE = """\
 #!/bin/sh
-printf '%s|' "$@" >> "$(dirname "$0")/asked"
+printf '%s|' "index=$PIP_EXTRA_INDEX_URL" "folder=$PIP_FIND_LINKS" "$@" >> "$(dirname "$0")/asked"
 echo >> "$(dirname "$0")/asked"
 """
 
@@ -25,7 +26,8 @@ def set_up(folder: Path, **variables: str) -> list[list[str]]:
     python.chmod(0o755)
     given = {"VENV": str(folder / "venv"), "PYTHON": sys.executable, **variables}
     command = [make, "--no-print-directory", "setup", *(f"{name}={value}" for name, value in given.items())]
-    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    own = {name: value for name, value in os.environ.items() if name not in {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"}}
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, env=own)
     asked = (python.parent / "asked").read_text(encoding="utf-8").splitlines()
     return [line.rstrip("|").split("|") for line in asked]
 
@@ -36,24 +38,23 @@ def of_torch(calls: list[list[str]]) -> list[str]:
     return words
 
 
-def test_torch_comes_from_the_index_that_is_named(tmp_path: Path) -> None:
-    words = of_torch(set_up(tmp_path, ACCEL="cpu", TORCH_INDEX="https://wheels.example/cpu"))
-    assert words[-3:] == ["--extra-index-url", "https://wheels.example/cpu", "torch"]
+def test_torch_alone_comes_from_the_index_that_is_named(tmp_path: Path) -> None:
+    calls = set_up(tmp_path, ACCEL="cpu", TORCH_INDEX="https://wheels.example/cpu")
+    words = of_torch(calls)
+    assert words[:2] == ["index=https://wheels.example/cpu", "folder="]
     assert "constraints.txt" in words
+    assert all(other[0] == "index=" for other in calls if other != words)
 
 
 def test_or_from_a_folder_of_wheels(tmp_path: Path) -> None:
-    wheels = tmp_path / "some wheels"
-    wheels.mkdir()
-    words = of_torch(set_up(tmp_path, ACCEL="cpu", TORCH_INDEX=str(wheels)))
-    assert words[-3:] == ["--find-links", str(wheels), "torch"]
+    (tmp_path / "wheels").mkdir()
+    words = of_torch(set_up(tmp_path, ACCEL="cpu", TORCH_INDEX=str(tmp_path / "wheels")))
+    assert words[:2] == ["index=", f"folder={tmp_path / 'wheels'}"]
 
 
 @pytest.mark.parametrize("variables", [{"ACCEL": "cpu"}, {"ACCEL": "gpu", "TORCH_INDEX": "https://wheels.example/cpu"}])
 def test_else_from_where_pip_looks(variables: dict[str, str], tmp_path: Path) -> None:
-    words = of_torch(set_up(tmp_path, **variables))
-    assert words[-2:] == ["constraints.txt", "torch"]
-    assert not [word for word in words if "index" in word or word == "--find-links"]
+    assert of_torch(set_up(tmp_path, **variables))[:2] == ["index=", "folder="]
 
 
 @pytest.mark.parametrize(("accel", "said"), [("cpu", True), ("gpu", False)])
