@@ -5,6 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Which ONNX Runtime: gpu where an NVIDIA GPU answers, else cpu. ACCEL=cpu or ACCEL=gpu overrides.
 ACCEL  ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+# Where torch without CUDA is to be had for ACCEL=cpu: an index of CPU wheels, or a folder of wheels. Without it pip takes
+# what its own index has, which on Linux is torch with gigabytes of CUDA's libraries.
+TORCH_INDEX ?=
+TORCH_FROM := $(if $(and $(filter cpu,$(ACCEL)),$(TORCH_INDEX)),$(if $(wildcard $(TORCH_INDEX)/.),PIP_FIND_LINKS,PIP_EXTRA_INDEX_URL)='$(TORCH_INDEX)')
 STAMP  := $(VENV)/.installed-$(ACCEL)
 PIPELINE ?= sentiment
 
@@ -22,10 +26,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) for $(ACCEL): some minutes, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null || true
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	@$(TORCH_FROM) $(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(ACCEL),tune,dev]'
 	@rm -f $(VENV)/.installed-*
 	@touch $(STAMP)
+	@test $(ACCEL) = gpu || $(BIN)/python -c 'from perennial.doctor import cuda_libraries; cuda_libraries.say()'
 
 pipeline: setup ## Run the main job: PIPELINE=sentiment from its data to a judged, registered model
 	@$(BIN)/perennial run $(PIPELINE)

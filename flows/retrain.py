@@ -33,6 +33,7 @@ def retrain(
     skipped when too little is new. `reason`: why `overrides` change gates, approval or splits. Raises PerennialError.
     """
     spec = loader.read_pipeline(loader.find_pipeline(pipeline), overrides)
+    loader.note_doubts(loader.find_pipeline(pipeline), spec)
     set_aside = read_overrides(loader.find_pipeline(pipeline), overrides, reason)
     home = Home.from_environment()
     with one_at_a_time(spec.name, home), progress.timed() as seconds:

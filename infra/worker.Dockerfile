@@ -4,11 +4,11 @@
 #   docker build --file infra/worker.Dockerfile --tag perennial-worker:gpu --build-arg ACCEL=gpu \
 #     --build-arg BASE=nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 .
 # Where pip finds only torch with CUDA, a processor's image gets it, too, and some gigabytes with it. torch's own page
-# names an index of builds without: hand it in as --build-arg PIP_EXTRA_INDEX_URL=….
+# names an index of CPU wheels: hand it in as --build-arg TORCH_INDEX=…, from which torch alone is taken.
 ARG BASE=python:3.11-slim-trixie
 FROM ${BASE}
 ARG ACCEL=cpu
-ARG PIP_EXTRA_INDEX_URL
+ARG TORCH_INDEX
 
 # A base with CUDA brings no Python.
 RUN command -v python3 >/dev/null || { \
@@ -22,7 +22,7 @@ ENV PATH=/opt/perennial/venv/bin:$PATH
 # What changes seldom comes first: a change of the code installs nothing anew but the code.
 WORKDIR /opt/perennial/app
 COPY constraints.txt ./
-RUN pip install --no-cache-dir --constraint constraints.txt torch
+RUN PIP_EXTRA_INDEX_URL="${TORCH_INDEX}" pip install --no-cache-dir --constraint constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY perennial ./perennial
 COPY tasks ./tasks

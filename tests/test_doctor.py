@@ -11,7 +11,7 @@ import pytest
 
 from perennial import doctor
 from perennial.core.home import Home
-from perennial.doctor import Health, HealthFinding, home_folder, installation, schedules, services
+from perennial.doctor import Health, HealthFinding, cuda_libraries, home_folder, installation, schedules, services
 from perennial.records.data import Part
 from perennial.scheduling import ticks
 
@@ -246,3 +246,46 @@ def test_why_another_server_plans_nothing_is_to_be_seen_there(home: Home) -> Non
     assert "http://***@prefect.example/api" in why.observed
     assert "secret" not in str(why)
     assert "prefect below 3.9.1 with SQLAlchemy 2.1 or newer: scheduled runs are never made" in why.remedy
+
+
+class Installed(metadata.PathDistribution):
+    """A package of a name, with a file of a size."""
+
+    def __init__(self, folder: Path, name: str, size: int) -> None:
+        info = folder / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", encoding="utf-8")
+        (info / "RECORD").write_text(f"{name}.so,,{size}\n", encoding="utf-8")
+        super().__init__(info)
+
+
+@pytest.mark.parametrize(
+    ("packages", "has_gpu", "health"),
+    [
+        ({"nvidia-cublas": 900_000_000, "nvidia-cudnn-cu13": 700_000_000, "numpy": 9}, False, Health.WARNING),
+        ({"nvidia-cublas": 900_000_000}, True, Health.OK),
+        ({"nvidia-ml-py": 90_000}, False, Health.OK),
+        ({"numpy": 9_000_000_000}, False, Health.OK),
+    ],
+)
+def test_cuda_s_libraries_are_told_where_no_gpu_answers(
+    packages: dict[str, int],
+    has_gpu: bool,
+    health: Health,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import torch
+
+    there = [Installed(tmp_path, name, size) for name, size in packages.items()]
+    monkeypatch.setattr(metadata, "distributions", lambda: there)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    [finding] = cuda_libraries.cuda_libraries(Home(tmp_path / "home"))
+    assert finding.status is health
+    cuda_libraries.say()
+    printed = capsys.readouterr().out
+    if health is Health.WARNING:
+        assert "2 packages of CUDA libraries (1.6 GB) are installed, and no GPU answers here" in finding.seen
+        assert "TORCH_INDEX=…" in finding.remedy
+        assert printed == f"Note: {finding.seen}. {finding.remedy}\n"

@@ -247,7 +247,8 @@ def behaviours(
 ) -> None:
     """Ask a model the behavioural tests of its pipeline, as they are now, and show what failed, with the texts.
 
-    For writing behaviours.yaml: nothing is trained, stored or promoted. Exit code: 0, or 4 if a test is below its rate.
+    For writing behaviours.yaml: nothing is trained, stored or promoted. Exit code: 0; 4 if a test
+    is shown to be below its rate, 3 if one is below it by what chance alone may do.
     """
     with reported(as_json, pipeline):
         from flows.commands import behaviours
@@ -258,7 +259,7 @@ def behaviours(
             print_json(behaviours.behaviours_as_json(behaved))
         else:
             behaviours.show_behaviours(behaved)
-        raise typer.Exit(0 if behaved.is_good else 4)
+        raise typer.Exit(EXIT_CODES.get(behaved.status, 0))
 
 
 def power(

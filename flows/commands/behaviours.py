@@ -18,12 +18,13 @@ from perennial.inference.decoders import Decoder
 from perennial.inference.predictor import Predictor
 from perennial.metrics.prediction import Prediction
 from perennial.pipeline_file import loader
-from perennial.records.evaluation import BehaviourFigures
+from perennial.records.decision import Verdict
 from perennial.registry import versions
 from perennial.settings.pipeline import PipelineSpec
 
 SHOWN = 5
 """Failing cases of a test that a person is shown."""
+MARKS = {Verdict.PASS: ("✓", "green"), Verdict.UNDECIDED: ("?", "yellow"), Verdict.FAIL: ("✗", "red")}
 
 
 class Behaved:
@@ -35,9 +36,10 @@ class Behaved:
         self.failing = {name: [one for one in some if not one.passed] for name, some in asked.items()}
 
     @property
-    def is_good(self) -> bool:
-        """Whether every test reached its pass rate."""
-        return all(is_reached(one) for one in self.figures)
+    def status(self) -> str:
+        """done: every test reached its pass rate; rejected: one is shown to be below; else held."""
+        verdicts = {behaviour_tests.verdict(self.spec, one) for one in self.figures}
+        return "rejected" if Verdict.FAIL in verdicts else "held" if Verdict.UNDECIDED in verdicts else "done"
 
 
 def ask(pipeline: str, version: str | None) -> Behaved:
@@ -49,6 +51,7 @@ def ask(pipeline: str, version: str | None) -> Behaved:
             remedy=f"Write some into {spec.folder / loader.BEHAVIOURS}; docs/behaviours.md tells how.",
         )
     with progress.step("behaviours"):
+        loader.note_doubts(loader.find_pipeline(pipeline), spec)
         home = Home.from_environment()
         package = versions.package(home, spec.name, version)
         predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
@@ -58,11 +61,6 @@ def ask(pipeline: str, version: str | None) -> Behaved:
                 remedy="Name a --version of the pipeline's kind.",
             )
         return Behaved(spec, behaviour_tests.ask_cases(spec, predictor, _heard))
-
-
-def is_reached(figures: BehaviourFigures) -> bool:
-    """Whether a test's pass rate is as high as it must be."""
-    return figures.passed >= figures.min_pass_rate * figures.n - 1e-9
 
 
 def behaviours_as_json(behaved: Behaved) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def behaviours_as_json(behaved: Behaved) -> dict[str, Any]:
         for name, some in behaved.failing.items()
     }
     tests = [{**one.model_dump(mode="json"), "failing": failing[one.name]} for one in behaved.figures]
-    return {"status": "done" if behaved.is_good else "rejected", "model": behaved.spec.name, "tests": tests}
+    return {"status": behaved.status, "model": behaved.spec.name, "tests": tests}
 
 
 def show_behaviours(behaved: Behaved) -> None:
@@ -84,9 +82,11 @@ def show_behaviours(behaved: Behaved) -> None:
     for heading in ("", "test", "type", "passed", "rate", "needed"):
         table.add_column(heading, justify="right" if heading in {"passed", "rate", "needed"} else "left")
     for one in behaved.figures:
-        mark = Text("✓", "green") if is_reached(one) else Text("✗", "red")
+        mark = MARKS[behaviour_tests.verdict(behaved.spec, one)]
         rate = f"{one.passed / one.n:.2f}" if one.n else "—"
-        table.add_row(mark, Text(one.name), one.type, f"{one.passed} of {one.n}", rate, f"{one.min_pass_rate:.2f}")
+        table.add_row(
+            Text(*mark), Text(one.name), one.type, f"{one.passed} of {one.n}", rate, f"{one.min_pass_rate:.2f}"
+        )
     console.print(table)
     for name, some in behaved.failing.items():
         _show_failing(console, behaved.spec, name, some)

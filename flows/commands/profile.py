@@ -10,6 +10,7 @@ from rich.table import Table
 
 from flows.console import say_line, shown_path, terminal
 from perennial.core.home import Home
+from perennial.core.percent import percent
 from perennial.profiling import Profile, flame, sampled
 
 FOLDER = "profiles"
@@ -46,7 +47,7 @@ def table(profile: Profile) -> Table:
         shown.add_row(
             step.name,
             f"{step.seconds:,.1f}",
-            f"{step.seconds / whole:.0%}",
+            percent(step.seconds / whole),
             f"{step.cpu_seconds / max(step.seconds, 1e-9):.1f}",
             f"{step.peak_mb:,.0f}",
             ", ".join(f"{name} {seconds:.1f}" for name, seconds in most if seconds >= 0.05),

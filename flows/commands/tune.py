@@ -9,6 +9,7 @@ from flows.console import shown_path
 from perennial.core import progress, telemetry
 from perennial.core.errors import SpecError
 from perennial.core.home import Home
+from perennial.core.percent import percent
 from perennial.pipeline_file import edit, loader
 from perennial.records.training import StartingPoint
 from perennial.runs.lock import one_tuning
@@ -141,7 +142,7 @@ def _noise(tuned: Tuned) -> str:
     if tuned.difference is None:
         return "How sure that is can't be said: one of the two models is not in the store any more."
     low, high = tuned.difference.interval.low, tuned.difference.interval.high
-    interval = f"{tuned.confidence:.0%} interval of the difference is {low:+.4f} to {high:+.4f}"
+    interval = f"{percent(tuned.confidence)} interval of the difference is {low:+.4f} to {high:+.4f}"
     return f"The {interval}: " + ("more than chance." if tuned.is_shown else "it may be chance.")
 
 

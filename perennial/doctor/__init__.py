@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.doctor import history, home_folder, installation, schedules, services
+from perennial.doctor import cuda_libraries, history, home_folder, installation, schedules, services
 from perennial.doctor.finding import Health, HealthFinding
 
 __all__ = ["CHECKS", "Health", "HealthFinding", "examine_installation"]
@@ -25,6 +25,7 @@ CHECKS: dict[str, Check] = {
     "base model": installation.base_model,
     "ONNX Runtime": installation.onnx_runtime,
     "processor": installation.processor,
+    "CUDA libraries": cuda_libraries.cuda_libraries,
     "store": home_folder.store,
     "MLflow": services.mlflow,
     "ledger": history.ledger,

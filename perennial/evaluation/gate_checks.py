@@ -14,12 +14,14 @@ part of the budget for all looks together (`perennial.metrics.alpha_spending`).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
+from perennial.core.percent import percent
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import alpha_spending, clusters, gate_metrics, slice_pooling
+from perennial.metrics import alpha_spending, clusters, gate_metrics, share_floors, slice_pooling
 from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference, Look
@@ -169,7 +171,25 @@ def _within(case: GateCase, value: float, limit: float, meaning: str) -> GateFin
     passed = value <= limit + ROUNDING if case.lower else value >= limit - ROUNDING
     relation = "at most" if case.lower else "at least"
     required = f"{relation} {limit:.4f} was required ({meaning}, {_n(case.figure)})"
-    return GateFinding(Verdict.PASS if passed else Verdict.FAIL, f"{case.figure.name} is {value:.4f}, {required}.")
+    said = f"{case.figure.name} is {value:.4f}, {required}."
+    if not passed and (room := _reaches_its_floor(case, value, limit)):
+        return GateFinding(Verdict.UNDECIDED, f"{said} {room}")
+    return GateFinding(Verdict.PASS if passed else Verdict.FAIL, said)
+
+
+def _reaches_its_floor(case: GateCase, value: float, floor: float) -> str:
+    """Why a behavioural test's rate below `floor` shows nothing, in words; empty: it does, or the rate is to decide."""
+    figure, interval = case.figure, case.figure.interval
+    if case.gate.per != "behaviour" or case.gate.versus is not None or case.spec.behaviours.undecided == "reject":
+        return ""
+    if interval is None or share_floors.is_shown_below(interval.high, floor):
+        return ""
+    confidence = case.spec.evaluation.confidence
+    needed = share_floors.rows_that_decide(value, floor, NormalDist().inv_cdf((1 + confidence) / 2))
+    return (
+        f"Its {percent(confidence)} interval, {interval.low:.2f} to {interval.high:.2f}, reaches up to that, so the "
+        f"test decides nothing: about {max(needed, figure.independent + 1):,} different texts would if the rate stayed."
+    )
 
 
 def _non_inferior(case: GateCase, difference: Difference, p: float, family: int) -> GateFinding:
@@ -279,8 +299,8 @@ def _difference_in_words(case: GateCase, difference: Difference) -> str:
     allowed = f"it had to be at least {-margin:g} better" if margin < 0 else allowed
     return (
         f"{figure.name} is {figure.value:.4f}, {case.rival} has {figure.champion:.4f}: "
-        f"a difference of {difference.value:+.4f} ({case.spec.evaluation.confidence:.0%} interval {interval.low:+.4f} "
-        f"to {interval.high:+.4f}, {_n(figure)}); {allowed}"
+        f"a difference of {difference.value:+.4f} ({percent(case.spec.evaluation.confidence)} interval "
+        f"{interval.low:+.4f} to {interval.high:+.4f}, {_n(figure)}); {allowed}"
     )
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from perennial import kinds
 from perennial.core import digest
 from perennial.core.errors import listing
+from perennial.core.percent import percent
 from perennial.evaluation import gate_checks, gate_figures
 from perennial.evaluation.gate_checks import GateCase
 from perennial.metrics import clusters
@@ -12,6 +14,10 @@ from perennial.records.decision import Check, Decision, Outcome, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
+
+FEW_ROWS = 50
+"""Independent test rows below which a decision says what it can't know: of 50 rows of which 0.85 are answered rightly,
+the interval is 0.2 wide."""
 
 
 def decide(spec: PipelineSpec, evaluation: Evaluation) -> Decision:
@@ -58,10 +64,29 @@ def _reasons(spec: PipelineSpec, checks: tuple[Check, ...], evaluation: Evaluati
     judged = [check for check in checks if check.verdict is not Verdict.SKIPPED]
     if judged and all(check.verdict is Verdict.PASS for check in judged) and not obstacles:
         yield f"All {len(judged)} checks passed on {_counted(evaluation.candidate)}."
+        yield from _little_known(spec, evaluation.candidate)
     if checks and not judged:
         yield "Nothing could be judged, so nothing is promoted; lower min_n, or add a floor (min) on all test rows."
     if evaluation.champion_version is None and checks:
         yield "There is no champion yet, so there was none to compare with."
+
+
+def _little_known(spec: PipelineSpec, candidate: Metrics) -> Iterator[str]:
+    """What so few test rows can't tell of a candidate that passed."""
+    independent = candidate.n if candidate.clusters is None else candidate.clusters
+    if independent >= FEW_ROWS:
+        return
+    kind = kinds.kind_named(spec.kind)
+    metric, interval = kind.headline_metric, candidate.intervals.get(kind.headline_metric)
+    few = f"{_counted(candidate)} tell little"
+    if interval is None:
+        yield f"{few}."
+        return
+    end = f"up to {interval.high:.3f}" if metric in kind.lower_is_better else f"down to {interval.low:.3f}"
+    yield (
+        f"{few}: the {percent(spec.evaluation.confidence)} interval of {metric} is {interval.low:.3f} to "
+        f"{interval.high:.3f}, so a candidate {end} can't be told apart from this one."
+    )
 
 
 def _counted(candidate: Metrics) -> str:

@@ -195,7 +195,10 @@ def _estimate(metric_sums: MetricSums, units: Units, confidence: float, resample
     drawn = values + units.stretch * (drawn - values)
     drawn = drawn + draw.poisson(imagined, (len(drawn), len(worth))) @ worth
     low, high = _quantiles(drawn, bias, skew, confidence)
-    return Estimate(metric_sums.names, values, np.minimum(low, values), np.maximum(high, values), _spread(drawn))
+    # Imagined rows may carry an end beyond what a metric can be.
+    least, most = metric_sums.bounds()
+    low, high = np.maximum(np.minimum(low, values), least), np.minimum(np.maximum(high, values), most)
+    return Estimate(metric_sums.names, values, low, high, _spread(drawn))
 
 
 def _draws(

@@ -10,6 +10,7 @@ import numpy as np
 
 from perennial.core import progress
 from perennial.core.errors import ExportError, PackageError
+from perennial.core.percent import percent
 from perennial.inference.decoders import Decoder, Encoded, Outputs
 from perennial.inference.package import PackageInfo
 from perennial.inference.runtime import Graph
@@ -93,7 +94,7 @@ def agree(sample: ParitySample, expected: ParityAnswers, answers: ParityAnswers)
     if len(changed) > max(1, MOST_TIES * len(expected.predictions)):
         raise ExportError(
             f"The ONNX graph does not agree with the trained model: {rows} get another answer, first row {changed[0]} "
-            f"(logits differ by at most {largest:.3g}); at most {MOST_TIES:.0%} was expected.",
+            f"(logits differ by at most {largest:.3g}); at most {percent(MOST_TIES)} was expected.",
             remedy="Nothing was packed. The model can't tell these rows' labels apart: train it longer or on more.",
         )
     if changed:

@@ -38,6 +38,9 @@ _MANY_STEPS = """\
   layer_decay: 0.85     # lower layers learn more slowly: better where there are some thousand rows, worse below
   averaging: 0.99       # the running average of the weights is kept: steadier than the last step's
 """
+_ENOUGH_STEPS = """\
+  min_steps: 100        # of the optimizer: few rows are learned from in smaller batches, and more often
+"""
 
 
 def write_pipeline(guess: Guess, folder: Path, *, force: bool = False) -> Path:
@@ -212,14 +215,14 @@ def _training(guess: Guess) -> str:
     if guess.rows >= _MANY_ROWS:
         own += _MANY_STEPS
     if own:
-        return f"training:\n{own}"
-    rare = "#   class_weights: none       # balanced: for labels that are rare and matter\n" if guess.labels else ""
+        return f"training:\n{own}{_ENOUGH_STEPS}"
+    rare = "  # class_weights: none       # balanced: for labels that are rare and matter\n" if guess.labels else ""
     return f"""\
-# The defaults of training are good; these are the first to try:
-# training:
-#   epochs: 3
-#   learning_rate: auto
-#   tokens_per_batch: 1024    # less: smaller steps, which short texts and few rows often like
+training:
+{_ENOUGH_STEPS}  # The other defaults are good; these are the first to try:
+  # epochs: 3
+  # learning_rate: auto
+  # tokens_per_batch: 1024    # less: smaller steps, which short texts and few rows often like
 {rare}# export:
 #   precision: int8           # a quarter of the size; fp32 is kept if int8 costs more than max_drop
 """

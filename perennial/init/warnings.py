@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from perennial.core.errors import listing
+from perennial.core.percent import percent
 from perennial.init.file_census import Census
 from perennial.init.token_lengths import LENGTHS
 from perennial.kinds.floors import LOPSIDED
@@ -28,7 +29,7 @@ def warnings(
     if tokens > LENGTHS[-1] and not kind.reads_whole:
         yield f"Some texts have about {tokens:,} tokens; the model reads the first {LENGTHS[-1]} of a text."
     if majority is not None and majority > LOPSIDED:
-        yield f"{majority:.0%} of the rows have one label, so accuracy says little: the floor is on macro F1."
+        yield f"{percent(majority)} of the rows have one label, so accuracy says little: the floor is on macro F1."
 
 
 def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
@@ -46,14 +47,14 @@ def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
         yield f"{census.repeated:,} rows repeat an earlier one; a run reads them once."
     if census.contradicted > NOTICEABLE:
         yield (
-            f"{census.contradicted:.1%} of the rows have a text that another row labels otherwise; a run sets them "
-            "aside. Look at how the labels were given."
+            f"{percent(census.contradicted, 1)} of the rows have a text that another row labels otherwise; a run sets "
+            "them aside. Look at how the labels were given."
         )
     lost, most = blank + census.faults.total() / max(census.rows, 1) + census.contradicted, _default("max_quarantined")
     if lost > most:
         yield (
-            f"About {lost:.1%} of the rows would be set aside: a run stops at more than {most:.0%}. Mend the rows, or "
-            "raise data.max_quarantined."
+            f"About {percent(lost, 1)} of the rows would be set aside: a run stops at more than {percent(most)}. "
+            "Mend the rows, or raise data.max_quarantined."
         )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from perennial.core.errors import SourceError, listing
+from perennial.core.percent import percent
 from perennial.init.file_census import MAX_LABELS, Census
 from perennial.kinds.protocols import Kind
 from perennial.kinds.recognition.column_choice import ColumnChoice, option
@@ -69,7 +70,7 @@ def checked_row_id(choice: ColumnChoice, census: Census, *, given: bool) -> Colu
     if not choice.column or not (census.missing_ids or census.repeated_ids):
         return choice
     missing = f"{census.missing_ids:,} rows have none" if census.missing_ids else ""
-    repeated = f"{census.repeated_ids:.1%} of the rows repeat another's" if census.repeated_ids else ""
+    repeated = f"{percent(census.repeated_ids, 1)} of the rows repeat another's" if census.repeated_ids else ""
     problem = f"{choice.column!r} is no id of each row: {' and '.join(filter(None, (missing, repeated)))}"
     if given:
         raise SourceError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from perennial.inference.spans import Span
+from perennial.metrics import ranges
 from perennial.metrics.prediction import Prediction
 
 SMALLEST_PROBABILITY = 1e-15
@@ -31,6 +32,14 @@ class MetricSums:
     """What the same rows would add if they were answered badly."""
     counted_in: tuple[int, ...]
     """For each sort, the sum that is above 0 if there is any row of that sort."""
+    own_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Between which numbers a metric is, by its name, where that is other than `ranges.RANGES` has it."""
+    is_difference: bool = False
+    """Whether the metrics are one model's less another's."""
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest that each metric can be."""
+        return ranges.bounds([metric for metric, _ in self.names], self.own_ranges, difference=self.is_difference)
 
 
 def paired(one: MetricSums, other: MetricSums) -> MetricSums:
@@ -49,6 +58,7 @@ def paired(one: MetricSums, other: MetricSums) -> MetricSums:
         figures=difference,
         right=np.hstack([one.right, other.wrong]),
         wrong=np.hstack([one.wrong, other.right]),
+        is_difference=True,
     )
 
 
@@ -118,7 +128,8 @@ def multi_label_sums(
     given = [[answer["scores"].get(label, 0.0) for label in labels] for answer in predictions]
     scores = np.array(given, dtype=np.float64).reshape(there.shape)
     log_loss = _log_losses(np.where(there, scores, 1 - scores)).mean(axis=1)
-    return counts, _losses(("log_loss", "brier"), [log_loss, np.square(scores - there).mean(axis=1)])
+    losses = _losses(("log_loss", "brier"), [log_loss, np.square(scores - there).mean(axis=1)])
+    return counts, replace(losses, own_ranges={"brier": ranges.UNIT})
 
 
 def span_sums(

@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from perennial import kinds
+from perennial.core import progress
 from perennial.core.errors import SpecError, listing
 from perennial.evaluation import slices
 from perennial.evaluation.behaviours import problems
@@ -67,6 +68,16 @@ def read_pipeline(path: Path, overrides: Sequence[str] = ()) -> PipelineSpec:
     if spec is None or problems:
         raise _invalid(path, files, problems)
     return spec.located(path.parent)
+
+
+def note_doubts(path: Path, spec: PipelineSpec) -> None:
+    """Tell what in the files of `spec`, read from `path`, is valid and yet may not do what it is there for, with its
+    line."""
+    root, raw = strict_yaml.parse(path)
+    files = [*_beside(path, root, raw), _File(path, root)]
+    for setting, text in problems.behaviour_doubts(spec):
+        file, line = _line(files, setting)
+        progress.note(f"{file}:{line}: {text}.")
 
 
 def read_serving(overrides: Sequence[str]) -> ServingSpec:

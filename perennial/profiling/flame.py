@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from perennial.core.percent import percent
 from perennial.core.store import write_atomically
 from perennial.profiling.sampling import Profile, Stack
 
@@ -112,7 +113,7 @@ def tree(stacks: Mapping[Stack, int]) -> Node:
 def _boxes(name: str, node: Node, above: int, whole: int) -> Iterator[str]:
     if not node.samples or node.samples < NARROWEST * whole:
         return
-    shown = html.escape(f"{name} {100 * node.samples / whole:.1f}%")
+    shown = html.escape(f"{name} {percent(node.samples / whole, 1)}")
     colour = f"hsl({20 + sum(name.encode()) % 35} 85% {62 + sum(name.encode()) % 18}%)"
     yield f'<div class="box" style="width:{100 * node.samples / above:.3f}%">'
     yield f'<span title="{shown}" style="background:{colour}">{shown}</span>'

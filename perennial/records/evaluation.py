@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from perennial.core.percent import percent
 from perennial.core.record import Record
 from perennial.records.data import AnnotatorAgreement
 
@@ -223,7 +224,7 @@ class Look(Record):
         return (
             f"Look {self.number:,} at these test rows, {self.fresh:,} of whose {self.texts:,} texts are new: it may "
             f"err with {self.level:.2g}; of the budget of {self.budget:g} {self.spent:.2g} is spent "
-            f"({self.spent / self.budget:.0%}), {left:.2g} left."
+            f"({percent(self.spent / self.budget)}), {left:.2g} left."
         )
 
 

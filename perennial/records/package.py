@@ -1,5 +1,6 @@
 """What export makes: the package that is judged, registered and served."""
 
+from perennial.core.percent import percent
 from perennial.core.record import Record
 
 
@@ -27,8 +28,8 @@ class CascadeFigures(Record):
                 f"{self.metric} is lost than export.cascade allows, against {self.alone:.3f} of the transformer alone."
             )
         return (
-            f"A linear model answers {self.share:.0%} of {self.rows:,} validation rows, the transformer the others: "
-            f"validation {self.metric} is {self.together:.3f}, {self.alone:.3f} of the transformer alone."
+            f"A linear model answers {percent(self.share)} of {self.rows:,} validation rows, the transformer the "
+            f"others: validation {self.metric} is {self.together:.3f}, {self.alone:.3f} of the transformer alone."
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perennial import kinds
 from perennial.core.errors import listing
+from perennial.core.percent import percent
 from perennial.metrics import clusters
 from perennial.records.evaluation import Metrics
 from perennial.records.run import Evidence
@@ -71,7 +72,7 @@ def _figures(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     evaluation = evidence.evaluation
     rivals = {"champion": evaluation.champion, **evaluation.baselines}
     others = {name: metrics for name, metrics in rivals.items() if metrics}
-    yield "| " + " | ".join(["metric", "value", f"{spec.evaluation.confidence:.0%} interval", *others]) + " |"
+    yield "| " + " | ".join(["metric", "value", f"{percent(spec.evaluation.confidence)} interval", *others]) + " |"
     yield "|" + "---|" * (3 + len(others))
     for metric in kinds.kind_named(spec.kind).metrics:
         interval = evaluation.candidate.intervals.get(metric)

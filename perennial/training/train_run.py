@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,8 @@ class TrainOutcome:
         return {
             "epochs": round(float(self.trainer.state.epoch or 0), 2),
             "best_epoch": round(self.best.epoch, 2),
+            "steps": int(self.trainer.state.global_step),
+            "step_floor": self.trainer.step_floor,
             "validation": self.best.metrics,
             "decoding": self.decoding,
             "seconds": round(self.seconds, 2),
@@ -169,11 +172,13 @@ def _trainer(run: TrainRun, build: Build, attached: Sequence[Attachment]) -> Per
     import torch
     from transformers import TrainingArguments, set_seed
 
-    from perennial.training import model
+    from perennial.training import model, step_floor
     from perennial.training.attachments import attachment
     from perennial.training.trainer import PerennialTrainer
 
-    spec, settings = run.spec, run.spec.training
+    spec = run.spec
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun and its like say it
+    settings, floor = step_floor.with_enough_steps(run.rows.lengths, spec.training, processes)
     set_seed(settings.seed)
     network, held = build()
     model.freeze(network, embeddings=settings.freeze_embeddings, layers=settings.freeze_layers)
@@ -211,6 +216,7 @@ def _trainer(run: TrainRun, build: Build, attached: Sequence[Attachment]) -> Per
         kept=run.kept,
         held=held,
         student=run.student,
+        step_floor=floor,
         heard=run.heard,
     )
 

@@ -20,7 +20,7 @@ from perennial.core import progress
 from perennial.core.errors import TrainingError
 from perennial.inference.decoders import Outputs
 from perennial.kinds.protocols import LearnsTargets
-from perennial.records.training import Halved
+from perennial.records.training import Halved, StepFloor
 from perennial.settings.export import StudentSpec
 from perennial.settings.training import TrainingSpec
 from perennial.training import checkpoints, memory, param_groups
@@ -37,6 +37,9 @@ Judge = Callable[[Outputs], dict[str, float]]
 """Metrics of the outputs for all validation segments, in their order."""
 
 EVALUATION_TOKENS = 8192
+EVALUATIONS = 10
+"""Of a training whose epochs were made many by `training.min_steps`: each looks at all validation rows, and may write
+the weights."""
 
 
 class PerennialTrainer(Trainer):
@@ -60,16 +63,17 @@ class PerennialTrainer(Trainer):
         kept: Checkpoints,
         held: Collection[str] = (),
         student: StudentSpec | None = None,
+        step_floor: StepFloor | None = None,
         heard: AfterEpoch | None = None,
     ) -> None:
         """`validation`: token ids of each segment of the validation rows. `held`: names of the weights that
         `training.hold` holds where they are now. `student`: how what a teacher gives for `rows` counts, where one
-        does. `heard`: hears of each evaluation."""
+        does. `step_floor`: what is other in `training` than it was set. `heard`: hears of each evaluation."""
         # transformers wants an eval_dataset; what is judged, and how, is ours (`evaluate`).
         super().__init__(model=network, args=arguments, train_dataset=rows, eval_dataset=rows)
         self.kind, self.training, self.rows, self.validation = kind, training, rows, validation
         self.judge, self.padding, self.kept = judge, padding, kept
-        self.student, self.heard = student, heard
+        self.student, self.step_floor, self.heard = student, step_floor, heard
         self.average = Average(network, training.averaging)
         self.hold = L2SP(network, training.hold_strength if training.hold == "l2-sp" else 0.0, held)
         self.pieces = BatchPieces(training)
@@ -173,10 +177,21 @@ class PerennialTrainer(Trainer):
                 remedy="Raise data.splits.validation, or add rows.",
             )
         best = self.kept.best()
-        if best is None or score > best.score:
+        if best is None or score > best.score or (score == best.score and self._is_early(best)):
             self.kept.keep_best(self.model, Best(score, float(self.state.epoch or 0), metrics))
             self._best_outputs = outputs
         return metrics
+
+    def _is_early(self, best: Best) -> bool:
+        """Whether `best` had fewer steps than there must be: what is as good later has learned more, which few
+        validation rows can't tell."""
+        steps = int(self.state.global_step) * best.epoch / float(self.state.epoch or 1)
+        return bool(round(steps) < (self.training.min_steps or 0))
+
+    @property
+    def enough_steps(self) -> bool:
+        """Whether as many steps were taken as `training.min_steps` asks for."""
+        return int(self.state.global_step) >= (self.training.min_steps or 0)
 
     def validation_outputs(self) -> list[np.ndarray]:
         """What the model gives for each validation segment, float32, in their order."""
@@ -253,7 +268,16 @@ class _Pace(TrainerCallback):
             self._save_if_due(control)
 
     def on_epoch_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._save_if_due(control)  # which transformers does after the evaluation
+        if self._is_judged(float(state.epoch or 0)):
+            self._save_if_due(control)  # which transformers does after the evaluation
+        else:
+            # Nor is it saved: what is taken up at an epoch's end must hold its evaluation.
+            control.should_evaluate = False
+
+    def _is_judged(self, epoch: float) -> bool:
+        epochs = self.training.epochs
+        every = 1 if self.trainer.step_floor is None else max(1, int(epochs / EVALUATIONS))
+        return round(epoch) % every == 0 or epoch >= epochs
 
     def _save_if_due(self, control: TrainerControl) -> None:
         if time.monotonic() - self.saved >= self.training.checkpoint_seconds:
@@ -270,7 +294,8 @@ class _Pace(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         best = self.trainer.kept.best()
-        if best is not None and (state.epoch or 0) - best.epoch >= self.training.early_stopping:
+        late = best is not None and (state.epoch or 0) - best.epoch >= self.training.early_stopping
+        if late and self.trainer.enough_steps:
             control.should_training_stop = True
             # Taken up from here it would go on: transformers forgets that it was to stop.
             control.should_save = False

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from perennial.core.percent import percent
 from perennial.rows.expectation import Expected, built_in
 from perennial.settings.data import SPLITS
 from perennial.settings.pipeline import PipelineSpec
@@ -118,7 +119,7 @@ def _quarantined(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -
         column="share",
         max_value=spec.data.max_quarantined,
         severity="critical",
-        fault=f"more than {spec.data.max_quarantined:.2%} of the rows are quarantined (data.max_quarantined)",
+        fault=f"more than {percent(spec.data.max_quarantined, 2)} of the rows are quarantined (data.max_quarantined)",
     )
     return FigureTable("quarantined", shares, ("of",), "share", (limit,))
 
@@ -134,7 +135,7 @@ def _label_shift(spec: PipelineSpec, parts: Sequence[PartSummary], older: int) -
         return []
     old, new = (label_shares(side) for side in sides)
     moved = sorted({*old, *new}, key=lambda label: -abs(old.get(label, 0) - new.get(label, 0)))[:3]
-    shifts = ", ".join(f"{label!r} {old.get(label, 0):.0%} → {new.get(label, 0):.0%}" for label in moved)
+    shifts = ", ".join(f"{label!r} {percent(old.get(label, 0))} → {percent(new.get(label, 0))}" for label in moved)
     limit = built_in(
         "expect_column_values_to_be_between",
         column="label_shift",

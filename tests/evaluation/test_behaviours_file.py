@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from notes import Notes
 
+from perennial.core import progress
 from perennial.core.errors import SpecError
 from perennial.pipeline_file import loader
 from perennial.settings.behaviours import MinimumSpec
@@ -140,3 +142,56 @@ def test_groups_of_counterfactuals_are_known(tmp_path: Path) -> None:
     terms = "evaluation.counterfactuals.terms={cats: [[Tom, Felix]]}"
     spec = read(tmp_path, None, "text-classification", terms, "evaluation.counterfactuals.groups=[cats, names]")
     assert spec.evaluation.counterfactuals.groups == ("cats", "names")
+
+
+FLOORED = """\
+tests:
+  - name: good news
+    type: minimum
+    texts: "{firm} wins"
+    expect: {label: positive}
+    min_pass_rate: RATE
+"""
+
+
+def told_of(folder: Path, spec: PipelineSpec) -> list[str]:
+    listener = Notes()
+    with progress.heard_by(listener):
+        loader.note_doubts(folder / "pipeline.yaml", spec)
+    return listener.messages
+
+
+@pytest.mark.parametrize(
+    ("firms", "rate", "said"),
+    [
+        (
+            8,
+            0.7,
+            "has 8 different texts, too few to decide on its floor of 0.7: even if all",
+        ),
+        (1, 0.5, "has 1 different text, too few"),
+        (34, 0.9, "It takes 35: add texts or items of slots, or lower min_pass_rate."),
+        (9, 0.7, None),
+        (35, 0.9, None),
+        (1, 0.0, None),  # it is only watched
+        (1, 1.0, None),  # one that fails is enough
+    ],
+)
+def test_too_few_texts_for_a_floor_are_told_with_the_line(
+    firms: int, rate: float, said: str | None, tmp_path: Path
+) -> None:
+    slots = f"slots: {{firm: [{', '.join(f'Firm {number}' for number in range(firms))}]}}\n"
+    spec = read(tmp_path, slots + FLOORED.replace("RATE", str(rate)))
+    heard = told_of(tmp_path, spec)
+    if said is None:
+        assert heard == []
+    else:
+        [note] = heard
+        assert note.startswith(f"{tmp_path / 'behaviours.yaml'}:5: the test 'good news' has {firms} ")
+        assert said in note
+
+
+def test_a_changed_text_counts_once_however_often_it_is_changed(tmp_path: Path) -> None:
+    test = changed("invariance", "append: [a, b, c, d, e, f]").replace("It rose", "[It rose, It fell]")
+    spec = read(tmp_path, test + "    min_pass_rate: 0.6\n")
+    assert "has 2 different texts" in told_of(tmp_path, spec)[0]

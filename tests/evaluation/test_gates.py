@@ -11,7 +11,8 @@ from perennial import kinds
 from perennial.evaluation.gates import decide
 from perennial.records.data import AnnotatorAgreement
 from perennial.records.decision import Decision, Outcome, Verdict
-from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.records.evaluation import BehaviourFigures, Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.settings.behaviours import BehavioursSpec
 from perennial.settings.pipeline import PipelineSpec
 
 Gate = dict[str, Any]
@@ -435,3 +436,57 @@ def test_agreement_is_of_people_and_not_compared_with_another_models() -> None:
     asked = spec({"metric": "agreement", "versus": "champion"})
     [(_, problem)] = kinds.kind_named(asked.kind).spec_problems(asked)
     assert "people who gave the labels" in problem
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (13, "13 test rows tell little: the 95% interval of accuracy is 0.460 to 0.950, so a candidate down to 0.460"),
+        (200, None),
+    ],
+)
+def test_a_promotion_by_a_dozen_rows_says_what_it_can_not_know(n: int, said: str | None) -> None:
+    candidate = figures(n=n).model_copy(update={"intervals": {"accuracy": Interval(low=0.46, high=0.95)}})
+    decision = decide(spec({"metric": "accuracy", "min": 0.5}), evaluation(candidate))
+    assert decision.outcome is Outcome.PROMOTE
+    few = [reason for reason in decision.reasons if "tell little" in reason]
+    assert [reason.startswith(said) for reason in few if said] == ([True] if said else [])
+    assert len(few) == bool(said)
+
+
+def behaved(passed: int, n: int, floor: float, undecided: str = "hold", **gate: Any) -> Decision:
+    """The decision on one behavioural test of `n` texts, of which so many passed."""
+    own = [{"metric": "pass_rate", "per": "behaviour", **gate}] if gate else []
+    behaviours = BehavioursSpec.model_validate({"undecided": undecided})
+    asked = spec({"metric": "accuracy", "min": 0.5}, *own).model_copy(update={"behaviours": behaviours})
+    test = BehaviourFigures(name="news", capability="", type="minimum", n=n, passed=passed, min_pass_rate=floor)
+    return decide(asked, evaluation(figures()).model_copy(update={"behaviours": (test,)}))
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "floor", "outcome"),
+    [
+        (6, 8, 0.7, Outcome.PROMOTE),
+        (5, 8, 0.7, Outcome.HOLD),  # 0.31 to 0.86
+        (3, 8, 0.7, Outcome.REJECT),  # 0.14 to 0.69
+        (62, 100, 0.7, Outcome.HOLD),
+        (58, 100, 0.7, Outcome.REJECT),
+        (7, 8, 1.0, Outcome.REJECT),
+    ],
+)
+def test_a_behaviour_below_its_floor_rejects_only_where_its_interval_is(
+    passed: int, n: int, floor: float, outcome: Outcome
+) -> None:
+    assert behaved(passed, n, floor).outcome is outcome
+    assert behaved(passed, n, 0.0, min=floor).outcome is outcome
+    by_rate = outcome if outcome is Outcome.PROMOTE else Outcome.REJECT
+    assert behaved(passed, n, floor, "reject").outcome is by_rate
+
+
+def test_a_behaviour_that_decides_nothing_says_how_many_texts_would() -> None:
+    [reason] = [one for one in behaved(5, 8, 0.7).reasons if "news" in one]
+    assert reason == (
+        "pass_rate of test 'news' is 0.6250, at least 0.7000 was required (the test's own floor, n = 8). Its 95% "
+        "interval, 0.31 to 0.86, reaches up to that, so the test decides nothing: about 144 different texts would if "
+        "the rate stayed."
+    )

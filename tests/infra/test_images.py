@@ -58,6 +58,13 @@ def test_it_installs_what_the_project_names_and_pins() -> None:
         assert f"\n{Requirement(text).name}==" in pinned
 
 
+def test_torch_alone_comes_from_the_index_that_is_named() -> None:
+    assert "TORCH_INDEX" in WORKER.all_of("ARG")
+    [install] = [rest for rest in WORKER.all_of("RUN") if "TORCH_INDEX" in rest]
+    assert install.startswith('PIP_EXTRA_INDEX_URL="${TORCH_INDEX}" pip install ')
+    assert install.split()[-1] == "torch"
+
+
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_no_image_has_versions_that_are_known_not_to_work_together(path: Path) -> None:
     installs = [shlex.split(rest) for rest in Dockerfile(path).all_of("RUN") if "pip install" in rest]

@@ -31,3 +31,30 @@ def test_both_are_timed_once() -> None:
     gain = precision._gain()
     assert gain > 0
     assert precision._gain() == gain
+
+
+def test_bf16_that_is_made_up_for_comes_to_what_bf16_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from torch import nn
+
+    from benchmarks.common import bf16
+
+    monkeypatch.setattr(cpu, "cpu_features", lambda: ("x86_64", "avx2"))
+    torch.manual_seed(0)
+    network, rows = nn.Sequential(nn.Linear(24, 32), nn.GELU(), nn.Linear(32, 3)), torch.randn(40, 24)
+
+    def learned() -> list[torch.Tensor]:
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(rows)
+        assert outputs.dtype == torch.bfloat16
+        outputs.float().square().mean().backward()
+        gradients = [weights.grad for weights in network.parameters() if weights.grad is not None]
+        return [outputs.detach().float(), *(gradient.clone() for gradient in gradients)]
+
+    native = learned()
+    with bf16.bf16_products():
+        made_up = learned()
+    assert len(native) == 5
+    for one, other in zip(native, made_up, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-2, atol=2e-2 * float(one.abs().max()))

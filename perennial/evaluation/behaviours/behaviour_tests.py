@@ -16,8 +16,10 @@ from perennial.evaluation.asking import Answerer, Heard, Texts
 from perennial.evaluation.behaviours import cases
 from perennial.evaluation.behaviours.cases import BehaviourCase
 from perennial.kinds.protocols import GivesAnswers
-from perennial.metrics.clusters import Clusters, effective_rows
+from perennial.metrics import share_floors
+from perennial.metrics.clusters import Clusters, effective_rows, wilson
 from perennial.metrics.prediction import Prediction
+from perennial.records.decision import Verdict
 from perennial.records.evaluation import BehaviourFigures
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
 from perennial.settings.pipeline import PipelineSpec
@@ -72,6 +74,16 @@ def behaviour_figures(spec: PipelineSpec, asked: Mapping[str, Sequence[Asked]]) 
         )
         for test in spec.behaviours.tests
     )
+
+
+def verdict(spec: PipelineSpec, figures: BehaviourFigures) -> Verdict:
+    """What a test's pass rate comes to beside its own floor, as `behaviours.undecided` says."""
+    if figures.passed >= figures.min_pass_rate * figures.n - ROUNDING:
+        return Verdict.PASS
+    z = NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2)
+    _, high = wilson(figures.passed, figures.n, figures.effective_n, z)
+    open_ = spec.behaviours.undecided == "hold" and not share_floors.is_shown_below(high, figures.min_pass_rate)
+    return Verdict.UNDECIDED if open_ else Verdict.FAIL
 
 
 def independent_cases(texts: Sequence[Texts], hits: Sequence[bool], spec: PipelineSpec) -> dict[str, Any]:

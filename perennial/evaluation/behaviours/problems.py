@@ -2,10 +2,13 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 
 from perennial import kinds
 from perennial.evaluation.behaviours import cases
 from perennial.kinds.protocols import Kind, Problem
+from perennial.metrics import share_floors
+from perennial.metrics.clusters import wilson
 from perennial.settings.behaviours import AnyTest, DirectionSpec, InvarianceSpec, MinimumSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -18,6 +21,30 @@ def behaviour_problems(spec: PipelineSpec) -> list[Problem]:
         for number, test in enumerate(spec.behaviours.tests)
         for setting, text in _problems(test, kind, spec)
     ]
+
+
+def behaviour_doubts(spec: PipelineSpec) -> list[Problem]:
+    """Of each test with too few texts to decide its floor: even if all of them pass, the rate may be below it."""
+    z = NormalDist().inv_cdf((1 + spec.evaluation.confidence) / 2)
+    return [
+        (("behaviours", "tests", number, "texts"), text)
+        for number, test in enumerate(spec.behaviours.tests)
+        if (text := _too_few(test, spec, z))
+    ]
+
+
+def _too_few(test: AnyTest, spec: PipelineSpec, z: float) -> str:
+    made = cases.cases(test, spec)
+    texts, floor = len({case.before or case.texts for case in made}), test.min_pass_rate
+    needed = share_floors.rows_that_can_pass(floor, z)
+    if texts >= needed:
+        return ""
+    low, _ = wilson(texts, texts, None, z)
+    return (
+        f"the test {test.name!r} has {texts:,} different text{'s' * (texts != 1)}, too few to decide on its floor of "
+        f"{floor:g}: even if all of them pass, the rate may be {low:.2f}. It takes {needed:,}: add texts or items of "
+        "slots, or lower min_pass_rate"
+    )
 
 
 def _problems(test: AnyTest, kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from perennial import kinds
 from perennial.core import progress
+from perennial.core.percent import percent
 from perennial.core.record import Record
 from perennial.evaluation import independence, slices
 from perennial.evaluation.power.power_curve import PlannedComparison, joint_power, times_needed
@@ -198,7 +199,7 @@ def _compared(test: PlannedTest, gate: GateSpec, subjects: list[_Subject], power
     everyone = np.ones(test.rows.num_rows, bool)
     needed = None if times is None else _rounded(test.independent(everyone) * times)
     is_enough = times == 1.0
-    basis = f" (if two models differ on {DISAGREEMENT:.0%} of them)" if assumed else ""
+    basis = f" (if two models differ on {percent(DISAGREEMENT)} of them)" if assumed else ""
     said = f"{about} {counted}: {_percent(chance)} of candidates as good as the {gate.versus} would pass{basis}."
     said += "" if is_enough else _what_helps(test, gate, subjects, needed)
     return power.model_copy(
@@ -247,7 +248,7 @@ def _in_words(gate: GateSpec) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return percent(share, 1 if share < 0.1 else 0)
 
 
 def _rounded(rows: float) -> int:

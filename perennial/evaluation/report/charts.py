@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perennial.core.percent import percent
 from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Chart
 from perennial.evaluation.report.drift import DataDrift
@@ -90,7 +91,8 @@ def calibration(title: str, caption: str, reliability: Mapping[str, Sequence[Bin
             | {
                 "marker": {"color": colour, "symbol": symbol, "size": 8},
                 "customdata": [part.n for part in bins],
-                "hovertemplate": "score %{x:.2f}: %{y:.1%} right, n = %{customdata:,}<extra></extra>",
+                "hovertext": [percent(part.accuracy, 1) for part in bins],
+                "hovertemplate": "score %{x:.2f}: %{hovertext} right, n = %{customdata:,}<extra></extra>",
             }
         )
     layout = _layout("score of the answer", "share of right answers")
@@ -114,7 +116,8 @@ def behaviour_rates(
         "x": [test.min_pass_rate for test in shown],
         "y": row_numbers,
         "marker": {"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": QUIET}},
-        "hovertemplate": "needed %{x:.1%}<extra></extra>",
+        "hovertext": [percent(test.min_pass_rate, 1) for test in shown],
+        "hovertemplate": "needed %{hovertext}<extra></extra>",
     }
     bars = _bars("passed", rates, colours) | {"showlegend": False}
     layout = _rows_layout("passed", [test.name for test in shown])
@@ -135,7 +138,8 @@ def _champions(shown: Sequence[BehaviourFigures], rivals: Mapping[str, Behaviour
         "y": [row_number for row_number, _ in rates],
         # Filled with white: it lies upon the bars.
         "marker": {"symbol": "diamond", "size": 11, "color": "#ffffff", "line": {"width": 2, "color": CHAMPION}},
-        "hovertemplate": "champion %{x:.1%}<extra></extra>",
+        "hovertext": [percent(rate, 1) for rate, _ in rates],
+        "hovertemplate": "champion %{hovertext}<extra></extra>",
     }
 
 
@@ -176,7 +180,8 @@ def lengths(title: str, caption: str, drift: DataDrift) -> Chart:
         if side is not None:
             line = _line(name, colour, dash, starts, list(side.lengths)) | {"mode": "lines"}
             line["line"] |= {"shape": "hv"}
-            line["hovertemplate"] = "from %{x:.0f} characters: %{y:.1%}<extra></extra>"
+            line["hovertext"] = [percent(share, 1) for share in side.lengths]
+            line["hovertemplate"] = "from %{x:.0f} characters: %{hovertext}<extra></extra>"
             data.append(line)
     layout = _layout("characters", "share of the rows")
     layout["yaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
@@ -225,7 +230,8 @@ def heat(name: str, title: str, caption: str, labels: Sequence[str], counts: Seq
         "zmax": 1,
         "colorscale": [[0, "rgba(59,130,196,0)"], [1, "rgba(59,130,196,1)"]],
         "showscale": False,
-        "hovertemplate": "row %{y}, column %{x}: %{customdata:,} (%{z:.1%})<extra></extra>",
+        "hovertext": [[percent(share, 1) for share in row] for row in shares],
+        "hovertemplate": "row %{y}, column %{x}: %{customdata:,} (%{hovertext})<extra></extra>",
     }
     layout = _layout("predicted", "true")
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
@@ -284,7 +290,8 @@ def _bars(name: str, shares: Sequence[float], colours: Sequence[str]) -> Figure:
         "x": list(shares),
         "y": list(range(len(shares))),
         "marker": {"color": list(colours)},
-        "hovertemplate": f"{name} %{{x:.1%}}<extra></extra>",
+        "hovertext": [percent(share, 1) for share in shares],
+        "hovertemplate": f"{name} %{{hovertext}}<extra></extra>",
     }
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from perennial.core.percent import percent
 from perennial.metrics import clusters
 from perennial.records.evaluation import Difference, Interval
 
@@ -24,7 +25,7 @@ def signed(value: float) -> str:
 
 def share(part: float, whole: float) -> str:
     """`part` of `whole` in percent."""
-    return f"{part / whole:.1%}" if whole else NOTHING
+    return percent(part / whole, 1) if whole else NOTHING
 
 
 def between(interval: Interval | None) -> str:

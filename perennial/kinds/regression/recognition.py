@@ -1,6 +1,7 @@
 """Whether a file holds a number to be learned from a text, and in which column."""
 
 from perennial.core.errors import SpecError
+from perennial.core.percent import percent
 from perennial.kinds.recognition import columns, numbers
 from perennial.kinds.recognition.column_choice import ColumnChoice, column_named, columns_in_words, others
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
@@ -43,7 +44,7 @@ def _is_outranked(sample: FileSample, number: Column, text: str) -> bool:
 def _found(column: Column, text: ColumnChoice, prefix: str, ranked: list[Column]) -> RecognisedColumns:
     described_numbers = f"{prefix}{column.distinct:,} different numbers in {column.rows:,} rows"
     if column.fractions:
-        described_numbers += f", {column.fractions:.0%} of them with a fraction"
+        described_numbers += f", {percent(column.fractions)} of them with a fraction"
     label = ColumnChoice(column=column.name, reason=described_numbers, alternatives=others(ranked, column.name))
     return RecognisedColumns(
         reason=f"{column.name!r} holds {'numbers with fractions' if column.fractions else 'many whole numbers'}",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from perennial.core.percent import percent
+from perennial.evaluation.behaviours import behaviour_tests
 from perennial.evaluation.report import charts
-from perennial.evaluation.report.blocks import Block, Cell, Section, Table, Tone
+from perennial.evaluation.report.blocks import Block, Cell, Section, Table
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.sections.common import without
+from perennial.evaluation.report.sections.gates import TONES
 from perennial.evaluation.report.wording import NOTHING, share
 from perennial.records.evaluation import BehaviourFigures
+from perennial.settings.pipeline import PipelineSpec
 
 
 def behaviours_section(material: Material) -> Section:
@@ -22,7 +26,7 @@ def behaviours_section(material: Material) -> Section:
     caption = "Share of the cases of each behavioural test that passed; the upright mark is the least that it asks for"
     caption += ", the diamond the champion's share." if rivals else "."
     head = ("test", "capability", "type", "passed", "of", "rate", *(["champion"] if rivals else []), "needed")
-    rows = tuple(_behaviour(test, rivals) for test in tests)
+    rows = tuple(_behaviour(material.spec, test, rivals) for test in tests)
     table = Table(head, rows, words=frozenset({1, 2}), stacked=True)
     chart = charts.behaviour_rates("Pass rates", caption, tests, rivals)
     return Section("behaviours", title, (chart, table, *_failing(tests, material.cases)))
@@ -46,16 +50,14 @@ def fairness_section(material: Material) -> Section:
     return Section("fairness", title, (chart, Table(head, rows)))
 
 
-def _behaviour(test: BehaviourFigures, rivals: Mapping[str, BehaviourFigures]) -> tuple[Cell | str, ...]:
-    tone: Tone = "good" if _passes(test.passed, test.n, test.min_pass_rate) else "bad"
+def _behaviour(
+    spec: PipelineSpec, test: BehaviourFigures, rivals: Mapping[str, BehaviourFigures]
+) -> tuple[Cell | str, ...]:
+    tone = TONES[behaviour_tests.verdict(spec, test)]
     own = (test.name, test.capability, test.type, f"{test.passed:,}", f"{test.n:,}")
     rival = rivals.get(test.name)
     beside = (share(rival.passed, rival.n) if rival else NOTHING,) if rivals else ()
-    return (*own, Cell(share(test.passed, test.n), tone), *beside, f"{test.min_pass_rate:.1%}")
-
-
-def _passes(passed: int, n: int, least: float) -> bool:
-    return n > 0 and passed / n >= least
+    return (*own, Cell(share(test.passed, test.n), tone), *beside, percent(test.min_pass_rate, 1))
 
 
 def _failing(tests: Sequence[BehaviourFigures], texts: Mapping[str, str]) -> Iterator[Block]:

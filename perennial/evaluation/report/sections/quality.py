@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from perennial import kinds
+from perennial.core.percent import percent
 from perennial.evaluation.report import charts, wording
 from perennial.evaluation.report.blocks import Block, Cell, Matrix, Section, Table, Words
 from perennial.evaluation.report.charts import Point, Row
@@ -15,7 +16,7 @@ from perennial.metrics import clusters
 from perennial.records.evaluation import Comparison, Evaluation, Metrics, SliceFigures
 
 CONFUSIONS = 20
-INTERVAL = "Lines show the {confidence:.0%} confidence interval, by resampling the test rows{together}."
+INTERVAL = "Lines show the {confidence} confidence interval, by resampling the test rows{together}."
 
 
 def figures_section(material: Material) -> Section:
@@ -124,7 +125,7 @@ def _interval(material: Material) -> str:
     candidate = material.evidence.evaluation.candidate
     shared = "group" if candidate.clustered_by == clusters.GROUP else "text"
     together = "" if candidate.clusters is None else f", those of a {shared} together"
-    return INTERVAL.format(confidence=material.spec.evaluation.confidence, together=together)
+    return INTERVAL.format(confidence=percent(material.spec.evaluation.confidence), together=together)
 
 
 def _point(metrics: Metrics | None, metric: str) -> Point | None:
@@ -164,7 +165,7 @@ def _metrics(material: Material) -> Table:
     if (anchor := evaluation.anchor) and anchor.metrics and anchor.version != evaluation.champion_version:
         rivals[f"anchor, v{anchor.version}"] = anchor.metrics
     rivals |= evaluation.baselines
-    head = ("metric", "candidate", *rivals, f"interval, {material.spec.evaluation.confidence:.0%}")
+    head = ("metric", "candidate", *rivals, f"interval, {percent(material.spec.evaluation.confidence)}")
     rows: list[tuple[Cell | str, ...]] = []
     for metric in kind.metrics:
         name = plain(metric) + (" ↓" if metric in kind.lower_is_better else "")
