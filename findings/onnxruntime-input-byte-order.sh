@@ -5,8 +5,7 @@
 # Expected:  the right numbers or a refusal. An array of dtype `>f4` is an ordinary array to numpy: it prints, adds up and
 #            compares like any other. onnx.numpy_helper and pyarrow refuse it, torch does too, safetensors swaps the bytes.
 # Behaviour: InferenceSession.run takes it, as its type is float32, and computes with the bytes in the wrong order; so
-#            does OrtValue.ortvalue_from_numpy. The same with token ids of dtype `>i8`, where a lookup then fails or not,
-#            by luck.
+#            does OrtValue.ortvalue_from_numpy. The same with token ids of dtype `>i8`.
 # Output seen:
 #   numpy:        [1.0, 2.0] [101, 2023]
 #   session.run:  [4.600602988224807e-41, 8.96831017167883e-44] [7277816997830721536, -1799469526111223808]

@@ -3,7 +3,8 @@
 #
 # Versions:  skl2onnx 1.20.0, scikit-learn 1.9.1, onnxruntime 1.32.0, numpy 2.4.6; Python 3.11; Linux.
 # Expected:  the same features, as the conversion succeeds and nothing is said. These are lower-case English texts, with
-#            the vectorizers' own token pattern: no accents, no stop words, none of the differences that are documented.
+#            the vectorizers' own token pattern: no accents, no stop words. The converter's tutorials tell of differences
+#            in general, and of tokens that hold a blank; here is none.
 # Behaviour: sublinear_tf=True is 1 + log(count) in scikit-learn and log(1 + count) in the graph: 0.69 for one, 1.39 for
 #            three (scikit-learn: 1 and 2.10), so the balance of frequent and rare words differs. With ngram_range=(1, 2)
 #            a pair of words between which a one-letter word was left out ("don't know", "on a mat") counts 0.
