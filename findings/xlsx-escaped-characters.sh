@@ -6,16 +6,17 @@
 #            literal `_x` of that form as `_x005F_x`; a spreadsheet program does so with a line end in a cell.
 # Behaviour: openpyxl reads `_x000D_` as those seven letters, but takes `_x005F_` away: a carriage return and the letters
 #            `_x000D_` read alike. It also writes such letters as they are, and a reader that follows the standard makes
-#            a character of them: `unit_x0041_1` written by pandas with openpyxl is `unitA1` for calamine. polars has
+#            a character of them: `unit_x0041_1` written by pandas with openpyxl is `unitA1` for calamine.
+#            (A carriage return it writes bare, which XML makes a line feed; with lxml installed it stays.) polars has
 #            calamine as its default, pandas openpyxl, and it warns that this will be calamine.
 # Output seen:
 #   given: ['line one\r\nline two', 'unit_x0041_1']
 #   written by xlsxwriter, read by openpyxl: ['line one_x000D_\nline two', 'unit_x0041_1']
 #   written by xlsxwriter, read by calamine: ['line one\r\nline two', 'unit_x0041_1']
 #   written by xlsxwriter, read by polars: ['line one\r\nline two', 'unit_x0041_1']
-#   written by openpyxl, read by openpyxl: ['line one\r\nline two', 'unit_x0041_1']
-#   written by openpyxl, read by calamine: ['line one\r\nline two', 'unitA1']
-#   written by openpyxl, read by polars: ['line one\r\nline two', 'unitA1']
+#   written by openpyxl, read by openpyxl: ['line one\nline two', 'unit_x0041_1']
+#   written by openpyxl, read by calamine: ['line one\nline two', 'unitA1']
+#   written by openpyxl, read by polars: ['line one\nline two', 'unitA1']
 # Who meets it: texts with line ends pasted into a sheet; identifiers like `col_x0041_`; ids made on either side.
 # What Perennial does: does not read .xlsx.
 #
