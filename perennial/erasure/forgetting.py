@@ -117,7 +117,6 @@ def receipt_of(
     home: Home,
     places: Sequence[TracePlace],
     *,
-    unmatched: int = 0,
     dry_run: bool = False,
 ) -> Receipt:
     """What is to be told of a request now."""
@@ -131,7 +130,7 @@ def receipt_of(
         asked_ids=len(asked.ids),
         asked_texts=len(asked.texts) + len(asked.sides),
         digests=(*asked.ids, *asked.texts, *asked.sides),
-        unmatched=unmatched,
+        unmatched=asked.unmatched,
         rows=sum(part.rows for part in asked.parts.values()),
         places=tuple(places),
         erased=asked.erased,
@@ -158,9 +157,7 @@ def _survey(home: Home, matches: Matches, spec: PipelineSpec) -> Iterator[TraceP
 def _only_looked(spec: PipelineSpec, home: Home, matches: Matches, registry: Registry, search: StoreSearch) -> Receipt:
     """What would be erased. Raises SpecError when nothing is held."""
     places = [*_survey(home, matches, spec), *traces_left(search, registry, matches.request)]
-    made = receipt_of(
-        spec, matches.rows, matches.request, registry, home, places, unmatched=matches.unmatched, dry_run=True
-    )
+    made = receipt_of(spec, matches.rows, matches.request, registry, home, places, dry_run=True)
     if not places and not made.yours and matches.is_new:
         raise SpecError(
             f"No row of {spec.name} has these ids or texts: neither its snapshots, nor the store in {home.root}, nor "
@@ -230,7 +227,7 @@ def _finished(
     state, done = home.state(spec.name), matches.request.finished or forgotten.now()
     matches = _noted(state, matches, {"finished": None if stays else done})
     with registry_of(home, spec.name) as registry:
-        made = receipt_of(spec, matches.rows, matches.request, registry, home, stays, unmatched=matches.unmatched)
+        made = receipt_of(spec, matches.rows, matches.request, registry, home, stays)
     receipt.write_receipt(home, made)
     return made
 

@@ -41,7 +41,6 @@ class Matches:
     heads: Mapping[Path, Head]
     by_head: Mapping[Path, Mapping[int, Sequence[MatchedRow]]]
     """Of the pipeline's snapshots, by their head's file, the matched rows by the number of their part."""
-    unmatched: int
     is_new: bool
     """Nobody asked for the same before."""
 
@@ -94,13 +93,14 @@ def matched(spec: PipelineSpec, home: Home, given: GivenNames, reason: str, othe
     for folder in sorted((home.store.root / parts.STEP).glob("[!.]*")):
         if folder.name not in own and f"{parts.STEP}/{folder.name}" not in others:
             request = _with_part(before, request, folder.name, rewriting.matched_rows(folder / parts.FILE, wider))
-    asked = {*request.ids, *request.texts, *request.sides}
+    if is_new:
+        asked = {*request.ids, *request.texts, *request.sides}
+        request = request.model_copy(update={"unmatched": len(asked - exact.hits - wider.hits)})
     return Matches(
         rows=before.with_request(request),
         request=request,
         heads=heads,
         by_head=by_head,
-        unmatched=len(asked - exact.hits - wider.hits),
         is_new=is_new,
     )
 

@@ -62,6 +62,8 @@ class ForgetRequest(Record):
     """Digests of the rows' text keys that were given."""
     sides: tuple[str, ...] = ()
     """Digests of texts that were given alone, where rows have two."""
+    unmatched: int = 0
+    """How many of these were of no row that was held."""
     rows: tuple[str, ...] = ()
     """Digests of the ids of the rows that were matched."""
     keys: tuple[str, ...] = ()

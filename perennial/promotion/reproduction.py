@@ -140,7 +140,7 @@ def _bring(
     source, target = home.store.root / path, scratch.store.root / path
     if sha256 in erased:
         raise StoreError(
-            f"{what} can't be reproduced, now or later: rows that it was made from were forgotten (`perennial forget`).",
+            f"{what} can't be reproduced, now or later: rows it was made from were forgotten (`perennial forget`).",
             remedy="It serves all the same. A version that was trained since can be reproduced.",
         )
     if fault := _fault(source, sha256):

@@ -63,4 +63,4 @@ class TriggersSpec(WindowsSpec):
     """The column of `source` that says when a text came."""
     keep_days: float = Field(default=90, ge=1)
     """How long texts of `source` are kept after they were read, in days; then only a hash of each is, by which it is
-    not read again. A season, so that windows of slow traffic fill: nobody trains on live texts, and they are people's."""
+    not read again. A season, so that windows of slow traffic fill; they are people's, and nobody trains on them."""
