@@ -116,7 +116,7 @@ def traces(client: MlflowClient, rows: ForgottenRows, runs: Mapping[str, str]) -
     for number, (run_id, model) in enumerate(runs.items()):
         progress.advance(number, len(runs), unit="runs", detail="looking through MLflow's runs")
         started = client.get_run(run_id).info.start_time
-        sieve = Sieve(rows, made=datetime.fromtimestamp(started / 1000, UTC))
+        sieve = Sieve(rows, beside=True, made=datetime.fromtimestamp(started / 1000, UTC))
         for path in _files(client, run_id, None):
             if trace := _trace(client, model, run_id, path, sieve):
                 yield trace

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from perennial.core.errors import StoreError
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
+from perennial.ingest import parts
 from perennial.ingest.canonical_rows import CanonicalBatch
 from perennial.records.data import Part
 from perennial.rows import splits
@@ -209,7 +210,7 @@ def _left_of(part: Part, erased: Mapping[str, ForgottenPart]) -> Part | None:
         now, gone = erased[part.sha256].now, erased[part.sha256].rows
         if now is None:
             return None
-        path = part.path.replace(part.sha256, now)
+        path = f"{parts.STEP}/{now}/{parts.FILE}"
         part = part.model_copy(update={"path": path, "sha256": now, "rows": part.rows - gone})
     return part
 

@@ -62,7 +62,7 @@ def test_no_byte_is_left_and_the_decision_can_be_made_again(seasoned: Place, tmp
     assert (said["asked_texts"], said["rows"], said["unmatched"]) == (2, 2, 0)
     assert said["not_reproducible"] == ["tiny 1"]
     assert [(one["version"], one["role"], one["rows"]) for one in said["learned"]] == [("1", "champion", 1)]
-    assert left(home, rows) == []
+    assert left(home, rows) == [], said
     assert not any(str(row["text"]) in json.dumps(said) for row in rows)
 
     assert seasoned.command("decide", "tiny", "--json").json["decision"]["digest"] == decided
@@ -115,7 +115,7 @@ def test_after_the_next_promotion_and_gc_nothing_is_left_at_all(make_place) -> N
     ids = [option for row in gone for option in ("--id", str(row["row_id"]))]
     said = place.command("forget", "tiny", *ids, "--reason", "they asked", "--json").json
     assert said["finished"], said
-    assert left(place.home, gone) == []
+    assert left(place.home, gone) == [], said
     assert {one["role"] for one in said["learned"]} == {"champion", "previous"}
     kept = [row for row in rows if row["key"] not in {one["row_id"] for one in gone}]
     tiny_pipeline.write_jsonl(place.data / "first.jsonl", kept)
