@@ -92,7 +92,7 @@ def traces_left(search: StoreSearch, registry: Registry, asked: ForgetRequest) -
         yield TracePlace(what=trace.what, where=where, rows=trace.rows, stays=_held(trace.held_by))
     if registry.client is not None:
         rows = search.rows.model_copy(update={"requests": (asked,)})
-        for artifact in registry_traces.traces(registry.client, rows, registry.registered.runs):
+        for artifact in registry_traces.traces(registry.client, search.home, rows, registry.registered.runs):
             yield TracePlace(what=artifact.what, where=f"{artifact.run_id}/{artifact.path}", rows=artifact.rows)
 
 
@@ -210,7 +210,7 @@ def _erase_in_registry(spec: PipelineSpec, home: Home, matches: Matches, registr
         for model in dict.fromkeys(registry.registered.runs.values()):
             runs = {run_id: name for run_id, name in registry.registered.runs.items() if name == model}
             with tracking.session(home, standing=NOTHING_ERASED) as client:
-                traces = registry_traces.traces(client, rows, runs)
+                traces = registry_traces.traces(client, home, rows, runs)
                 note = _note(matches.request, spec.name, [name for name in lost if name.startswith(f"{model} ")])
                 erased += registry_traces.replace_all(home, model, traces, note)
     except RegistryError as error:

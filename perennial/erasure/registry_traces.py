@@ -111,14 +111,16 @@ def registered(client: MlflowClient, home: Home, pipeline: str) -> Registered:
     return Registered(own, others, runs | {one.run_id: one.model for one in own})
 
 
-def traces(client: MlflowClient, rows: ForgottenRows, runs: Mapping[str, str]) -> Iterator[ArtifactTrace]:
+def traces(client: MlflowClient, home: Home, rows: ForgottenRows, runs: Mapping[str, str]) -> Iterator[ArtifactTrace]:
     """The artifacts that hold forgotten rows or name them."""
     for number, (run_id, model) in enumerate(runs.items()):
         progress.advance(number, len(runs), unit="runs", detail="looking through MLflow's runs")
-        started = client.get_run(run_id).info.start_time
-        sieve = Sieve(rows, beside=True, made=datetime.fromtimestamp(started / 1000, UTC))
-        for path in _files(client, run_id, None):
-            if trace := _trace(client, model, run_id, path, sieve):
+        run = client.get_run(run_id).info
+        sieve = Sieve(rows, beside=True, made=datetime.fromtimestamp(run.start_time / 1000, UTC))
+        # MLflow's client remembers where a run's artifacts are by its id alone, whatever the registry.
+        repository = retention_versions.repository(home, run.artifact_uri)
+        for path in _files(repository, None):
+            if trace := _trace(repository, model, run_id, path, sieve):
                 yield trace
     progress.advance(len(runs), len(runs), unit="runs")
 
@@ -163,18 +165,18 @@ def _runs(client: MlflowClient, pipeline: str) -> Iterator[Run]:
             return
 
 
-def _files(client: MlflowClient, run_id: str, folder: str | None) -> Iterator[str]:
-    for file in client.list_artifacts(run_id, folder):
+def _files(repository: Any, folder: str | None) -> Iterator[str]:
+    for file in repository.list_artifacts(folder):
         if file.is_dir:
             if file.path not in LEFT_ALONE:
-                yield from _files(client, run_id, file.path)
+                yield from _files(repository, file.path)
         elif file.path.endswith((".json", ".jsonl", ".parquet", ".html")):
             yield file.path
 
 
-def _trace(client: MlflowClient, model: str, run_id: str, path: str, sieve: Sieve) -> ArtifactTrace | None:
+def _trace(repository: Any, model: str, run_id: str, path: str, sieve: Sieve) -> ArtifactTrace | None:
     with TemporaryDirectory(prefix="perennial-") as scratch:
-        content = Path(client.download_artifacts(run_id, path, scratch)).read_bytes()
+        content = Path(repository.download_artifacts(path, scratch)).read_bytes()
     after, hits = artifacts.masked(path, content, sieve)
     return ArtifactTrace(model, run_id, path, hits, content, after) if hits else None
 
@@ -184,13 +186,13 @@ def _replace(session: AliasSession, trace: ArtifactTrace, reason: str) -> None:
     if folder.endswith(complaint_rows.FOLDER):
         # Its name is its digest.
         if trace.after:
-            _upload(session.client, trace, folder, f"{_digest(trace.after)}.jsonl")
+            _upload(session, trace, folder, f"{_digest(trace.after)}.jsonl")
         _note(session, trace, reason, len(trace.after.splitlines()))
         _repository(session, trace.run_id).delete_artifacts(trace.path)
         return
     if name == EVIDENCE:
         _note(session, trace, reason)
-    _upload(session.client, trace, folder, name)
+    _upload(session, trace, folder, name)
 
 
 def _note(session: AliasSession, trace: ArtifactTrace, reason: str, rows: int | None = None) -> None:
@@ -201,11 +203,11 @@ def _note(session: AliasSession, trace: ArtifactTrace, reason: str, rows: int | 
     session.note(Action.FORGET, None, reason, detail=detail.model_dump_json())
 
 
-def _upload(client: MlflowClient, trace: ArtifactTrace, folder: str, name: str) -> None:
+def _upload(session: AliasSession, trace: ArtifactTrace, folder: str, name: str) -> None:
     with TemporaryDirectory(prefix="perennial-") as scratch:
         file = Path(scratch) / name
         file.write_bytes(trace.after)
-        client.log_artifact(trace.run_id, str(file), folder or None)
+        _repository(session, trace.run_id).log_artifact(str(file), folder or None)
 
 
 def _repository(session: AliasSession, run_id: str) -> Any:
