@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perennial.core import progress
-from perennial.core.errors import RegistryError, SpecError
+from perennial.core.errors import BusyError, RegistryError, SpecError
 from perennial.core.home import Home
 from perennial.core.store import clear_disk_errors, discard
 from perennial.erasure import receipt, registry_traces, request, store_traces, user_files, weights
@@ -213,8 +213,9 @@ def _erase_in_registry(spec: PipelineSpec, home: Home, matches: Matches, registr
                 traces = registry_traces.traces(client, home, rows, runs)
                 note = _note(matches.request, spec.name, [name for name in lost if name.startswith(f"{model} ")])
                 erased += registry_traces.replace_all(home, model, traces, note)
-    except RegistryError as error:
-        raise RegistryError(
+    except (RegistryError, BusyError) as error:
+        kind = BusyError if isinstance(error, BusyError) else RegistryError
+        raise kind(
             f"What {home.root} held of the rows is erased; what MLflow holds is not, or not all: {error.problem}",
             remedy=f"Then the same `perennial forget` command goes on where this one ended. {error.remedy}",
         ) from error
