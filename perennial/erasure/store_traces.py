@@ -78,7 +78,12 @@ class StoreSearch:
         }
         for step, look in looks.items():
             for folder in sorted((self.home.store.root / step).glob("[!.]*")):
-                trace = look(folder)
+                try:
+                    trace = look(folder)
+                except (OSError, ValueError):
+                    # What can't be read is of no use to any run, and may hold them. (Arrow's errors are ValueErrors.)
+                    is_needed = f"{step}/{folder.name}" in self.others
+                    trace = None if is_needed else StoreTrace(folder, "damaged entries", 1)
                 if trace is not None:
                     yield trace
         yield from self._differing()

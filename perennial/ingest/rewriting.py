@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perennial.core.errors import StoreError
 from perennial.core.store import Store, write_atomically
 from perennial.ingest import parts, retirements
 from perennial.ingest.forgotten import ForgottenPart, Sieve
@@ -43,7 +44,20 @@ class Rewriting:
 
 
 def matched_rows(path: Path, sieve: Sieve) -> list[MatchedRow]:
-    """The forgotten rows of a part."""
+    """The forgotten rows of a part. Raises StoreError when it can't be read."""
+    import pyarrow as pa
+
+    try:
+        return _matched_rows(path, sieve)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"The rows in {path} can't be read, so whether some of them are to be forgotten is not known.",
+            remedy="Restore that file from a backup, or remove its folder; if a snapshot names it, `perennial run NAME "
+            "--reread` then reads the source anew.",
+        ) from error
+
+
+def _matched_rows(path: Path, sieve: Sieve) -> list[MatchedRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

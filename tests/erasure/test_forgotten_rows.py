@@ -13,7 +13,7 @@ from byte_search import holders
 from erasure_data import People, day, leave_differing, person, stamp
 from forking import forked
 
-from perennial.core.errors import BusyError, SpecError
+from perennial.core.errors import BusyError, SpecError, StoreError
 from perennial.erasure import standing
 from perennial.erasure.receipt import status_in_words
 from perennial.erasure.request import GivenNames
@@ -223,3 +223,15 @@ def test_killed_at_any_point_the_same_command_ends_it(people: People, tmp_path_f
             break
     assert codes == [9] * after + [0]
     assert after > 8
+
+
+def test_what_can_not_be_read_is_told_or_goes(people: People) -> None:
+    damaged = people.home.store.root / "retired" / "0" / "rows.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half of a file")
+    assert people.forget(LEFT).erased["damaged entries"] == 1
+    assert not damaged.parent.exists()
+    (part,) = (people.home.store.root / "parts").glob("*/rows.parquet")
+    part.write_bytes(b"half of a file")
+    with pytest.raises(StoreError, match="can't be read, so whether some of them are to be forgotten is not known"):
+        people.forget(STAYS)
