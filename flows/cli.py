@@ -20,6 +20,7 @@ from flows.command_line.pipelines import (
 from flows.command_line.versions import (
     approve,
     decide,
+    forget,
     gc,
     history,
     promote,
@@ -65,6 +66,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     drift,
     reproduce,
     gc,
+    forget,
     schedule,
     doctor,
 )

@@ -115,6 +115,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "deleted_rows": result.snapshot.deleted_rows,
             "repeated_rows": result.snapshot.repeated_rows,
             "late_rows": result.snapshot.late_rows,
+            "forgotten_rows": result.snapshot.forgotten_rows,
             "quarantined": evidence.validated.quarantined if evidence else None,
             "warnings": list(evidence.validated.warnings) if evidence else [],
         },

@@ -328,3 +328,50 @@ def gc(
             print_json(gc.cleared_as_json(cleared))
         else:
             gc.show_cleared(cleared)
+
+
+def forget(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline's name under pipelines/, its folder, or its file.")],
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", metavar="ID", help="A row's id, by data.columns.id; as often as needed.")
+    ] = None,
+    text_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Texts, one a line; or rows as CSV, TSV, JSONL or Parquet, columns as in the pipeline."
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the receipt and the history.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show where they are.")] = False,
+    status: Annotated[
+        bool,
+        typer.Option("--status", help="Show what still holds something of what was forgotten, of all or of these."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase rows of people who want to be forgotten, wherever they are held, for good; keep a receipt.
+
+    A text matches rows whose whole text is the same but for case, width and white space (as duplicates are told): all
+    copies of it. Of text pairs give both texts as a row; a text alone matches pairs that have it on either side.
+    Snapshots, also those of older settings, lose the rows; what the store made of them is removed; in MLflow ids
+    become pseudonyms, and complaints lose the rows. Rows that come again are set aside. What was trained on them keeps
+    serving until the next run's candidate takes its place. No text and no id is kept or shown, keyed digests are.
+    Take the rows out of the source, too. After a kill or an error the same command goes on.
+    """
+    with reported(as_json, pipeline):
+        from flows.commands import forget
+
+        if status:
+            with watching(as_json):
+                done = forget.status(pipeline, ids or (), text_file)
+            if as_json:
+                print_json(forget.status_as_json(done))
+            else:
+                forget.show_status(done)
+            return
+        with watching(as_json):
+            receipt, page = forget.forget(pipeline, ids or (), text_file, reason, dry_run=dry_run)
+        if as_json:
+            print_json(forget.receipt_as_json(receipt, page))
+        else:
+            forget.show_receipt(receipt, page)

@@ -41,11 +41,15 @@ def show_cleared(cleared: Cleared) -> None:
 
 
 def _in_words(cleared: Cleared, count: int) -> str:
+    live = (
+        f"{cleared.live_texts:,} live texts {'would be' if cleared.dry_run else 'were'} emptied (triggers.keep_days)."
+    )
+    emptied = f" {live}" if cleared.live_texts else ""
     if not count:
-        return "There is nothing to remove."
+        return f"There is nothing to remove.{emptied}"
     done = "Would remove" if cleared.dry_run else "Removed"
     many = "1 thing" if count == 1 else f"{count:,} things"
-    return f"{done} {many}, {_size(cleared.bytes)} in all; {cleared.kept_versions:,} versions are kept."
+    return f"{done} {many}, {_size(cleared.bytes)} in all; {cleared.kept_versions:,} versions are kept.{emptied}"
 
 
 def _size(size: float) -> str:

@@ -153,6 +153,6 @@ def _tables(evidence: Evidence, store: Store, ids: Sequence[str], texts: Sequenc
 def _gone(evidence: Evidence, store: Store) -> StoreError:
     return StoreError(
         f"The list of label errors of {evidence.snapshot.pipeline}, or the rows it names, are not in {store.root}: "
-        "it was made on another machine, or `perennial gc` removed it.",
+        "it was made on another machine, or `perennial gc` or `perennial forget` removed it.",
         remedy="Name a newer version with --version, or ask on the machine that trained it (PERENNIAL_HOME).",
     )

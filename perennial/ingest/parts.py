@@ -116,6 +116,15 @@ def _check(snapshot: Snapshot, fault: Callable[[Part], str]) -> None:
             )
 
 
+def written_at(path: Path) -> float | None:
+    """When the part at `path` was written, in seconds since 1970; None: it is not there."""
+    try:
+        stamp = _seal(path).mtime_ns
+    except (OSError, ValueError, KeyError):
+        return None
+    return path.stat().st_mtime if stamp is None else stamp / 1e9
+
+
 def remedy(pipeline: str) -> str:
     """What to do when a snapshot is damaged."""
     return f"`perennial run {pipeline} --reread` reads the source from its beginning into a new snapshot."

@@ -16,7 +16,7 @@ from perennial.core.errors import SourceError, StoreError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, write_atomically
-from perennial.ingest import canonical_rows, differing, parts, retirements, row_index, sources
+from perennial.ingest import canonical_rows, differing, forgotten, parts, retirements, row_index, sources
 from perennial.ingest.row_index import RowChanges
 from perennial.ingest.staging import Origin, StagedRows
 from perennial.records.data import Part, Retirement, Snapshot, SourceReading
@@ -72,7 +72,7 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     parts.check_sizes(start.snapshot, home.store)
     with clear_disk_errors(home.root, "ingest"):
         with closing(StagedRows(home.root / "tmp", has_ids=spec.data.columns.id is not None)) as staged:
-            pieces = _stage(spec, start, staged, home)
+            pieces, set_aside = _stage(spec, start, staged, home)
             additions = _append(staged, start.snapshot, path, home)
         for piece, late in additions.late.items():
             progress.note(
@@ -80,7 +80,8 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
                 f"out. {piece.late_remedy}"
             )
         readings = tuple(state.reading for state in pieces.values() if state.reading)
-        after = Head(snapshot=_snapshot(start.snapshot, additions, readings), pieces=pieces)
+        snapshot = _snapshot(start.snapshot, additions, readings).model_copy(update={"forgotten_rows": set_aside})
+        after = Head(snapshot=snapshot, pieces=pieces)
         write_atomically(path.with_suffix(READ), after.model_dump_json(indent=1) + "\n")
     return after.snapshot
 
@@ -102,9 +103,19 @@ def every_head(home: Home) -> list[Snapshot]:
 
     Raises StoreError when the record of one is damaged.
     """
-    paths = sorted(path for path in home.state("").glob("*/snapshot-*.json") if not path.name.endswith(READ))
-    heads = map(_read_head, paths)
-    return [head.snapshot for head in heads if head]
+    return [head.snapshot for head in heads_in(home).values()]
+
+
+def heads_in(home: Home, pipeline: str = "*") -> dict[Path, Head]:
+    """The heads of every pipeline on `home`, or of one, by their files. Raises StoreError when one is damaged."""
+    paths = sorted(path for path in home.state("").glob(f"{pipeline}/snapshot-*.json") if not path.name.endswith(READ))
+    heads = {path: _read_head(path) for path in paths}
+    return {path: head for path, head in heads.items() if head}
+
+
+def head_path(spec: PipelineSpec, home: Home) -> Path:
+    """Where the head of `spec`'s rows is, by the settings that they are read with."""
+    return _head_path(spec, home)
 
 
 class _Additions(NamedTuple):
@@ -119,9 +130,10 @@ class _Additions(NamedTuple):
     rows_read: int
 
 
-def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> dict[str, PieceState]:
-    """Read every piece of the source that may hold something new into `staged`; how far each piece is read by then."""
-    states = dict(start.pieces)
+def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> tuple[dict[str, PieceState], int]:
+    """Read every piece of the source that may hold something new into `staged`; how far each piece is read by then, and
+    how many rows were set aside as they were forgotten."""
+    states, sieve, set_aside = dict(start.pieces), forgotten.sieve_of(home.state(start.snapshot.pipeline)), 0
     pieces = sources.pieces(spec, states)
     for piece in pieces:
         state = states.get(piece.name)
@@ -133,18 +145,21 @@ def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> d
         if not (state and contents is not None and contents == state.contents):
             for batch in piece.read(floor):
                 if batch.numbers:
-                    canonical = canonical_rows.canonical_batch(batch, spec)
+                    canonical, gone = forgotten.without_forgotten(canonical_rows.canonical_batch(batch, spec), sieve)
+                    set_aside += gone
                     staged.add(canonical, Origin(piece, floor))
                     watermark = canonical_rows.newest(watermark, canonical.rows.column(TIME), canonical.deleted_times)
             reading = piece.reading() if piece.reading else None
             if piece.differing:
                 differing.write(home, spec.name, piece.differing())
         states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark, reading=reading)
-    if not staged.rows_read and not start.pieces:
+    if set_aside:
+        progress.note(f"{set_aside:,} rows of the source were forgotten before (`perennial forget`): set aside.")
+    if not staged.rows_read and not set_aside and not start.pieces:
         raise _nothing_read(spec, pieces)
     if not pieces:
         progress.note("No file of the source is there any more; the rows read from them before are used.")
-    return states
+    return states, set_aside
 
 
 def _append(staged: StagedRows, before: Snapshot, head_path: Path, home: Home) -> _Additions:

@@ -17,10 +17,10 @@ from perennial.core.errors import PerennialError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
-from perennial.ingest import snapshots
+from perennial.ingest import forgotten, live_texts, snapshots
 from perennial.monitoring import measuring, same_shift
 from perennial.monitoring.measuring import DriftWindow, Stream, UnmeasuredError
-from perennial.records.data import Part
+from perennial.records.data import Part, Snapshot
 from perennial.records.package import Champion
 from perennial.registry import aliases, evidence
 from perennial.runs import log
@@ -83,6 +83,7 @@ def _examined(spec: PipelineSpec, settings: TriggersSpec, home: Home) -> DriftFi
         raise UnmeasuredError(f"{spec.name} has no champion yet.", remedy=f"`perennial run {spec.name}` trains one.")
     state = _state(spec, home)
     known_parts = evidence.evidence(home, spec.name, champion.version)[1].evidence.snapshot.parts
+    known_parts = forgotten.parts_now(home.state(spec.name), known_parts)
     stream, live_from = _stream(spec, settings, home, champion, known_parts, state)
     windows = measuring.measured(spec, settings, home, champion, known_parts, stream, state.windows)
     kept = _State(package=champion.package_digest, live_from=live_from, windows=windows)
@@ -115,7 +116,17 @@ def _stream(
     snapshots.accept(live, read, home)
     same = state.package in ("", champion.package_digest)
     live_from = state.live_from if same else sum(part.rows for part in read.parts)
-    return Stream(parts=read.parts, skip=live_from, labelled=False), live_from
+    kept, emptied = _kept_live_texts(live, settings, home)
+    return Stream(parts=kept.parts, skip=max(live_from, emptied), labelled=False), live_from
+
+
+def _kept_live_texts(live: PipelineSpec, settings: TriggersSpec, home: Home) -> tuple[Snapshot, int]:
+    """The live texts without those that are too old, and how many of the first rows have none any more."""
+    head = snapshots.head_path(live, home)
+    live_texts.keep_for(head, settings.keep_days)
+    live_texts.empty_old(home, live.name)
+    kept = snapshots.heads_in(home, live.name)[head].snapshot
+    return kept, live_texts.emptied_rows(head, kept)
 
 
 def _found(

@@ -5,6 +5,7 @@ registered and no alias moves.
 """
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from perennial.core import digest, libraries, progress
 from perennial.core.errors import BaseModelError, RegistryError, StoreError, listing
 from perennial.core.home import Home
-from perennial.ingest import parts, retirements
+from perennial.ingest import forgotten, parts, retirements
 from perennial.promotion import reproduction_diff
 from perennial.promotion.reproduction_diff import Reproduced
 from perennial.records.data import Part, Retirement, Snapshot
@@ -116,12 +117,14 @@ def _check_digests(candidate: Candidate, marks: dict[str, str], stored: StoredEv
 def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapshot:
     """The snapshot with its parts and what was retired of them, found by their digests in the store of `home`, copied
     to that of `scratch`."""
-    every = len(snapshot.parts)
+    record = forgotten.read_forgotten(home.state(snapshot.pipeline))
+    every, erased = len(snapshot.parts), record.parts() if record else {}
     taken: list[Part] = []
     for number, part in enumerate(snapshot.parts):
         progress.advance(number, every, unit="parts", detail="verifying the rows it was made from")
         path = f"{parts.STEP}/{part.sha256}/{parts.FILE}"
-        _bring(what, f"part {number + 1} of {every} of the rows it was made from", path, part.sha256, home, scratch)
+        which = f"part {number + 1} of {every} of the rows it was made from"
+        _bring(what, which, path, part.sha256, home, scratch, erased)
         taken.append(part.model_copy(update={"path": path}))
     retired: list[Retirement] = []
     for one in snapshot.retired:
@@ -131,8 +134,15 @@ def _brought(what: str, snapshot: Snapshot, home: Home, scratch: Home) -> Snapsh
     return snapshot.model_copy(update={"parts": tuple(taken), "retired": tuple(retired)})
 
 
-def _bring(what: str, which: str, path: str, sha256: str, home: Home, scratch: Home) -> None:
+def _bring(
+    what: str, which: str, path: str, sha256: str, home: Home, scratch: Home, erased: Collection[str] = ()
+) -> None:
     source, target = home.store.root / path, scratch.store.root / path
+    if sha256 in erased:
+        raise StoreError(
+            f"{what} can't be reproduced, now or later: rows it was made from were forgotten (`perennial forget`).",
+            remedy="It serves all the same. A version that was trained since can be reproduced.",
+        )
     if fault := _fault(source, sha256):
         raise StoreError(
             f"{what} can't be reproduced: {which} ({source}) {fault}.",

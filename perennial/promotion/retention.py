@@ -15,6 +15,7 @@ from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, discard
+from perennial.ingest import live_texts
 from perennial.promotion import retention_store, retention_versions
 from perennial.promotion.retention_store import UnneededEntry
 from perennial.promotion.retention_versions import OldVersion, Policy, Statuses
@@ -37,6 +38,8 @@ class Cleared(Record):
     versions: tuple[OldVersion, ...]
     places: tuple[UnneededEntry, ...]
     kept_versions: int
+    live_texts: int = 0
+    """Rows of live sources that were emptied, being older than triggers.keep_days."""
 
     @property
     def bytes(self) -> int:
@@ -53,6 +56,11 @@ def clear_out(home: Home, models: Sequence[str], policy: Policy, *, dry_run: boo
     """
     with nullcontext() if dry_run else nothing_running(home):
         survey = _survey(home, models, policy, dry_run=dry_run)
+        emptied = sum(live_texts.empty_old(home, name, dry_run=dry_run) for name in models or ("*",))
+        if emptied and not dry_run:
+            # What held them is nobody's now.
+            survey = _survey(home, models, policy, dry_run=dry_run)
+        survey = survey.model_copy(update={"live_texts": emptied})
         if not dry_run:
             retention_versions.remove(home, list(survey.versions))
             _discard(home, survey.places)

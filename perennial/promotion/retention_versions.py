@@ -166,10 +166,10 @@ def _locations(version: "ModelVersion") -> set[str]:
 
 def _contents(client: "MlflowClient", home: Home, version: "ModelVersion") -> Iterator[tuple[Any, str]]:
     """What is to be removed of a version: where it is kept, and its path there."""
-    model = _repository(home, client.get_model_version_download_uri(version.name, version.version))
+    model = repository(home, client.get_model_version_download_uri(version.name, version.version))
     for file in model.list_artifacts():
         yield model, file.path
-    run = _repository(home, client.get_run(version.run_id).info.artifact_uri)
+    run = repository(home, client.get_run(version.run_id).info.artifact_uri)
     for file in run.list_artifacts():
         if file.path in GOES:
             yield run, file.path
@@ -180,7 +180,8 @@ def _contents(client: "MlflowClient", home: Home, version: "ModelVersion") -> It
             yield from ((run, path) for path in again if path.rpartition("/")[2] in GOES)
 
 
-def _repository(home: Home, location: str) -> Any:
+def repository(home: Home, location: str) -> Any:
+    """MLflow's artifacts at `location`, where files can be removed."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(location, tracking_uri=tracking.uri(home), registry_uri=tracking.registry_uri(home))

@@ -82,6 +82,8 @@ class Snapshot(Record):
     """Rows this run read and left out because it knew them, or a newer one with the same id, already."""
     late_rows: int
     """Unseen rows this run left out because they are older than the watermark of a file read before."""
+    forgotten_rows: int = Field(default=0, exclude_if=lambda rows: not rows)
+    """Rows this run read and set aside because they were forgotten (`perennial forget`)."""
     watermark: str | None
     """The newest time among the rows, ISO 8601 in UTC; None: no time column."""
     readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)

@@ -46,6 +46,8 @@ class Action(StrEnum):
     """Rows that a version answered wrongly, for later candidates to answer rightly."""
     RESUME = "resume"
     """After a rollback: a person lets runs promote by themselves again."""
+    FORGET = "forget"
+    """Rows were forgotten, and what named them in MLflow was replaced."""
 
 
 MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND, Action.RECONCILE})
@@ -85,7 +87,7 @@ class Entry(Record):
     status: str | None = None
     """What the version is by this entry, as `tags` names it; None: the action says it."""
     detail: str | None = None
-    """What else belongs to the action, as JSON: for COMPLAIN, which rows."""
+    """What else belongs to the action, as JSON: for COMPLAIN, which rows; for FORGET, what replaced what."""
 
 
 @dataclass(frozen=True)

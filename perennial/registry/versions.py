@@ -208,7 +208,7 @@ def evidence_of(client: "MlflowClient", home: Home, candidate: Candidate) -> Sto
 def _check_content(candidate: Candidate, content: bytes) -> None:
     judging = candidate.judging
     actual = hashlib.sha256(content).hexdigest()
-    if judging and judging.evidence_digest != actual:
+    if judging and actual not in (judging.evidence_digest, *judging.evidence_after):
         raise _no_evidence(
             candidate,
             f"{EVIDENCE} was changed since it was registered: its sha256 is {actual[:12]}…, the ledger has "

@@ -64,18 +64,20 @@ def nothing_removed(home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def nothing_running(home: Home) -> Iterator[None]:
-    """A block in which no pipeline runs on `home`; a run that starts waits. Raises BusyError when one is at work."""
+def nothing_running(home: Home, standing: str = "Nothing was removed.") -> Iterator[None]:
+    """A block in which no pipeline runs on `home`; a run that starts waits. Raises BusyError when one is at work.
+
+    `standing`: one sentence on how things stand then.
+    """
     other = BusyError(
-        f"Another `perennial gc`, or a run that is just starting, is at work on {home.root}. Nothing was removed.",
+        f"Another `perennial gc`, or a run that is just starting, is at work on {home.root}. {standing}",
         remedy="Run the same command again when it has ended.",
     )
     home.root.mkdir(parents=True, exist_ok=True)
     with _held(home.root / REMOVAL_LOCK, other):
         for folder in sorted(home.state("").glob("*/")):
             busy = BusyError(
-                f"A run of {folder.name} is at work on {home.root}, and what it needs is not known yet. Nothing was "
-                "removed.",
+                f"A run of {folder.name} is at work on {home.root}, and what it needs is not known yet. {standing}",
                 remedy="Run the same command again when it has ended.",
             )
             # Only a look: a run that starts from now on has its own lock, and waits for ours.

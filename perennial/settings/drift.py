@@ -64,3 +64,6 @@ class TriggersSpec(WindowsSpec):
     pipeline's own new rows are looked at."""
     time: str | None = None
     """The column of `source` that says when a text came."""
+    keep_days: float = Field(default=90, ge=1)
+    """How long texts of `source` are kept after they were read, in days; then only a hash of each is, by which it is
+    not read again. A season, so that windows of slow traffic fill; they are people's, and nobody trains on them."""

@@ -39,7 +39,7 @@ def report_key(spec: PipelineSpec, evidence: Evidence) -> str:
     """What the report is stored under. Times are no part of it: a run that was resumed has others."""
     return digest.of_values(
         # Without what an older Perennial did not have, so that its pages keep their keys.
-        spec=spec.model_dump(mode="json", exclude={"registry": {"approval_days"}}),
+        spec=spec.model_dump(mode="json", exclude={"registry": {"approval_days"}, "triggers": {"keep_days"}}),
         evidence=evidence.model_dump(mode="json", exclude={"seconds", *_unset(evidence)}),
         recipe=RECIPE,
         plotly=importlib.metadata.version("plotly"),

@@ -19,6 +19,7 @@ from perennial.inference import decoders, process
 from perennial.ingest.sources import base, dotted, file, sentences
 from perennial.promotion.session import AliasSession
 from perennial.registry import packages, tracking, versions
+from perennial.registry.judged.replacements import Replacements, replacements
 from perennial.registry.ledger import Action, Entry
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec, FileSource
@@ -54,7 +55,21 @@ def complaints(entries: Sequence[Entry]) -> list[Complaint]:
             kept = []
         elif entry.action is Action.COMPLAIN and entry.detail:
             kept.append(Complaint.model_validate_json(entry.detail))
-    return kept
+    done = replacements(entries)
+    left = (_without_forgotten(complaint, done) for complaint in kept)
+    return [complaint for complaint in left if complaint]
+
+
+def _without_forgotten(complaint: Complaint, done: Replacements) -> Complaint | None:
+    """The complaint by the rows that are left of it; None: none is."""
+    digest = complaint.digest
+    while digest in done.replaced:
+        digest = done.replaced[digest]
+    return (
+        complaint.model_copy(update={"digest": digest, "rows": done.rows.get(digest, complaint.rows)})
+        if digest
+        else None
+    )
 
 
 def read_cases(path: Path, spec: PipelineSpec) -> list[Case]:

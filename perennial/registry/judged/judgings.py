@@ -3,6 +3,7 @@
 Tags in MLflow say the same for people. Whoever may write them needs no gates, so what is believed is what is here.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from perennial.records.decision import Outcome
 from perennial.records.run import Overrides
 from perennial.registry import chain
 from perennial.registry.database import ENTRIES, JUDGINGS
+from perennial.registry.judged.replacements import replacements, successors
 from perennial.registry.lease import whoami
 from perennial.registry.ledger import Ledger
 
@@ -39,6 +41,8 @@ class Judging(Record):
     who: str
     after_entry: int
     """The newest entry of the ledger then; 0: none."""
+    evidence_after: tuple[str, ...] = ()
+    """sha256 that its evidence.json may have since rows were forgotten."""
 
 
 def note_judging(ledger: Ledger, judging: dict[str, object]) -> None:
@@ -59,12 +63,15 @@ def note_judging(ledger: Ledger, judging: dict[str, object]) -> None:
 def judgings(ledger: Ledger, model: str) -> list[Judging]:
     """All of `model`, oldest first."""
     ours = (JUDGINGS.c.registry == ledger.registry, JUDGINGS.c.model == model)
+    replaced = replacements(ledger.entries(model)).replaced
     with ledger.database.reading() as connection:
         rows = connection.execute(sa.select(JUDGINGS).where(*ours).order_by(JUDGINGS.c.id))
-        return [_judging(row) for row in rows]
+        return [_judging(row, replaced) for row in rows]
 
 
-def _judging(row: sa.Row[tuple[object, ...]]) -> Judging:
+def _judging(row: sa.Row[tuple[object, ...]], replaced: Mapping[str, str]) -> Judging:
     values = row._asdict()
     overrides = Overrides.model_validate_json(values["overrides"]) if values["overrides"] else None
-    return Judging.model_validate({name: values[name] for name in Judging.model_fields} | {"overrides": overrides})
+    own = {name: values[name] for name in Judging.model_fields if name in values}
+    after = successors(values["evidence_digest"], replaced)
+    return Judging.model_validate(own | {"overrides": overrides, "evidence_after": after})

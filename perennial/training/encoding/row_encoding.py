@@ -133,7 +133,7 @@ def _copy_without(source: Path, gone: Sequence[str], target: Path) -> int:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keys, out = _row_keys(gone), set()
+    keys, out = row_keys(gone), set()
     with pa.memory_map(str(source)) as file:
         reader = pa.ipc.open_file(file)
         with pa.ipc.new_file(target, reader.schema) as writer:
@@ -195,14 +195,15 @@ def _of_rows(rows: pa.Table, encoded: Encoded) -> dict[str, pa.Array]:
     """By what rows are drawn, for each segment: 64 bits of a hash of the row's id, and its time."""
     import pyarrow as pa
 
-    arrays = {KEY: _row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
+    arrays = {KEY: row_keys(rows[ROW_ID].to_pylist()), TIME: rows[TIME].combine_chunks()}
     if encoded.row_of is None:
         return arrays
     row_numbers = pa.array(encoded.row_of)
     return {name: column.take(row_numbers) for name, column in arrays.items()}
 
 
-def _row_keys(ids: Sequence[str]) -> pa.Array:
+def row_keys(ids: Sequence[str]) -> pa.Array:
+    """64 bits of a hash of each row's id, by which it is told apart among token ids."""
     import numpy as np
     import pyarrow as pa
 

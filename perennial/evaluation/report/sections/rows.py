@@ -27,6 +27,8 @@ def _rows(material: Material) -> Iterator[Block]:
         f"; {several(snapshot.repeated_rows, 'row was', 'rows were')} there already" if snapshot.repeated_rows else ""
     )
     summary += f"; {several(snapshot.late_rows, 'row')} too old to be taken in" if snapshot.late_rows else ""
+    if snapshot.forgotten_rows:
+        summary += f"; {several(snapshot.forgotten_rows, 'row')} forgotten before and set aside"
     yield Words(summary + ".")
     splits = evidence.validated.rows
     names = sorted({name for counts in evidence.validated.label_rows.values() for name in counts})
