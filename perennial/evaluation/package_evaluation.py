@@ -21,6 +21,7 @@ from perennial.evaluation import (
     label_errors,
     serving_cost,
     slices,
+    split_overlap,
     stored_answers,
     worker,
 )
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 8
+RECIPE = 9
 # Part of the run's key: raise it when versions that are registered have to be judged anew.
 RUN_RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
@@ -124,6 +125,7 @@ def _evaluate(
     pace = Pace(time.monotonic() - started, len(inputs), spec.evaluation.champion_slowdown)
     rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
     bar = _anchor_asked(spec, anchor, champion, rival, inputs, pace, home)
+    overlap = split_overlap.measure_overlap(spec, data, test, home)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
     stored_answers.write_answers(
@@ -135,7 +137,7 @@ def _evaluate(
             champion=rival.answers,
             anchor=bar.answers,
             baselines=baselines,
-            slices=slices.memberships(spec, test),
+            slices=slices.memberships(spec, test) | overlap.memberships,
             clusters=independence.clusters_of_rows(spec, test),
         ),
         kind,
@@ -154,6 +156,7 @@ def _evaluate(
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
         agreement=agreement_in(data.readings),
+        near_copies=overlap.counted,
         anchor=bar.asked,
     )
     stored_answers.write_context(folder, context)
@@ -235,7 +238,7 @@ def _anchor_asked(
 def _rival(
     spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home, who: str = "champion"
 ) -> _Rival:
-    if champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
+    if champion.splits not in {None, splits.fingerprint(spec.data)}:
         return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
     folder = home.store.root / champion.path
     try:

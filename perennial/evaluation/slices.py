@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LENGTH, LABEL, EXPRESSION = "length", "label", "expression"
+NEAR_COPIES = "near copies"
+"""Of test rows by whether a train row is nearly the same; no slice of any kind of row, so no gate per slice asks."""
 MAX_VALUES = 30
 """Of a column: the commonest are slices of their own, the others are one."""
 MAX_VALUE = 60
@@ -46,13 +48,16 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
 
 
 def slice_dimension(spec: PipelineSpec, name: str) -> str:
-    """What the rows of the slice called `name` were told apart by: a column, length, time, label or expression."""
+    """What the rows of the slice called `name` were told apart by: a column, length, time, label, near copies or
+    expression."""
     if name in (one.name for one in spec.evaluation.slices):
         return EXPRESSION
     if name in _quarters(LENGTH, LENGTHS):
         return LENGTH
     columns = sorted(spec.data.columns.slices, key=len, reverse=True)
-    return next((one for one in (*columns, TIME, LABEL) if name.startswith((f"{one}=", f"{one}: "))), EXPRESSION)
+    return next(
+        (one for one in (*columns, TIME, LABEL, NEAR_COPIES) if name.startswith((f"{one}=", f"{one}: "))), EXPRESSION
+    )
 
 
 def bounds(spec: PipelineSpec, test: pa.Table) -> dict[str, str]:
@@ -70,7 +75,11 @@ def problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Slices that can't be: a column or a name that is taken, an expression that can't be evaluated."""
     yield from _taken_columns(spec)
     names: set[str] = set()
-    own = tuple(f"{name}{mark}" for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL) for mark in ("=", ": "))
+    own = tuple(
+        f"{name}{mark}"
+        for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL, NEAR_COPIES)
+        for mark in ("=", ": ")
+    )
     for index, one in enumerate(spec.evaluation.slices):
         where = ("evaluation", "slices", index, "name")
         if one.name in names:
