@@ -13,8 +13,7 @@ from flows.console import say_line, shown_path
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.core.home import Home
-from perennial.evaluation import split_overlap
-from perennial.metrics import clusters
+from perennial.metrics import clusters, near_copy_figures
 from perennial.records.decision import Check, Decision, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.run import RunResult, Status
@@ -176,7 +175,7 @@ def _near_copies(evaluation: Evaluation) -> dict[str, Any] | None:
     """How many there are, and the figures of the test rows without them."""
     if evaluation.near_copies is None:
         return None
-    without = split_overlap.without_copies(evaluation)
+    without = near_copy_figures.without_copies(evaluation)
     figures = {"n": without.n, **without.values} if without else None
     return {**evaluation.near_copies.model_dump(mode="json"), "without": figures}
 
@@ -315,7 +314,8 @@ def _facts(result: RunResult, spec: PipelineSpec) -> Iterator[FactLine]:
         yield from (FactLine("", remark, "remark") for remark in evidence.trained.remarks)
         yield FactLine("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
         yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
-        yield from (FactLine("copies", said) for said in split_overlap.sentences(spec, evidence.evaluation))
+        headline = kinds.kind_named(spec.kind).headline_metric
+        yield from (FactLine("copies", said) for said in near_copy_figures.sentences(headline, evidence.evaluation))
         if look := evidence.evaluation.look:
             yield FactLine("test rows", look.sentence, "look")
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)

@@ -11,6 +11,7 @@ from perennial import kinds
 from perennial.core.errors import listing
 from perennial.evaluation import slices
 from perennial.metrics import clusters, gate_metrics
+from perennial.metrics.near_copy_figures import NEAR_COPIES
 from perennial.records.data import AnnotatorAgreement
 from perennial.records.evaluation import (
     Comparison,
@@ -138,7 +139,7 @@ def _labels(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
 
 
 def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
-    every = [one for one in evaluation.slices if one.by != slices.NEAR_COPIES]
+    every = [one for one in evaluation.slices if one.by != NEAR_COPIES]
     chosen = every if gate.slice is None else [one for one in evaluation.slices if one.name == gate.slice]
     if not chosen:
         there = f"there are: {listing((repr(one.name) for one in evaluation.slices), 12)}"

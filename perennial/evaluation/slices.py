@@ -9,6 +9,7 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slice_expressions
 from perennial.kinds.protocols import Problem
+from perennial.metrics.near_copy_figures import NEAR_COPIES
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LENGTH, LABEL, EXPRESSION = "length", "label", "expression"
-NEAR_COPIES = "near copies"
-"""Of test rows by whether a train row is nearly the same; no slice of any kind of row, so no gate per slice asks."""
 MAX_VALUES = 30
 """Of a column: the commonest are slices of their own, the others are one."""
 MAX_VALUE = 60

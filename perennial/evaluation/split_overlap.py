@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perennial import kinds
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.evaluation.slices import NEAR_COPIES
+from perennial.metrics.near_copy_figures import NEAR, NONE, SHARED
 from perennial.records.data import ValidatedData
-from perennial.records.evaluation import Evaluation, Metrics, NearCopies
+from perennial.records.evaluation import NearCopies
 from perennial.rows.folding import folded
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-NONE = f"{NEAR_COPIES}: none"
-NEAR = f"{NEAR_COPIES}: of a train row"
-SHARED = f"{NEAR_COPIES}: one text of a train row"
 LETTERS = 200_000_000
 """Of train rows, as `near_copies` counts them, with which others are compared; of more, a sample. Half a minute."""
 
@@ -65,38 +63,6 @@ def measure_overlap(spec: PipelineSpec, data: ValidatedData, test: pa.Table, hom
     return SplitOverlap(counted, inside)
 
 
-def sentences(spec: PipelineSpec, evaluation: Evaluation) -> Iterator[str]:
-    """How many test rows are near copies of train rows, and what the headline metric is without them; none where there
-    are none, or nobody looked."""
-    counted = evaluation.near_copies
-    if counted is None:
-        return
-    if counted.near:
-        near = f"{counted.near:,} of {counted.test:,} test rows are near copies of train rows"
-        yield f"{near}; {_without(spec, evaluation)}"
-    elif counted.shared:
-        yield (
-            f"{counted.shared:,} of {counted.test:,} test rows share one text with a train row; "
-            f"{_without(spec, evaluation)}"
-        )
-
-
-def without_copies(evaluation: Evaluation) -> Metrics | None:
-    """The candidate's figures on the test rows that are no near copies; None: nobody looked."""
-    return next((one.candidate for one in evaluation.slices if one.name == NONE), None)
-
-
-def _without(spec: PipelineSpec, evaluation: Evaluation) -> str:
-    metric = kinds.kind_named(spec.kind).headline_metric
-    rows = without_copies(evaluation)
-    if rows is None or not rows.n:
-        return "there are no others."
-    value, interval = rows.values.get(metric), rows.intervals.get(metric)
-    shown = "not known" if value is None else f"{value:.4f}"
-    between = f"{interval.low:.3f} to {interval.high:.3f}, " if interval else ""
-    return f"{metric} without them: {shown} ({between}n = {rows.n:,})."
-
-
 class _Texts:
     """The folded texts of rows, by column."""
 
@@ -133,5 +99,6 @@ def _every(train: pa.Table) -> int:
     from perennial.rows import near_copies
 
     lengths = (pc.fill_null(pc.utf8_length(train[name]), 0) for name in train.column_names)
-    letters = sum(int(pc.sum(pc.min_element_wise(each, near_copies.LETTERS)).as_py() or 0) for each in lengths)
-    return max(1, -(-(letters + train.num_rows * near_copies.HASHES) // LETTERS))
+    letters: float = sum(pc.sum(pc.min_element_wise(each, near_copies.LETTERS)).as_py() or 0 for each in lengths)
+    rows: int = train.num_rows
+    return max(1, math.ceil((letters + rows * near_copies.HASHES) / LETTERS))

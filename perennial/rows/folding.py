@@ -89,7 +89,7 @@ def _letters(text: str) -> str:
 
 def _only_letters(text: str) -> str:
     if any(unicodedata.category(one)[0] == "M" for one in set(text) if one > "\x7f"):
-        return _others().sub("", text)
+        return str(_others().sub("", text))
     # The same, many times as fast; the only letters that are invisible are fillers of Hangul.
     letters = "".join(filter(str.isalpha, text))
     return letters if _FILLERS.isdisjoint(letters) else "".join(one for one in letters if one not in _FILLERS)

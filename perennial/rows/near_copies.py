@@ -71,7 +71,8 @@ def _similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Of each pair of sketches; hashes that neither text has say nothing."""
     either = (one != _NONE) | (other != _NONE)
     same = (one == other) & either
-    return same.sum(axis=1) / np.maximum(either.sum(axis=1), 1)
+    similarity: np.ndarray = same.sum(axis=1) / np.maximum(either.sum(axis=1), 1)
+    return similarity
 
 
 @dataclass(frozen=True)

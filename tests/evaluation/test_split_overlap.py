@@ -16,10 +16,10 @@ from sklearn.linear_model import LogisticRegression
 
 from perennial.core.home import Home
 from perennial.evaluation import from_answers, gates, split_overlap
-from perennial.evaluation.split_overlap import NEAR, NONE, SHARED
 from perennial.evaluation.stored_answers import Answers
 from perennial.ingest.snapshots import ingest
 from perennial.metrics.clusters import wilson
+from perennial.metrics.near_copy_figures import NEAR, NONE, SHARED, sentences, without_copies
 from perennial.records.decision import Verdict
 from perennial.records.evaluation import Evaluation, EvaluationContext
 from perennial.rows import near_copies
@@ -183,8 +183,8 @@ def test_near_copies_are_counted_said_and_gated(tmp_path: Path) -> None:
     assert counted.validation_near > 0.8 * counted.validation > 0
     assert counted.compared == counted.train
     evaluation = judged(spec, test, overlap)
-    [said] = split_overlap.sentences(spec, evaluation)
-    without = split_overlap.without_copies(evaluation)
+    [said] = sentences("accuracy", evaluation)
+    without = without_copies(evaluation)
     assert without is not None
     assert said.startswith(
         f"{counted.near} of {counted.test} test rows are near copies of train rows; accuracy without "
@@ -201,7 +201,7 @@ def test_without_near_copies_nothing_is_said_and_the_gates_pass(tmp_path: Path) 
     assert (overlap.counted.near, overlap.counted.validation_near) == (0, 0)
     assert [(name, rows.all()) for name, rows in overlap.memberships.items()] == [(NONE, True)]
     evaluation = judged(spec, test, overlap)
-    assert list(split_overlap.sentences(spec, evaluation)) == []
+    assert list(sentences("accuracy", evaluation)) == []
     assert [check.verdict for check in gates.decide(spec, evaluation).checks] == [Verdict.PASS]
 
 
@@ -240,7 +240,7 @@ def test_pairs_share_the_text_they_are_split_by_with_no_train_row_and_the_other_
     assert 0 < overlap.counted.shared < test.num_rows
     assert (overlap.memberships[SHARED] ^ overlap.memberships[NONE]).all()
     spec = spec_of(tmp_path, "first_text", kind="text-pair")
-    [said] = split_overlap.sentences(spec, judged(spec, test, overlap))
+    [said] = sentences("accuracy", judged(spec, test, overlap))
     assert said.startswith(f"{overlap.counted.shared} of {test.num_rows} test rows share one text with a train row")
 
 

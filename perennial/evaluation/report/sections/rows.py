@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perennial.evaluation import split_overlap
+from perennial import kinds
 from perennial.evaluation.report import charts
 from perennial.evaluation.report.blocks import Block, Section, Table, Words
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.sections.common import WIDEST_MATRIX
 from perennial.evaluation.report.wording import several, share
+from perennial.metrics import near_copy_figures
 
 
 def data_section(material: Material) -> Section:
@@ -94,9 +95,10 @@ def _near_copies(material: Material) -> Iterator[Block]:
     if counted is None:
         yield Words("Near copies of train rows among the test rows were not looked for in this run.", "quiet")
         return
+    metric = kinds.kind_named(material.spec.kind).headline_metric
     sampled = f" (compared with {counted.compared:,} of {counted.train:,} train rows)"
     sampled = sampled if counted.compared < counted.train else ""
-    for sentence in split_overlap.sentences(material.spec, evaluation):
+    for sentence in near_copy_figures.sentences(metric, evaluation):
         yield Words(f"{sentence}{sampled}", "doubt")
     if not counted.near:
         yield Words(f"None of {several(counted.test, 'test row')} is a near copy of a train row{sampled}.", "good")
