@@ -45,6 +45,7 @@ from perennial.records.evaluation import (
 from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.rows import splits
 from perennial.rows.columns import ROW_ID, TEXT_KEY, TIME
+from perennial.settings.data import BY_TEXT
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
 
@@ -73,10 +74,13 @@ def evaluate(
     recorded as a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
     agreement = agreement_in(data.readings)
-    # Where there is none the key is what it was before there were any.
+    splits_by = spec.data.splits.by
+    # Where there is none, or rows are split as they always were, the key is what it was before there were any.
+    together = {} if splits_by == BY_TEXT else {"splits_by": splits_by}
     beside = {**({"anchor": anchor} if anchor else {}), **({"agreement": agreement} if agreement else {})}
     key = digest.of_values(
         **beside,
+        **together,
         package=package.digest,
         data=data.digest,
         champion=champion.package_digest if champion else None,

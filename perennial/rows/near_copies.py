@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 THRESHOLD = 0.75
-"""Similarity from which two texts are near copies: a headline of fifty letters with a word of seven put before it, or a
-text of which a sentence in five was changed. Deduplication of training texts uses 0.7 to 0.8."""
+"""Similarity from which two texts are near copies: a headline of fifty letters and two words of seven put before it, or
+a text of which a sentence in seven was changed. Deduplication of training texts uses 0.7 to 0.8."""
 SHINGLE = 5
 """Letters."""
 LETTERS = 2_000
