@@ -13,7 +13,7 @@ from flows.console import say_line, shown_path
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.core.home import Home
-from perennial.metrics import clusters
+from perennial.metrics import clusters, near_copy_figures
 from perennial.records.decision import Check, Decision, Verdict
 from perennial.records.evaluation import Evaluation, Metrics
 from perennial.records.run import RunResult, Status
@@ -100,6 +100,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "metrics": _all_metrics(evidence.evaluation) if evidence else {},
         "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],
         "look": look.model_dump(mode="json") if look else None,
+        "near_copies": _near_copies(evidence.evaluation) if evidence else None,
         "anchor": evidence.evaluation.anchor.version if evidence and evidence.evaluation.anchor else None,
         "package": {
             **package.model_dump(mode="json"),
@@ -112,6 +113,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "rows": result.snapshot.rows,
             "new_rows": result.snapshot.new_rows,
             "corrected_rows": result.snapshot.corrected_rows,
+            "kept_splits": result.snapshot.kept_splits,
             "deleted_rows": result.snapshot.deleted_rows,
             "repeated_rows": result.snapshot.repeated_rows,
             "late_rows": result.snapshot.late_rows,
@@ -134,7 +136,7 @@ def show_run(result: RunResult, spec: PipelineSpec, home: Home, console: Console
     room = LINES - len(after) - 2 - (4 if evidence else 1)
     parts: list[Any] = []
     keep = 0
-    facts = list(_facts(result))
+    facts = list(_facts(result, spec))
     if evidence:
         figures = _figures(evidence.evaluation, spec, box)
         room -= box.height(figures)
@@ -168,6 +170,15 @@ def _all_metrics(evaluation: Evaluation) -> dict[str, Any]:
         "champion": evaluation.champion.values if evaluation.champion else None,
         "baselines": {name: metrics.values for name, metrics in evaluation.baselines.items()},
     }
+
+
+def _near_copies(evaluation: Evaluation) -> dict[str, Any] | None:
+    """How many there are, and the figures of the test rows without them."""
+    if evaluation.near_copies is None:
+        return None
+    without = near_copy_figures.without_copies(evaluation)
+    figures = {"n": without.n, **without.values} if without else None
+    return {**evaluation.near_copies.model_dump(mode="json"), "without": figures}
 
 
 def _reasons(reasons: Sequence[str], room: int, box: _Box) -> list[Text]:
@@ -285,11 +296,13 @@ def _interval(check: Check) -> str:
     return f"{check.difference:+.4f} ({check.interval.low:+.3f} to {check.interval.high:+.3f})"
 
 
-def _facts(result: RunResult) -> Iterator[FactLine]:
+def _facts(result: RunResult, spec: PipelineSpec) -> Iterator[FactLine]:
     evidence = result.evidence
     data = f"{result.snapshot.rows:,} rows, {result.snapshot.new_rows:,} of them new"
     if result.snapshot.corrected_rows:
         data += f", {result.snapshot.corrected_rows:,} corrected"
+    if result.snapshot.kept_splits:
+        data += f" ({result.snapshot.kept_splits:,} in the split they had)"
     if result.snapshot.deleted_rows:
         data += f", {result.snapshot.deleted_rows:,} deleted"
     if evidence and evidence.validated.quarantined:
@@ -302,6 +315,8 @@ def _facts(result: RunResult) -> Iterator[FactLine]:
         yield from (FactLine("", remark, "remark") for remark in evidence.trained.remarks)
         yield FactLine("package", f"{evidence.package.precision}, {evidence.package.size_bytes / 1e6:.1f} MB")
         yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
+        headline = kinds.kind_named(spec.kind).headline_metric
+        yield from (FactLine("copies", said) for said in near_copy_figures.sentences(headline, evidence.evaluation))
         if look := evidence.evaluation.look:
             yield FactLine("test rows", look.sentence, "look")
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)

@@ -41,27 +41,28 @@ def test_example_of_three_verdicts() -> None:
 
 def test_example_of_the_row_index() -> None:
     read = [
-        ("a", 0, 0, 20, 201, "g", False),
-        ("b", 1, None, 20, 0, "g", True),
-        ("c", 2, 1, 5, 203, "g", False),
-        ("d", 3, 2, 20, 204, "g", False),
-        ("a", 4, 3, 15, 205, "h", False),
-        ("c", 5, 4, 10, 103, "f", False),
+        ("a", 0, 0, 20, 201, "g", False, "test"),
+        ("b", 1, None, 20, 0, "g", True, None),
+        ("c", 2, 1, 5, 203, "g", False, "test"),
+        ("d", 3, 2, 20, 204, "g", False, "validation"),
+        ("a", 4, 3, 15, 205, "h", False, "test"),
+        ("c", 5, 4, 10, 103, "f", False, "train"),
     ]
     with duckdb.connect() as connection:
         connection.execute(row_index._TABLES)
         for row_id, content in (("a", 101), ("b", 102), ("c", 103)):
-            connection.execute("INSERT INTO versions VALUES (?, 0, 999999, 0, 10, ?, 'f')", [row_id, content])
+            connection.execute("INSERT INTO versions VALUES (?, 0, 999999, 0, 10, ?, 'f', 'train')", [row_id, content])
         columns = zip(*read, strict=True)
         connection.register(
             "fresh", pa.Table.from_arrays(list(map(pa.array, columns)), schema=staging.statement_schema())
         )
+        connection.execute("CREATE TABLE remembered (row_id VARCHAR, split VARCHAR)")
         connection.execute(row_index._CHANGES)
         outcome = connection.sql("SELECT row_id, time, wins FROM outcome ORDER BY position").fetchall()
-        chosen = connection.sql("SELECT number, is_known FROM chosen ORDER BY number").fetchall()
+        chosen = connection.sql("SELECT number, is_known, split FROM chosen ORDER BY number").fetchall()
         retired = connection.sql(row_index._RETIRED).fetchall()
     assert outcome == [("a", 20, True), ("b", 20, True), ("c", 5, False), ("d", 20, True), ("a", 15, False)]
-    assert chosen == [(0, True), (2, False)]
+    assert chosen == [(0, True, "train"), (2, False, "validation")]
     assert [row[:3] for row in retired] == [("a", 0, "replaced"), ("b", 0, "deleted")]
 
 

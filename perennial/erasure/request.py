@@ -15,7 +15,7 @@ from perennial.ingest.rewriting import MatchedRow
 from perennial.ingest.snapshots import Head
 from perennial.kinds.protocols import Kind
 from perennial.registry.lease import whoami
-from perennial.rows import splits
+from perennial.rows import folding, splits
 from perennial.settings.pipeline import PipelineSpec
 from perennial.training.encoding import row_encoding
 
@@ -107,7 +107,7 @@ def matched(spec: PipelineSpec, home: Home, given: GivenNames, reason: str, othe
 
 def digests_of(rows: ForgottenRows, given: GivenNames) -> dict[str, tuple[str, ...]]:
     """The digests of what was given, by the names of a request's fields."""
-    keys = (splits.text_key(splits.SEPARATOR.join(map(splits.normalise, texts))) for texts in given.texts)
+    keys = (splits.text_key(splits.SEPARATOR.join(map(folding.normalise, texts))) for texts in given.texts)
     return {
         "ids": tuple(sorted(rows.digest(ID, row_id) for row_id in given.ids)),
         "texts": tuple(sorted({rows.digest(TEXT, key) for key in keys})),

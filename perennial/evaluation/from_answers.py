@@ -47,6 +47,7 @@ def evaluation_of(
         champion_serving=context.champion_serving,
         cases=context.cases,
         agreement=context.agreement,
+        near_copies=context.near_copies,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )

@@ -11,8 +11,17 @@ from perennial import kinds
 from perennial.core.errors import listing
 from perennial.evaluation import slices
 from perennial.metrics import clusters, gate_metrics
+from perennial.metrics.near_copy_figures import NEAR_COPIES
 from perennial.records.data import AnnotatorAgreement
-from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
+from perennial.records.evaluation import (
+    Comparison,
+    Difference,
+    Evaluation,
+    Interval,
+    Metrics,
+    NearCopies,
+    ServingFigures,
+)
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -73,6 +82,8 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
         yield _serving(gate, evaluation)
     elif gate.metric == gate_metrics.NEGATIVE_FLIPS:
         yield _flips(gate, evaluation.comparison, spec, None)
+    elif gate.metric == gate_metrics.NEAR_COPY_RATE:
+        yield _near_copies(evaluation.near_copies, spec)
     elif gate.metric == gate_metrics.AGREEMENT:
         yield _agreement(evaluation.agreement)
     else:
@@ -128,7 +139,8 @@ def _labels(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Itera
 
 
 def _slices(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> Iterator[GateFigure]:
-    chosen = [one for one in evaluation.slices if gate.slice in (None, one.name)]
+    every = [one for one in evaluation.slices if one.by != NEAR_COPIES]
+    chosen = every if gate.slice is None else [one for one in evaluation.slices if one.name == gate.slice]
     if not chosen:
         there = f"there are: {listing((repr(one.name) for one in evaluation.slices), 12)}"
         missing = f"there is no such slice; {there if evaluation.slices else 'there are no slices'}"
@@ -201,6 +213,14 @@ def _cost(serving: ServingFigures, metric: str) -> float | None:
     if metric in flips:
         return flips[metric] / serving.n if serving.n else None
     return _number(getattr(serving, metric))
+
+
+def _near_copies(counted: NearCopies | None, spec: PipelineSpec) -> GateFigure:
+    name = gate_metrics.NEAR_COPY_RATE
+    if counted is None:
+        return GateFigure(name, None, 0, missing="near copies were not looked for in this run")
+    value, interval = _share(counted.near, counted.test, spec)
+    return GateFigure(name, value, counted.test, interval=interval)
 
 
 def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:

@@ -21,6 +21,7 @@ from perennial.evaluation import (
     label_errors,
     serving_cost,
     slices,
+    split_overlap,
     stored_answers,
     worker,
 )
@@ -44,6 +45,7 @@ from perennial.records.evaluation import (
 from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.rows import splits
 from perennial.rows.columns import ROW_ID, TEXT_KEY, TIME
+from perennial.settings.data import BY_TEXT
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
 
@@ -72,10 +74,13 @@ def evaluate(
     recorded as a problem, which keeps every comparison with it undecided; it never counts as "no champion".
     """
     agreement = agreement_in(data.readings)
-    # Where there is none the key is what it was before there were any.
+    splits_by = spec.data.splits.by
+    # Where there is none, or rows are split as they always were, the key is what it was before there were any.
+    together = {} if splits_by == BY_TEXT else {"splits_by": splits_by}
     beside = {**({"anchor": anchor} if anchor else {}), **({"agreement": agreement} if agreement else {})}
     key = digest.of_values(
         **beside,
+        **together,
         package=package.digest,
         data=data.digest,
         champion=champion.package_digest if champion else None,
@@ -124,6 +129,7 @@ def _evaluate(
     pace = Pace(time.monotonic() - started, len(inputs), spec.evaluation.champion_slowdown)
     rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
     bar = _anchor_asked(spec, anchor, champion, rival, inputs, pace, home)
+    overlap = split_overlap.measure_overlap(spec, data, test, home)
     progress.advance(0, None, unit="row", detail="baselines")
     baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
     stored_answers.write_answers(
@@ -135,7 +141,7 @@ def _evaluate(
             champion=rival.answers,
             anchor=bar.answers,
             baselines=baselines,
-            slices=slices.memberships(spec, test),
+            slices=slices.memberships(spec, test) | overlap.memberships,
             clusters=independence.clusters_of_rows(spec, test),
         ),
         kind,
@@ -154,6 +160,7 @@ def _evaluate(
         champion_serving=costs.get("champion"),
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
         agreement=agreement_in(data.readings),
+        near_copies=overlap.counted,
         anchor=bar.asked,
     )
     stored_answers.write_context(folder, context)
@@ -235,7 +242,7 @@ def _anchor_asked(
 def _rival(
     spec: PipelineSpec, champion: Champion, inputs: Sequence[Input], pace: Pace, home: Home, who: str = "champion"
 ) -> _Rival:
-    if champion.splits not in {None, splits.fingerprint(spec.data.splits)}:
+    if champion.splits not in {None, splits.fingerprint(spec.data)}:
         return _Rival("it was trained with other data.splits, so it may have learned from rows it would be judged on.")
     folder = home.store.root / champion.path
     try:

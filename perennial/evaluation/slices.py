@@ -9,6 +9,7 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.evaluation import slice_expressions
 from perennial.kinds.protocols import Problem
+from perennial.metrics.near_copy_figures import NEAR_COPIES
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
 
@@ -46,13 +47,16 @@ def memberships(spec: PipelineSpec, test: pa.Table) -> dict[str, np.ndarray]:
 
 
 def slice_dimension(spec: PipelineSpec, name: str) -> str:
-    """What the rows of the slice called `name` were told apart by: a column, length, time, label or expression."""
+    """What the rows of the slice called `name` were told apart by: a column, length, time, label, near copies or
+    expression."""
     if name in (one.name for one in spec.evaluation.slices):
         return EXPRESSION
     if name in _quarters(LENGTH, LENGTHS):
         return LENGTH
     columns = sorted(spec.data.columns.slices, key=len, reverse=True)
-    return next((one for one in (*columns, TIME, LABEL) if name.startswith((f"{one}=", f"{one}: "))), EXPRESSION)
+    return next(
+        (one for one in (*columns, TIME, LABEL, NEAR_COPIES) if name.startswith((f"{one}=", f"{one}: "))), EXPRESSION
+    )
 
 
 def bounds(spec: PipelineSpec, test: pa.Table) -> dict[str, str]:
@@ -70,7 +74,11 @@ def problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Slices that can't be: a column or a name that is taken, an expression that can't be evaluated."""
     yield from _taken_columns(spec)
     names: set[str] = set()
-    own = tuple(f"{name}{mark}" for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL) for mark in ("=", ": "))
+    own = tuple(
+        f"{name}{mark}"
+        for name in (*spec.data.columns.slices, LENGTH, TIME, LABEL, NEAR_COPIES)
+        for mark in ("=", ": ")
+    )
     for index, one in enumerate(spec.evaluation.slices):
         where = ("evaluation", "slices", index, "name")
         if one.name in names:

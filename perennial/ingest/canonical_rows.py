@@ -20,6 +20,7 @@ from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 from perennial.rows.moments import EPOCH, moment
+from perennial.settings.data import BY_TEXT, ColumnsSpec
 from perennial.settings.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -74,8 +75,12 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     content = kind.canonical(batch, columns)
     times = _times(batch, columns.time)
     slices = [cells.text_array(batch, name) for name in columns.kept]
-    keys = splits.text_keys([content[role] for role in kind.text_columns])
-    row_splits = splits.splits_of_keys(keys, spec.data.splits)
+    texts = [content[role] for role in kind.text_columns]
+    keys = splits.text_keys(texts)
+    deciding = (
+        keys if spec.data.splits.by == BY_TEXT else splits.split_keys(texts, _group(slices, columns), spec.data.splits)
+    )
+    row_splits = splits.splits_of_keys(deciding, spec.data.splits)
     hashed = [*content.values(), times.cast(pa.int64()), *slices]
     ids = _ids(batch, columns.id) if columns.id else pa.array(_hashes(hashed), pa.string())
     files = pa.repeat(batch.file, len(batch.numbers))
@@ -84,6 +89,10 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
         [ids, pa.array(keys), pa.array(row_splits), *content.values(), times, files, lines, *slices],
         schema=part_schema(spec),
     )
+
+
+def _group(kept: Sequence[pa.Array], columns: ColumnsSpec) -> pa.Array | None:
+    return kept[columns.kept.index(columns.group)] if columns.group is not None else None
 
 
 def content_hashes(rows: pa.RecordBatch | pa.Table) -> pa.Array:
@@ -184,9 +193,10 @@ def part_schema(spec: PipelineSpec) -> pa.Schema:
     """The Arrow schema of a part.
 
     row_id: the id column, or a hash of the row's content (32 hex digits). text_key: hash of the normalised text
-    (32 hex digits). split: train, validation or test. The kind's own columns (text, label, …). time: when the row
-    came to be, UTC, null without a time column. file, line: where the row was read (for a query: "query" and the
-    row's number), so that an error can name it. Then the slice columns and the group, as text.
+    (32 hex digits). split: train, validation or test; of an id that was read before, the one it had. The kind's own
+    columns (text, label, …). time: when the row came to be, UTC, null without a time column. file, line: where the row
+    was read (for a query: "query" and the row's number), so that an error can name it. Then the slice columns and the
+    group, as text.
     """
     import pyarrow as pa
 

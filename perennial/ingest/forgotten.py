@@ -22,7 +22,7 @@ from perennial.core.store import write_atomically
 from perennial.ingest import parts
 from perennial.ingest.canonical_rows import CanonicalBatch
 from perennial.records.data import Part
-from perennial.rows import splits
+from perennial.rows import folding, splits
 from perennial.rows.columns import ROW_ID, TEXT_KEY
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Sieve:
     def has_texts(self, texts: Sequence[str]) -> bool:
         """Whether these texts, in the order of the kind's, are a forgotten row's."""
         keys = [side_key(text) for text in texts]
-        whole = splits.text_key(splits.SEPARATOR.join(splits.normalise(text) for text in texts))
+        whole = splits.text_key(splits.SEPARATOR.join(folding.normalise(text) for text in texts))
         return self._rows.digest(TEXT, whole) in self._texts or any(
             self._rows.digest(SIDE, key) in self._sides for key in keys
         )
@@ -178,7 +178,7 @@ class Sieve:
 
 def side_key(text: str | None) -> str:
     """The key of one text alone, by the same rule as a row's text key."""
-    return splits.text_key(splits.normalise(text or ""))
+    return splits.text_key(folding.normalise(text or ""))
 
 
 def read_forgotten(state: Path) -> ForgottenRows | None:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from perennial.core import digest
 from perennial.core.store import Store
-from perennial.ingest import canonical_rows, index_file, retirements
+from perennial.ingest import canonical_rows, earlier_splits, index_file, retirements
 from perennial.ingest.staging import ChosenRows, StagedRows
 from perennial.records.data import Retirement, Snapshot
-from perennial.rows.columns import FILE, ROW_ID, TIME
+from perennial.rows.columns import FILE, ROW_ID, SPLIT, TIME
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 """Of the tables; a new number makes every index again."""
 BATCH_ROWS = 50_000
 _LIVE, _DELETED, _PASSED = 0, 1, 2
@@ -33,7 +33,8 @@ _STEPS = 1_000_000
 _TABLES = """
     CREATE TABLE IF NOT EXISTS taken (parts INTEGER, retired INTEGER, digest VARCHAR);
     CREATE TABLE IF NOT EXISTS versions (
-        row_id VARCHAR, part INTEGER, seq BIGINT, state TINYINT, time BIGINT, content BIGINT, file VARCHAR
+        row_id VARCHAR, part INTEGER, seq BIGINT, state TINYINT, time BIGINT, content BIGINT, file VARCHAR,
+        split VARCHAR
     )
 """
 _TABLES_WITHOUT_IDS = """
@@ -44,7 +45,7 @@ _TABLES_WITHOUT_IDS = """
 # Ids made of the content: of rows with the same one the first counts, and known ones don't count at all.
 _UNSEEN = """
     CREATE TEMP TABLE chosen AS
-    SELECT fresh.number, false AS is_known
+    SELECT fresh.number, false AS is_known, NULL::VARCHAR AS split
     FROM (SELECT row_id, min(number) AS number FROM fresh GROUP BY row_id) AS fresh
     ANTI JOIN versions ON fresh.row_id = versions.row_id
 """
@@ -54,6 +55,7 @@ _UNSEEN = """
 #   a (time 20), b (deleted at 20), c (5), d (20) from file g, a (15) from file h, and c (10) from f again, unchanged.
 # Claims are all but the last: f says nothing new of c. An id's claim of the highest rank wins, unless it is older than
 # what is current: a of 20, the deletion of b and d win; a of 15 and c of 5 don't.
+# An id's split is what any row with it was learned in, before all else, or that of the first text it has in this run.
 # Chosen are a (its id is known) and d (it is not). Retired of part 0 are a (replaced) and b (deleted); c stays.
 _CHANGES = """
     CREATE TEMP TABLE statements AS SELECT *, time::HUGEINT * 1099511627776 + position AS rank FROM fresh;
@@ -81,8 +83,21 @@ _CHANGES = """
                best.rank IS NOT NULL AND (current.row_id IS NULL OR claims.time >= current.time) AS wins
         FROM claims LEFT JOIN (SELECT max(rank) AS rank FROM claims GROUP BY row_id) AS best ON claims.rank = best.rank
         LEFT JOIN current ON current.row_id = claims.row_id;
+    CREATE TEMP TABLE splits AS
+        SELECT row_id, CASE WHEN bool_or(split = 'train') THEN 'train'
+                            WHEN bool_or(split = 'validation') THEN 'validation' ELSE 'test' END AS split
+        FROM (
+            SELECT row_id, split FROM earlier
+            UNION ALL SELECT remembered.row_id, remembered.split FROM remembered
+            SEMI JOIN statements ON remembered.row_id = statements.row_id
+        ) WHERE split IS NOT NULL GROUP BY row_id;
+    CREATE TEMP TABLE first_texts AS
+        SELECT row_id, arg_min(split, position) AS split FROM statements WHERE NOT deleted GROUP BY row_id;
     CREATE TEMP TABLE chosen AS
-        SELECT number, state IS NOT NULL AS is_known FROM outcome WHERE wins AND NOT deleted
+        SELECT number, state IS NOT NULL AS is_known, coalesce(splits.split, first_texts.split) AS split
+        FROM outcome LEFT JOIN splits ON splits.row_id = outcome.row_id
+        LEFT JOIN first_texts ON first_texts.row_id = outcome.row_id
+        WHERE wins AND NOT deleted
 """
 _RETIRED = f"""
     WITH winners AS (SELECT row_id, max(time) AS time FROM outcome WHERE wins GROUP BY row_id)
@@ -107,10 +122,10 @@ class RowChanges:
 
     def chosen(self) -> Generator[ChosenRows, None, None]:
         """The staged rows that are to be taken in, ascending."""
-        reader = self._connection.sql("SELECT number, is_known FROM chosen ORDER BY number").to_arrow_reader(100_000)
-        with closing(reader):
-            for batch in reader:
-                yield ChosenRows(batch.column(0).to_numpy(), batch.column(1).to_numpy(zero_copy_only=False))
+        reader = self._connection.sql("SELECT number, is_known, split FROM chosen ORDER BY number")
+        with closing(reader.to_arrow_reader(100_000)) as batches:
+            for batch in batches:
+                yield ChosenRows(*(column.to_numpy(zero_copy_only=False) for column in batch.columns))
 
     def retired(self) -> pa.Table:
         """What becomes of older rows, in the columns of `perennial.ingest.retirements.retirement_schema`."""
@@ -120,10 +135,18 @@ class RowChanges:
 
 
 @contextmanager
-def row_changes(staged: StagedRows, before: Snapshot, store: Store, path: Path, scratch: Path) -> Iterator[RowChanges]:
+def row_changes(
+    staged: StagedRows,
+    before: Snapshot,
+    store: Store,
+    path: Path,
+    scratch: Path,
+    remembered: pa.RecordBatchReader | None = None,
+) -> Iterator[RowChanges]:
     """What becomes of the ids that are `staged` beside the snapshot `before`; the index is at `path`.
 
-    `scratch`: a folder to spill to. Raises StoreError when there is no space.
+    `remembered`: ids and their splits that are in no part of `before` (`earlier_splits`). `scratch`: a folder to spill
+    to. Raises StoreError when there is no space.
     """
     has_ids = staged.has_ids
 
@@ -131,6 +154,9 @@ def row_changes(staged: StagedRows, before: Snapshot, store: Store, path: Path, 
         connection.execute(_TABLES if has_ids else _TABLES_WITHOUT_IDS)
         _catch_up(connection, before, store, has_ids)
         connection.register("fresh", staged.statements() if has_ids else staged.ids())
+        if has_ids:
+            connection.register("known_splits", remembered or earlier_splits.schema().empty_table())
+            connection.execute("CREATE TEMP TABLE remembered AS SELECT * FROM known_splits")
         connection.execute(_CHANGES if has_ids else _UNSEEN)
         return RowChanges(connection, has_ids)
 
@@ -178,6 +204,7 @@ def _version_schema() -> pa.Schema:
             ("time", pa.int64()),
             ("content", pa.int64()),
             ("file", pa.string()),
+            (SPLIT, pa.string()),
         ]
     )
 
@@ -218,7 +245,7 @@ def _versions_in_part(number: int, path: Path) -> Iterator[pa.RecordBatch]:
             whole = [pa.scalar(number, pa.int32()), pa.scalar((number + 1) * _STEPS - 1, pa.int64())]
             fixed = [pa.repeat(value, count) for value in (*whole, pa.scalar(_LIVE, pa.int8()))]
             times, content = canonical_rows.micros(batch.column(TIME)), canonical_rows.content_hashes(batch)
-            columns = [batch.column(ROW_ID), *fixed, times, content, batch.column(FILE)]
+            columns = [batch.column(ROW_ID), *fixed, times, content, batch.column(FILE), batch.column(SPLIT)]
             yield pa.RecordBatch.from_arrays(columns, schema=_version_schema())
 
 
@@ -236,7 +263,8 @@ def _versions_in_retirement(number: int, one: Retirement, store: Store) -> pa.Re
     seq = pa.scalar(one.before * _STEPS + number % _STEPS, pa.int64())
     fixed = [pa.nulls(count, pa.int32()), pa.repeat(seq, count), _one(state)]
     stated = [_one(table[name]) for name in ("time", "content", "file")]
-    return pa.RecordBatch.from_arrays([_one(table[ROW_ID]), *fixed, *stated], schema=_version_schema())
+    columns = [_one(table[ROW_ID]), *fixed, *stated, pa.nulls(count, pa.string())]
+    return pa.RecordBatch.from_arrays(columns, schema=_version_schema())
 
 
 def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:

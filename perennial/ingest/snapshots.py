@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import Field
 from pydantic import ValidationError as RecordMismatch
 
 from perennial.core import digest, progress
@@ -16,11 +17,20 @@ from perennial.core.errors import SourceError, StoreError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, write_atomically
-from perennial.ingest import canonical_rows, differing, forgotten, parts, retirements, row_index, sources
+from perennial.ingest import (
+    canonical_rows,
+    differing,
+    earlier_splits,
+    forgotten,
+    parts,
+    retirements,
+    row_index,
+    sources,
+)
 from perennial.ingest.row_index import RowChanges
 from perennial.ingest.staging import Origin, StagedRows
 from perennial.records.data import Part, Retirement, Snapshot, SourceReading
-from perennial.rows.columns import TIME
+from perennial.rows.columns import SPLIT, TIME
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
 
@@ -53,6 +63,8 @@ class Head(Record):
 
     snapshot: Snapshot
     pieces: dict[str, PieceState]
+    splits: str | None = Field(default=None, exclude_if=lambda splits: splits is None)
+    """The digest of how its rows were split and told apart; None: not known, or they have no ids."""
 
 
 def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
@@ -67,13 +79,14 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     Raises SourceError when the source can't be read or holds no row, StoreError when a part of the history is damaged
     or the disk is full.
     """
-    path = _head_path(spec, home)
+    path, splits = stored = _stored_at(spec, home)
     start = (None if reread else _read_head(path)) or _first_head(spec.name)
+    earlier = _heads_before(stored) if not start.pieces else []
     parts.check_sizes(start.snapshot, home.store)
     with clear_disk_errors(home.root, "ingest"):
         with closing(StagedRows(home.root / "tmp", has_ids=spec.data.columns.id is not None)) as staged:
             pieces, set_aside = _stage(spec, start, staged, home)
-            additions = _append(staged, start.snapshot, path, home)
+            additions = _append(staged, start.snapshot, path, home, [head.snapshot for head in earlier])
         for piece, late in additions.late.items():
             progress.note(
                 f"{late:,} unseen rows of {piece.name} are older than the newest already read from it and were left "
@@ -81,14 +94,14 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
             )
         readings = tuple(state.reading for state in pieces.values() if state.reading)
         snapshot = _snapshot(start.snapshot, additions, readings).model_copy(update={"forgotten_rows": set_aside})
-        after = Head(snapshot=snapshot, pieces=pieces)
+        after = Head(snapshot=snapshot, pieces=pieces, splits=splits)
         write_atomically(path.with_suffix(READ), after.model_dump_json(indent=1) + "\n")
     return after.snapshot
 
 
 def accept(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> None:
     """Make `snapshot`, which `ingest` gave and validation passed, what the next run starts from."""
-    path = _head_path(spec, home)
+    path = _stored_at(spec, home).path
     waiting = path.with_suffix(READ)
     try:
         head = Head.model_validate_json(waiting.read_bytes())
@@ -115,7 +128,7 @@ def heads_in(home: Home, pipeline: str = "*") -> dict[Path, Head]:
 
 def head_path(spec: PipelineSpec, home: Home) -> Path:
     """Where the head of `spec`'s rows is, by the settings that they are read with."""
-    return _head_path(spec, home)
+    return _stored_at(spec, home).path
 
 
 class _Additions(NamedTuple):
@@ -128,6 +141,8 @@ class _Additions(NamedTuple):
     newest: datetime | None
     """The newest time among the rows that were added."""
     rows_read: int
+    kept_splits: int = 0
+    """Rows that are in the split their id had, and not in that of their text."""
 
 
 def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> tuple[dict[str, PieceState], int]:
@@ -162,18 +177,24 @@ def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> t
     return states, set_aside
 
 
-def _append(staged: StagedRows, before: Snapshot, head_path: Path, home: Home) -> _Additions:
-    """Write those of the `staged` rows that are new or corrected as parts, and which older rows count no more."""
+def _append(
+    staged: StagedRows, before: Snapshot, head_path: Path, home: Home, earlier: Sequence[Snapshot]
+) -> _Additions:
+    """Write those of the `staged` rows that are new or corrected as parts, and which older rows count no more.
+
+    `earlier`: snapshots that are not gone on from, whose ids stay in their splits.
+    """
     new_rows = _NewRows()
     if not staged.rows_read:
         return _Additions((), None, new_rows.late, None, 0)
     parts.check_digests(before, home.store)
     index = head_path.with_suffix(INDEX)
-    with row_index.row_changes(staged, before, home.store, index, home.root / "tmp") as changes:
+    remembered = earlier_splits.splits_of_ids(earlier, home.store) if earlier else None
+    with row_index.row_changes(staged, before, home.store, index, home.root / "tmp", remembered) as changes:
         retirement = retirements.write_retirement(changes.retired(), len(before.parts), home.store)
         with closing(new_rows.batches(staged, changes)) as batches:
             added = parts.write_parts(batches, home.store)
-    return _Additions(added, retirement, new_rows.late, new_rows.newest, staged.rows_read)
+    return _Additions(added, retirement, new_rows.late, new_rows.newest, staged.rows_read, new_rows.kept_splits)
 
 
 class _NewRows:
@@ -182,17 +203,28 @@ class _NewRows:
     def __init__(self) -> None:
         self.late: Counter[sources.Piece] = Counter()
         self.newest: datetime | None = None
+        self.kept_splits = 0
 
     def batches(self, staged: StagedRows, changes: RowChanges) -> Generator[pa.RecordBatch, None, None]:
         """The rows that `changes` chose, less those of unseen ids that are late."""
         with closing(changes.chosen()) as chosen, closing(staged.taken(chosen)) as taken:
-            for origin, rows, is_known in taken:
-                in_time = _without_late(rows, origin.floor, is_known)
+            for origin, rows, of_batch in taken:
+                in_time = _without_late(self._in_their_splits(rows, of_batch.splits), origin.floor, of_batch.is_known)
                 if late := rows.num_rows - in_time.num_rows:
                     self.late[origin.piece] += late
                 self.newest = canonical_rows.newest(self.newest, in_time.column(TIME))
                 if in_time.num_rows:
                     yield in_time
+
+    def _in_their_splits(self, rows: pa.RecordBatch, splits: np.ndarray) -> pa.RecordBatch:
+        """`rows`, each in the split that its id has (None: that of its text)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        by_text, position = rows.column(SPLIT), rows.schema.get_field_index(SPLIT)
+        by_id = pc.coalesce(pa.array(splits, pa.string(), from_pandas=True), by_text)
+        self.kept_splits += pc.sum(pc.not_equal(by_id, by_text)).as_py() or 0
+        return rows.set_column(position, rows.schema.field(position), by_id)
 
 
 def _without_late(rows: pa.RecordBatch, floor: datetime | None, is_known: np.ndarray) -> pa.RecordBatch:
@@ -221,6 +253,7 @@ def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceRea
         rows=sum(part.rows for part in every) - retirements.retired_rows(retired),
         new_rows=written - (gone - deleted),
         corrected_rows=gone - deleted,
+        kept_splits=additions.kept_splits,
         deleted_rows=deleted,
         repeated_rows=additions.rows_read - written - deleted - late,
         late_rows=late,
@@ -252,7 +285,26 @@ def _nothing_read(spec: PipelineSpec, pieces: list[sources.Piece]) -> SourceErro
     )
 
 
-def _head_path(spec: PipelineSpec, home: Home) -> Path:
+def _heads_before(stored: _StoredAt) -> list[Head]:
+    """Of each snapshot of the pipeline whose ids were split as they are now, the newest head; of damaged ones none."""
+    heads = []
+    for other in sorted(stored.path.parent.glob("snapshot-*.json")) if stored.splits else []:
+        if not other.name.endswith(READ):
+            with suppress(StoreError):
+                head = _read_head(other)
+                heads += [head] if head and (other == stored.path or head.splits == stored.splits) else []
+    return heads
+
+
+class _StoredAt(NamedTuple):
+    """Where the newest head of a pipeline is, by its settings."""
+
+    path: Path
+    splits: str | None
+    """As of `Head`."""
+
+
+def _stored_at(spec: PipelineSpec, home: Home) -> _StoredAt:
     data = spec.data
     # What is not set is left out, or a column that a newer Perennial knows would start every snapshot anew.
     named = {
@@ -266,7 +318,10 @@ def _head_path(spec: PipelineSpec, home: Home) -> Path:
         key: value for key, value in source.items() if key not in _LATER_OF_SOURCE or value != fields[key].default
     }
     settings = digest.of_values(format=FORMAT, source=source, columns=named, kind=spec.kind, splits=data.splits)
-    return home.state(spec.name) / f"snapshot-{settings[:12]}.json"
+    row_id = data.columns.id
+    group = data.columns.group if data.splits.by == "group" else None
+    splits = None if row_id is None else digest.of_values(splits=data.splits, group=group, id=row_id)
+    return _StoredAt(home.state(spec.name) / f"snapshot-{settings[:12]}.json", splits)
 
 
 def _read_head(path: Path) -> Head | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from perennial.ingest import canonical_rows
 from perennial.ingest.canonical_rows import CanonicalBatch
 from perennial.ingest.sources.base import Piece
-from perennial.rows.columns import FILE, ROW_ID, TIME
+from perennial.rows.columns import FILE, ROW_ID, SPLIT, TIME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,13 +34,16 @@ class ChosenRows(NamedTuple):
     """Their numbers in the batch, or among all that is staged, ascending."""
     is_known: np.ndarray
     """Of each, whether an earlier run read a row with its id."""
+    splits: np.ndarray
+    """Of each, the split that its id has; None: that of its text."""
 
 
 def statement_schema() -> pa.Schema:
     """What a row that was read says of its id.
 
     row_id; position: which of all rows read it was, from 0; number: which of the staged rows it is, null if it is
-    deleted; time in microseconds, 0 without one; content: its hash, 0 if it is deleted; file; deleted.
+    deleted; time in microseconds, 0 without one; content: its hash, 0 if it is deleted; file; deleted;
+    split: that of its text, null if it is deleted.
     """
     import pyarrow as pa
 
@@ -53,6 +56,7 @@ def statement_schema() -> pa.Schema:
             ("content", pa.int64()),
             ("file", pa.string()),
             ("deleted", pa.bool_()),
+            (SPLIT, pa.string()),
         ]
     )
 
@@ -110,16 +114,15 @@ class StagedRows:
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    def taken(self, chosen: Iterator[ChosenRows]) -> Generator[tuple[Origin, pa.RecordBatch, np.ndarray], None, None]:
-        """The `chosen` rows, whose numbers ascend, by batch: where it is from, its rows, and whether their ids were
-        known."""
+    def taken(self, chosen: Iterator[ChosenRows]) -> Generator[tuple[Origin, pa.RecordBatch, ChosenRows], None, None]:
+        """The `chosen` rows, whose numbers ascend, by batch: where it is from, its rows, and what is known of them."""
         import pyarrow as pa
 
         reader = self._rows.reader()
         with closing(_by_batch(chosen, self._sizes)) as chosen_by_batch:
-            for number, (numbers, is_known) in enumerate(chosen_by_batch):
-                if len(numbers):
-                    yield self._origins[number], reader.get_batch(number).take(pa.array(numbers)), is_known
+            for number, of_batch in enumerate(chosen_by_batch):
+                if len(of_batch.numbers):
+                    yield self._origins[number], reader.get_batch(number).take(pa.array(of_batch.numbers)), of_batch
 
     def close(self) -> None:
         """Give the disk space back."""
@@ -166,6 +169,7 @@ def _of_rows(batch: CanonicalBatch, rows_read: int, rows_staged: int) -> pa.Reco
     numbers = pa.array(range(rows_staged, rows_staged + count), pa.int64())
     times, content = canonical_rows.micros(rows.column(TIME)), canonical_rows.content_hashes(rows)
     columns = [rows.column(ROW_ID), positions, numbers, times, content, rows.column(FILE), pa.repeat(False, count)]
+    columns.append(rows.column(SPLIT))
     return pa.RecordBatch.from_arrays(columns, schema=statement_schema())
 
 
@@ -177,7 +181,7 @@ def _of_deletions(batch: CanonicalBatch, rows_read: int) -> pa.RecordBatch:
     positions = pa.array([rows_read + position for position in batch.deleted_positions], pa.int64())
     nothing, zeros = pa.nulls(count, pa.int64()), pa.repeat(pa.scalar(0, pa.int64()), count)
     columns = [batch.deleted_ids, positions, nothing, canonical_rows.micros(batch.deleted_times), zeros]
-    columns += [pa.repeat(batch.file, count), pa.repeat(True, count)]
+    columns += [pa.repeat(batch.file, count), pa.repeat(True, count), pa.nulls(count, pa.string())]
     return pa.RecordBatch.from_arrays(columns, schema=statement_schema())
 
 
@@ -185,7 +189,7 @@ def _by_batch(chosen: Iterator[ChosenRows], sizes: Sequence[int]) -> Generator[C
     """Cut ascending row numbers at the batches' ends: for each batch the chosen rows, counted from its start."""
     import numpy as np
 
-    pending = ChosenRows(np.empty(0, np.int64), np.empty(0, bool))
+    pending = ChosenRows(np.empty(0, np.int64), np.empty(0, bool), np.empty(0, object))
     first = 0
     for size in sizes:
         while not len(pending.numbers) or pending.numbers[-1] < first + size:
@@ -194,6 +198,6 @@ def _by_batch(chosen: Iterator[ChosenRows], sizes: Sequence[int]) -> Generator[C
                 break
             pending = ChosenRows(*(np.concatenate(both) for both in zip(pending, more, strict=True)))
         end = int(np.searchsorted(pending.numbers, first + size))
-        yield ChosenRows(pending.numbers[:end] - first, pending.is_known[:end])
-        pending = ChosenRows(pending.numbers[end:], pending.is_known[end:])
+        yield ChosenRows(pending.numbers[:end] - first, pending.is_known[:end], pending.splits[:end])
+        pending = ChosenRows(*(each[end:] for each in pending))
         first += size

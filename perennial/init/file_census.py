@@ -16,7 +16,7 @@ from perennial.init.data_file import DataFile
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
-from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
+from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec, SplitUnit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,8 @@ class Census:
 
 
 class _Sample:
-    """Values seen by hash, bounded: past the limit only hashes below a falling threshold are kept."""
+    """Values seen by hash, bounded: past the limit only hashes below a falling threshold are kept. What follows a hash
+    in its key stays with it."""
 
     def __init__(self) -> None:
         self.counts: dict[str, Counter[str]] = {}
@@ -97,15 +98,16 @@ class _Sample:
         self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census:
-    """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would."""
+def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec, splits_by: SplitUnit) -> Census:
+    """Count the rows of `data` by these `columns`, split by `splits_by`. Raises SourceError, naming file and line, as a
+    run would."""
     census = Census()
     with progress.counted() as census.changes:
-        _take(census, data, kind, columns)
+        _take(census, data, kind, columns, SplitsSpec(by=splits_by))
     return census
 
 
-def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> None:
+def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec, by: SplitsSpec) -> None:
     target_sample, ids = _Sample(), _Sample()
     names = (*kind.sources(columns), columns.time, columns.id, *columns.slices)
     wanted = tuple(dict.fromkeys(name for name in names if name))
@@ -114,22 +116,28 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec)
         if columns.time:
             census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
         first = _first_of_its_kind(census, ids, batch, columns.id)
-        _count(census, target_sample, kind, kind.canonical(batch, columns), first)
+        _count(census, target_sample, kind, kind.canonical(batch, columns), first, by)
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
 
 
 def _count(
-    census: Census, target_sample: _Sample, kind: ReadsRows, content: Mapping[str, pa.Array], first: Sequence[bool]
+    census: Census,
+    target_sample: _Sample,
+    kind: ReadsRows,
+    content: Mapping[str, pa.Array],
+    first: Sequence[bool],
+    by: SplitsSpec,
 ) -> None:
-    texts = list(zip(*(content[name].to_pylist() for name in kind.text_columns), strict=True))
+    columns = [content[name] for name in kind.text_columns]
+    texts = list(zip(*(column.to_pylist() for column in columns), strict=True))
     targets = content[kind.target_column]
     column = kind.fault_column
     faults: list[str | None] = content[column].to_pylist() if column else [None] * len(texts)
     room = SAMPLED_ROWS - len(census.tokens)
     census.tokens += [token_lengths.tokens(row) for row in texts[: max(room, 0)] if any(row)]
-    keys, places = splits.keys_and_splits(texts, SplitsSpec())
+    keys, places = splits.text_keys(columns), splits.splits_of_keys(splits.split_keys(columns, None, by), by)
     good: dict[str, list[int]] = {split: [] for split in SPLITS}
     for row, (key, text, target) in enumerate(zip(keys, texts, targets.to_pylist(), strict=True)):
         if fault := faults[row]:
@@ -142,7 +150,7 @@ def _count(
             good[places[row]].append(row)
             census.unlabelled += target == []
             if kind.contradicts:
-                target_sample.add(key, json.dumps(target))
+                target_sample.add(f"{key}{places[row]}", json.dumps(target))
     _count_targets(census, kind, targets, good)
 
 
@@ -180,9 +188,8 @@ def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsR
     census.repeated_ids = 1 - len(ids.counts) / max(numbered, 1)
     if not target_sample.whole:
         return
-    split_of_each = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
-    for split, (_, targets) in zip(split_of_each, torn, strict=True):
-        census.labels[split].subtract(_labels(kind, targets))
+    for key, targets in torn:
+        census.labels[key[splits.KEY_DIGITS :]].subtract(_labels(kind, targets))
 
 
 def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:

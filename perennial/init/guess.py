@@ -19,12 +19,13 @@ from perennial.init.data_file import DataFile, data_file
 from perennial.init.file_census import Census
 from perennial.init.recognise import RecognisedKind, recognise
 from perennial.init.shape_warnings import shape_warnings
+from perennial.init.split_unit import split_unit
 from perennial.init.warnings import warnings
 from perennial.kinds.protocols import Kind
 from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.kinds.recognition.sample import FileSample, Given
-from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec
+from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, SplitUnit
 from perennial.settings.pipeline import PipelineSpec
 
 SAMPLED_ROWS = 20_000
@@ -77,6 +78,8 @@ class Guess(Record):
     majority: float | None
     """Share of the commonest label where each row has one."""
     min_rows_per_label: int
+    splits_by: SplitUnit
+    """What rows must not share across splits."""
     warnings: tuple[str, ...]
 
     @property
@@ -130,12 +133,18 @@ def plan(
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
     slice_choices = columns.slices(sample.columns, used, slices)
     kind_known = kinds.kind_named(recognised.kind)
-    census = file_census.take_census(whole, kind_known, _columns(recognised, time_choice, id_choice, slice_choices))
+    text_roles = [role for role in kind_known.text_columns if role in recognised.columns]
+    splits_by = split_unit([sample.cells[recognised.columns[name].column or ""] for name in text_roles])
+    census = file_census.take_census(
+        whole, kind_known, _columns(recognised, time_choice, id_choice, slice_choices), splits_by
+    )
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
-        census = file_census.take_census(whole, kind_known, _columns(recognised, time_choice, sound_id, slice_choices))
+        census = file_census.take_census(
+            whole, kind_known, _columns(recognised, time_choice, sound_id, slice_choices), splits_by
+        )
     target = list(recognised.columns)[-1]
     whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
     return Guess(
@@ -153,6 +162,7 @@ def plan(
         time=time_choice,
         id=sound_id,
         slices=slice_choices,
+        splits_by=splits_by,
         **_settings(kind_known, census, (*shape_warnings(whole, sample, recognised), *_export_warnings(whole))),
     )
 

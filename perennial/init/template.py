@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 
@@ -16,7 +17,7 @@ from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.pipeline_file import loader
-from perennial.settings.data import DataSpec, SplitsSpec
+from perennial.settings.data import DataSpec, SplitsSpec, SplitUnit
 from perennial.settings.evaluation import EvaluationSpec
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")
@@ -34,6 +35,18 @@ _ROLES = {
     "sentence": "    # each row is one token; those of a sentence are put together",
 }
 _MANY_ROWS = 5_000
+_FOLDED = "without case, punctuation, digits and markup"
+_SPLIT_COMMENTS: Mapping[SplitUnit, Sequence[str]] = {
+    "folded_text": (f"  # Rows with the same text, {_FOLDED}, are in one split. Changed later, it moves rows.",),
+    "first_text": (
+        f"  # Rows with the same first text, {_FOLDED}, are in one split, as it is the one",
+        "  # that is repeated more (second_text: the other one). Changed later, it moves rows.",
+    ),
+    "second_text": (
+        f"  # Rows with the same second text, {_FOLDED}, are in one split, as it is the",
+        "  # one that is repeated more (first_text: the other one). Changed later, it moves rows.",
+    ),
+}
 _MANY_STEPS = """\
   layer_decay: 0.85     # lower layers learn more slowly: better where there are some thousand rows, worse below
   averaging: 0.99       # the running average of the weights is kept: steadier than the last step's
@@ -143,6 +156,9 @@ def _columns(guess: Guess) -> str:
     if guess.slices:
         names = ", ".join(quoted(choice.column or "") for choice in guess.slices)
         lines.append(f"    slices: [{names}]    # kept with each row; expectations may name them")
+    lines.append(
+        "    # group: customer    # rows that belong together, such as a customer's; with it say splits: {by: group}"
+    )
     return "\n".join(["  columns:", *lines])
 
 
@@ -182,6 +198,8 @@ def _rest_of_data(guess: Guess) -> str:
             f"  min_rows_per_label: {guess.min_rows_per_label}",
         ]
     lines += [
+        *_SPLIT_COMMENTS[guess.splits_by],
+        f"  splits: {{by: {guess.splits_by}}}",
         "  # Great Expectations' own names and arguments, on top of the built-in checks. severity: warning sets rows",
         "  # aside; critical (the default) stops the run.",
         "  # expectations:",
@@ -246,6 +264,10 @@ gates:
   # The same beside the best champion of a year, so that a little worse each night doesn't add up.
   - {{metric: {kind.headline_metric}, versus: anchor, margin: {margin(rows):.2f}}}
   # - {kind.wording.offered_gate}
+  # Of the test rows, how many may be nearly copies of train rows, which a model can know by heart; and the figure
+  # without them.
+  # - {{metric: near_copy_rate, max: 0.1}}
+  # - {{metric: {guess.floor_metric}, slice: "near copies: none", min: {guess.floor:.2f}}}
 """
 
 

@@ -6,9 +6,13 @@ SCORE_SHIFT = "score_shift"
 NEGATIVE_FLIPS = "negative_flip_rate"
 BATCH_FLIPS = "batch_flip_rate"
 PADDING_FLIPS = "padding_flip_rate"
+NEAR_COPY_RATE = "near_copy_rate"
+"""Of test rows those that are near copies of train rows."""
 AGREEMENT = "agreement"
 """Of the people who gave the labels: Krippendorff's alpha."""
 
+OF_DATA = (NEAR_COPY_RATE, AGREEMENT)
+"""Of the rows and their labels, not of a model."""
 BEHAVIOURS = (PASS_RATE,)
 GROUPS = (FLIP_RATE, SCORE_SHIFT)
 STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
@@ -17,8 +21,8 @@ BY_FIGURE = (*SERVING, *BEHAVIOURS)
 """Compared with the champion's as they are, without an interval: neither comes of a sample of rows."""
 HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput", AGREEMENT})
 
-OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, AGREEMENT})
+OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, NEAR_COPY_RATE, AGREEMENT})
 """All of these; none is a metric of a kind of task."""
-ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS})
+ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS, NEAR_COPY_RATE})
 """Shares of what should not happen at all."""
 LOWER_IS_BETTER = OTHERS - HIGHER_IS_BETTER

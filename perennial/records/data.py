@@ -76,6 +76,8 @@ class Snapshot(Record):
     """Rows this run appended that are no corrections of older ones; 0: nothing new."""
     corrected_rows: int = 0
     """Rows this run appended in place of an older one with the same id."""
+    kept_splits: int = Field(default=0, exclude_if=lambda kept_splits: not kept_splits)
+    """Rows this run appended to the split that their id had before, where their text by itself belongs to another."""
     deleted_rows: int = 0
     """Rows that are gone because this run read that they were deleted."""
     repeated_rows: int

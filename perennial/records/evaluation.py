@@ -76,7 +76,7 @@ class SliceFigures(Record):
     name: str
     """For example sector=banks, length: shortest quarter, time: oldest quarter."""
     by: str
-    """What these rows were told apart by: a column, length, time, label, or expression."""
+    """What these rows were told apart by: a column, length, time, label, near copies or expression."""
     candidate: Metrics
     champion: Metrics | None = None
     comparison: Comparison | None = None
@@ -166,6 +166,23 @@ class AnchorAsked(Record):
     stands_for: str = ""
 
 
+class NearCopies(Record):
+    """How many rows that a model is judged on are nearly copies of what it learned, and can be known by heart."""
+
+    test: int
+    """Test rows."""
+    near: int
+    """Those that are near copies of a train row."""
+    shared: int = 0
+    """Of a kind that reads two texts together: others of which one text is in a train row."""
+    validation: int
+    validation_near: int
+    """As of test rows."""
+    train: int
+    compared: int
+    """Train rows with which all these were compared; fewer than there are: each second one, third one, …"""
+
+
 class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -182,6 +199,8 @@ class EvaluationContext(Record):
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
     agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
+    near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)
+    """None: judged by an older Perennial."""
     anchor: AnchorAsked | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
 
@@ -216,14 +235,16 @@ class Look(Record):
     """Of these, how many no candidate was compared on before."""
     fresh_a_day: float | None = None
     """New texts a day of late; None: not known yet."""
+    unit: str = Field(default="text", exclude_if=lambda unit: unit == "text")
+    """What is counted where this says texts: what rows of one split share, so a group where rows are split by it."""
 
     @property
     def sentence(self) -> str:
         """The same in words."""
         left = max(0.0, self.budget - self.spent)
         return (
-            f"Look {self.number:,} at these test rows, {self.fresh:,} of whose {self.texts:,} texts are new: it may "
-            f"err with {self.level:.2g}; of the budget of {self.budget:g} {self.spent:.2g} is spent "
+            f"Look {self.number:,} at these test rows, {self.fresh:,} of whose {self.texts:,} {self.unit}s are new: "
+            f"it may err with {self.level:.2g}; of the budget of {self.budget:g} {self.spent:.2g} is spent "
             f"({percent(self.spent / self.budget)}), {left:.2g} left."
         )
 
@@ -259,6 +280,8 @@ class Evaluation(Record):
     """None: kept by an older Perennial."""
     agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
     """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
+    near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)
+    """None: judged by an older Perennial. The figures without them are a slice's."""
     anchor: AnchorFigures | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
     look: Look | None = Field(default=None, exclude_if=lambda look: look is None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from perennial import kinds
 from perennial.core.errors import listing
 from perennial.core.percent import percent
-from perennial.metrics import clusters
+from perennial.metrics import clusters, near_copy_figures
 from perennial.records.evaluation import Metrics
 from perennial.records.run import Evidence
 from perennial.settings.pipeline import PipelineSpec
@@ -85,6 +85,7 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     evaluation = evidence.evaluation
     rows, digest = evidence.snapshot.rows, evidence.validated.digest[:12]
     yield f"The figures hold for texts like those of its {rows:,} rows (validated: {digest}), not for others."
+    yield from map(_plain, near_copy_figures.sentences(kinds.kind_named(spec.kind).headline_metric, evaluation))
     if spec.data.labels:
         yield "It answers with the labels it knows, whatever it is asked."
     if not kinds.kind_named(spec.kind).reads_whole:

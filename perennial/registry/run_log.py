@@ -120,7 +120,7 @@ def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
         tags.DECISION: evidence.decision.outcome.value,
         tags.DECISION_DIGEST: evidence.decision.digest,
         tags.CHAMPION_AT_DECISION: tags.UNJUDGED if evidence.evaluation.rival_problem else champion,
-        tags.SPLITS: fingerprint(spec.data.splits),
+        tags.SPLITS: fingerprint(spec.data),
         tags.TRIGGER: evidence.trigger.kind,
         tags.TRIGGER_DETAIL: evidence.trigger.detail[:DETAIL_LENGTH],
     }

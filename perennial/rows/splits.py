@@ -1,70 +1,56 @@
-"""Splits by the hash of a row's normalised text: a row, and any duplicate of it, is in the same split for ever."""
+"""Splits by the hash of what rows must not share: a row, and any copy of it, is in the same split for ever."""
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from perennial.settings.data import SplitsSpec
+from perennial.rows.folding import folded, normalised
+from perennial.settings.data import BY_TEXT, DataSpec, SplitsSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 KEY_BYTES = 16
+KEY_DIGITS = 2 * KEY_BYTES
 SEPARATOR = "\x1f"
-# What `normalise` only lowers: printable ASCII with single spaces between.
-PLAIN = r"\A([!-~]+( [!-~]+)*)?\z"
+_GROUP = "group"
 # 13 hex digits are 52 bits: as many as a float holds exactly.
 _LEADING = 13
 _WHOLE = float(1 << 4 * _LEADING)
 
 
-def normalise(text: str) -> str:
-    """`text` without differences of case, width and whitespace.
-
-    Unicode NFKC and case folding (as in toNFKC_Casefold, without dropping ignorable characters), then whitespace
-    collapsed to single spaces and stripped.
-    """
-    if not text.isascii():
-        # Folding can undo the normal form, so it is made again.
-        folded = unicodedata.normalize("NFKC", text).casefold()
-        return " ".join(unicodedata.normalize("NFKC", folded).split())
-    return " ".join(text.lower().split())
-
-
-def normalised(column: pa.Array) -> list[str]:
-    """`normalise` of each text of an array of strings, faster for many; null counts as ""."""
-    import pyarrow.compute as pc
-
-    lowered = pc.ascii_lower(pc.fill_null(column, ""))
-    texts: list[str] = lowered.to_pylist()
-    for index in pc.indices_nonzero(pc.invert(pc.match_substring_regex(lowered, PLAIN))).to_pylist():
-        # The texts themselves: to lower a letter before its width is made normal could tell two texts apart.
-        texts[index] = normalise(column[index].as_py() or "")
-    return texts
-
-
-def text_key(normalised: str) -> str:
-    """The hash (BLAKE2b, 16 bytes, 32 hex digits) of a text that was normalised. Raises UnicodeEncodeError for text
-    that is no Unicode (lone surrogates)."""
-    return hashlib.blake2b(normalised.encode(), digest_size=KEY_BYTES).hexdigest()
-
-
-def keys_and_splits(rows: Iterable[Iterable[str | None]], splits: SplitsSpec) -> tuple[list[str], list[str]]:
-    """Text key and split of each row, given its texts in the order of the kind's text columns; None counts as ""."""
-    keys = [text_key(SEPARATOR.join([normalise(text) if text else "" for text in row])) for row in rows]
-    return keys, splits_of_keys(keys, splits)
+def text_key(text: str) -> str:
+    """The hash (BLAKE2b, 16 bytes, 32 hex digits) of a text that was normalised or folded. Raises UnicodeEncodeError
+    for text that is no Unicode (lone surrogates)."""
+    return hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).hexdigest()
 
 
 def text_keys(columns: Sequence[pa.Array]) -> list[str]:
-    """The text keys of `keys_and_splits`, of rows whose texts are these columns, in the order of the kind's."""
+    """The hash of each row's normalised texts; `columns`: they, in the order of the kind's text columns."""
     return [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
 
 
+def split_keys(columns: Sequence[pa.Array], groups: pa.Array | None, splits: SplitsSpec) -> list[str]:
+    """The hash of what decides each row's split: rows with the same one are in the same split.
+
+    `columns`: the rows' texts, as of `text_keys`. `groups`: data.columns.group of each; None: there is no such column.
+    By the text it is the text key itself.
+    """
+    if splits.by == BY_TEXT:
+        return text_keys(columns)
+    deciding = {"first_text": columns[:1], "second_text": columns[-1:]}.get(splits.by, columns)
+    keys = [text_key(SEPARATOR.join(row)) for row in zip(*map(folded, deciding), strict=True)]
+    if splits.by != "group" or groups is None:
+        return keys
+    # A group's name is no text: one that is spelled like a text has another key.
+    named = zip(groups.to_pylist(), keys, strict=True)
+    return [text_key(f"{_GROUP}{SEPARATOR}{name}") if name else key for name, key in named]
+
+
 def splits_of_keys(keys: Iterable[str], splits: SplitsSpec) -> list[str]:
-    """The split of the row with each text key: its leading bits as a fraction fall to test, validation or train.
+    """The split of the row with each split key: its leading bits as a fraction fall to test, validation or train.
 
     Test takes [0, test), validation [test, test + validation), train the rest. Hex digits sort as the fractions do, so
     two limits as hex decide.
@@ -80,6 +66,9 @@ def _limit(share: float) -> str:
     return f"{least:0{_LEADING}x}"
 
 
-def fingerprint(splits: SplitsSpec) -> str:
+def fingerprint(data: DataSpec) -> str:
     """What tells two ways of splitting apart, short enough for a tag."""
-    return f"validation={splits.validation:g} test={splits.test:g}"
+    splits = data.splits
+    by = "" if splits.by == BY_TEXT else f" by={splits.by}"
+    by += f":{data.columns.group}" if splits.by == "group" else ""
+    return f"validation={splits.validation:g} test={splits.test:g}{by}"

@@ -120,7 +120,7 @@ def _out_of_service(
     """Versions that are no bar for anybody, and why, in words; never the one that serves."""
     out: dict[str, str] = {}
     for version, registered in versions.items():
-        if registered.tags.get(tags.SPLITS) not in (None, splits.fingerprint(spec.data.splits)):
+        if registered.tags.get(tags.SPLITS) not in (None, splits.fingerprint(spec.data)):
             out[version] = "was trained with other data.splits"
     for move in history.moves(entries):
         if move.action is Action.ROLLBACK and move.from_version:

@@ -2,14 +2,14 @@
 
 from perennial.core import digest
 from perennial.core.home import Home
-from perennial.evaluation import gate_figures
+from perennial.evaluation import gate_figures, independence
 from perennial.metrics import gate_metrics
+from perennial.metrics.clusters import GROUP
 from perennial.records.data import ValidatedData
 from perennial.records.evaluation import Comparison, Evaluation
 from perennial.records.package import Anchor, Champion, OnnxPackage
 from perennial.registry.judged.looks import ComparedOnce, count_look
 from perennial.registry.ledger import Ledger
-from perennial.rows.columns import TEXT_KEY
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split
 
@@ -43,8 +43,10 @@ def with_look(
         beside_champion=_better(spec, evaluation.comparison, metric),
         beside_anchor=_better(spec, evaluation.anchor.comparison if evaluation.anchor else None, metric),
     )
-    keys = read_split(data, home.store, "test", [TEXT_KEY]).column(TEXT_KEY).to_pylist()
+    keys = independence.units_of_rows(spec, read_split(data, home.store, "test", independence.unit_columns(spec)))
     look = count_look(Ledger.open(home), spec.name, once, keys, spec.evaluation.test_budget)
+    if look is not None and spec.data.splits.by == GROUP:
+        look = look.model_copy(update={"unit": GROUP})
     return evaluation.model_copy(update={"look": look})
 
 

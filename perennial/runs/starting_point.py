@@ -109,7 +109,7 @@ def _unfit(spec: PipelineSpec, stored: StoredEvidence) -> str | None:
         return f"was made from another base model, {trained.base} of revision {trained.base_revision[:12]}…"
     if trained.pooling != model.pooling(spec, base):
         return f"has another head ({trained.pooling})"
-    if fingerprint(stored.spec.data.splits) != fingerprint(spec.data.splits):
+    if fingerprint(stored.spec.data) != fingerprint(spec.data):
         return "splits rows otherwise: it may have learned from what are test rows now"
     return None
 

@@ -137,8 +137,8 @@ class ColumnsSpec(Settings):
     """Columns kept with each row beside its text: expectations may name them, and rows can be told apart by them."""
     group: str | None = Field(default=None, exclude_if=lambda group: group is None)
     """The column that says which rows belong together (a customer, an article, a thread): intervals and min_n count
-    groups then, not rows. A row without one is by itself. None: rows with the same text belong together, of pairs
-    those that share one."""
+    groups then, not rows, and with data.splits.by: group a group is in one split. A row without one is by itself. None:
+    rows with the same text belong together, of pairs those that share one."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -176,9 +176,21 @@ class ExpectationSpec(Settings):
         return dict(self.model_extra or {})
 
 
-class SplitsSpec(Settings):
-    """How rows are divided by the hash of their text. Changing it moves rows: judge no old champion after that."""
+SplitUnit = Literal["text", "folded_text", "first_text", "second_text", "group"]
+BY_TEXT: SplitUnit = "text"
 
+
+class SplitsSpec(Settings):
+    """How rows are divided, by a hash of what they must not share across splits. Changing it moves rows: judge no old
+    champion after that."""
+
+    by: SplitUnit = Field(default=BY_TEXT, exclude_if=lambda by: by == BY_TEXT)
+    """What rows have to share to be in one split for ever. text: the text, but for case, width and white space, as in
+    pipelines made before there was a choice; theirs stays, or rows would move. folded_text: the text's letters alone,
+    without punctuation, digits, markup and invisible characters too, so that copies edited a little stay together; of
+    two texts read together, both. first_text, second_text: of two texts read together this one's letters alone, so that
+    it is in no two splits. group: data.columns.group; a row without one goes by folded_text. `perennial init` writes
+    folded_text, or of two texts the one that is repeated more."""
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of rows that choose the best checkpoint."""
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
@@ -226,6 +238,18 @@ class DataSpec(Settings):
             raise ValueError(
                 "source.blank_lines: end_sentences goes with columns.tokens, and without columns.sentence: name the "
                 "column of tokens, and what ends a sentence once"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_kept_whole(self) -> Self:
+        group, by = self.columns.group, self.splits.by
+        if by == "group" and group is None:
+            raise ValueError("splits.by: group needs columns.group, the column that says which rows belong together")
+        if group is not None and by not in ("group", BY_TEXT):
+            raise ValueError(
+                f"columns.group names {group!r}, and splits.by: {by} would part its groups; say splits.by: group (or "
+                "text, if this pipeline has split by text so far and its champion is to be judged on the same rows)"
             )
         return self
 

@@ -16,12 +16,14 @@ class GateSpec(Settings):
     metric: str
     """A metric of the kind of task; or negative_flip_rate, batch_flip_rate, padding_flip_rate, latency_p50,
     latency_p95, throughput, peak_memory, size; agreement (Krippendorff's alpha of the people who gave the labels);
+    near_copy_rate (the share of test rows that are near copies of train rows);
     with `per: behaviour` pass_rate; with `per: group` flip_rate or score_shift."""
     per: Literal["label", "slice", "behaviour", "group"] | None = None
     """label, slice, behaviour (a behavioural test), group (of swapped names and the like): the condition holds for
     each one's own figure."""
     slice: str | None = Field(default=None, min_length=1)
-    """The condition holds for this slice's figure, for example "sector=banks" or "time: newest quarter"."""
+    """The condition holds for this slice's figure, for example "sector=banks", "time: newest quarter", or "near
+    copies: none": the test rows that are no near copies of train rows."""
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The floor: the metric must be at least this. Only of what is better the higher it is."""
     max: Annotated[float, Field(allow_inf_nan=False)] | None = None

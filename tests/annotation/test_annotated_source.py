@@ -211,4 +211,4 @@ def test_settings_that_are_new_leave_an_older_homes_snapshot_where_it_is(annotat
     source = {"type": "file", "path": ["data.csv"], "format": "auto", "delimiter": None}
     columns = {name: value for name, value in data.columns.model_dump(mode="json").items() if name != "deleted"}
     older = digest.of_values(format=1, source=source, columns=columns, kind=made.spec.kind, splits=data.splits)
-    assert snapshots._head_path(made.spec, made.home).name == f"snapshot-{older[:12]}.json"
+    assert snapshots._stored_at(made.spec, made.home).path.name == f"snapshot-{older[:12]}.json"

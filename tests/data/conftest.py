@@ -52,7 +52,7 @@ class Pipeline:
 
     def accepted(self) -> Snapshot | None:
         """The snapshot that was accepted last."""
-        head = snapshots._read_head(snapshots._head_path(self.spec, self.home))
+        head = snapshots._read_head(snapshots._stored_at(self.spec, self.home).path)
         return head.snapshot if head else None
 
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:

@@ -134,8 +134,11 @@ def test_a_mended_label_takes_the_place_of_the_old_one_everywhere(days: Days) ->
     assert len(days.made("validate") - parts) == 1
 
 
-def test_a_changed_text_goes_to_its_own_split_and_the_old_one_is_gone(days: Days) -> None:
+def test_a_changed_text_stays_in_its_split_and_the_old_one_is_gone(days: Days) -> None:
+    before = {split: set(days.held(split)) for split in SPLITS}
     days.come([row | {"text": f"a new text {row['key']}"} for row in days.rows[:50]])
+    assert {split: set(days.held(split)) for split in SPLITS} == before
+    assert days.snapshot.kept_splits > 0
     texts = {text for split in SPLITS for text, _ in days.held(split).values()}
     assert len(texts) == 360
     assert not texts & {row["text"] for row in days.rows[:50]}

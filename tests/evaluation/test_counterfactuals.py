@@ -17,7 +17,8 @@ from perennial.evaluation.package_evaluation import evaluate
 from perennial.inference.predictor import Predictor
 from perennial.records.data import CheckedPart, Part, ValidatedData
 from perennial.records.package import OnnxPackage
-from perennial.rows import splits
+from perennial.rows.folding import normalise
+from perennial.rows.splits import text_key
 from perennial.settings.pipeline import PipelineSpec
 
 GATES = {"regression": {"metric": "rmse", "max": 1}, "token-classification": {"metric": "f1", "min": 0.5}}
@@ -134,7 +135,7 @@ def validated(home: Home, count: int) -> ValidatedData:
     rows = pa.table(
         {
             "row_id": [str(number) for number in range(count)],
-            "text_key": [splits.text_key(splits.normalise(text)) for text in texts],
+            "text_key": [text_key(normalise(text)) for text in texts],
             "text": texts,
             "label": [TINY_LABELS[number % 3] for number in range(count)],
             "time": pa.nulls(count, pa.timestamp("us", tz="UTC")),

@@ -76,6 +76,47 @@ def test_pairs_are_together_by_either_text() -> None:
     assert same(found.numbers["text_pair"], "abac")
 
 
+def read(made: PipelineSpec, **columns: list[str | None]) -> pa.Table:
+    count = len(columns["text"])
+    batch = Batch("a.csv", "line", range(1, count + 1), {"label": ["a"] * count, **columns})
+    return pa.Table.from_batches([canonical_rows(batch, made)])
+
+
+def split_by(by: str, kind: str = "text-classification", **columns: Any) -> PipelineSpec:
+    made = spec(kind, **columns)
+    data = made.data.model_copy(update={"splits": made.data.splits.model_copy(update={"by": by})})
+    return made.model_copy(update={"data": data})
+
+
+def test_texts_that_splits_fold_to_one_are_one_observation() -> None:
+    texts: list[str | None] = ["Great product 1", "great, product!", "<b>Great</b> product", "bad"]
+    folding = split_by("folded_text")
+    assert same(independence.clusters_of_rows(folding, read(folding, text=texts)).first, "aaab")
+    assert same(clusters(spec(), text=texts).first, "abcd")
+
+
+def test_looks_count_what_rows_are_split_by() -> None:
+    texts: list[str | None] = ["One.", "one", "two", "three"]
+    groups: list[str | None] = ["x", "y", "x", None]
+    ways = {"text": spec(group="customer"), "folded_text": split_by("folded_text")}
+    ways["group"] = split_by("group", group="customer")
+    rows = {by: read(made, text=texts, customer=groups) for by, made in ways.items()}
+    found = {by: independence.units_of_rows(made, rows[by]) for by, made in ways.items()}
+    assert {by: len(set(units)) for by, units in found.items()} == {"text": 4, "folded_text": 3, "group": 3}
+    assert found["group"][0] == found["group"][2]
+    assert found["text"] == rows["text"]["text_key"].to_pylist(), "as an older build counted"
+    for made in (spec(), split_by("group", group="customer"), split_by("first_text", "text-pair")):
+        assert set(independence.unit_columns(made)) <= set(part_schema(made).names)
+
+
+def test_a_group_is_in_one_split_whatever_its_texts_are() -> None:
+    made = split_by("group", group="customer")
+    rows = read(made, text=[f"text {n}" for n in range(400)], customer=[f"c{n % 40}" for n in range(400)])
+    splits_of = {(row["customer"], row["split"]) for row in rows.to_pylist()}
+    assert len(splits_of) == 40
+    assert {split for _, split in splits_of} == {"train", "validation", "test"}
+
+
 def test_a_group_that_is_not_named_changes_no_key_and_no_row() -> None:
     plain, grouped = spec(slices=["sector"]), spec(slices=["sector"], group="customer")
     assert "group" not in plain.model_dump(mode="json")["data"]["columns"]

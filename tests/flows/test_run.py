@@ -23,6 +23,7 @@ def test_the_first_run_promotes_and_says_all_there_is(first_run: tuple[Place, di
     assert set(STEPS) <= said["seconds"].keys()
     assert (Path(said["package"]["path"]) / "model.onnx").is_file()
     assert said["data"]["rows"] == said["data"]["new_rows"] == 360
+    assert said["near_copies"]["test"] == said["metrics"]["n"] >= said["near_copies"]["without"]["n"]
     assert place.champion() == "1"
 
 

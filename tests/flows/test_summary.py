@@ -70,6 +70,18 @@ def test_the_page_fits_whatever_there_is_to_say(
             assert "perennial report tiny" in lines[-1]
 
 
+def test_near_copies_are_said_with_the_figure_without_them(home: Home) -> None:
+    result = _result(False, warnings=50, gates=60, reasons=40)
+    assert result.evidence is not None
+    copied = result.model_copy(update={"evidence": report_data.copied(result.evidence)})
+    text = " ".join("".join(line.strip("│ ") + " " for line in _shown(copied, home, 80)).split())
+    assert report_data.COPIED in text
+    assert report_data.COPIED not in " ".join(_shown(result, home, 200))
+    said = summary.run_as_json(copied, home)["near_copies"]
+    assert (said["near"], said["without"]["n"], said["without"]["accuracy"]) == (400, 800, 0.75)
+    assert summary.run_as_json(result, home)["near_copies"] is None
+
+
 def test_what_is_left_out_is_counted_and_what_did_not_pass_comes_first(home: Home) -> None:
     lines = _shown(_result(True, status=Status.HELD, warnings=50, gates=60, reasons=40), home, 80)
     text = "\n".join(lines)

@@ -125,7 +125,7 @@ def test_gates_are_a_floor_the_baseline_the_champion_and_the_best_champion_so_fa
     # The gates that are offered in comments are valid as well.
     text = (tmp_path / "pipelines" / "news" / "pipeline.yaml").read_text(encoding="utf-8")
     (tmp_path / "pipeline.yaml").write_text(text.replace("  # - {metric", "  - {metric"), encoding="utf-8")
-    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 5
+    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 7
 
 
 @pytest.mark.parametrize("scheme", ["BI", "IE", "BE", "BL"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from row_splits import splits_of_rows
 
-from perennial.rows.splits import keys_and_splits
 from perennial.settings.pipeline import PipelineSpec
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -61,4 +61,4 @@ def rows(parts: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def places(rows: list[dict[str, Any]], pipeline: PipelineSpec) -> list[str]:
     """The split of each row."""
-    return keys_and_splits([[row["text"]] for row in rows], pipeline.data.splits)[1]
+    return splits_of_rows([[row["text"]] for row in rows], pipeline.data.splits)

@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import Any
 
 import yaml
+from row_splits import splits_of_rows
 
-from perennial.rows.splits import keys_and_splits
 from perennial.settings.data import SplitsSpec
 
 LABELS = ("ORG", "PER", "LOC", "AMOUNT")
@@ -27,7 +27,7 @@ def names(rows: list[Row], label: str | None = None) -> list[str]:
 
 
 def by_split(rows: list[Row]) -> dict[str, list[Row]]:
-    _, splits = keys_and_splits(([row["text"]] for row in rows), SplitsSpec())
+    splits = splits_of_rows(([row["text"]] for row in rows), SplitsSpec())
     return {
         name: [row for row, split in zip(rows, splits, strict=True) if split == name]
         for name in ("train", "validation", "test")

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import yaml
+from row_splits import splits_of_rows
 
-from perennial.rows.splits import keys_and_splits
 from perennial.settings.data import SplitsSpec
 
 LABELS = ("acquires", "supplies", "sues", "competes", "none")
@@ -17,7 +17,7 @@ Parts = dict[str, list[Row]]
 
 
 def splits_of(rows: list[Row]) -> list[str]:
-    return keys_and_splits(([row["text"], row["text_pair"]] for row in rows), SplitsSpec())[1]
+    return splits_of_rows(([row["text"], row["text_pair"]] for row in rows), SplitsSpec())
 
 
 def test_two_different_companies_are_marked_once_and_asked_about_in_order(rows: list[Row]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perennial.rows.splits import normalise
+from perennial.rows.folding import normalise
 from perennial.settings.data import SPLITS
 from perennial.settings.pipeline import PipelineSpec
 

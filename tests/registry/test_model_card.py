@@ -29,6 +29,12 @@ def test_a_card_of_pairs_says_how_they_are_told_apart(evidence: Evidence) -> Non
     assert words in model_card.model_card_of(report_data.spec().model_copy(update={"kind": "text-pair"}), evidence)
 
 
+def test_a_card_says_what_may_be_known_by_heart(evidence: Evidence) -> None:
+    spec = report_data.spec()
+    assert report_data.COPIED in model_card.model_card_of(spec, report_data.copied(evidence))
+    assert "near copies" not in model_card.model_card_of(spec, evidence)
+
+
 def test_a_card_is_short_enough_for_mlflow_and_escapes_what_users_wrote() -> None:
     labels = [f"{report_data.EVIL} `{place}` | {'x' * 200}" for place in range(300)]
     evil = report_data.EVIL

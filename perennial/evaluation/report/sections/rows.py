@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perennial import kinds
 from perennial.evaluation.report import charts
 from perennial.evaluation.report.blocks import Block, Section, Table, Words
 from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.sections.common import WIDEST_MATRIX
 from perennial.evaluation.report.wording import several, share
+from perennial.metrics import near_copy_figures
 
 
 def data_section(material: Material) -> Section:
     """The rows: how many, what was set aside, how the new ones differ."""
-    blocks = (*_rows(material), *_drift(material), *_quarantine(material), *_label_errors(material))
+    blocks = (
+        *_rows(material),
+        *_drift(material),
+        *_quarantine(material),
+        *_near_copies(material),
+        *_label_errors(material),
+    )
     return Section("data", "Data", blocks)
 
 
@@ -81,6 +89,27 @@ def _quarantine(material: Material) -> Iterator[Block]:
     if material.set_aside:
         rows = tuple((reason, f"{count:,}") for reason, count in material.set_aside.items())
         yield Table(("set aside because", "rows"), rows, caption="A row may have several reasons")
+
+
+def _near_copies(material: Material) -> Iterator[Block]:
+    evaluation = material.evidence.evaluation
+    counted = evaluation.near_copies
+    if counted is None:
+        yield Words("Near copies of train rows among the test rows were not looked for in this run.", "quiet")
+        return
+    metric = kinds.kind_named(material.spec.kind).headline_metric
+    sampled = f" (compared with {counted.compared:,} of {counted.train:,} train rows)"
+    sampled = sampled if counted.compared < counted.train else ""
+    for sentence in near_copy_figures.sentences(metric, evaluation):
+        yield Words(f"{sentence}{sampled}", "doubt")
+    if not counted.near:
+        yield Words(f"None of {several(counted.test, 'test row')} is a near copy of a train row{sampled}.", "good")
+    if counted.validation_near:
+        yield Words(
+            f"{counted.validation_near:,} of {several(counted.validation, 'validation row')}, by which the checkpoint "
+            "is chosen, are near copies of train rows.",
+            "quiet",
+        )
 
 
 def _label_errors(material: Material) -> Iterator[Block]:
