@@ -13,9 +13,11 @@ from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
+from perennial.init.label_census import LabelCensus
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
+from perennial.rows.written_times import UnclearTimeError
 from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class Census:
     """Share of the rows whose id is another row's, too."""
     bad_times: int = 0
     """Rows without a time that can be read."""
+    bad_time: str = ""
+    """The first such time, and why, in words; empty: those rows have none."""
     missing_ids: int = 0
+    spellings: LabelCensus = field(default_factory=lambda: LabelCensus(fold=True))
+    """How the labels are written."""
     repeated: int = 0
     """Rows that were left out of `labels` because an earlier one has their id, or else their content."""
 
@@ -97,12 +103,15 @@ class _Sample:
         self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> Census:
-    """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would."""
-    census = Census()
+def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec, *, fold: bool = True) -> Census:
+    """Count the rows of `data` by these `columns`. Raises SourceError, naming file and line, as a run would.
+
+    `fold`: labels that differ in case, width or a trailing .0 count as one, unless too few would be left.
+    """
+    census = Census(spellings=LabelCensus(fold=fold))
     with progress.counted() as census.changes:
         _take(census, data, kind, columns)
-    return census
+    return take_census(data, kind, columns, fold=False) if census.spellings.too_few(kind.least_labels) else census
 
 
 def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec) -> None:
@@ -112,9 +121,11 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec)
     for batch in data.rows_of(kind, columns, wanted):
         census.rows += len(batch.numbers)
         if columns.time:
-            census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
+            _count_times(census, batch.columns[columns.time], columns.time_format)
         first = _first_of_its_kind(census, ids, batch, columns.id)
-        _count(census, target_sample, kind, kind.canonical(batch, columns), first)
+        content = kind.canonical(batch, columns)
+        content[kind.target_column] = census.spellings.keyed(kind, content[kind.target_column])
+        _count(census, target_sample, kind, content, first)
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
@@ -178,11 +189,11 @@ def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsR
     census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
     numbered = sum(values.total() for values in ids.counts.values())
     census.repeated_ids = 1 - len(ids.counts) / max(numbered, 1)
-    if not target_sample.whole:
-        return
-    split_of_each = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
-    for split, (_, targets) in zip(split_of_each, torn, strict=True):
-        census.labels[split].subtract(_labels(kind, targets))
+    if target_sample.whole:
+        split_of_each = splits.splits_of_keys((key for key, _ in torn), SplitsSpec())
+        for split, (_, targets) in zip(split_of_each, torn, strict=True):
+            census.labels[split].subtract(_labels(kind, targets))
+    census.labels = {split: census.spellings.renamed(labels) for split, labels in census.labels.items()}
 
 
 def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
@@ -194,12 +205,15 @@ def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
     return [] if labels is None else list(labels.to_pylist())
 
 
-def _tells_time(value: object) -> bool:
-    try:
-        moments.moment(value)
-    except (ValueError, OverflowError):
-        return False
-    return True
+def _count_times(census: Census, values: Sequence[object], form: str | None) -> None:
+    for value in values:
+        try:
+            moments.moment(value, form)
+        except (ValueError, OverflowError) as error:
+            census.bad_times += 1
+            if not census.bad_time and value is not None:
+                why = f": {error}" if isinstance(error, UnclearTimeError) else ""
+                census.bad_time = f", such as {str(value)[:40]!r}{why}"
 
 
 def head(data: DataFile, limit: int) -> dict[str, list[object]]:

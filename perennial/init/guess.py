@@ -19,10 +19,12 @@ from perennial.init.delimiter import sniff
 from perennial.init.file_census import Census
 from perennial.init.recognise import recognise
 from perennial.init.warnings import warnings
+from perennial.init.written_values import WrittenForms, written_forms
 from perennial.kinds.protocols import Kind
 from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.kinds.recognition.sample import FileSample, Given
+from perennial.rows import far_numbers
 from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
 
@@ -53,13 +55,19 @@ class Guess(Record):
     time: ColumnChoice
     id: ColumnChoice
     slices: tuple[ColumnChoice, ...]
+    forms: dict[str, str]
+    """How times and numbers are written, as data.columns says it."""
     rows: int
     labels: dict[str, int]
     """Rows with each label, in the order the labels are written."""
+    fold_labels: bool
+    """Whether other spellings of a label are read as it."""
     label_rows: dict[str, dict[str, int]]
     """Rows per split and label."""
     numbers: tuple[float, float] | None
     """The least and the greatest number that is learned; None: labels are."""
+    far_numbers: str | None
+    """The expectation that sets numbers aside which are far from the rest; None: there are none."""
     max_tokens: int
     """Estimated tokens that 99 of 100 rows don't exceed."""
     max_length: int
@@ -98,13 +106,15 @@ def plan(
     id: str | None = None,  # noqa: A002  (as the setting and the option are called)
     slices: Sequence[str] | None = None,
     delimiter: str | None = None,
+    time_format: str | None = None,
+    decimal: str | None = None,
 ) -> Guess:
     """Look at the CSV, TSV, JSONL or Parquet file `data`, or an annotation tool's export, and guess what a pipeline
     `name` for it needs.
 
-    The kind and columns may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads about
-    20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError for a
-    name, kind or column that can't be, SourceError for a file that can't be read or learned from.
+    The kind, columns and forms may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads
+    about 20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError
+    for a name, kind or column that can't be, SourceError for a file that can't be read or learned from.
     """
     _check_name(name)
     whole = data_file(data)
@@ -122,15 +132,26 @@ def plan(
     used = [*taken, *(choice.column for choice in (time_choice, id_choice) if choice.column)]
     slice_choices = columns.slices(sample.columns, used, slices)
     kind_known = kinds.kind_named(recognised.kind)
+    forms = written_forms(
+        whole,
+        kind_known,
+        sample,
+        _columns(recognised.columns, time_choice, id_choice, slice_choices),
+        time_choice,
+        time_given=bool(time),
+        time_format=time_format,
+        decimal=decimal,
+    )
+    time_choice = forms.time
     census = file_census.take_census(
-        whole, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices)
+        whole, kind_known, _columns(recognised.columns, time_choice, id_choice, slice_choices, forms)
     )
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
         census = file_census.take_census(
-            whole, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices)
+            whole, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices, forms)
         )
     target = list(recognised.columns)[-1]
     whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
@@ -146,6 +167,7 @@ def plan(
         time=time_choice,
         id=sound_id,
         slices=slice_choices,
+        forms=forms.settings_for(time_choice),
         **_settings(kind_known, census, _export_warnings(whole)),
     )
 
@@ -158,11 +180,16 @@ def _export_warnings(data: DataFile) -> tuple[str, ...]:
 
 
 def _columns(
-    read: dict[str, ColumnChoice], time: ColumnChoice, row_id: ColumnChoice, slices: Sequence[ColumnChoice]
+    read: dict[str, ColumnChoice],
+    time: ColumnChoice,
+    row_id: ColumnChoice,
+    slices: Sequence[ColumnChoice],
+    forms: WrittenForms | None = None,
 ) -> ColumnsSpec:
     names = {role: choice.column for role, choice in read.items()}
     kept = tuple(choice.column for choice in slices if choice.column)
-    return ColumnsSpec.model_validate({**names, "time": time.column, "id": row_id.column, "slices": kept})
+    written = forms.settings_for(time) if forms else {}
+    return ColumnsSpec.model_validate({**names, "time": time.column, "id": row_id.column, "slices": kept, **written})
 
 
 def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> dict[str, Any]:
@@ -170,12 +197,15 @@ def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> d
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
     usual = int(DataSpec.model_fields["min_rows_per_label"].default)
+    far = far_numbers.far_numbers(census.numbers)
     floor, majority, tokens = kind.floor(census), kind.majority(census), token_lengths.longest(census.tokens)
     return {
         "rows": census.rows,
         "labels": {name: max(counts[name], 0) for name in names},
+        "fold_labels": bool(names) and census.spellings.fold,
         "label_rows": label_rows,
         "numbers": (min(census.numbers), max(census.numbers)) if census.numbers else None,
+        "far_numbers": far.expectation(kind.target_column) if far else None,
         "max_tokens": tokens,
         "max_length": token_lengths.max_length(tokens),
         "floor_metric": floor.metric,

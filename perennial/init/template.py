@@ -15,6 +15,7 @@ from perennial.core.errors import SpecError, StoreError
 from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
 from perennial.pipeline_file import loader
+from perennial.rows.written_times import NAMES
 from perennial.settings.data import DataSpec, SplitsSpec
 from perennial.settings.evaluation import EvaluationSpec
 
@@ -116,8 +117,11 @@ def _columns(guess: Guess) -> str:
         lines.append(
             f"    time: {quoted(guess.time.column)}    # a run reads only rows newer than the newest it has seen"
         )
+        if form := guess.forms.get("time_format"):
+            lines.append(f"    time_format: {form}    # {NAMES[form]}{' since 1970' * form.startswith('epoch')}")
     else:
         lines.append("    # time: published_at    # with it, a run reads only rows newer than the newest it has seen")
+    lines += [f"    {name}: {quoted(guess.forms[name])}" for name in ("decimal", "unit") if name in guess.forms]
     if guess.id.column:
         lines.append(f"    id: {quoted(guess.id.column)}    # a row with a known id is not read again")
     if guess.slices:
@@ -135,9 +139,10 @@ def _labels(guess: Guess) -> str:
         if instead := kinds.kind_named(alternative).wording.instead:
             comment += f"\n  # {instead}"
     line = f"  labels: [{', '.join(names)}]"
-    if len(line) <= _LINE:
-        return f"{comment}\n{line}"
-    return "\n".join([comment, "  labels:", *(f"    - {name}" for name in names)])
+    lines = [line] if len(line) <= _LINE else ["  labels:", *(f"    - {name}" for name in names)]
+    if guess.fold_labels:
+        lines.append("  fold_labels: true    # Good, GOOD and good are one label, 1.0 and 1, too; how many is told")
+    return "\n".join([comment, *lines])
 
 
 def _rest_of_data(guess: Guess) -> str:
@@ -157,7 +162,9 @@ def _rest_of_data(guess: Guess) -> str:
         "  # expectations:",
         "  #   - {type: expect_column_value_lengths_to_be_between, column: text, min_value: 3, severity: warning}",
     ]
-    if guess.numbers:
+    if guess.far_numbers:
+        lines.append(f"  #   - {guess.far_numbers}")
+    elif guess.numbers:
         low, high = guess.numbers
         lines.append(
             f"  #   - {{type: expect_column_values_to_be_between, column: label, min_value: {low:g}, "

@@ -53,11 +53,12 @@ def checked_time(choice: ColumnChoice, census: Census, *, given: bool) -> Column
     """`choice`, or none of it with the reason. Raises SourceError when it was `given`."""
     if not choice.column or not census.bad_times:
         return choice
-    problem = f"{census.bad_times:,} of {census.rows:,} rows have no time in {choice.column!r} that can be read"
+    where = f"in {choice.column!r} that can be read{census.bad_time}"
+    problem = f"{census.bad_times:,} of {census.rows:,} rows have no time {where}"
     if given:
         raise SourceError(
             f"{problem}; expected ISO 8601, such as 2026-01-31T09:30:00Z, or seconds since 1970, in every row.",
-            remedy="Mend those rows, or leave the time out: --time ''.",
+            remedy="Mend those rows, say how all are written (--time-format), or leave the time out: --time ''.",
         )
     return ColumnChoice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
 

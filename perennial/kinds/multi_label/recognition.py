@@ -22,6 +22,8 @@ LONGEST_CELL = 300
 FEW = 20
 FEW_SHARE = 0.2
 """Different labels there may be: so many, or this share of the rows."""
+DECIMAL = re.compile(r"\s*[+-]?0[.,]\d|\s*[+-]|.*[.,]0\d")
+"""Of numbers with a decimal comma, which lists of label numbers (1,3) look like otherwise."""
 Held = Sequence[Sequence[str] | None]
 
 
@@ -87,6 +89,8 @@ def _holds_several(sample: FileSample, column: Column, *, likely: bool) -> bool:
     strong = [mark for mark in SEPARATORS if mark != "," or likely or _rank(column) < 2]
     texts = {value for value in sample.cells[column.name] if isinstance(value, str)}
     if not any(mark in text for text in texts for mark in strong):
+        return False
+    if column.written and any(map(DECIMAL.match, texts)):
         return False
     labels = _labels(sample, column.name)
     return _are_few(column, labels) and _recombine(labels)

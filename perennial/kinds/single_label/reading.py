@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from perennial.kinds.base import KindBase, cascade_problems, label_problems
@@ -53,3 +54,8 @@ class SingleLabelReading(KindBase):
         import numpy as np
 
         return np.arange(len(targets)), targets
+
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        from perennial.rows import label_spelling
+
+        return label_spelling.respelled(targets, spelling)
