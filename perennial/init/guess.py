@@ -154,7 +154,7 @@ def plan(
             whole, kind_known, _columns(recognised.columns, time_choice, sound_id, slice_choices, forms)
         )
     target = list(recognised.columns)[-1]
-    whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
+    whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census, forms.no_numbers)
     return Guess(
         name=name,
         data=str(whole.pattern),
@@ -168,14 +168,14 @@ def plan(
         id=sound_id,
         slices=slice_choices,
         forms=forms.settings_for(time_choice),
-        **_settings(kind_known, census, _export_warnings(whole)),
+        **_settings(kind_known, census, _warnings_of_reading(whole, forms)),
     )
 
 
-def _export_warnings(data: DataFile) -> tuple[str, ...]:
-    """What of an annotation tool's export was left out or changed."""
+def _warnings_of_reading(data: DataFile, forms: WrittenForms) -> tuple[str, ...]:
+    """What of an annotation tool's export was left out or changed, and what is no number."""
     if data.annotated is None:
-        return ()
+        return (forms.no_numbers,) if forms.no_numbers else ()
     return tuple(f"{data.annotated.form.tool.title}: {sentence}." for sentence in data.outcome.tally.sentences())
 
 

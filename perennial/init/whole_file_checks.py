@@ -9,8 +9,13 @@ from perennial.kinds.recognition.column_choice import ColumnChoice, option
 from perennial.settings.data import DataSpec
 
 
-def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census) -> None:
-    """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`."""
+def check_whole_file(
+    data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census, no_numbers: str = ""
+) -> None:
+    """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`.
+
+    `no_numbers`: what is known of cells that should be numbers, in words.
+    """
     labels, remedy = census.rows_per_label, f"{option(role)} COLUMN{_alternatives(choice)}"
     if len(labels) > MAX_LABELS:
         raise SourceError(
@@ -20,11 +25,15 @@ def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, ce
     least = DataSpec.model_fields["min_rows"].default
     if census.usable < least:
         faults = [f"{count:,} rows: {fault}" for fault, count in census.faults.most_common()]
-        faults_listed = f" Faults: {listing(faults)}." if faults else ""
+        faults_listed = (f" Faults: {listing(faults)}." if faults else "") + (f" {no_numbers}" if no_numbers else "")
         raise SourceError(
             f"{data} has {census.usable:,} rows with {kind.wording.wanted}; at least {least:,} are needed "
             f"(data.min_rows) to learn from and to judge by.{faults_listed}",
-            remedy="Mend them." if faults else "Label more texts; some hundreds make a useful model.",
+            remedy=f"Mend them, or name another column with {remedy}."
+            if no_numbers
+            else "Mend them."
+            if faults
+            else "Label more texts; some hundreds make a useful model.",
         )
     if census.numbers:
         _check_numbers(data, choice, census.numbers, remedy)

@@ -24,6 +24,8 @@ class WrittenForms:
     time_format: str | None = None
     decimal: str | None = None
     unit: str | None = None
+    no_numbers: str = ""
+    """How many of the cells that should be numbers are none, with an example, in words; empty: few."""
 
     def settings_for(self, time: ColumnChoice) -> dict[str, str]:
         """As data.columns has it, where `time` is the column of times."""
@@ -65,6 +67,7 @@ def written_forms(
         time_format=time_format if time.column and time_format else None if times.doubt else times.form,
         decimal=decimal if number and decimal else numbers.decimal,
         unit=numbers.unit_read(decimal) if number else None,
+        no_numbers="" if numbers.are_numbers or not numbers.doubt else f"In column {number!r}, {numbers.doubt}.",
     )
 
 
@@ -90,16 +93,13 @@ def _learns_numbers(kind: Kind) -> bool:
 
 
 def _check_numbers(data: DataFile, column: str, numbers: NumberSurvey) -> None:
-    if not numbers.doubt:
-        return
-    marks = (
-        "Write them alike, with a decimal point and nothing between thousands; or, if they are alike, say what their "
-        f"decimal mark is: --decimal '{POINT}' (1,234 is 1234) or --decimal '{COMMA}' (1,234 is 1.234)."
-    )
-    raise SourceError(
-        f"Column {column!r} of {data.path} can't be read as numbers: {numbers.doubt}.",
-        remedy=marks if numbers.are_numbers else "Mend them, or name another column: --label COLUMN.",
-    )
+    # That few of them are numbers is for the count of rows to say.
+    if numbers.doubt and numbers.are_numbers:
+        raise SourceError(
+            f"Column {column!r} of {data.path} can't be read as numbers: {numbers.doubt}.",
+            remedy="Write them alike, with a decimal point and nothing between thousands; or, if they are alike, say "
+            f"what their decimal mark is: --decimal '{POINT}' (1,234 is 1234) or --decimal '{COMMA}' (1,234 is 1.234).",
+        )
 
 
 def _checked_time(data: DataFile, choice: ColumnChoice, times: TimeSurvey, *, given: bool) -> ColumnChoice:

@@ -35,8 +35,8 @@ def folded(label: str) -> str:
     return whole[1] if whole else key
 
 
-def spellings(seen: Iterable[str], labels: Sequence[str], *, fold: bool) -> dict[str, str]:
-    """Those of the labels `seen` that are no `labels` but another spelling of one, with that one.
+def spellings(written: Iterable[str], labels: Sequence[str], *, fold: bool) -> dict[str, str]:
+    """Those of the labels `written` that are no `labels` but another spelling of one, with that one.
 
     Blanks never make another label; with `fold` neither do case, width and a trailing .0. A spelling of two `labels`
     is none of either.
@@ -45,7 +45,7 @@ def spellings(seen: Iterable[str], labels: Sequence[str], *, fold: bool) -> dict
     forms = (tidy, folded) if fold else (tidy,)
     tables = [(form, _unique(labels, form)) for form in forms]
     by_spelling: dict[str, str] = {}
-    for label in seen:
+    for label in written:
         if label in names:
             continue
         name = next((table[key] for form, table in tables if (key := form(label)) in table), None)

@@ -117,7 +117,7 @@ def test_a_decimal_comma_is_a_number_and_no_two_labels(tmp_path: Path) -> None:
             r"'price' of .* may be read in two ways, such as '1,234'.*--decimal '.' \(1,234 is 1234\)",
         ),
         (["0.83", "0,83"], r"written in two ways: 60 of 120 such as '0.83', 60 such as '0,83'"),
-        (["high", "low"], r"120 of 120 cells are no numbers, such as 'high'. Mend them, or name another column"),
+        (["high", "low"], r"has 0 rows .*'price', 120 of 120 cells are no numbers, such as 'high'. Mend them, or name"),
     ],
 )
 def test_numbers_that_can_not_be_told_are_named(tmp_path: Path, prices: list[str], says: str) -> None:
