@@ -104,7 +104,8 @@ def _check_numbers(data: DataFile, column: str, numbers: NumberSurvey) -> None:
 
 def _checked_time(data: DataFile, choice: ColumnChoice, times: TimeSurvey, *, given: bool) -> ColumnChoice:
     if not times.doubt:
-        return choice
+        form = f" (time_format: {times.form})" if times.form else ""
+        return choice.model_copy(update={"reason": f"{choice.reason}{form}"})
     problem = f"{choice.column!r} looks like a time, but {times.doubt}"
     if given:
         raise SourceError(f"In {data.path}, {problem}.", remedy="Or leave the time out: --time ''.")

@@ -95,11 +95,11 @@ def time_of_text(text: str, form: str | None) -> datetime:
         raise UnclearTimeError(
             "whether the day or the month comes first is said by data.columns.time_format: day_first or month_first"
         )
-    one, two, parts = numbers
+    one, two, rest = numbers
     day, month = (one, two) if form == DAY_FIRST else (two, one)
     if month > 12 >= day:
         raise UnclearTimeError(f"data.columns.time_format is {form}, and there is no month {month}")
-    return _time({**parts, "day": str(day), "month": str(month)})
+    return _time({**rest, "day": str(day), "month": str(month)})
 
 
 def day_and_month(text: str) -> tuple[int, int, dict[str, str | None]] | None:
