@@ -1,13 +1,14 @@
 """Commands on a pipeline: init, run, tune, predict, export annotations, serve, behaviours, power, drift, schedule."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from flows.command_line.options import EXIT_CODES, Json, answer, print_json, watching
 from flows.failures import reported
 from perennial import kinds
+from perennial.settings.data import TimeFormat
 
 
 def run(
@@ -88,6 +89,13 @@ def init(
         list[str] | None,
         typer.Option("--slice", help="A column to keep with each row, such as a region or a product. Repeatable."),
     ] = None,
+    time_format: Annotated[
+        str | None,
+        typer.Option(help=f"How times are written: {', '.join(get_args(TimeFormat))}; if the cells don't tell."),
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="The decimal mark of the numbers, . or , if the cells don't tell.")
+    ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between CSV cells, if it is not the one found.")] = None,
     force: Annotated[bool, typer.Option(help="Replace the pipeline if it is there.")] = False,
     as_json: Json = False,
@@ -113,6 +121,8 @@ def init(
                 id=id_column,
                 slices=slices,
                 delimiter=delimiter,
+                time_format=time_format,
+                decimal=decimal,
             )
             path = write_pipeline(guess, PIPELINES / name, force=force)
         if as_json:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from perennial import kinds
 from perennial.core.errors import SourceError
 from perennial.ingest import deletions
-from perennial.rows import cells, splits
+from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
-from perennial.rows.moments import EPOCH, moment
+from perennial.rows.moments import EPOCH
+from perennial.rows.written_times import UnclearTimeError
 from perennial.settings.data import BY_TEXT, ColumnsSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -59,7 +60,7 @@ def canonical_batch(batch: Batch, spec: PipelineSpec) -> CanonicalBatch:
     rows = canonical_rows(halves.present, spec)
     ids, times = rows.column(ROW_ID)[:0], rows.column(TIME)[:0]
     if halves.deleted_positions:
-        ids, times = _ids(halves.deleted, str(columns.id)), _times(halves.deleted, columns.time)
+        ids, times = _ids(halves.deleted, str(columns.id)), _times(halves.deleted, columns)
     return CanonicalBatch(batch.file, rows, halves.present_positions, ids, times, halves.deleted_positions)
 
 
@@ -73,7 +74,7 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
 
     kind, columns = kinds.kind_named(spec.kind), spec.data.columns
     content = kind.canonical(batch, columns)
-    times = _times(batch, columns.time)
+    times = _times(batch, columns)
     slices = [cells.text_array(batch, name) for name in columns.kept]
     texts = [content[role] for role in kind.text_columns]
     keys = splits.text_keys(texts)
@@ -116,8 +117,8 @@ def newest(before: datetime | None, *times: pa.Array) -> datetime | None:
     import pyarrow.compute as pc
 
     tops = [pc.max(array).cast("int64").as_py() for array in times]
-    moments = [EPOCH + timedelta(microseconds=top) for top in tops if top is not None]
-    return max([*moments, *([before] if before else [])], default=None)
+    times_of_tops = [EPOCH + timedelta(microseconds=top) for top in tops if top is not None]
+    return max([*times_of_tops, *([before] if before else [])], default=None)
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -161,30 +162,36 @@ def _spelled(column: pa.Array) -> pa.Array:
     return pc.fill_null(sized, "-")
 
 
-def _times(batch: Batch, column: str | None) -> pa.Array:
+def _times(batch: Batch, columns: ColumnsSpec) -> pa.Array:
     import pyarrow as pa
 
-    stamp = pa.timestamp("us", tz="UTC")
+    stamp, column = pa.timestamp("us", tz="UTC"), columns.time
     if column is None:
         return pa.nulls(len(batch.numbers), stamp)
-    if {str} == set(map(type, batch.columns[column])):
+    values = batch.columns[column]
+    if {str} == set(map(type, values)):
         for spelling in (pa.timestamp("us"), stamp):
             # Arrow's own parser is ten times as fast, where all rows are written plainly and all alike.
             with suppress(ValueError):
-                return pa.array(batch.columns[column], pa.string()).cast(spelling).cast(stamp)
-    return pa.array(_moments(batch, column), stamp)
+                return pa.array(values, pa.string()).cast(spelling).cast(stamp)
+    counted = moments.counted_micros(values, columns.time_format)
+    if counted is not None:
+        return counted.cast(stamp)
+    return pa.array(_moments(batch, column, columns.time_format), stamp)
 
 
-def _moments(batch: Batch, column: str) -> Iterator[datetime]:
+def _moments(batch: Batch, column: str, form: str | None) -> Iterator[datetime]:
     for row, value in enumerate(batch.columns[column]):
         try:
-            yield moment(value)
+            yield moments.moment(value, form)
         except (ValueError, OverflowError) as error:
             shown = str(value)
             given = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
+            why = f". This one: {error}" if isinstance(error, UnclearTimeError) else ""
             raise SourceError(
                 f"{batch.where(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
-                "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970.",
+                "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970, or what data.columns.time_format "
+                f"says{why}.",
                 remedy="Mend that cell, or leave data.columns.time out: then rows are told apart by their ids.",
             ) from error
 

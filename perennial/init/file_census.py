@@ -13,9 +13,11 @@ from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
+from perennial.init.label_census import LabelCensus
 from perennial.kinds.protocols import ReadsRows
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
+from perennial.rows.written_times import UnclearTimeError
 from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec, SplitUnit
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class Census:
     """Share of the rows whose id is another row's, too."""
     bad_times: int = 0
     """Rows without a time that can be read."""
+    bad_time: str = ""
+    """The first such time, and why, in words; empty: those rows have none."""
     missing_ids: int = 0
+    spellings: LabelCensus = field(default_factory=lambda: LabelCensus(fold=True))
+    """How the labels are written."""
     repeated: int = 0
     """Rows that were left out of `labels` because an earlier one has their id, or else their content."""
 
@@ -98,13 +104,19 @@ class _Sample:
         self.counts = {key: values for key, values in self.counts.items() if int(key[:8], 16) < self.share}
 
 
-def take_census(data: DataFile, kind: ReadsRows, columns: ColumnsSpec, splits_by: SplitUnit) -> Census:
+def take_census(
+    data: DataFile, kind: ReadsRows, columns: ColumnsSpec, splits_by: SplitUnit, *, fold: bool = True
+) -> Census:
     """Count the rows of `data` by these `columns`, split by `splits_by`. Raises SourceError, naming file and line, as a
-    run would."""
-    census = Census()
+    run would.
+
+    `fold`: labels that differ in case, width or a trailing .0 count as one, unless too few would be left.
+    """
+    census = Census(spellings=LabelCensus(fold=fold))
     with progress.counted() as census.changes:
         _take(census, data, kind, columns, SplitsSpec(by=splits_by))
-    return census
+    too_few = census.spellings.too_few(kind.least_labels)
+    return take_census(data, kind, columns, splits_by, fold=False) if too_few else census
 
 
 def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec, by: SplitsSpec) -> None:
@@ -114,9 +126,11 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec,
     for batch in data.rows_of(kind, columns, wanted):
         census.rows += len(batch.numbers)
         if columns.time:
-            census.bad_times += sum(not _tells_time(value) for value in batch.columns[columns.time])
+            _count_times(census, batch.columns[columns.time], columns.time_format)
         first = _first_of_its_kind(census, ids, batch, columns.id)
-        _count(census, target_sample, kind, kind.canonical(batch, columns), first, by)
+        content = kind.canonical(batch, columns)
+        content[kind.target_column] = census.spellings.keyed(kind, content[kind.target_column])
+        _count(census, target_sample, kind, content, first, by)
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
@@ -186,10 +200,9 @@ def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsR
     census.contradicted = sum(labels.total() for _, labels in torn) / max(sampled, 1)
     numbered = sum(values.total() for values in ids.counts.values())
     census.repeated_ids = 1 - len(ids.counts) / max(numbered, 1)
-    if not target_sample.whole:
-        return
-    for key, targets in torn:
+    for key, targets in torn if target_sample.whole else ():
         census.labels[key[splits.KEY_DIGITS :]].subtract(_labels(kind, targets))
+    census.labels = {split: census.spellings.renamed(labels) for split, labels in census.labels.items()}
 
 
 def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
@@ -201,12 +214,15 @@ def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:
     return [] if labels is None else list(labels.to_pylist())
 
 
-def _tells_time(value: object) -> bool:
-    try:
-        moments.moment(value)
-    except (ValueError, OverflowError):
-        return False
-    return True
+def _count_times(census: Census, values: Sequence[object], form: str | None) -> None:
+    for value in values:
+        try:
+            moments.moment(value, form)
+        except (ValueError, OverflowError) as error:
+            census.bad_times += 1
+            if not census.bad_time and value is not None:
+                why = f": {error}" if isinstance(error, UnclearTimeError) else ""
+                census.bad_time = f", such as {str(value)[:40]!r}{why}"
 
 
 def head(data: DataFile, limit: int) -> dict[str, list[object]]:

@@ -21,10 +21,12 @@ from perennial.init.recognise import RecognisedKind, recognise
 from perennial.init.shape_warnings import shape_warnings
 from perennial.init.split_unit import split_unit
 from perennial.init.warnings import warnings
+from perennial.init.written_values import WrittenForms, written_forms
 from perennial.kinds.protocols import Kind
 from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.kinds.recognition.sample import FileSample, Given
+from perennial.rows import far_numbers
 from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, SplitUnit
 from perennial.settings.pipeline import PipelineSpec
 
@@ -61,13 +63,19 @@ class Guess(Record):
     time: ColumnChoice
     id: ColumnChoice
     slices: tuple[ColumnChoice, ...]
+    forms: dict[str, str]
+    """How times and numbers are written, as data.columns says it."""
     rows: int
     labels: dict[str, int]
     """Rows with each label, in the order the labels are written."""
+    fold_labels: bool
+    """Whether other spellings of a label are read as it."""
     label_rows: dict[str, dict[str, int]]
     """Rows per split and label."""
     numbers: tuple[float, float] | None
     """The least and the greatest number that is learned; None: labels are."""
+    far_numbers: str | None
+    """The expectation that sets numbers aside which are far from the rest; None: there are none."""
     max_tokens: int
     """Estimated tokens that 99 of 100 rows don't exceed."""
     max_length: int
@@ -109,13 +117,15 @@ def plan(
     id: str | None = None,  # noqa: A002  (as the setting and the option are called)
     slices: Sequence[str] | None = None,
     delimiter: str | None = None,
+    time_format: str | None = None,
+    decimal: str | None = None,
 ) -> Guess:
     """Look at the CSV, TSV, JSON or Parquet file `data`, a folder of such, or an annotation tool's export, and guess
     what a pipeline `name` for it needs.
 
-    The kind and columns may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads about
-    20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError for a
-    name, kind or column that can't be, SourceError for a file that can't be read or learned from.
+    The kind, columns and forms may be given instead of guessed; "" for time and id (for slices [""]) means none. Reads
+    about 20,000 rows to guess by and then the guessed columns of the whole file, in bounded memory. Raises SpecError
+    for a name, kind or column that can't be, SourceError for a file that can't be read or learned from.
     """
     _check_name(name)
     whole = data_file(data)
@@ -135,18 +145,29 @@ def plan(
     kind_known = kinds.kind_named(recognised.kind)
     text_roles = [role for role in kind_known.text_columns if role in recognised.columns]
     splits_by = split_unit([sample.cells[recognised.columns[name].column or ""] for name in text_roles])
+    forms = written_forms(
+        whole,
+        kind_known,
+        sample,
+        _columns(recognised, time_choice, id_choice, slice_choices),
+        time_choice,
+        time_given=bool(time),
+        time_format=time_format,
+        decimal=decimal,
+    )
+    time_choice = forms.time
     census = file_census.take_census(
-        whole, kind_known, _columns(recognised, time_choice, id_choice, slice_choices), splits_by
+        whole, kind_known, _columns(recognised, time_choice, id_choice, slice_choices, forms), splits_by
     )
     time_choice = whole_file_checks.checked_time(time_choice, census, given=bool(time))
     sound_id = whole_file_checks.checked_row_id(id_choice, census, given=bool(id))
     if sound_id.column != id_choice.column:
         # Rows were told apart by what is no id.
         census = file_census.take_census(
-            whole, kind_known, _columns(recognised, time_choice, sound_id, slice_choices), splits_by
+            whole, kind_known, _columns(recognised, time_choice, sound_id, slice_choices, forms), splits_by
         )
     target = list(recognised.columns)[-1]
-    whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census)
+    whole_file_checks.check_whole_file(data, kind_known, target, recognised.columns[target], census, forms.no_numbers)
     return Guess(
         name=name,
         data=str(whole.pattern),
@@ -163,24 +184,32 @@ def plan(
         id=sound_id,
         slices=slice_choices,
         splits_by=splits_by,
-        **_settings(kind_known, census, (*shape_warnings(whole, sample, recognised), *_export_warnings(whole))),
+        forms=forms.settings_for(time_choice),
+        **_settings(
+            kind_known, census, (*shape_warnings(whole, sample, recognised), *_warnings_of_reading(whole, forms))
+        ),
     )
 
 
-def _export_warnings(data: DataFile) -> tuple[str, ...]:
-    """What of an annotation tool's export was left out or changed."""
+def _warnings_of_reading(data: DataFile, forms: WrittenForms) -> tuple[str, ...]:
+    """What of an annotation tool's export was left out or changed, and what is no number."""
     if data.annotated is None:
-        return ()
+        return (forms.no_numbers,) if forms.no_numbers else ()
     return tuple(f"{data.annotated.form.tool.title}: {sentence}." for sentence in data.outcome.tally.sentences())
 
 
 def _columns(
-    recognised: RecognisedKind, time: ColumnChoice, row_id: ColumnChoice, slices: Sequence[ColumnChoice]
+    recognised: RecognisedKind,
+    time: ColumnChoice,
+    row_id: ColumnChoice,
+    slices: Sequence[ColumnChoice],
+    forms: WrittenForms | None = None,
 ) -> ColumnsSpec:
     names = {role: choice.columns or choice.column for role, choice in recognised.columns.items()}
     kept = tuple(choice.column for choice in slices if choice.column)
+    written = forms.settings_for(time) if forms else {}
     others = {"time": time.column, "id": row_id.column, "slices": kept, "separator": recognised.separator}
-    return ColumnsSpec.model_validate({**names, **others})
+    return ColumnsSpec.model_validate({**names, **others, **written})
 
 
 def _written(data: DataFile) -> dict[str, str | int | bool]:
@@ -205,12 +234,15 @@ def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> d
     names = ordered(counts)
     label_rows = {split: {name: max(census.labels[split][name], 0) for name in names} for split in SPLITS}
     usual = int(DataSpec.model_fields["min_rows_per_label"].default)
+    far = far_numbers.far_numbers(census.numbers)
     floor, majority, tokens = kind.floor(census), kind.majority(census), token_lengths.longest(census.tokens)
     return {
         "rows": census.rows,
         "labels": {name: max(counts[name], 0) for name in names},
+        "fold_labels": bool(names) and census.spellings.fold,
         "label_rows": label_rows,
         "numbers": (min(census.numbers), max(census.numbers)) if census.numbers else None,
+        "far_numbers": far.expectation(kind.target_column) if far else None,
         "max_tokens": tokens,
         "max_length": token_lengths.max_length(tokens),
         "floor_metric": floor.metric,

@@ -17,6 +17,7 @@ from perennial.core.store import write_atomically
 from perennial.init.guess import Guess
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.pipeline_file import loader
+from perennial.rows.written_times import NAMES
 from perennial.settings.data import DataSpec, SplitsSpec, SplitUnit
 from perennial.settings.evaluation import EvaluationSpec
 
@@ -147,10 +148,13 @@ def _columns(guess: Guess) -> str:
         lines.append(
             f"    time: {quoted(guess.time.column)}    # when the row came to be; late ones are left out: docs/data.md"
         )
+        if form := guess.forms.get("time_format"):
+            lines.append(f"    time_format: {form}    # {NAMES[form]}{' since 1970' * form.startswith('epoch')}")
     else:
         lines.append(
             "    # time: added_at    # when the row came to be; a run then reads newer rows only: docs/data.md"
         )
+    lines += [f"    {name}: {quoted(guess.forms[name])}" for name in ("decimal", "unit") if name in guess.forms]
     if guess.id.column:
         lines.append(f"    id: {quoted(guess.id.column)}    # of two rows with one id the newer counts")
     if guess.slices:
@@ -181,9 +185,10 @@ def _labels(guess: Guess) -> str:
         if instead := kinds.kind_named(alternative).wording.instead:
             comment += f"\n  # {instead}"
     line = f"  labels: [{', '.join(names)}]"
-    if len(line) <= _LINE:
-        return f"{comment}\n{line}"
-    return "\n".join([comment, "  labels:", *(f"    - {name}" for name in names)])
+    lines = [line] if len(line) <= _LINE else ["  labels:", *(f"    - {name}" for name in names)]
+    if guess.fold_labels:
+        lines.append("  fold_labels: true    # Good, GOOD and good are one label, 1.0 and 1, too; how many is told")
+    return "\n".join([comment, *lines])
 
 
 def _rest_of_data(guess: Guess) -> str:
@@ -205,7 +210,9 @@ def _rest_of_data(guess: Guess) -> str:
         "  # expectations:",
         "  #   - {type: expect_column_value_lengths_to_be_between, column: text, min_value: 3, severity: warning}",
     ]
-    if guess.numbers:
+    if guess.far_numbers:
+        lines.append(f"  #   - {guess.far_numbers}")
+    elif guess.numbers:
         low, high = guess.numbers
         lines.append(
             f"  #   - {{type: expect_column_values_to_be_between, column: label, min_value: {low:g}, "

@@ -10,6 +10,7 @@ from perennial.init.file_census import Census
 from perennial.init.token_lengths import LENGTHS
 from perennial.kinds.floors import LOPSIDED
 from perennial.kinds.protocols import Kind
+from perennial.rows import far_numbers
 from perennial.settings.data import DataSpec
 
 NOTICEABLE = 0.05
@@ -21,6 +22,13 @@ def warnings(
 ) -> Iterator[str]:
     """One sentence or two for each thing that a run would set aside or could not learn, the most basic first."""
     yield from _set_aside(kind, census)
+    if sentence := census.spellings.sentence():
+        yield sentence
+    if far := far_numbers.far_numbers(census.numbers):
+        yield (
+            f"{far.in_words}. If that stands for no number, set it aside: pipeline.yaml has a line for that under "
+            "expectations."
+        )
     yield from kind.cautions(census)
     for split, labels in label_rows.items():
         empty = [label for label, rows in labels.items() if not rows]

@@ -10,8 +10,13 @@ from perennial.kinds.recognition.column_choice import ColumnChoice, option
 from perennial.settings.data import DataSpec
 
 
-def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census) -> None:
-    """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`."""
+def check_whole_file(
+    data: Path, kind: Kind, role: str, choice: ColumnChoice, census: Census, no_numbers: str = ""
+) -> None:
+    """Raises SourceError when there are too few rows or nothing to tell apart by the column `choice` of `role`.
+
+    `no_numbers`: what is known of cells that should be numbers, in words.
+    """
     role = "label" if choice.columns else role
     choice = choice if choice.column else choice.model_copy(update={"column": ", ".join(choice.columns)})
     labels, remedy = census.rows_per_label, f"{option(role)} COLUMN{_alternatives(choice)}"
@@ -23,11 +28,15 @@ def check_whole_file(data: Path, kind: Kind, role: str, choice: ColumnChoice, ce
     least = DataSpec.model_fields["min_rows"].default
     if census.usable < least:
         faults = [f"{count:,} rows: {fault}" for fault, count in census.faults.most_common()]
-        faults_listed = f" Faults: {listing(faults)}." if faults else ""
+        faults_listed = (f" Faults: {listing(faults)}." if faults else "") + (f" {no_numbers}" if no_numbers else "")
         raise SourceError(
             f"{data} has {census.usable:,} rows with {kind.wording.wanted}; at least {least:,} are needed "
             f"(data.min_rows) to learn from and to judge by.{faults_listed}",
-            remedy="Mend them." if faults else "Label more texts; some hundreds make a useful model.",
+            remedy=f"Mend them, or name another column with {remedy}."
+            if no_numbers
+            else "Mend them."
+            if faults
+            else "Label more texts; some hundreds make a useful model.",
         )
     if census.numbers:
         _check_numbers(data, choice, census.numbers, remedy)
@@ -56,11 +65,12 @@ def checked_time(choice: ColumnChoice, census: Census, *, given: bool) -> Column
     """`choice`, or none of it with the reason. Raises SourceError when it was `given`."""
     if not choice.column or not census.bad_times:
         return choice
-    problem = f"{census.bad_times:,} of {census.rows:,} rows have no time in {choice.column!r} that can be read"
+    where = f"in {choice.column!r} that can be read{census.bad_time}"
+    problem = f"{census.bad_times:,} of {census.rows:,} rows have no time {where}"
     if given:
         raise SourceError(
             f"{problem}; expected ISO 8601, such as 2026-01-31T09:30:00Z, or seconds since 1970, in every row.",
-            remedy="Mend those rows, or leave the time out: --time ''.",
+            remedy="Mend those rows, say how all are written (--time-format), or leave the time out: --time ''.",
         )
     return ColumnChoice(column=None, reason=f"{problem}, so it is left out", alternatives=choice.alternatives)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from perennial.core.errors import listing
@@ -63,6 +63,9 @@ class KindBase(Kind, ABC):
         import pyarrow as pa
 
         return np.empty(0, np.int64), pa.array([], pa.string())
+
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        return targets
 
     def labels_answered(self, prediction: Prediction) -> list[str]:
         return []

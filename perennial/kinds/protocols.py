@@ -95,6 +95,10 @@ class ReadsRows(Named, Protocol):
     def label_rows(self, targets: pa.Array) -> tuple[np.ndarray, pa.Array]:
         """Each label that these rows hold: the number of its row, and its name; both empty: this kind has no labels."""
 
+    @abstractmethod
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        """`targets` with each label that `spelling` has as it has it; as they are, for a kind without labels."""
+
 
 class LearnsTargets(Named, Protocol):
     """What training asks of a kind: targets as numbers, outputs, losses."""

@@ -16,6 +16,7 @@ from perennial import kinds
 from perennial.core import digest
 from perennial.core.errors import StoreError
 from perennial.core.store import Store
+from perennial.kinds import label_reading
 from perennial.records.data import Part
 from perennial.rows.columns import SPLIT, TEXT_KEY, TIME
 from perennial.settings.pipeline import PipelineSpec
@@ -206,7 +207,7 @@ def _rows(spec: PipelineSpec, table: pa.Table) -> WindowRows:
     ends = pc.min_max(table[TIME]).as_py()
     return WindowRows(
         texts=list(zip(*columns, strict=True)),
-        targets=table[kind.target_column].combine_chunks(),
+        targets=label_reading.read_labels(kind, table[kind.target_column].combine_chunks(), spec.data).targets,
         held_out=np.asarray(pc.not_equal(table[SPLIT], "train").to_pylist(), bool),
         keys=table[TEXT_KEY].to_pylist(),
         times=(ends["min"], ends["max"]),

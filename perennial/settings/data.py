@@ -9,6 +9,7 @@ from perennial.settings.base import Label, Settings, Share, as_list
 AnnotationTool = Literal[
     "label-studio", "doccano", "prodigy", "argilla", "potato", "spacy", "conll", "conllu", "brat", "fasttext"
 ]
+TimeFormat = Literal["epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "day_first", "month_first"]
 Severity = Literal["critical", "warning", "info"]
 SPLITS = ("train", "validation", "test")
 
@@ -127,6 +128,17 @@ class ColumnsSpec(Settings):
     text."""
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again."""
+    time_format: TimeFormat | None = Field(default=None, exclude_if=lambda form: form is None)
+    """How times are written that don't tell it themselves: as seconds, milliseconds, microseconds or nanoseconds since
+    1970, or as a date such as 03/04/2025 of which one number is the day. None: ISO 8601, seconds, a date with the
+    month's English name, a time of the source's own. `init` finds it by the whole file; here, so that every file that
+    comes later is read alike."""
+    decimal: Literal[".", ","] | None = Field(default=None, exclude_if=lambda mark: mark is None)
+    """regression: the decimal mark of numbers that people wrote; the other mark, spaces and apostrophes part thousands
+    (1.234,5 or 1,234.5). None: numbers are plain, as programs write them: 1234.5."""
+    unit: str | None = Field(default=None, min_length=1, exclude_if=lambda unit: unit is None)
+    """regression, with decimal: a currency or % that may stand beside the number, and is left away; a number with
+    another one is not read."""
     id: str | None = None
     """A stable row id: of two rows with the same one the newer counts, by `time`, or the one read later where there is
     none. None: a hash of the row's content."""
@@ -155,6 +167,14 @@ class ColumnsSpec(Settings):
     def _sentence_of_tokens(self) -> Self:
         if self.sentence is not None and self.tokens is None:
             raise ValueError("sentence goes with tokens: it says which of them belong together; name their column")
+        return self
+
+    @model_validator(mode="after")
+    def _forms_of_columns(self) -> Self:
+        if self.time_format is not None and self.time is None:
+            raise ValueError("time_format goes with time: without one there is nothing to read so")
+        if self.unit is not None and self.decimal is None:
+            raise ValueError("unit goes with decimal: a number with a unit was written by people; say its decimal mark")
         return self
 
 
@@ -206,6 +226,10 @@ class DataSpec(Settings):
     """Which of the source's columns is what."""
     labels: tuple[Label, ...] = ()
     """All labels, in the order reports show them."""
+    fold_labels: bool = Field(default=False, exclude_if=lambda fold: not fold)
+    """Whether a label that differs from one of data.labels only in case, width or a trailing .0 (`Positive`,
+    `POSITIVE`, `1.0`) is read as that one; how often is told. Blanks make no other label either way. false: such rows
+    are set aside, and told, as pipelines of older versions do; `init` writes true."""
     corrections: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     """CSV files, relative to the pipeline's folder, with the columns row_id and label: labels that a person mended, or
     `drop` to take a row out. Of two corrections of a row the later one counts. `perennial review NAME` writes such a

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perennial.core.errors import ValidationError, listing
+from perennial.rows import label_spelling
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.findings import MAX_PLACES, PartSummary, ValidationFinding, quarantined_for
 
@@ -118,7 +119,9 @@ def _strange_labels(spec: PipelineSpec, parts: Sequence[PartSummary]) -> str:
             "the column of the labels (data.columns.label)?"
         )
     shown = [f"{label[:MAX_LABEL]!r} {rows:,} ×{_nearest(label, spec)}" for label, rows in counts.most_common()]
-    return f". Labels seen that data.labels lacks: {listing(shown)}"
+    near = label_spelling.spellings(counts, spec.data.labels, fold=True)
+    fold = "; data.fold_labels: true reads those as one that differ in case or width only" if near else ""
+    return f". Labels seen that data.labels lacks: {listing(shown)}{fold}"
 
 
 def _nearest(label: str, spec: PipelineSpec) -> str:

@@ -1,5 +1,7 @@
 """What validation found: one record per expectation, and per part what later steps need without reading it again."""
 
+from pydantic import Field
+
 from perennial.core.record import Record
 from perennial.records.data import CheckedPart
 from perennial.settings.data import Severity
@@ -56,6 +58,8 @@ class PartSummary(Record):
     """Rows per label that data.labels lacks, most frequent first, cut after MAX_PLACES."""
     strange_label_count: int
     """How many such labels there are."""
+    remarks: tuple[str, ...] = Field(default=(), exclude_if=lambda remarks: not remarks)
+    """What a person should know of how its targets were read, each in a sentence without its stop."""
 
 
 def quarantined_for(finding: ValidationFinding) -> bool:

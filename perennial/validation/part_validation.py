@@ -15,11 +15,12 @@ from perennial.records.data import CheckedPart, Part
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY
 from perennial.rows.expectation import BUILT_IN, EXISTS, Expected, built_in
 from perennial.settings.pipeline import PipelineSpec
-from perennial.validation import conflicts, corrections, quarantine
+from perennial.validation import conflicts, corrections, part_reading, quarantine
 from perennial.validation.corrections import Changes
 from perennial.validation.expectations import checkable_columns, row_expectations
 from perennial.validation.findings import MAX_PLACES, PartSummary, RowPlace, ValidationFinding, quarantined_for
 from perennial.validation.outcomes import Evaluator, ExpectationOutcome
+from perennial.validation.part_reading import PartReading
 from perennial.validation.text_index import Earlier
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ def validate_part(
     ValidationError when the part lacks a column, SpecError when an expectation can't be evaluated.
     """
     target = kinds.kind_named(spec.kind).target_column
-    with corrections.corrected_part(earlier.root / part.path, changes, target, folder) as source:
-        return _check(spec, evaluator, part, changes, source, earlier, key, folder)
+    with (
+        corrections.corrected_part(earlier.root / part.path, changes, target, folder) as corrected,
+        part_reading.read_part(spec, corrected, folder) as reading,
+    ):
+        return _check(spec, evaluator, part, changes, reading, earlier, key, folder)
 
 
 def _check(
@@ -61,13 +65,14 @@ def _check(
     evaluator: Evaluator,
     part: Part,
     changes: Changes,
-    source: Path,
+    reading: PartReading,
     earlier: Earlier,
     key: str,
     folder: Path,
 ) -> PartSummary:
     import pyarrow.parquet as pq
 
+    source = reading.source
     name = f"part {len(earlier.files) + 1}"
     outcomes = _row_outcomes(spec, evaluator, source, name)
     reasons = _reasons(outcomes)
@@ -85,7 +90,8 @@ def _check(
         shown = listing(f"{reason.fault} ({reason.unexpected:,})" for reason in filter(quarantined_for, findings))
         progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {shown}")
     (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
-    return _summary(spec, part, changes, key, folder, good, bad, findings)
+    summary = _summary(spec, part, changes, key, folder, good, bad, findings)
+    return summary.model_copy(update={"remarks": reading.remarks})
 
 
 def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[ExpectationOutcome]:

@@ -89,6 +89,7 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes
     settings = digest.of_values(
         kind=spec.kind,
         labels=spec.data.labels,
+        **({"fold_labels": True} if spec.data.fold_labels else {}),
         expected=[[one.spec, one.origin] for one in row_expectations(spec)],
         versions=_versions(),
         format=FORMAT,
@@ -223,6 +224,7 @@ def _data(
 
 def _warnings(parts: Sequence[PartSummary], across: Sequence[ValidationFinding], older: int) -> Iterator[str]:
     for number, part in enumerate(parts[older:], older + 1):
+        yield from (f"In part {number}, {remark}." for remark in part.remarks)
         for finding in part.findings:
             if finding.severity == "warning" and not finding.success and not finding.row_level:
                 observed = f"; seen: {finding.observed}" if finding.observed else ""

@@ -1,4 +1,7 @@
+import csv
+import gzip
 import http.server
+import io
 import json
 import socket
 import threading
@@ -76,6 +79,59 @@ def test_class_labels_are_read_by_name(pipeline, tmp_path) -> None:
     data.to_parquet(tmp_path / "news" / "train.parquet")
     made = pipeline(source=source())
     assert [row["label"] for row in made.rows()] == ["good", "bad", None]
+
+
+MIXED = [
+    {"text": "plain", "label": "good"},
+    {"text": 5, "label": "bad"},
+    {"text": "2025-01-31", "label": "good"},
+    {"text": 'a "quoted" text', "label": 1},
+    {"text": "2025-01-31T10:00:00", "label": "2025-01-31"},
+    {"text": "007", "label": True},
+    {"text": 0.50, "label": None},
+]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.json", "train.jsonl.gz", "train.csv", "train.tsv"])
+def test_local_files_are_read_as_a_source_of_files_reads_them(pipeline, name: str) -> None:
+    """A number among texts made JSON of all, one among labels made nothing of them, and dates became times."""
+    made = pipeline(source=source())
+    made.write(f"news/{name}", spelled(MIXED, name))
+    rows = [(row["text"], row["label"]) for row in made.rows()]
+    assert rows[:6] == [
+        ("plain", "good"),
+        ("5", "bad"),
+        ("2025-01-31", "good"),
+        ('a "quoted" text', "1"),
+        ("2025-01-31T10:00:00", "2025-01-31"),
+        ("007", "true"),
+    ]
+    of_files = pipeline(path=f"news/{name}")
+    assert [(row["text"], row["label"]) for row in of_files.rows()] == rows
+
+
+def spelled(rows: list[dict], name: str) -> bytes:
+    if ".json" in name:
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        return gzip.compress(content) if name.endswith(".gz") else content
+    target = io.StringIO(newline="")
+    writer = csv.DictWriter(target, ["text", "label"], delimiter="\t" if name.endswith("tsv") else ",")
+    writer.writeheader()
+    writer.writerows([row | {"label": "true" if row["label"] is True else row["label"]} for row in rows])
+    return target.getvalue().encode()
+
+
+def test_a_folder_that_says_how_it_is_read_is_read_so(pipeline) -> None:
+    made = pipeline(source=source())
+    made.write("news/a.csv", "text;label\none, two;good\n")
+    made.write("news/README.md", '---\nconfigs:\n- config_name: default\n  data_files: a.csv\n  sep: ";"\n---\n')
+    assert [(row["text"], row["label"]) for row in made.rows()] == [("one, two", "good")]
+
+
+def test_an_array_of_objects_is_read_as_the_library_reads_it(pipeline) -> None:
+    made = pipeline(source=source())
+    made.write("news/train.json", json.dumps([{"text": "one", "label": "good"}, {"text": "two", "label": "bad"}]))
+    assert [row["text"] for row in made.rows()] == ["one", "two"]
 
 
 BAD = [

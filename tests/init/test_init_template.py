@@ -8,6 +8,7 @@ from perennial.core.errors import SpecError, StoreError
 from perennial.ingest import sources
 from perennial.init.template import quoted
 from perennial.pipeline_file import loader
+from perennial.rows import label_spelling
 
 
 def test_what_is_written_is_valid_and_finds_its_data(tmp_path: Path) -> None:
@@ -48,7 +49,8 @@ def test_set_overrides_what_is_written(tmp_path: Path) -> None:
 def test_labels_survive_yaml(tmp_path: Path, label: str) -> None:
     path = write(tmp_path / "d.jsonl", rows(300, (label, "other")))
     spec = loader.read_pipeline(init.write_pipeline(init.plan("news", path, label="label"), tmp_path / "p" / "news"))
-    assert set(spec.data.labels) == {label, "other"}
+    # Blanks at the ends, and those within that are no space, make no other label.
+    assert set(spec.data.labels) == {label_spelling.tidy(label), "other"}
     assert quoted("negative") == "negative"
 
 

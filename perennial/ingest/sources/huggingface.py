@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.core import digest, progress, telemetry
 from perennial.core.errors import SourceError, UnreachableError
-from perennial.ingest.sources import dotted, parquet, saved_dataset
+from perennial.ingest.sources import dotted, parquet, saved_dataset, text_files
 from perennial.ingest.sources.base import BATCH_ROWS, Piece, reread_remedy, wanted_columns
 from perennial.rows.batch import Batch
 from perennial.settings.data import HuggingFaceSource
@@ -109,6 +109,9 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 def _read(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]) -> Iterator[Batch]:
     name, start = f"{source.name}:{source.split}", 1
     with _clear_errors(source):
+        if folder and (files := text_files.files_of_split(folder, source)):
+            yield from text_files.read(files, name, names)
+            return
         rows = _load(source, folder, names)
         features = dict(rows.features or {})
         checked = False
@@ -131,10 +134,8 @@ def _load(source: HuggingFaceSource, folder: Path | None, names: tuple[str, ...]
         # One that `load_dataset` refuses: a data set without splits, as `Dataset.save_to_disk` writes it.
         return datasets.load_from_disk(str(folder)).to_iterable_dataset()
     where = str(folder or source.name)
-    settings: dict[str, object] = {}
-    if folder is None:
-        settings = {"revision": source.revision}
-    elif hasattr(datasets.load_dataset_builder(where, source.config).config, "keep_default_na"):
+    settings: dict[str, object] = {"revision": source.revision} if folder is None else {}
+    if folder and hasattr(datasets.load_dataset_builder(where, source.config).config, "keep_default_na"):
         # A folder of CSV: pandas would read 007 as 7 and NA as nothing.
         settings = {"keep_default_na": False, "converters": dict.fromkeys(names, _cell)}
     return datasets.load_dataset(where, source.config, split=source.split, streaming=True, **settings)
@@ -158,6 +159,10 @@ def _named(columns: Any, features: dict[str, Any]) -> dict[str, list[object]]:
 def _clear_errors(source: HuggingFaceSource) -> Iterator[None]:
     try:
         yield
+    except SourceError as error:
+        raise SourceError(
+            f"The data set {source.name!r} (split {source.split!r}) can't be read: {error.problem}", remedy=error.remedy
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, ImportError, EOFError) as error:
         first = str(error).strip().partition("\n")[0][:300].rstrip(".")
         raise (UnreachableError if _may_pass(error) else SourceError)(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perennial.kinds.base import KindBase, cascade_problems, label_problems
@@ -79,6 +79,13 @@ class MultiLabelReading(KindBase):
         import pyarrow.compute as pc
 
         return pc.list_parent_indices(targets).to_numpy(), targets.flatten()
+
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        import pyarrow as pa
+
+        # Two spellings in a cell are one label, and the order is that of the names.
+        rows = [row and sorted({spelling.get(label, label) for label in row}) for row in targets.to_pylist()]
+        return pa.array(rows, targets.type)
 
 
 def _lists(column: pa.ChunkedArray) -> list[list[str] | None]:

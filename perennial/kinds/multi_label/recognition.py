@@ -27,6 +27,8 @@ LONGEST_CELL = 300
 FEW = 20
 FEW_SHARE = 0.2
 """Different labels there may be: so many, or this share of the rows."""
+DECIMAL = re.compile(r"\s*[+-]?0[.,]\d|\s*[+-]|.*[.,]0\d")
+"""Of numbers with a decimal comma, which lists of label numbers (1,3) look like otherwise."""
 Held = Sequence[Sequence[str] | None]
 
 
@@ -123,6 +125,8 @@ def _separator(sample: FileSample, column: Column, *, likely: bool) -> str | Non
     for mark in (*SEPARATORS, *RARE_SEPARATORS):
         if not any(mark in text for text in texts):
             continue
+        if column.written and any(map(DECIMAL.match, texts)):
+            return None
         labels = _labels(sample, column.name, mark if mark in RARE_SEPARATORS else None)
         # What stands in other texts, too, must divide them as only labels are divided.
         if (sure or mark in ("|", ";") or _vary(labels)) and _are_few(column, labels) and _recombine(labels):

@@ -81,7 +81,7 @@ def time(columns: Sequence[Column], taken: Sequence[str], given: str | None) -> 
     if given is not None:
         return _as_given(columns, given, "time", ranked)
     if not ranked:
-        return ColumnChoice(column=None, reason="no column holds a date or time in every row")
+        return ColumnChoice(column=None, reason=_no_time(columns, taken))
     best = ranked[0]
     return ColumnChoice(
         column=best.name, reason="a date or time in every sampled row", alternatives=others(ranked, best.name)
@@ -150,6 +150,13 @@ def _tells_time(column: Column) -> bool:
     if column.filled < column.rows or not column.rows:
         return False
     return column.times == 1 or (column.moments == 1 and named_like_time(column))
+
+
+def _no_time(columns: Sequence[Column], taken: Sequence[str]) -> str:
+    likely = [column for column in columns if column.name not in taken and column.time_doubt]
+    if likely:
+        return f"{likely[0].name!r} looks like a time, but {likely[0].time_doubt}"
+    return "no column holds a date or time in every row"
 
 
 def _time_rank(column: Column) -> tuple[bool, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,3 +59,8 @@ class SingleLabelReading(KindBase):
         import numpy as np
 
         return np.arange(len(targets)), targets
+
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        from perennial.rows import label_spelling
+
+        return label_spelling.respelled(targets, spelling)

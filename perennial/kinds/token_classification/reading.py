@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from perennial.core import progress
 from perennial.kinds.base import KindBase, cascade_problems, label_problems
@@ -111,3 +111,13 @@ class SpanReading(KindBase):
         import pyarrow.compute as pc
 
         return pc.list_parent_indices(targets).to_numpy(), targets.flatten().field("label")
+
+    def respelled(self, targets: pa.Array, spelling: Mapping[str, str]) -> pa.Array:
+        import pyarrow as pa
+
+        rows = [row and [_respelled(span, spelling) for span in row] for row in targets.to_pylist()]
+        return pa.array(rows, targets.type)
+
+
+def _respelled(span: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[str, Any]:
+    return {**span, "label": spelling.get(span["label"], span["label"])}
