@@ -151,6 +151,19 @@ def _rest_of_data(guess: Guess) -> str:
             f"default, {usual}, would stop the run.",
             f"  min_rows_per_label: {guess.min_rows_per_label}",
         ]
+    if guess.missing_labels:
+        lines += [
+            f"  # {guess.missing_labels:,} of {guess.rows:,} rows have no label: nobody may have looked at them. none: "
+            "somebody did, and they have none.",
+            "  missing_labels: set_aside",
+        ]
+    if guess.contradicted:
+        lines += [
+            f"  # {guess.contradicted:.1%} of the rows have a text that another row labels otherwise: what most say "
+            "counts. newest: what",
+            "  # the newest says, as where labels got another meaning. set_aside: none of them counts.",
+            "  contradictions: majority",
+        ]
     lines += [
         "  # Great Expectations' own names and arguments, on top of the built-in checks. severity: warning sets rows",
         "  # aside; critical (the default) stops the run.",

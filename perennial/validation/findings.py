@@ -1,7 +1,9 @@
 """What validation found: one record per expectation, and per part what later steps need without reading it again."""
 
+from pydantic import Field
+
 from perennial.core.record import Record
-from perennial.records.data import CheckedPart
+from perennial.records.data import CheckedPart, Retirement
 from perennial.settings.data import Severity
 
 MAX_PLACES = 20
@@ -56,6 +58,8 @@ class PartSummary(Record):
     """Rows per label that data.labels lacks, most frequent first, cut after MAX_PLACES."""
     strange_label_count: int
     """How many such labels there are."""
+    superseded: Retirement | None = Field(default=None, exclude_if=lambda retirement: retirement is None)
+    """Rows of earlier parts that one of this part was put before, by data.contradictions."""
 
 
 def quarantined_for(finding: ValidationFinding) -> bool:

@@ -136,7 +136,7 @@ def _no_file(folder: Path, pattern: str) -> SourceError:
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
     form, labels = form_of(path, source), spec.data.labels
-    read = partial(_read, path, name, form, wanted_columns(spec), source.delimiter, labels)
+    read = partial(_read, path, name, form, wanted_columns(spec), source.delimiter, labels, may_grow=True)
 
     def contents() -> str:
         with clear_errors(name):
@@ -153,6 +153,9 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
     # By the patterns, so that it is the same piece when another person's file is added.
     name = names[0] if len(names) == 1 and not patterns else ", ".join(source.path)
     outcome = ExportOutcome()
+
+    if spec.data.missing_labels == "none":
+        source = source.model_copy(update={"unlabelled": "none"})
 
     def read(_: datetime | None) -> Iterator[Batch]:
         kind, columns = kinds.kind_named(spec.kind), spec.data.columns
@@ -174,10 +177,13 @@ def _read(
     delimiter: str | None,
     labels: Collection[str] = (),
     _watermark: datetime | None = None,
+    *,
+    may_grow: bool = False,
 ) -> Iterator[Batch]:
+    zipped = path.suffix.lower() == ".gz"
     with clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
-        for batch in _batches(file, path.suffix.lower() == ".gz", name, form, columns, delimiter, labels):
+        for batch in _batches(file, zipped, name, form, columns, delimiter, labels, may_grow and not zipped):
             progress.advance(file.tell(), size, unit="bytes", detail=f"reading {name}")
             yield batch
 
@@ -190,6 +196,7 @@ def _batches(
     columns: Sequence[str] | None,
     delimiter: str | None,
     labels: Collection[str],
+    may_grow: bool,
 ) -> Iterator[Batch]:
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
     if form == "parquet":
@@ -198,9 +205,10 @@ def _batches(
     elif form == "arrow":
         yield from saved_dataset.read(stream, name, columns, labels)
     elif form == "jsonl":
-        yield from jsonl.read(TextLines(stream, name), name, columns)
+        yield from jsonl.read(TextLines(stream, name, may_grow=may_grow), name, columns)
     else:
-        yield from delimited.read(TextLines(stream, name), name, columns, delimiter or ("\t" if form == "tsv" else ","))
+        lines = TextLines(stream, name, may_grow=may_grow)
+        yield from delimited.read(lines, name, columns, delimiter or ("\t" if form == "tsv" else ","))
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -5,13 +5,14 @@ SEPARATORS = ("|", ";", ",")
 
 
 def labels_of_cell(value: object) -> list[str] | None:
-    """A cell's labels, each once, in alphabetical order; none for an empty cell; None if it holds something else.
+    """A cell's labels, each once, in alphabetical order; None if it is empty or holds something else.
 
-    In order, because two people who name the same labels do not contradict each other.
+    In order, because two people who name the same labels do not contradict each other. An empty list says that there is
+    none; an empty cell says nothing.
     """
-    if value is None or (isinstance(value, float) and value != value):
-        return []
     if isinstance(value, str):
+        if not value.strip():
+            return None
         separator = next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
         # What begins as a JSON list and can't be read as one is no list of names either.
         value = None if value.lstrip().startswith(("[", "{")) else value.split(separator)
