@@ -47,6 +47,7 @@ def evaluation_of(
         champion_serving=context.champion_serving,
         cases=context.cases,
         agreement=context.agreement,
+        lost_ends=context.lost_ends,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )

@@ -12,7 +12,7 @@ from perennial.core.errors import listing
 from perennial.evaluation import slices
 from perennial.metrics import clusters, gate_metrics
 from perennial.records.data import AnnotatorAgreement
-from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics, ServingFigures
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, LostEnds, Metrics, ServingFigures
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -75,6 +75,8 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
         yield _flips(gate, evaluation.comparison, spec, None)
     elif gate.metric == gate_metrics.AGREEMENT:
         yield _agreement(evaluation.agreement)
+    elif gate.metric == gate_metrics.LOST_ENDS:
+        yield _lost_ends(evaluation.lost_ends, spec)
     else:
         yield _overall(gate, evaluation, None)
 
@@ -212,6 +214,14 @@ def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
         return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
     interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
     return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
+
+
+def _lost_ends(lost: LostEnds | None, spec: PipelineSpec) -> GateFigure:
+    test = lost.splits.get("test") if lost else None
+    if test is None:
+        return GateFigure(gate_metrics.LOST_ENDS, None, 0, missing="how long the rows are was not measured")
+    value, interval = _share(test.cut, test.rows, spec)
+    return GateFigure(gate_metrics.LOST_ENDS, value, test.rows, interval=interval)
 
 
 def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:

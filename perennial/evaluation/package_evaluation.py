@@ -19,6 +19,7 @@ from perennial.evaluation import (
     from_answers,
     independence,
     label_errors,
+    lost_ends,
     serving_cost,
     slices,
     stored_answers,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 8
+RECIPE = 9
 # Part of the run's key: raise it when versions that are registered have to be judged anew.
 RUN_RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
@@ -125,7 +126,8 @@ def _evaluate(
     rival = _rival(spec, champion, inputs, pace, home) if champion else _Rival(None)
     bar = _anchor_asked(spec, anchor, champion, rival, inputs, pace, home)
     progress.advance(0, None, unit="row", detail="baselines")
-    baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
+    train, validation = (read_split(data, home.store, split, columns) for split in ("train", "validation"))
+    baselines = kind.baselines(train, test, spec.data.labels)
     stored_answers.write_answers(
         folder,
         stored_answers.Answers(
@@ -155,6 +157,11 @@ def _evaluate(
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
         agreement=agreement_in(data.readings),
         anchor=bar.asked,
+        lost_ends=lost_ends.measure_lost_ends(
+            spec.kind,
+            home.store.root / package.path,
+            {"train": kind.inputs(train), "validation": kind.inputs(validation), "test": inputs},
+        ),
     )
     stored_answers.write_context(folder, context)
     predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)

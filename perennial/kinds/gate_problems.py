@@ -39,8 +39,9 @@ def _known(kind: Kind, gate: GateSpec) -> tuple[str, ...]:
     if gate.per == "slice" or gate.slice is not None:
         return (*(metric for metric in kind.metrics if metric not in kind.not_resampled), *flips)
     of_each = {"label": kind.label_metrics, "behaviour": gate_metrics.BEHAVIOURS, "group": gate_metrics.GROUPS}
+    of_rows = (gate_metrics.AGREEMENT, gate_metrics.LOST_ENDS)
     return of_each.get(
-        gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING, gate_metrics.AGREEMENT)
+        gate.per or "", (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING, *of_rows)
     )
 
 

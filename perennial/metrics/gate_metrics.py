@@ -9,6 +9,9 @@ PADDING_FLIPS = "padding_flip_rate"
 AGREEMENT = "agreement"
 """Of the people who gave the labels: Krippendorff's alpha."""
 
+LOST_ENDS = "truncated_share"
+"""Of the test rows: those longer than the model reads."""
+
 BEHAVIOURS = (PASS_RATE,)
 GROUPS = (FLIP_RATE, SCORE_SHIFT)
 STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
@@ -17,8 +20,8 @@ BY_FIGURE = (*SERVING, *BEHAVIOURS)
 """Compared with the champion's as they are, without an interval: neither comes of a sample of rows."""
 HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput", AGREEMENT})
 
-OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, AGREEMENT})
+OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, AGREEMENT, LOST_ENDS})
 """All of these; none is a metric of a kind of task."""
-ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS})
+ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS, LOST_ENDS})
 """Shares of what should not happen at all."""
 LOWER_IS_BETTER = OTHERS - HIGHER_IS_BETTER

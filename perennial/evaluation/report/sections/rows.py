@@ -13,7 +13,13 @@ from perennial.evaluation.report.wording import several, share
 
 def data_section(material: Material) -> Section:
     """The rows: how many, what was set aside, how the new ones differ."""
-    blocks = (*_rows(material), *_drift(material), *_quarantine(material), *_label_errors(material))
+    blocks = (
+        *_rows(material),
+        *_lost_ends(material),
+        *_drift(material),
+        *_quarantine(material),
+        *_label_errors(material),
+    )
     return Section("data", "Data", blocks)
 
 
@@ -40,6 +46,19 @@ def _rows(material: Material) -> Iterator[Block]:
     yield Table(
         ("label" if ordered else "rows", *splits), tuple(rows), caption=caption, folded=len(rows) > WIDEST_MATRIX
     )
+
+
+def _lost_ends(material: Material) -> Iterator[Block]:
+    lost = material.evidence.evaluation.lost_ends
+    if lost is None:
+        return
+    yield Words(lost.sentence, "doubt" if lost.any else "quiet")
+    if lost.any:
+        counted = tuple(
+            (name, f"{cut.rows:,}", f"{cut.cut:,}", f"{cut.share:.1%}", f"{cut.token_share:.1%}")
+            for name, cut in lost.splits.items()
+        )
+        yield Table(("split", "rows", "longer", "share", "tokens never read"), counted)
 
 
 def _drift(material: Material) -> Iterator[Block]:
@@ -71,6 +90,13 @@ def _quarantine(material: Material) -> Iterator[Block]:
     validated = material.evidence.validated
     for warning in validated.warnings:
         yield Words(f"Warning: {warning}", "doubt")
+    if settled := validated.outvoted + validated.superseded:
+        rule = material.spec.data.contradictions
+        yield Words(
+            f"{several(settled, 'row')} contradicted others with the same text that count by data.contradictions: "
+            f"{rule}; {validated.superseded:,} of them were learned from before.",
+            "doubt",
+        )
     if not validated.quarantined:
         yield Words("No row was set aside.", "good")
         return
