@@ -3,13 +3,19 @@
 from pathlib import Path
 
 import pytest
+import report_data
 from report_data import evaluation
 from tiny_model import write_tiny_tokenizer
 
+from flows.summary import run_as_json
+from perennial.core.home import Home
 from perennial.evaluation import gates
 from perennial.evaluation.lost_ends import count_lost_ends
+from perennial.evaluation.report import page
 from perennial.records.decision import Outcome
 from perennial.records.evaluation import CutRows, LostEnds
+from perennial.records.run import RunResult, Status
+from perennial.registry.model_card import model_card_of
 from perennial.settings.pipeline import PipelineSpec
 
 LENGTH = 12
@@ -55,3 +61,24 @@ def test_a_gate_holds_lost_ends_against_a_candidate(cut: int | None, outcome: Ou
     lost = LostEnds(max_length=12, splits={"test": rows}) if rows else None
     judged = evaluation().model_copy(update={"lost_ends": lost, "behaviours": ()})
     assert gates.decide(spec, judged).outcome is outcome
+
+
+def test_report_model_card_and_summary_say_it() -> None:
+    rows = CutRows(rows=100, cut=4, tokens=1000, tokens_cut=30)
+    lost = LostEnds(max_length=12, splits={"test": rows})
+    evidence = report_data.evidence(evaluation=evaluation().model_copy(update={"lost_ends": lost}))
+    assert lost.sentence in page.render_page(report_data.material(evidence=evidence))
+    assert "4 of 100 (4.0%; 3.0% of their tokens)" in model_card_of(report_data.spec(), evidence)
+    result = RunResult(
+        status=Status.HELD,
+        model="news",
+        version="1",
+        run_id=None,
+        reasons=(),
+        snapshot=evidence.snapshot,
+        evidence=evidence,
+        seconds={},
+    )
+    data = run_as_json(result, Home(Path("nowhere")))["data"]
+    assert data["truncated"] == {"test": {"rows": 100, "cut": 4, "tokens": 1000, "tokens_cut": 30}}
+    assert (data["outvoted"], data["superseded"]) == (0, 0)
