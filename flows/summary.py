@@ -120,10 +120,19 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
             "forgotten_rows": result.snapshot.forgotten_rows,
             "quarantined": evidence.validated.quarantined if evidence else None,
             "warnings": list(evidence.validated.warnings) if evidence else [],
+            "outvoted": evidence.validated.outvoted if evidence else None,
+            "superseded": evidence.validated.superseded if evidence else None,
+            "truncated": _truncated(evidence.evaluation) if evidence else None,
         },
         "report": str(home.store.root / result.report.path) if result.report else None,
         "seconds": result.seconds,
     }
+
+
+def _truncated(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Rows longer than the model reads, by split; None: not measured."""
+    lost = evaluation.lost_ends
+    return {name: split.model_dump(mode="json") for name, split in lost.splits.items()} if lost else None
 
 
 def show_run(result: RunResult, spec: PipelineSpec, home: Home, console: Console) -> None:
@@ -307,6 +316,8 @@ def _facts(result: RunResult, spec: PipelineSpec) -> Iterator[FactLine]:
         data += f", {result.snapshot.deleted_rows:,} deleted"
     if evidence and evidence.validated.quarantined:
         data += f", {evidence.validated.quarantined:,} set aside"
+    if evidence and (settled := evidence.validated.outvoted + evidence.validated.superseded):
+        data += f", {settled:,} outvoted"
     yield FactLine("data", data)
     if evidence:
         yield from (FactLine("warning", warning, "warning") for warning in evidence.validated.warnings)
@@ -317,6 +328,8 @@ def _facts(result: RunResult, spec: PipelineSpec) -> Iterator[FactLine]:
         yield from (FactLine("", remark, "remark") for remark in evidence.package.remarks)
         headline = kinds.kind_named(spec.kind).headline_metric
         yield from (FactLine("copies", said) for said in near_copy_figures.sentences(headline, evidence.evaluation))
+        if (lost := evidence.evaluation.lost_ends) and lost.any:
+            yield FactLine("warning", lost.sentence, "warning")
         if look := evidence.evaluation.look:
             yield FactLine("test rows", look.sentence, "look")
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in result.seconds.items() if seconds >= 0.5)

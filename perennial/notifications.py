@@ -169,7 +169,7 @@ def _send(name: str, messages: Sequence[Message]) -> str | None:
     urls = os.environ.get(name, "").strip()
     if not urls:
         return "the variable is not set"
-    from apprise import Apprise, AppriseAsset
+    from apprise import Apprise, AppriseAsset, NotifyFormat
 
     title, body = _joined(messages)
     try:
@@ -178,7 +178,7 @@ def _send(name: str, messages: Sequence[Message]) -> str | None:
             return "it holds a URL that Apprise does not know"
         sent = False
         for _ in range(TRIES):
-            if sent := bool(channels.notify(body, title, notify_type=messages[-1].mood)):
+            if sent := bool(channels.notify(body, title, notify_type=messages[-1].mood, body_format=NotifyFormat.TEXT)):
                 break
             time.sleep(RETRY_SECONDS)
     except Exception as error:  # noqa: BLE001 - no channel may end a run, and the message may hold its URL

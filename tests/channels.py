@@ -71,6 +71,8 @@ class Mailbox:
 
     port: int
     mails: list[tuple[str, str]] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
+    """Their HTML."""
 
 
 @contextmanager
@@ -92,7 +94,8 @@ def mail_server() -> Iterator[Mailbox]:
         def mail(self) -> tuple[str, str]:
             lines = iter(self.rfile.readline, b".\r\n")
             read = message_from_string("".join(line.decode() for line in lines), policy=policy.default)
-            body = read.get_body(("plain", "html"))
+            body, page = read.get_body(("plain", "html")), read.get_body(("html",))
+            box.pages.append(page.get_content() if page else "")
             return str(read["subject"]), body.get_content() if body else ""
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:

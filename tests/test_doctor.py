@@ -11,7 +11,16 @@ import pytest
 
 from perennial import doctor
 from perennial.core.home import Home
-from perennial.doctor import Health, HealthFinding, cuda_libraries, home_folder, installation, schedules, services
+from perennial.doctor import (
+    Health,
+    HealthFinding,
+    cuda_libraries,
+    home_folder,
+    installation,
+    queries,
+    schedules,
+    services,
+)
 from perennial.records.data import Part
 from perennial.scheduling import ticks
 
@@ -50,6 +59,19 @@ def entry(home: Home, key: str) -> Path:
 
     home.store.get_or_make("parts", key, Part, make)
     return home.store.folder("parts", key)
+
+
+def test_a_query_that_misses_rows_is_told_of(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "pipelines" / "news"
+    folder.mkdir(parents=True)
+    source = "{type: sql, url_env: NEWS, query: 'SELECT * FROM news WHERE at > :watermark'}\n  columns: {time: at}"
+    written = PIPELINE.replace("{type: file, path: data.csv}", source)
+    (folder / "pipeline.yaml").write_text(written, encoding="utf-8")
+    warned, _ = queries.queries(home)
+    assert (warned.name, warned.status) == ("query news", Health.WARNING)
+    assert ">= :watermark" in str(warned.remedy)
+    (folder / "pipeline.yaml").write_text(written.replace("> :w", ">= :w"), encoding="utf-8")
+    assert only(queries.queries(home)).status is Health.OK
 
 
 def test_examine_looks_at_everything_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Who is sent what, through real channels on this machine."""
 
+import html
 import logging
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -102,6 +104,18 @@ def test_mail_arrives(home: Home, box: Mailbox) -> None:
     assert subject == "news: held"
     assert "accuracy is not shown to be good enough." in text
     assert "A person is needed." in text
+
+
+def test_mail_keeps_line_ends_and_what_stands_in_angle_brackets(home: Home, box: Mailbox) -> None:
+    sentence = "The label <unk> & 'b' has too few rows."
+    live(pipeline(urls_env=["MAIL_URL"]), home, [("held", sentence)])
+    ((_, text),) = box.mails
+    assert sentence in text.splitlines()[0]
+    assert "A person is needed." in text.splitlines()
+    (page,) = box.pages
+    shown = html.unescape(re.sub(r"<br\s*/?>", "\n", page)).replace("\xa0", " ")
+    assert sentence in shown
+    assert len([line for line in shown.splitlines() if line.strip()]) >= 3
 
 
 def test_every_channel_is_told_and_one_that_is_down_keeps_nobody_waiting(

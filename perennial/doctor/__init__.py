@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.doctor import cuda_libraries, history, home_folder, installation, schedules, services
+from perennial.doctor import cuda_libraries, history, home_folder, installation, queries, schedules, services
 from perennial.doctor.finding import Health, HealthFinding
 
 __all__ = ["CHECKS", "Health", "HealthFinding", "examine_installation"]
@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "MLflow": services.mlflow,
     "ledger": history.ledger,
     "pipelines": services.pipelines,
+    "queries": queries.queries,
     "schedules": schedules.schedules,
     "imports": installation.imports,
 }

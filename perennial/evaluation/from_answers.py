@@ -48,6 +48,7 @@ def evaluation_of(
         cases=context.cases,
         agreement=context.agreement,
         near_copies=context.near_copies,
+        lost_ends=context.lost_ends,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )

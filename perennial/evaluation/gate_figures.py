@@ -18,6 +18,7 @@ from perennial.records.evaluation import (
     Difference,
     Evaluation,
     Interval,
+    LostEnds,
     Metrics,
     NearCopies,
     ServingFigures,
@@ -86,6 +87,8 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
         yield _near_copies(evaluation.near_copies, spec)
     elif gate.metric == gate_metrics.AGREEMENT:
         yield _agreement(evaluation.agreement)
+    elif gate.metric == gate_metrics.LOST_ENDS:
+        yield _lost_ends(evaluation.lost_ends, spec)
     else:
         yield _overall(gate, evaluation, None)
 
@@ -232,6 +235,14 @@ def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
         return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
     interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
     return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
+
+
+def _lost_ends(lost: LostEnds | None, spec: PipelineSpec) -> GateFigure:
+    test = lost.splits.get("test") if lost else None
+    if test is None:
+        return GateFigure(gate_metrics.LOST_ENDS, None, 0, missing="how long the rows are was not measured")
+    value, interval = _share(test.cut, test.rows, spec)
+    return GateFigure(gate_metrics.LOST_ENDS, value, test.rows, interval=interval)
 
 
 def _flips(gate: GateSpec, comparison: Comparison | None, spec: PipelineSpec, part: str | None) -> GateFigure:

@@ -19,6 +19,7 @@ from perennial.evaluation import (
     from_answers,
     independence,
     label_errors,
+    lost_ends,
     serving_cost,
     slices,
     split_overlap,
@@ -131,7 +132,8 @@ def _evaluate(
     bar = _anchor_asked(spec, anchor, champion, rival, inputs, pace, home)
     overlap = split_overlap.measure_overlap(spec, data, test, home)
     progress.advance(0, None, unit="row", detail="baselines")
-    baselines = kind.baselines(read_split(data, home.store, "train", columns), test, spec.data.labels)
+    train, validation = (read_split(data, home.store, split, columns) for split in ("train", "validation"))
+    baselines = kind.baselines(train, test, spec.data.labels)
     stored_answers.write_answers(
         folder,
         stored_answers.Answers(
@@ -162,6 +164,11 @@ def _evaluate(
         agreement=agreement_in(data.readings),
         near_copies=overlap.counted,
         anchor=bar.asked,
+        lost_ends=lost_ends.measure_lost_ends(
+            spec.kind,
+            home.store.root / package.path,
+            {"train": kind.inputs(train), "validation": kind.inputs(validation), "test": inputs},
+        ),
     )
     stored_answers.write_context(folder, context)
     predictions_path = home.store.relative(home.store.folder(STEP, key) / stored_answers.PREDICTIONS)

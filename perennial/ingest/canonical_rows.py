@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from perennial import kinds
 from perennial.core.errors import SourceError
-from perennial.ingest import deletions
-from perennial.rows import cells, moments, splits
+from perennial.ingest import deletions, row_ids, row_times
+from perennial.ingest.set_aside import NO_LABEL, SetAsideRows, is_missing, target_is_list
+from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 from perennial.rows.moments import EPOCH
-from perennial.rows.written_times import UnclearTimeError
 from perennial.settings.data import BY_TEXT, ColumnsSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -49,32 +48,47 @@ class CanonicalBatch:
     """The position in the batch of each of `deleted_ids`."""
 
 
-def canonical_batch(batch: Batch, spec: PipelineSpec) -> CanonicalBatch:
+def canonical_batch(
+    batch: Batch, spec: PipelineSpec, aside: SetAsideRows | None = None, *, whole_ids: bool = True
+) -> CanonicalBatch:
     """What `batch` says, by the spec's columns. No row is dropped; one that is deleted needs an id and a time only.
 
-    Raises SourceError, naming file and line, as `canonical_rows` does, and for what says neither that a row is deleted
-    nor that it is not.
+    `aside` and `whole_ids`: as `canonical_rows` takes them. Raises SourceError, naming file and line, as that does, and
+    for what says neither that a row is deleted nor that it is not.
     """
-    columns = spec.data.columns
+    columns, aside = spec.data.columns, aside or SetAsideRows()
     halves = deletions.parted(batch, columns.deleted)
-    rows = canonical_rows(halves.present, spec)
+    rows = canonical_rows(halves.present, spec, aside, whole_ids=whole_ids)
     ids, times = rows.column(ROW_ID)[:0], rows.column(TIME)[:0]
     if halves.deleted_positions:
-        ids, times = _ids(halves.deleted, str(columns.id)), _times(halves.deleted, columns)
+        ids = _ids(halves.deleted, str(columns.id), whole=whole_ids)
+        times = _times(halves.deleted, columns, _latest(spec.data.future_tolerance), aside)
     return CanonicalBatch(batch.file, rows, halves.present_positions, ids, times, halves.deleted_positions)
 
 
-def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
+def canonical_rows(
+    batch: Batch, spec: PipelineSpec, aside: SetAsideRows | None = None, *, whole_ids: bool = True
+) -> pa.RecordBatch:
     """The rows of `batch`, none of which is deleted, in the columns of `part_schema(spec)`.
 
-    Raises SourceError, naming file and line, for a nested value where text is expected, text that is no Unicode, a
-    missing or unreadable time and a missing id.
+    Counted in `aside` are rows without a label, of a kind whose label is a list, and those whose time is missing, can't
+    be read or is in the future; such a time is null. `whole_ids`: an id 17.0 is 17. Raises SourceError, naming file
+    and line, for a nested value where text is expected, text that is no Unicode, a column of times of which none can be
+    read and a missing id.
     """
     import pyarrow as pa
 
-    kind, columns = kinds.kind_named(spec.kind), spec.data.columns
+    kind, columns, aside = kinds.kind_named(spec.kind), spec.data.columns, aside or SetAsideRows()
+    target = str(getattr(columns, kind.target_column, None))
+    if target in batch.columns and target_is_list(kind):
+        missing = [row for row, value in enumerate(batch.columns[target]) if is_missing(value)]
+        if missing and spec.data.missing_labels == "none":
+            values: list[object] = [[] if is_missing(value) else value for value in batch.columns[target]]
+            batch = replace(batch, columns={**batch.columns, target: values})
+        elif missing:
+            aside.add(NO_LABEL, batch, missing)
     content = kind.canonical(batch, columns)
-    times = _times(batch, columns)
+    times = _times(batch, columns, _latest(spec.data.future_tolerance), aside)
     slices = [cells.text_array(batch, name) for name in columns.kept]
     texts = [content[role] for role in kind.text_columns]
     keys = splits.text_keys(texts)
@@ -83,7 +97,7 @@ def canonical_rows(batch: Batch, spec: PipelineSpec) -> pa.RecordBatch:
     )
     row_splits = splits.splits_of_keys(deciding, spec.data.splits)
     hashed = [*content.values(), times.cast(pa.int64()), *slices]
-    ids = _ids(batch, columns.id) if columns.id else pa.array(_hashes(hashed), pa.string())
+    ids = _ids(batch, columns.id, whole=whole_ids) if columns.id else pa.array(_hashes(hashed), pa.string())
     files = pa.repeat(batch.file, len(batch.numbers))
     lines = pa.array(batch.numbers, pa.int64())
     return pa.RecordBatch.from_arrays(
@@ -127,7 +141,7 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _ids(batch: Batch, column: str) -> pa.Array:
+def _ids(batch: Batch, column: str, *, whole: bool) -> pa.Array:
     import pyarrow.compute as pc
 
     ids = cells.text_array(batch, column)
@@ -138,7 +152,7 @@ def _ids(batch: Batch, column: str) -> pa.Array:
             f"{batch.where(row)} has no id in column {column!r}; each row needs one of its own.",
             remedy="Fill it in, or leave data.columns.id out: then rows are told apart by their content.",
         )
-    return ids
+    return row_ids.whole_ids(ids) if whole else ids
 
 
 def _hashes(columns: Sequence[pa.Array]) -> list[str]:
@@ -162,38 +176,31 @@ def _spelled(column: pa.Array) -> pa.Array:
     return pc.fill_null(sized, "-")
 
 
-def _times(batch: Batch, columns: ColumnsSpec) -> pa.Array:
+def _latest(tolerance: timedelta) -> datetime:
+    """The latest time that a row can have now."""
+    return datetime.now(UTC) + tolerance
+
+
+def _times(batch: Batch, columns: ColumnsSpec, latest: datetime, aside: SetAsideRows) -> pa.Array:
     import pyarrow as pa
 
-    stamp, column = pa.timestamp("us", tz="UTC"), columns.time
+    column = columns.time
     if column is None:
-        return pa.nulls(len(batch.numbers), stamp)
-    values = batch.columns[column]
-    if {str} == set(map(type, values)):
-        for spelling in (pa.timestamp("us"), stamp):
-            # Arrow's own parser is ten times as fast, where all rows are written plainly and all alike.
-            with suppress(ValueError):
-                return pa.array(values, pa.string()).cast(spelling).cast(stamp)
-    counted = moments.counted_micros(values, columns.time_format)
-    if counted is not None:
-        return counted.cast(stamp)
-    return pa.array(_moments(batch, column, columns.time_format), stamp)
-
-
-def _moments(batch: Batch, column: str, form: str | None) -> Iterator[datetime]:
-    for row, value in enumerate(batch.columns[column]):
-        try:
-            yield moments.moment(value, form)
-        except (ValueError, OverflowError) as error:
-            shown = str(value)
-            given = "no time" if value is None else f"the time {shown[:40] + '…' * (len(shown) > 40)!r}"
-            why = f". This one: {error}" if isinstance(error, UnclearTimeError) else ""
-            raise SourceError(
-                f"{batch.where(row)} has {given} in column {column!r}; expected an ISO 8601 date or time, such as "
-                "2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970, or what data.columns.time_format "
-                f"says{why}.",
-                remedy="Mend that cell, or leave data.columns.time out: then rows are told apart by their ids.",
-            ) from error
+        return pa.nulls(len(batch.numbers), pa.timestamp("us", tz="UTC"))
+    try:
+        read = row_times.row_times(batch.columns[column], latest, columns.time_format)
+    except row_times.NoTimesError as error:
+        row = error.row
+        shown = str(batch.columns[column][row])
+        raise SourceError(
+            f"{batch.where(row)} has the time {shown[:40] + '…' * (len(shown) > 40)!r} in column {column!r}; expected "
+            "an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T09:30:00Z, or seconds since 1970, or what "
+            f"data.columns.time_format says. No row read with it has one that can be read{error.why}.",
+            remedy="Name another column in data.columns.time, or leave it out: then rows are told apart by their ids.",
+        ) from None
+    for why, rows in read.unusable.items():
+        aside.add(why, batch, rows)
+    return read.times
 
 
 def part_schema(spec: PipelineSpec) -> pa.Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,15 +22,18 @@ from perennial.ingest import (
     differing,
     earlier_splits,
     forgotten,
+    older_rows,
     parts,
     retirements,
+    row_ids,
     row_index,
     sources,
 )
 from perennial.ingest.row_index import RowChanges
+from perennial.ingest.set_aside import SetAsideRows
 from perennial.ingest.staging import Origin, StagedRows
 from perennial.records.data import Part, Retirement, Snapshot, SourceReading
-from perennial.rows.columns import SPLIT, TIME
+from perennial.rows.columns import ROW_ID, SPLIT, TIME
 from perennial.settings.data import FileSource
 from perennial.settings.pipeline import PipelineSpec
 
@@ -42,6 +45,8 @@ FORMAT = 1
 """Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
 _LATER_SETTINGS = {"deleted"}
 _LATER_OF_SOURCE = {"annotators", "offsets", "unlabelled"}
+_NOT_OF_ROWS = {"lookback"}
+"""Settings of a source that change what is asked for, and not what a row is."""
 READ = ".read.json"
 """Of what was read and waits until it is accepted."""
 INDEX = ".rows.duckdb"
@@ -56,6 +61,8 @@ class PieceState(Record):
     """The newest time among its rows."""
     reading: SourceReading | None = None
     """Of an annotation tool's exports."""
+    open_row: str | None = Field(default=None, exclude_if=lambda row: row is None)
+    """The id of the row in its last line, which had no end; None: it had one."""
 
 
 class Head(Record):
@@ -65,6 +72,8 @@ class Head(Record):
     pieces: dict[str, PieceState]
     splits: str | None = Field(default=None, exclude_if=lambda splits: splits is None)
     """The digest of how its rows were split and told apart; None: not known, or they have no ids."""
+    whole_ids: bool | None = None
+    """Whether an id 17.0 is taken for 17; None: kept by an older Perennial, which did not."""
 
 
 def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
@@ -83,18 +92,20 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     start = (None if reread else _read_head(path)) or _first_head(spec.name)
     earlier = _heads_before(stored) if not start.pieces else []
     parts.check_sizes(start.snapshot, home.store)
+    has_ids = spec.data.columns.id is not None
     with clear_disk_errors(home.root, "ingest"):
-        with closing(StagedRows(home.root / "tmp", has_ids=spec.data.columns.id is not None)) as staged:
-            pieces, set_aside = _stage(spec, start, staged, home)
-            additions = _append(staged, start.snapshot, path, home, [head.snapshot for head in earlier])
+        start = _with_ids(_without_future(start, datetime.now(UTC) + spec.data.future_tolerance, home), has_ids, home)
+        with closing(StagedRows(home.root / "tmp", has_ids=has_ids)) as staged:
+            pieces, forgotten_rows = _stage(spec, start, staged, home)
+            additions = _append(staged, start, pieces, path, home, [head.snapshot for head in earlier])
         for piece, late in additions.late.items():
             progress.note(
                 f"{late:,} unseen rows of {piece.name} are older than the newest already read from it and were left "
                 f"out. {piece.late_remedy}"
             )
         readings = tuple(state.reading for state in pieces.values() if state.reading)
-        snapshot = _snapshot(start.snapshot, additions, readings).model_copy(update={"forgotten_rows": set_aside})
-        after = Head(snapshot=snapshot, pieces=pieces, splits=splits)
+        snapshot = _snapshot(start.snapshot, additions, readings).model_copy(update={"forgotten_rows": forgotten_rows})
+        after = Head(snapshot=snapshot, pieces=pieces, splits=splits, whole_ids=start.whole_ids)
         write_atomically(path.with_suffix(READ), after.model_dump_json(indent=1) + "\n")
     return after.snapshot
 
@@ -145,10 +156,49 @@ class _Additions(NamedTuple):
     """Rows that are in the split their id had, and not in that of their text."""
 
 
+def _without_future(start: Head, latest: datetime, home: Home) -> Head:
+    """`start`, where an older Perennial took a time after `latest` for the newest one read: without such rows, and with
+    nothing of the source read."""
+    tops = [state.watermark for state in start.pieces.values() if state.watermark and state.watermark > latest]
+    if not tops:
+        return start
+    snapshot = start.snapshot
+    rows, newest = older_rows.rows_after(latest, snapshot, home.store)
+    retirement = retirements.write_retirement(rows, len(snapshot.parts), home.store)
+    progress.note(
+        f"The newest time read so far was {max(tops):%Y-%m-%d %H:%M}Z, which lies in the future: since then newer rows "
+        f"were left out. {rows.num_rows:,} rows dated so are taken out, and the source is read from its beginning; "
+        "rows that are known count once."
+    )
+    retired = (*snapshot.retired, *([retirement] if retirement else ()))
+    update = {
+        "retired": retired,
+        "digest": retirements.digest_of_parts([part.sha256 for part in snapshot.parts], retired),
+        "rows": snapshot.rows - rows.num_rows,
+        "watermark": newest.isoformat() if newest else None,
+    }
+    nothing = PieceState(stamp=None, contents=None, watermark=None)
+    pieces = dict.fromkeys(start.pieces, nothing)
+    return start.model_copy(update={"snapshot": snapshot.model_copy(update=update), "pieces": pieces})
+
+
+def _with_ids(start: Head, has_ids: bool, home: Home) -> Head:
+    """`start`, knowing how its ids are spelled."""
+    if not has_ids or start.whole_ids is not None:
+        return start
+    whole = not row_ids.known_as_fractions(start.snapshot, home.store)
+    if not whole:
+        progress.note(
+            "Ids like 17.0 are among the rows read so far, and stay as they are: 17.0 and 17 count as two. Run with "
+            "--reread and they are one."
+        )
+    return start.model_copy(update={"whole_ids": whole})
+
+
 def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> tuple[dict[str, PieceState], int]:
     """Read every piece of the source that may hold something new into `staged`; how far each piece is read by then, and
-    how many rows were set aside as they were forgotten."""
-    states, sieve, set_aside = dict(start.pieces), forgotten.sieve_of(home.state(start.snapshot.pipeline)), 0
+    how many rows were left out as they were forgotten."""
+    states, sieve, forgotten_rows = dict(start.pieces), forgotten.sieve_of(home.state(start.snapshot.pipeline)), 0
     pieces = sources.pieces(spec, states)
     for piece in pieces:
         state = states.get(piece.name)
@@ -156,45 +206,79 @@ def _stage(spec: PipelineSpec, start: Head, staged: StagedRows, home: Home) -> t
             continue
         contents = piece.contents() if piece.contents else None
         watermark = floor = state.watermark if state else None
-        reading = state.reading if state else None
+        reading, open_row = (state.reading, state.open_row) if state else (None, None)
         if not (state and contents is not None and contents == state.contents):
+            aside, open_row = SetAsideRows(), None
             for batch in piece.read(floor):
                 if batch.numbers:
-                    canonical, gone = forgotten.without_forgotten(canonical_rows.canonical_batch(batch, spec), sieve)
-                    set_aside += gone
-                    staged.add(canonical, Origin(piece, floor))
+                    canonical = canonical_rows.canonical_batch(batch, spec, aside, whole_ids=start.whole_ids is True)
+                    canonical, gone = forgotten.without_forgotten(canonical, sieve)
+                    forgotten_rows += gone
+                    staged.add(canonical, Origin(piece, None if piece.takes_late else floor))
                     watermark = canonical_rows.newest(watermark, canonical.rows.column(TIME), canonical.deleted_times)
+                    if batch.is_open and canonical.rows.num_rows:
+                        open_row = canonical.rows.column(ROW_ID)[-1].as_py()
+            aside.tell()
             reading = piece.reading() if piece.reading else None
             if piece.differing:
                 differing.write(home, spec.name, piece.differing())
-        states[piece.name] = PieceState(stamp=piece.stamp, contents=contents, watermark=watermark, reading=reading)
-    if set_aside:
-        progress.note(f"{set_aside:,} rows of the source were forgotten before (`perennial forget`): set aside.")
-    if not staged.rows_read and not set_aside and not start.pieces:
+        states[piece.name] = PieceState(
+            stamp=piece.stamp, contents=contents, watermark=watermark, reading=reading, open_row=open_row
+        )
+    if forgotten_rows:
+        progress.note(f"{forgotten_rows:,} rows of the source were forgotten before (`perennial forget`): set aside.")
+    if not staged.rows_read and not forgotten_rows and not start.pieces:
         raise _nothing_read(spec, pieces)
     if not pieces:
         progress.note("No file of the source is there any more; the rows read from them before are used.")
-    return states, set_aside
+    return states, forgotten_rows
 
 
 def _append(
-    staged: StagedRows, before: Snapshot, head_path: Path, home: Home, earlier: Sequence[Snapshot]
+    staged: StagedRows,
+    start: Head,
+    pieces: dict[str, PieceState],
+    head_path: Path,
+    home: Home,
+    earlier: Sequence[Snapshot],
 ) -> _Additions:
     """Write those of the `staged` rows that are new or corrected as parts, and which older rows count no more.
 
     `earlier`: snapshots that are not gone on from, whose ids stay in their splits.
     """
-    new_rows = _NewRows()
+    import pyarrow as pa
+
+    before, new_rows = start.snapshot, _NewRows()
     if not staged.rows_read:
         return _Additions((), None, new_rows.late, None, 0)
     parts.check_digests(before, home.store)
     index = head_path.with_suffix(INDEX)
     remembered = earlier_splits.splits_of_ids(earlier, home.store) if earlier else None
     with row_index.row_changes(staged, before, home.store, index, home.root / "tmp", remembered) as changes:
-        retirement = retirements.write_retirement(changes.retired(), len(before.parts), home.store)
+        retired = changes.retired()
+        ended = older_rows.rows_named(_ended(start, pieces, staged), before, home.store)
+        retired = pa.concat_tables([retired, _unless_in(retired, ended)]) if ended.num_rows else retired
+        retirement = retirements.write_retirement(retired, len(before.parts), home.store)
         with closing(new_rows.batches(staged, changes)) as batches:
             added = parts.write_parts(batches, home.store)
     return _Additions(added, retirement, new_rows.late, new_rows.newest, staged.rows_read, new_rows.kept_splits)
+
+
+def _ended(start: Head, pieces: dict[str, PieceState], staged: StagedRows) -> dict[str, str]:
+    """Row ids, with their files, of lines that had no end when they were read, and are other lines now."""
+    rows = {
+        state.open_row: name
+        for name, state in start.pieces.items()
+        if state.open_row and state.contents != pieces[name].contents
+    }
+    return {row_id: rows[row_id] for row_id in staged.without(rows)} if rows else {}
+
+
+def _unless_in(retired: pa.Table, more: pa.Table) -> pa.Table:
+    """Those of `more` whose ids are not among those `retired` already."""
+    import pyarrow.compute as pc
+
+    return more.filter(pc.invert(pc.is_in(more[ROW_ID], value_set=retired[ROW_ID].combine_chunks())))
 
 
 class _NewRows:
@@ -234,7 +318,9 @@ def _without_late(rows: pa.RecordBatch, floor: datetime | None, is_known: np.nda
 
     if floor is None:
         return rows
-    return rows.filter(pc.or_(pc.greater_equal(rows.column(TIME), floor), pa.array(is_known)))
+    # A row without a time is for validation to set aside, not for nobody to hear of.
+    in_time = pc.fill_null(pc.greater_equal(rows.column(TIME), floor), True)
+    return rows.filter(pc.or_(in_time, pa.array(is_known)))
 
 
 def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceReading, ...]) -> Snapshot:
@@ -267,7 +353,7 @@ def _first_head(pipeline: str) -> Head:
     digest_of_nothing = retirements.digest_of_parts((), ())
     counts = {"rows": 0, "new_rows": 0, "repeated_rows": 0, "late_rows": 0}
     empty = Snapshot(pipeline=pipeline, digest=digest_of_nothing, parts=(), watermark=None, **counts)
-    return Head(snapshot=empty, pieces={})
+    return Head(snapshot=empty, pieces={}, whole_ids=True)
 
 
 def _watermark(snapshot: Snapshot) -> datetime | None:
@@ -315,9 +401,14 @@ def _stored_at(spec: PipelineSpec, home: Home) -> _StoredAt:
     source = data.source.model_dump(mode="json")
     fields = type(data.source).model_fields
     source = {
-        key: value for key, value in source.items() if key not in _LATER_OF_SOURCE or value != fields[key].default
+        key: value
+        for key, value in source.items()
+        if key not in _NOT_OF_ROWS and (key not in _LATER_OF_SOURCE or value != fields[key].default)
     }
-    settings = digest.of_values(format=FORMAT, source=source, columns=named, kind=spec.kind, splits=data.splits)
+    meaning = {"missing_labels": data.missing_labels} if data.missing_labels != "set_aside" else {}
+    settings = digest.of_values(
+        format=FORMAT, source=source, columns=named, kind=spec.kind, splits=data.splits, **meaning
+    )
     row_id = data.columns.id
     group = data.columns.group if data.splits.by == "group" else None
     splits = None if row_id is None else digest.of_values(splits=data.splits, group=group, id=row_id)

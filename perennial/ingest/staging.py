@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +113,16 @@ class StagedRows:
                 first += size
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def without(self, row_ids: Iterable[str]) -> list[str]:
+        """Those of `row_ids` that no staged row has."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        left = pa.array(list(row_ids), pa.string())
+        for batch in self.ids():
+            left = left.filter(pc.invert(pc.is_in(left, value_set=batch.column(0))))
+        return [str(row_id) for row_id in left.to_pylist()]
 
     def taken(self, chosen: Iterator[ChosenRows]) -> Generator[tuple[Origin, pa.RecordBatch, ChosenRows], None, None]:
         """The `chosen` rows, whose numbers ascend, by batch: where it is from, its rows, and what is known of them."""

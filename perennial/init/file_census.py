@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from perennial.core import progress
 from perennial.core.errors import SourceError
+from perennial.ingest.set_aside import is_missing, target_is_list
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
 from perennial.init.label_census import LabelCensus
@@ -42,6 +43,8 @@ class Census:
     """What a run changes in rows, by what it does."""
     faults: Counter[str] = field(default_factory=Counter)
     """Rows that the kind can't read, by why."""
+    missing_labels: int = 0
+    """Rows that may have no label, and don't say so: null, an empty cell, no such key."""
     unlabelled: int = 0
     """Rows with an empty list of labels or spans."""
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {split: Counter() for split in SPLITS})
@@ -127,6 +130,9 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec,
         census.rows += len(batch.numbers)
         if columns.time:
             _count_times(census, batch.columns[columns.time], columns.time_format)
+        if target_is_list(kind):
+            target = batch.columns.get(str(getattr(columns, kind.target_column, None)), [])
+            census.missing_labels += sum(map(is_missing, target))
         first = _first_of_its_kind(census, ids, batch, columns.id)
         content = kind.canonical(batch, columns)
         content[kind.target_column] = census.spellings.keyed(kind, content[kind.target_column])

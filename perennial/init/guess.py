@@ -89,6 +89,10 @@ class Guess(Record):
     splits_by: SplitUnit
     """What rows must not share across splits."""
     warnings: tuple[str, ...]
+    contradicted: float = 0.0
+    """Share of the rows whose text has another label elsewhere."""
+    missing_labels: int = 0
+    """Rows without a label where a row can have none."""
 
     @property
     def read(self) -> dict[str, ColumnChoice]:
@@ -250,6 +254,8 @@ def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> d
         "floor_basis": floor.basis,
         "majority": majority,
         "min_rows_per_label": min([usual, *(rows for labels in label_rows.values() for rows in labels.values())]),
+        "contradicted": census.contradicted,
+        "missing_labels": census.missing_labels,
         "warnings": (*export_warnings, *warnings(kind, census, label_rows, tokens, majority)),
     }
 

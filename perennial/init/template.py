@@ -202,6 +202,19 @@ def _rest_of_data(guess: Guess) -> str:
             f"default, {usual}, would stop the run.",
             f"  min_rows_per_label: {guess.min_rows_per_label}",
         ]
+    if guess.missing_labels:
+        lines += [
+            f"  # {guess.missing_labels:,} of {guess.rows:,} rows have no label: nobody may have looked at them. none: "
+            "somebody did, and they have none.",
+            "  missing_labels: set_aside",
+        ]
+    if guess.contradicted:
+        lines += [
+            f"  # {guess.contradicted:.1%} of the rows have a text that another row labels otherwise: what most say "
+            "counts. newest: what",
+            "  # the newest says, as where labels got another meaning. set_aside: none of them counts.",
+            "  contradictions: majority",
+        ]
     lines += [
         *_SPLIT_COMMENTS[guess.splits_by],
         f"  splits: {{by: {guess.splits_by}}}",

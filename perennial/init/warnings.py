@@ -55,10 +55,10 @@ def _set_aside(kind: Kind, census: Census) -> Iterator[str]:
         yield f"{census.repeated:,} rows repeat an earlier one; a run reads them once."
     if census.contradicted > NOTICEABLE:
         yield (
-            f"{percent(census.contradicted, 1)} of the rows have a text that another row labels otherwise; a run sets "
-            "them aside. Look at how the labels were given."
+            f"{percent(census.contradicted, 1)} of the rows have a text that another row labels otherwise; a run takes "
+            "what most of them say (data.contradictions). Look at how the labels were given."
         )
-    lost, most = blank + census.faults.total() / max(census.rows, 1) + census.contradicted, _default("max_quarantined")
+    lost, most = blank + census.faults.total() / max(census.rows, 1), _default("max_quarantined")
     if lost > most:
         yield (
             f"About {percent(lost, 1)} of the rows would be set aside: a run stops at more than {percent(most)}. "

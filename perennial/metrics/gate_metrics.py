@@ -11,8 +11,11 @@ NEAR_COPY_RATE = "near_copy_rate"
 AGREEMENT = "agreement"
 """Of the people who gave the labels: Krippendorff's alpha."""
 
-OF_DATA = (NEAR_COPY_RATE, AGREEMENT)
+LOST_ENDS = "truncated_share"
+"""Of the test rows: those longer than the model reads."""
+OF_DATA = (NEAR_COPY_RATE, AGREEMENT, LOST_ENDS)
 """Of the rows and their labels, not of a model."""
+
 BEHAVIOURS = (PASS_RATE,)
 GROUPS = (FLIP_RATE, SCORE_SHIFT)
 STABILITY = (BATCH_FLIPS, PADDING_FLIPS)
@@ -21,8 +24,8 @@ BY_FIGURE = (*SERVING, *BEHAVIOURS)
 """Compared with the champion's as they are, without an interval: neither comes of a sample of rows."""
 HIGHER_IS_BETTER = frozenset({PASS_RATE, "throughput", AGREEMENT})
 
-OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, NEAR_COPY_RATE, AGREEMENT})
+OTHERS = frozenset({*BEHAVIOURS, *GROUPS, *STABILITY, *SERVING, NEGATIVE_FLIPS, *OF_DATA})
 """All of these; none is a metric of a kind of task."""
-ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS, NEAR_COPY_RATE})
+ONLY_MAX = frozenset({*GROUPS, *STABILITY, NEGATIVE_FLIPS, NEAR_COPY_RATE, LOST_ENDS})
 """Shares of what should not happen at all."""
 LOWER_IS_BETTER = OTHERS - HIGHER_IS_BETTER

@@ -107,6 +107,9 @@ class CheckedPart(Record):
     """Rows whose label data.corrections replaced."""
     dropped: int = 0
     """Rows that data.corrections took out; neither good nor quarantined."""
+    outvoted: int = Field(default=0, exclude_if=lambda rows: not rows)
+    """Rows that contradict others which data.contradictions puts before them: in the file of rows set aside, and not
+    counted as quarantined."""
 
 
 def agreement_in(readings: Sequence[SourceReading]) -> AnnotatorAgreement | None:
@@ -127,6 +130,10 @@ class ValidatedData(Record):
     label_rows: dict[str, dict[str, int]]
     """Rows per split and label; empty for a kind without labels."""
     quarantined: int
+    outvoted: int = Field(default=0, exclude_if=lambda rows: not rows)
+    """Rows that contradicted others which data.contradictions put before them, as they came; not in `quarantined`."""
+    superseded: int = Field(default=0, exclude_if=lambda rows: not rows)
+    """Good rows that newer ones were put before since, for the same reason."""
     warnings: tuple[str, ...]
     """What severity `warning` found beyond rows, in words."""
     readings: tuple[SourceReading, ...] = Field(default=(), exclude_if=lambda readings: not readings)

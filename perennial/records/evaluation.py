@@ -183,6 +183,58 @@ class NearCopies(Record):
     """Train rows with which all these were compared; fewer than there are: each second one, third one, …"""
 
 
+class CutRows(Record):
+    """Rows of which the model reads the beginning only."""
+
+    rows: int
+    """Rows looked at."""
+    cut: int
+    """Those of them that are longer than the model reads."""
+    tokens: int
+    """Of all rows looked at."""
+    tokens_cut: int
+    """Those of them that the model never reads."""
+
+    @property
+    def share(self) -> float:
+        """Of the rows."""
+        return self.cut / self.rows if self.rows else 0.0
+
+    @property
+    def token_share(self) -> float:
+        """Of the tokens."""
+        return self.tokens_cut / self.tokens if self.tokens else 0.0
+
+    @property
+    def in_words(self) -> str:
+        """Rows and shares."""
+        return (
+            f"{self.cut:,} of {self.rows:,} ({percent(self.share, 1)}; {percent(self.token_share, 1)} of their tokens)"
+        )
+
+
+class LostEnds(Record):
+    """Rows longer than the model reads, in each split."""
+
+    max_length: int
+    """Tokens that the model reads of a row."""
+    splits: dict[str, CutRows]
+
+    @property
+    def any(self) -> bool:
+        """Whether a row loses its end."""
+        return any(split.cut for split in self.splits.values())
+
+    @property
+    def sentence(self) -> str:
+        """The same in words; of splits without such rows nothing is said."""
+        said = ", ".join(f"{name} {split.in_words}" for name, split in self.splits.items() if split.cut)
+        longer = f"longer than {self.max_length} tokens (model.max_length)"
+        if not said:
+            return f"No row is {longer}."
+        return f"Rows {longer} lose their ends: {said}."
+
+
 class EvaluationContext(Record):
     """What was asked of candidate and champion beside the test rows, and how the champion stood."""
 
@@ -198,6 +250,8 @@ class EvaluationContext(Record):
     serving: ServingFigures | None = None
     champion_serving: ServingFigures | None = None
     cases: Cases | None = None
+    lost_ends: LostEnds | None = Field(default=None, exclude_if=lambda lost: lost is None)
+    """None: judged by an older Perennial."""
     agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
     near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)
     """None: judged by an older Perennial."""
@@ -278,6 +332,8 @@ class Evaluation(Record):
     """None: judged by an older Perennial, which did not look for any."""
     cases: Cases | None = None
     """None: kept by an older Perennial."""
+    lost_ends: LostEnds | None = Field(default=None, exclude_if=lambda lost: lost is None)
+    """None: judged by an older Perennial."""
     agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
     """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
     near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)

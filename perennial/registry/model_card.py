@@ -89,7 +89,9 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     if spec.data.labels:
         yield "It answers with the labels it knows, whatever it is asked."
     if not kinds.kind_named(spec.kind).reads_whole:
-        yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read."
+        test = evaluation.lost_ends.splits.get("test") if evaluation.lost_ends else None
+        longer = f" Of the test rows that is {test.in_words}." if test else ""
+        yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read.{longer}"
     if len(kinds.kind_named(spec.kind).text_columns) > 1:
         yield "Its two texts are told apart by the separator between them: token types (BERT's segments) are not given."
     weak = {label: values["f1"] for label, values in evaluation.candidate.per_label.items() if "f1" in values}

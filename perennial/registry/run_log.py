@@ -126,6 +126,13 @@ def tags_of(spec: PipelineSpec, evidence: Evidence) -> dict[str, str]:
     }
 
 
+def check_experiment(client: "MlflowClient", home: Home, name: str) -> None:
+    """Raises RegistryError if a run can't be written to the experiment `name`: it was deleted, or lies elsewhere."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        _check_experiment(experiment, home)
+
+
 def _experiment(client: "MlflowClient", home: Home, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
@@ -146,7 +153,8 @@ def _check_experiment(experiment: "Experiment", home: Home) -> None:
         raise RegistryError(
             f"The MLflow experiment {experiment.name!r} (id {experiment.experiment_id}) was deleted; its name is still "
             "taken. " + tracking.UNTOUCHED,
-            remedy=f"Bring it back with `mlflow experiments restore --experiment-id {experiment.experiment_id}`.",
+            remedy=f"Bring it back with `mlflow experiments restore --experiment-id {experiment.experiment_id}`, or "
+            "give the pipeline another name (name in pipeline.yaml), under which its versions are counted anew.",
         )
     # MLflow notes absolute places. After a move it would write to the old one, perhaps outside of any mounted disk.
     if tracking.is_built_in(home) and experiment.artifact_location != tracking.artifacts(home, experiment.name):

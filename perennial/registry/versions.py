@@ -13,7 +13,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.records.package import Champion
 from perennial.records.run import Evidence, RegisteredVersion
-from perennial.registry import agreement, aliases, database, packages, tags, tracking
+from perennial.registry import agreement, aliases, database, packages, run_log, tags, tracking
 from perennial.registry.judged.judgings import Judging, judgings
 from perennial.registry.judged.version_status import VersionStatus, version_statuses
 from perennial.registry.ledger import Ledger
@@ -304,6 +304,7 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
     """The version that the pipeline run under `run_key` made, if that run came to its end; else None.
 
     A candidate that was held or rejected beside a champion that serves no more has to be judged again: None, too.
+    Raises RegistryError where there is none and MLflow could not take one: before anything is trained.
     """
     with tracking.session(home) as client:
         statuses = ledger_statuses(home, model)
@@ -315,6 +316,7 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
                 return finished
             if status in tags.FINISHED and _judged_against(client, home, version, statuses):
                 return finished
+        run_log.check_experiment(client, home, model)
     return None
 
 

@@ -18,6 +18,8 @@ class Batch:
     """Line (of a record's first cell) or row number of each row, from 1."""
     columns: Mapping[str, list[object]]
     """Cells by the source's column name, None where there is nothing; all of the same length."""
+    is_open: bool = False
+    """Whether the last row's line has no end yet, as where a file is still written to."""
 
     def where(self, row: int) -> str:
         """Where row `row` (from 0) of this batch is, in words."""

@@ -29,7 +29,7 @@ NOT_LEARNED: Mapping[str, IncEx | bool] = {
     "triggers": True,
     "report": True,
     "serving": True,
-    "data": {"source", "corrections"},
+    "data": {"source", "corrections", "future_tolerance", "missing_labels"},
     "training": {"checkpoint_seconds"},
     "registry": {"approval_days"},
 }

@@ -1,16 +1,20 @@
 """Settings of the data: where labelled rows come from, and what is expected of them."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from perennial.settings.base import Label, Settings, Share, as_list
+from perennial.settings.base import Label, Settings, Share, Span, as_list
 
 AnnotationTool = Literal[
     "label-studio", "doccano", "prodigy", "argilla", "potato", "spacy", "conll", "conllu", "brat", "fasttext"
 ]
 TimeFormat = Literal["epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "day_first", "month_first"]
 Severity = Literal["critical", "warning", "info"]
+MissingLabels = Literal["set_aside", "none"]
+Contradictions = Literal["set_aside", "newest", "majority"]
+FUTURE_TOLERANCE = timedelta(days=1)
 SPLITS = ("train", "validation", "test")
 
 
@@ -53,7 +57,8 @@ class FileSource(Settings):
     tell; else what the tool is known to count (doccano: UTF-16)."""
     unlabelled: Literal["set_aside", "none"] = "set_aside"
     """Of an annotation tool's exports: texts without a label of which the export does not tell whether somebody looked
-    at them (doccano, fastText). none: they have no label, or no spans, and are learned so."""
+    at them (doccano, fastText). none: they have no label, or no spans, and are learned so; data.missing_labels: none
+    says the same."""
 
     def how_written(self, form: str) -> dict[str, Any]:
         """What these settings say of a table of this form, csv or tsv, as `Dialect` has it."""
@@ -92,7 +97,13 @@ class SqlSource(Settings):
     url_env: str
     """Name of the environment variable that holds the URL; the URL itself never goes into a file."""
     query: str
-    """May use the bound parameter :watermark, the newest time already read (the epoch on the first run)."""
+    """May use the bound parameter :watermark, the newest time already read (the epoch on the first run). Compare with
+    >=, as in created_at >= :watermark: rows that are known count once, and > would miss rows of the same instant."""
+    lookback: Span = Field(
+        default=timedelta(0), exclude_if=lambda lookback: not lookback, json_schema_extra={"default": "0 days"}
+    )
+    """How much earlier than the newest time already read :watermark is, such as 1 day: rows that are committed late,
+    after newer ones were read, are taken in then. As long as the longest transaction; known rows count once."""
 
 
 Source = Annotated[FileSource | HuggingFaceSource | SqlSource, Field(discriminator="type")]
@@ -127,7 +138,8 @@ class ColumnsSpec(Settings):
     """token-classification, without tokens: the column with a list of {start, end, label}, in characters of the
     text."""
     time: str | None = None
-    """When the row came to be; rows not newer than the newest already read are not read again."""
+    """When the row came to be; rows not newer than the newest already read are not read again. A row without a time is
+    set aside, and so is one dated in the future (data.future_tolerance)."""
     time_format: TimeFormat | None = Field(default=None, exclude_if=lambda form: form is None)
     """How times are written that don't tell it themselves: as seconds, milliseconds, microseconds or nanoseconds since
     1970, or as a date such as 03/04/2025 of which one number is the day. None: ISO 8601, seconds, a date with the
@@ -240,6 +252,22 @@ class DataSpec(Settings):
     """How rows are divided into train, validation and test."""
     max_text_length: int = Field(default=100_000, gt=0)
     """Characters; longer texts are quarantined: far beyond any model's reach, and usually a broken file."""
+    future_tolerance: Span = Field(
+        default=FUTURE_TOLERANCE,
+        exclude_if=lambda tolerance: tolerance == FUTURE_TOLERANCE,
+        json_schema_extra={"default": "1 day"},
+    )
+    """How far after now a row's time may lie, such as 1 day: clocks and time zones differ by hours. Later ones are
+    mistakes: such rows are set aside, and never taken for the newest time read."""
+    missing_labels: MissingLabels = Field(default="set_aside", exclude_if=lambda meaning: meaning == "set_aside")
+    """What a row means whose label (multi-label) or spans are not there: null, no such key, an empty cell. set_aside:
+    nobody looked at it, so it is quarantined and counted. none: somebody did and found none, and it is learned so. An
+    empty list, [], always says that there is none."""
+    contradictions: Contradictions = Field(default="set_aside", exclude_if=lambda rule: rule == "set_aside")
+    """What counts where rows with the same text have different labels. set_aside: none of the new ones; those that
+    were learned before stay. newest: what the newest row says (by time; else the one read last), so that a change of
+    the labels' meaning is learned. majority: what most rows say, so that one wrong label takes out itself and not every
+    copy; a tie is set aside. Rows that lose are counted and listed, older ones are taken out."""
     min_rows: int = Field(default=50, gt=0)
     """Fewer rows in all stop the run: nothing can be learned or judged from them."""
     min_rows_per_label: int = Field(default=2, ge=0)

@@ -40,7 +40,7 @@ def failure(
     expectations = "an expectation of" if one else f"{len(problems)} expectations of"
     return ValidationError(
         f"The data of pipeline '{spec.name}' breaks {expectations} severity critical: {problem_list}.",
-        remedy=_remedy(parts, across, report),
+        remedy=_remedy(spec, parts, across, report),
     )
 
 
@@ -130,11 +130,14 @@ def _nearest(label: str, spec: PipelineSpec) -> str:
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
 
 
-def _remedy(parts: Sequence[PartSummary], across: Sequence[ValidationFinding], report: Path) -> str:
+def _remedy(spec: PipelineSpec, parts: Sequence[PartSummary], across: Sequence[ValidationFinding], report: Path) -> str:
     broken = {finding.column for finding in across if _stops(finding)}
     ways = ["Mend the rows in the source"]
     if "share" in broken:
         ways.append("raise data.max_quarantined if that share is no surprise")
+        at_odds = any("has another" in finding.fault for finding in reasons(parts))
+        if at_odds and spec.data.contradictions == "set_aside":
+            ways.append("say which of rows that contradict each other count (data.contradictions: newest or majority)")
     if "rows" in broken:
         ways.append("add rows, or take a label that has too few out of data.labels")
     if any(_stops(finding) for part in parts for finding in part.findings):

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from perennial.core.record import Record
-from perennial.records.data import CheckedPart
+from perennial.records.data import CheckedPart, Retirement
 from perennial.settings.data import Severity
 
 MAX_PLACES = 20
@@ -60,6 +60,8 @@ class PartSummary(Record):
     """How many such labels there are."""
     remarks: tuple[str, ...] = Field(default=(), exclude_if=lambda remarks: not remarks)
     """What a person should know of how its targets were read, each in a sentence without its stop."""
+    superseded: Retirement | None = Field(default=None, exclude_if=lambda retirement: retirement is None)
+    """Rows of earlier parts that one of this part was put before, by data.contradictions."""
 
 
 def quarantined_for(finding: ValidationFinding) -> bool:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import ValidationError, listing
-from perennial.records.data import CheckedPart, Part
-from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY
+from perennial.ingest import retirements
+from perennial.records.data import CheckedPart, Part, Retirement
+from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TIME
 from perennial.rows.expectation import BUILT_IN, EXISTS, Expected, built_in
 from perennial.settings.pipeline import PipelineSpec
-from perennial.validation import conflicts, corrections, part_reading, quarantine
+from perennial.validation import conflicts, corrections, part_reading, quarantine, resolution
 from perennial.validation.corrections import Changes
 from perennial.validation.expectations import checkable_columns, row_expectations
 from perennial.validation.findings import MAX_PLACES, PartSummary, RowPlace, ValidationFinding, quarantined_for
 from perennial.validation.outcomes import Evaluator, ExpectationOutcome
 from perennial.validation.part_reading import PartReading
+from perennial.validation.resolution import Resolution
 from perennial.validation.text_index import Earlier
 
 if TYPE_CHECKING:
@@ -74,9 +76,10 @@ def _check(
 
     source = reading.source
     name = f"part {len(earlier.files) + 1}"
-    outcomes = _row_outcomes(spec, evaluator, source, name)
+    outcomes = [*_row_outcomes(spec, evaluator, source, name), *_timeless(spec, evaluator, source, name)]
     reasons = _reasons(outcomes)
-    contradicted = _conflicts(spec, source, reasons, earlier, folder)
+    conflict = _conflicts(spec, source, reasons, earlier, folder)
+    contradicted = conflict.outvoted
     outcomes.append(_contradiction(spec, evaluator, source, contradicted, name))
     target = kinds.kind_named(spec.kind).target_column
     for row_id, where in contradicted.items():
@@ -89,8 +92,14 @@ def _check(
         quarantine.write_quarantine(folder / QUARANTINE, bad, reasons)
         shown = listing(f"{reason.fault} ({reason.unexpected:,})" for reason in filter(quarantined_for, findings))
         progress.note(f"{name}: {bad.num_rows:,} of {part.rows:,} rows quarantined: {shown}")
+    superseded = _superseded(conflict, len(earlier.files), key, folder)
+    resolved = spec.data.contradictions != "set_aside"
+    if resolved:
+        _write(_parted(table, contradicted)[1], folder / resolution.OUTVOTED)
+        _tell_resolved(spec.data.contradictions, name, contradicted, superseded)
     (folder / PAGE).write_text(evaluator.page(name, outcomes), encoding="utf-8")
-    summary = _summary(spec, part, changes, key, folder, good, bad, findings)
+    outvoted = len(contradicted) if resolved else 0
+    summary = _summary(spec, part, changes, key, folder, good, bad, findings, outvoted, superseded)
     return summary.model_copy(update={"remarks": reading.remarks})
 
 
@@ -118,6 +127,21 @@ def _row_outcomes(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: 
             remedy="Name the source's columns in data.columns, and run again.",
         )
     return outcomes
+
+
+def _timeless(spec: PipelineSpec, evaluator: Evaluator, source: Path, name: str) -> list[ExpectationOutcome]:
+    """Whether each row has a time, where they should; asked only of a part in which some have none."""
+    import pyarrow.parquet as pq
+
+    # Older parts have all of them, so this is in no key.
+    if spec.data.columns.time is None or TIME not in pq.read_schema(source).names:
+        return []
+    rows = pq.read_table(source, columns=[ROW_ID, TIME])
+    if not rows[TIME].null_count:
+        return []
+    fault = "the time is missing, can't be read, or is later than now and data.future_tolerance"
+    expected = built_in("expect_column_values_to_not_be_null", column=TIME, fault=fault)
+    return _judged(evaluator, rows, [expected], FAST, name)
 
 
 def _misses_column(outcome: ExpectationOutcome) -> bool:
@@ -159,17 +183,40 @@ def _reasons(outcomes: Sequence[ExpectationOutcome]) -> dict[str, list[str]]:
     return reasons
 
 
-def _conflicts(spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Earlier, folder: Path) -> dict[str, str]:
+def _conflicts(spec: PipelineSpec, source: Path, reasons: Reasons, earlier: Earlier, folder: Path) -> Resolution:
     # Only rows that are good so far contradict others: a mended label must not fail by the typo it mends.
     import pyarrow.parquet as pq
 
     if not kinds.kind_named(spec.kind).contradicts:
-        return {}
+        return resolution.nothing({})
     target = kinds.kind_named(spec.kind).target_column
-    needed = dict.fromkeys((ROW_ID, TEXT_KEY, target, FILE, LINE))
+    needed = dict.fromkeys((*resolution.COLUMNS, target))
     good, _ = _parted(pq.read_table(source, columns=list(needed)), reasons)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        return conflicts.find_conflicts(good, target, earlier, Path(scratch))
+        if spec.data.contradictions == "set_aside":
+            return resolution.nothing(conflicts.find_conflicts(good, target, earlier, Path(scratch)))
+        return resolution.resolve(spec.data.contradictions, good, target, earlier, Path(scratch))
+
+
+def _superseded(conflict: Resolution, number: int, key: str, folder: Path) -> Retirement | None:
+    """Of the part `number`: the rows of earlier parts that it takes out."""
+    rows = conflict.superseded
+    if not rows.num_rows:
+        return None
+    _write(rows, folder / resolution.SUPERSEDED)
+    hits = Counter(int(part) for part in rows[retirements.PART].to_pylist())
+    path, sha256 = f"{STEP}/{key}/{resolution.SUPERSEDED}", digest.of_file(folder / resolution.SUPERSEDED)
+    # After the part: it was validated beside these rows.
+    return Retirement(path=path, sha256=sha256, before=number + 1, hits=dict(sorted(hits.items())))
+
+
+def _tell_resolved(rule: str, name: str, outvoted: Mapping[str, str], superseded: Retirement | None) -> None:
+    older = sum(superseded.hits.values()) if superseded else 0
+    if outvoted or older:
+        progress.note(
+            f"{name}: contradicting labels were settled (data.contradictions: {rule}): {len(outvoted):,} of its rows "
+            f"and {older:,} older ones don't count."
+        )
 
 
 def _contradiction(
@@ -226,13 +273,16 @@ def _summary(
     good: pa.Table,
     bad: pa.Table,
     findings: tuple[ValidationFinding, ...],
+    outvoted: int,
+    superseded: Retirement | None,
 ) -> PartSummary:
     checked = CheckedPart(
         source=part,
         path=f"{STEP}/{key}/{ROWS}",
         sha256=digest.of_file(folder / ROWS),
         rows=good.num_rows,
-        quarantined=bad.num_rows,
+        quarantined=bad.num_rows - outvoted,
+        outvoted=outvoted,
         quarantine_path=f"{STEP}/{key}/{QUARANTINE}" if bad.num_rows else None,
         corrected=len(changes) - corrections.dropped_rows(changes),
         dropped=corrections.dropped_rows(changes),
@@ -245,6 +295,7 @@ def _summary(
         findings=findings,
         strange_labels=dict(strange.most_common(MAX_PLACES)),
         strange_label_count=len(strange),
+        superseded=superseded,
     )
 
 

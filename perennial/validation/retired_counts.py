@@ -44,7 +44,7 @@ def count_retired_rows(
         chain.append(digest.of_values(before=chain[-1], retired=one.sha256, parts=[keys[n] for n in one.hits]))
     done, total = _newest_counts(chain, store)
     for number in range(done, len(taking)):
-        total = _added(spec, total, taking[number], parts, chain[number + 1], store)
+        total = _added(spec, total, taking[: number + 1], parts, chain[number + 1], store)
     return total
 
 
@@ -56,13 +56,23 @@ def _newest_counts(chain: Sequence[str], store: Store) -> tuple[int, RetiredCoun
 
 
 def _added(
-    spec: PipelineSpec, before: RetiredCounts, one: Retirement, parts: Sequence[PartSummary], key: str, store: Store
+    spec: PipelineSpec,
+    before: RetiredCounts,
+    taking: Sequence[Retirement],
+    parts: Sequence[PartSummary],
+    key: str,
+    store: Store,
 ) -> RetiredCounts:
+    """The counts with those of the last of `taking`, whose rows may have been taken out before, by another rule."""
+    *older, one = taking
+
     def make(_: Path) -> RetiredCounts:
         gone = retirements.RetiredIds([one], store)
+        # Only what was put before rows takes out what a source takes out later, too.
+        twice = retirements.RetiredIds(older if any(part.superseded for part in parts) else [], store)
         rows, labels = Counter(before.rows), {split: Counter(some) for split, some in before.label_rows.items()}
         for number in one.hits:
-            good = _rows(spec, store.root / parts[number].checked.path, gone.ids(number))
+            good = _rows(spec, store.root / parts[number].checked.path, gone.ids(number), twice.ids(number))
             rows.update(part_validation.split_rows(good))
             for split, some in part_validation.label_rows(spec, good).items():
                 labels.setdefault(split, Counter()).update(some)
@@ -71,9 +81,11 @@ def _added(
     return store.get_or_make(STEP, key, RetiredCounts, make)
 
 
-def _rows(spec: PipelineSpec, path: Path, gone: pa.Array) -> pa.Table:
+def _rows(spec: PipelineSpec, path: Path, gone: pa.Array, twice: pa.Array) -> pa.Table:
+    """Those of the rows `gone` that were not so before."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     table = pq.read_table(path, columns=list(dict.fromkeys((ROW_ID, SPLIT, kinds.kind_named(spec.kind).target_column))))
-    return table.filter(pc.is_in(table[ROW_ID], value_set=gone))
+    table = table.filter(pc.is_in(table[ROW_ID], value_set=gone))
+    return table.filter(pc.invert(pc.is_in(table[ROW_ID], value_set=twice)))

@@ -82,7 +82,15 @@ def _earlier(snapshot: Snapshot, keys: Sequence[str], parts: Sequence[PartSummar
         root=store.root,
         index=home.state(snapshot.pipeline) / text_index.NAME,
         scratch=home.root / "tmp",
+        superseded=[part.superseded for part in parts if part.superseded],
     )
+
+
+def _with_superseded(retired: Sequence[Retirement], parts: Sequence[PartSummary]) -> tuple[Retirement, ...]:
+    """What a source said of older rows, and what rows of later parts were put before, in the order they count in."""
+    superseded = [part.superseded for part in parts if part.superseded]
+    # What a part takes out is known before a source says more.
+    return tuple(sorted((*superseded, *retired), key=lambda one: one.before)) if superseded else tuple(retired)
 
 
 def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes]) -> list[str]:
@@ -93,6 +101,7 @@ def _part_keys(spec: PipelineSpec, snapshot: Snapshot, changes: Sequence[Changes
         expected=[[one.spec, one.origin] for one in row_expectations(spec)],
         versions=_versions(),
         format=FORMAT,
+        **({"contradictions": spec.data.contradictions} if spec.data.contradictions != "set_aside" else {}),
     )
     keys: list[str] = []
     for number, (part, own) in enumerate(zip(snapshot.parts, changes, strict=True)):
@@ -126,10 +135,11 @@ def _report(
 
     def make(folder: Path) -> ValidationReport:
         older = _validated_before(judge.spec, keys, retired, remarks, store)
-        gone = retired_counts.count_retired_rows(judge.spec, parts, keys, retired, store)
+        every = _with_superseded(retired, parts)
+        gone = retired_counts.count_retired_rows(judge.spec, parts, keys, every, store)
         across, outcomes = _across(judge, parts, older, gone)
         path = f"{REPORT_STEP}/{key}/{REPORT}"
-        data = _data(judge.spec, parts, retired, gone, (*remarks, *_warnings(parts, across, older)), path)
+        data = _data(judge.spec, parts, every, gone, (*remarks, *_warnings(parts, across, older)), path)
         pages = [store.folder(part_validation.STEP, part) / part_validation.PAGE for part in keys]
         page = judge.page("all parts", outcomes)
         validation_report.write_validation_report(folder / REPORT, data, parts, across, pages, page, _versions())
@@ -217,6 +227,8 @@ def _data(
         rows=checks.rows_per_split(parts, gone),
         label_rows=checks.rows_per_label(spec, parts, gone),
         quarantined=sum(part.checked.quarantined for part in parts),
+        outvoted=sum(part.checked.outvoted for part in parts),
+        superseded=sum(retirements.retired_rows([part.superseded]) for part in parts if part.superseded),
         warnings=tuple(warned),
         report_path=report_path,
     )

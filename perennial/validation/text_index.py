@@ -52,6 +52,8 @@ class Earlier:
     index: Path
     scratch: Path
     """A folder to spill to."""
+    superseded: Sequence[Retirement] = ()
+    """What rows of a later part were put before, by `data.contradictions`."""
 
     def contradicted(self, asked: pa.Table, target: str) -> list[tuple[str, str, int | None]]:
         """Those of the rows `asked` (row_id, text_key, target as text) whose text has another target in an earlier row

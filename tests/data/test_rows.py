@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -7,6 +7,7 @@ import pytest
 
 from perennial.core.errors import SourceError
 from perennial.ingest.canonical_rows import canonical_rows, part_schema
+from perennial.ingest.set_aside import FUTURE, NO_TIME, NOT_READ, SetAsideRows
 from perennial.rows.batch import Batch
 from perennial.rows.moments import moment
 from perennial.rows.splits import splits_of_keys, text_key
@@ -77,12 +78,31 @@ def test_times(value: object, time: datetime) -> None:
 @pytest.mark.parametrize(
     "value", ["31.01.2026", "2026", 2026, "soon", "", 1769860800000, True, "2026-02-30", [1], float("inf")]
 )
-def test_no_times(pipeline, value: object) -> None:
-    spec = pipeline(time="at").spec
+def test_one_row_without_a_time_that_can_be_read_is_set_aside(pipeline, value: object) -> None:
+    spec, aside = pipeline(time="at").spec, SetAsideRows()
+    made = canonical_rows(batch(text=["a", "b"], label=["x", "y"], at=["2026-01-31", value]), spec, aside)
+    assert [time is None for time in made.column("time").to_pylist()] == [False, True]
+    assert aside.counts == {NO_TIME if value in ("", None) else NOT_READ: 1}
+
+
+@pytest.mark.parametrize("value", ["31.01.2026", 2026, [1], float("inf")])
+def test_a_column_in_which_no_time_can_be_read_is_refused(pipeline, value: object) -> None:
     with pytest.raises(SourceError) as caught:
-        canonical_rows(batch(text=["a", "b"], label=["x", "y"], at=["2026-01-31", value]), spec)
+        canonical_rows(batch(text=["a", "b"], label=["x", "y"], at=[None, value]), pipeline(time="at").spec)
     for part in ("data.csv, line 3 has the time", "'at'", "ISO 8601", "seconds since 1970", str(value)):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("form", [str, lambda time: time])
+def test_a_time_in_the_future_is_no_time_beyond_the_tolerance(pipeline, form) -> None:
+    now, aside = datetime.now(UTC), SetAsideRows()
+    times = [form(now + timedelta(hours=hours)) for hours in (-1, 20, 30, 24 * 365 * 36)]
+    cells = batch(text=list("abcd"), label=["x"] * 4, at=times)
+    made = canonical_rows(cells, pipeline(time="at").spec, aside).column("time")
+    assert [time is None for time in made.to_pylist()] == [False, False, True, True]
+    assert aside.counts == {FUTURE: 2}
+    wide = pipeline(time="at", data={"future_tolerance": "2 days"}).spec
+    assert canonical_rows(cells, wide).column("time").null_count == 1
 
 
 def test_a_time_that_can_not_be_is_cut(pipeline) -> None:
@@ -92,9 +112,13 @@ def test_a_time_that_can_not_be_is_cut(pipeline) -> None:
     assert "z" * 41 not in str(caught.value)
 
 
-def test_a_missing_time(pipeline) -> None:
-    with pytest.raises(SourceError, match=r"data.csv, line 2 has no time in column 'at'"):
-        canonical_rows(batch(text=["a"], label=["x"], at=[None]), pipeline(time="at").spec)
+def test_whole_numbers_are_one_id_however_they_are_spelled(pipeline) -> None:
+    spec = pipeline(id="key").spec
+    keys = ["17", 17.0, "17.0", Decimal("17.00"), "017", "1.5", "v1.0", -3.0, "100", 1.5]
+    cells = batch(text=["t"] * 10, label=["x"] * 10, key=keys)
+    ids = canonical_rows(cells, spec).column("row_id").to_pylist()
+    assert ids == ["17"] * 4 + ["017", "1.5", "v1.0", "-3", "100", "1.5"]
+    assert canonical_rows(cells, spec, whole_ids=False).column("row_id")[1].as_py() == "17.0"
 
 
 @pytest.mark.parametrize("value", [None, ""])

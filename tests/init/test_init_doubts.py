@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from init_files import Row, rows, sentence, write
 
 from perennial.core.errors import PerennialError, SourceError, SpecError
 from perennial.init import plan
+from perennial.init.guess import Guess
+from perennial.init.template import render_pipeline
 
 
 def tagged(tags: Any = None, count: int = 80, **columns: Any) -> list[Row]:
@@ -117,6 +120,24 @@ def test_contradictions_of_lists_are_told_and_of_numbers_are_not(tmp_path: Path)
     assert "33.3% of the rows have a text that another row labels otherwise" in warnings
     numbers = with_cells(200, score=lambda n: n / 7)
     assert not warned(tmp_path, numbers + [{**row, "score": 0.5} for row in numbers[:40]])
+
+
+def test_what_rows_without_labels_and_contradictions_mean_is_written(tmp_path: Path) -> None:
+    some = with_cells(topics=lambda n: [["a"], ["b", "c"], ["a", "c"]][n % 3], count=150)
+    sound = plan("news", write(tmp_path / "sound.jsonl", some))
+    assert not {"missing_labels", "contradictions"} & set(written(sound, tmp_path))
+    some[0]["topics"] = None
+    del some[1]["topics"]
+    some[2]["text"] = some[3]["text"]
+    guess = plan("news", write(tmp_path / "data.jsonl", some))
+    data = written(guess, tmp_path)
+    assert (guess.missing_labels, data["missing_labels"], data["contradictions"]) == (2, "set_aside", "majority")
+    assert "2 of 150 rows have no label" in render_pipeline(guess, tmp_path / "pipelines" / "news")
+
+
+def written(guess: Guess, folder: Path) -> Row:
+    data: Row = yaml.safe_load(render_pipeline(guess, folder / "pipelines" / "news"))["data"]
+    return data
 
 
 def test_contradicted_rows_count_for_no_label(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_contradicting_labels_and_blank_cells_are_told(tmp_path: Path) -> None:
     warnings = " ".join(guess.warnings)
     assert re.search(r"17\.9% of the rows have a text that another row labels otherwise|18\.\d%", warnings)
     assert "3 rows have no text" in warnings
-    assert "data.max_quarantined" in warnings
+    assert "data.contradictions" in warnings
     # All rows with that label are contradicted, so none is left of it.
     assert guess.label_rows["train"]["other"] == 0
 

@@ -42,10 +42,6 @@ def test_labels_are_read_from_lists_json_and_text(cell: Any) -> None:
 @pytest.mark.parametrize(
     ("cell", "labels"),
     [
-        (None, []),
-        (math.nan, []),
-        ("", []),
-        ("  ", []),
         ([], []),
         ("[]", []),
         ("rules", ["rules"]),
@@ -59,7 +55,9 @@ def test_no_label_and_one_are_lists_too(cell: Any, labels: list[str]) -> None:
     assert kind_helpers.cells(KIND, [cell]) == [labels]
 
 
-@pytest.mark.parametrize("cell", [{"a": 1}, '{"a": 1}', [None], [["a"]], 1.5, True, [True], "['a', 'b']", '["a"'])
+@pytest.mark.parametrize(
+    "cell", [{"a": 1}, '{"a": 1}', [None], [["a"]], 1.5, True, [True], "['a', 'b']", '["a"', None, math.nan, "", " "]
+)
 def test_what_is_no_list_of_labels_is_unreadable(cell: Any) -> None:
     assert kind_helpers.cells(KIND, [cell]) == [None]
 
@@ -88,13 +86,32 @@ def test_bad_rows_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     data = kind_helpers.validated(made, tmp_path, [*bad, *legal, *rows(140)])
     reasons = kind_helpers.set_aside(data, tmp_path)
     assert reasons[1] == "a label is not one of: earnings, mergers, rules"
-    assert reasons[2] == reasons[3] == "label holds neither a list of labels nor text"
+    assert reasons[2] == reasons[3] == "label is missing, or neither a list of labels nor text"
     assert reasons[4] == "text is blank"
     assert "the same text has another label at" in reasons[5]
     assert "the same text has another label at" in reasons[6]
-    assert set(reasons) == {1, 2, 3, 4, 5, 6}
-    kept = kind_helpers.good(data, tmp_path)[: len(legal)]
-    assert [row["label"] for row in kept] == [[], ["mergers", "rules"], ["mergers", "rules"], []]
+    assert reasons[10] == reasons[2]
+    assert set(reasons) == {1, 2, 3, 4, 5, 6, 10}
+    kept = kind_helpers.good(data, tmp_path)[: len(legal) - 1]
+    assert [row["label"] for row in kept] == [[], ["mergers", "rules"], ["mergers", "rules"]]
+
+
+def test_rows_without_labels_have_none_only_where_the_pipeline_says_so(tmp_path: Path) -> None:
+    odd = [
+        {"text": "one"},
+        {"text": "two", "label": None},
+        {"text": "three", "label": " "},
+        {"text": "four", "label": []},
+    ]
+    for meaning, aside in (("set_aside", {1, 2, 3}), ("none", set())):
+        folder = tmp_path / meaning
+        folder.mkdir()
+        made = kind_helpers.spec("multi-label", labels=LABELS, missing_labels=meaning)
+        data = kind_helpers.validated(made, folder, [*odd, *rows(140)])
+        assert data.quarantined == len(aside)
+        assert not aside or set(kind_helpers.set_aside(data, folder)) == aside
+        kept = kind_helpers.good(data, folder)[: len(odd) - len(aside)]
+        assert [row["label"] for row in kept] == [[]] * len(kept)
 
 
 def test_a_label_without_rows_is_named(tmp_path: Path) -> None:

@@ -131,7 +131,6 @@ def test_a_faulty_row_shows_what_it_holds(tokens: object, text: str) -> None:
     ("cell", "spans"),
     [
         ([], []),
-        (None, []),
         ("[]", []),
         ([span(3, 5), span(0, 2, "PER")], [span(0, 2, "PER"), span(3, 5)]),
         ('[{"start": 0, "end": 2, "label": "ORG", "text": "ab", "score": 1}]', [span(0, 2)]),

@@ -232,6 +232,15 @@ def test_a_deleted_experiment_is_explained(run: Run) -> None:
         make_run(run.home, run.spec, "b" * 64).register()
 
 
+def test_a_deleted_experiment_is_noticed_before_anything_is_trained(run: Run) -> None:
+    run.register()
+    with tracking.session(run.home) as client:
+        client.delete_experiment(client.get_experiment_by_name(run.spec.name).experiment_id)
+    with pytest.raises(RegistryError, match="another name"):
+        versions.already(run.home, run.spec.name, "c" * 64)
+    assert versions.already(run.home, "another", "c" * 64) is None
+
+
 def test_a_home_that_moved_writes_nothing_to_its_old_place(run: Run, tmp_path: Path) -> None:
     run.register()
     old = run.home.root

@@ -36,6 +36,8 @@ class Piece:
     """After `read`: what was left out or changed of an annotation tool's exports, and how far people agree."""
     differing: Callable[[], list[dict[str, Any]]] | None = None
     """After `read`: the texts of which people said different things; see `annotated_files.differing_texts`."""
+    takes_late: bool = False
+    """Whether unseen rows count, however old they are."""
 
 
 def reread_remedy(pipeline: str) -> str:

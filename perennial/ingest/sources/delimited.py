@@ -12,8 +12,11 @@ from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
 _PLAIN = Dialect()
+UNENDED = "unexpected end of data"
+MOST_LINES = 100
+"""Of a quoted cell that is half written."""
 _REASONS = {
-    "unexpected end of data": "a quoted cell has no closing quote before the file ends",
+    UNENDED: "a quoted cell has no closing quote before the file ends",
     "field larger": f"a cell is larger than {MAX_LINE_BYTES >> 20} MiB, as when a closing quote is missing",
     "new-line character": "a carriage return without a line feed stands outside quotes",
     "expected after": "text follows the closing quote of a cell (a quote inside a quoted cell is written twice)",
@@ -27,6 +30,7 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, dialect: Dia
     """
     rest = iter(lines)
     head = dialects.head_of(rest)
+    all_in_head = lines.is_open
     dialect = dialects.with_excels_line(head, dialect)
     if dialect.delimiter is None:
         dialect = dialects.as_shown(head, dialect, wanted, name)
@@ -40,23 +44,30 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, dialect: Dia
     numbers: list[int] = []
     limit = lines.taken + BATCH_BYTES
     line = reader.line_num + first
+
+    def at_end() -> bool:
+        # Lines of the head were taken before they are read here.
+        return not all_in_head or reader.line_num + dialect.skip_lines == len(head)
+
     try:
         for cells in reader:
             if len(cells) == width:
                 rows.append(cells)
                 numbers.append(line)
-            elif cells:
+            elif cells and not (len(cells) < width and at_end() and lines.left_for_later(line)):
                 raise _ragged(name, line, len(cells), width)
             elif dialect.blank_rows:
                 rows.append([""] * width)
                 numbers.append(line)
             line = reader.line_num + first
             if len(rows) >= BATCH_ROWS or lines.taken >= limit:
-                yield _batch(name, rows, numbers, indexes)
+                yield _batch(name, rows, numbers, indexes, is_open=lines.is_open)
                 rows, numbers, limit = [], [], lines.taken + BATCH_BYTES
     except csv.Error as error:
-        raise _broken(name, line, error) from error
-    yield _batch(name, rows, numbers, indexes)
+        # More lines than a cell has are no half row: a quote is missing.
+        if UNENDED not in str(error) or reader.line_num - line > MOST_LINES or not lines.left_for_later(line):
+            raise _broken(name, line, error) from error
+    yield _batch(name, rows, numbers, indexes, is_open=lines.is_open)
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:
@@ -72,11 +83,11 @@ def _header(reader: Iterator[list[str]], name: str) -> list[str]:
     )
 
 
-def _batch(name: str, rows: list[list[str]], numbers: list[int], indexes: dict[str, int]) -> Batch:
+def _batch(name: str, rows: list[list[str]], numbers: list[int], indexes: dict[str, int], *, is_open: bool) -> Batch:
     columns: dict[str, list[object]] = {
         column: [cells[index] or None for cells in rows] for column, index in indexes.items()
     }
-    return Batch(name, "line", numbers, columns)
+    return Batch(name, "line", numbers, columns, is_open)
 
 
 def _ragged(name: str, line: int, cells: int, width: int) -> SourceError:

@@ -188,7 +188,8 @@ def _no_file(folder: Path, pattern: str) -> SourceError:
 def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
     form, labels = form_of(path, source), spec.data.labels
-    read = partial(_read, path, name, form, wanted_columns(spec), Dialect(**source.how_written(form)), labels)
+    dialect = Dialect(**source.how_written(form))
+    read = partial(_read, path, name, form, wanted_columns(spec), dialect, labels, may_grow=True)
 
     def contents() -> str:
         with clear_errors(name):
@@ -205,6 +206,9 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
     # By the patterns, so that it is the same piece when another person's file is added.
     name = names[0] if len(names) == 1 and not patterns else ", ".join(source.path)
     outcome = ExportOutcome()
+
+    if spec.data.missing_labels == "none":
+        source = source.model_copy(update={"unlabelled": "none"})
 
     def read(_: datetime | None) -> Iterator[Batch]:
         kind, columns = kinds.kind_named(spec.kind), spec.data.columns
@@ -226,11 +230,13 @@ def _read(
     dialect: Dialect,
     labels: Collection[str] = (),
     _watermark: datetime | None = None,
+    *,
+    may_grow: bool = False,
 ) -> Iterator[Batch]:
     with clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
-        stream = unpacked(file, path.suffix.lower(), name)
-        for batch in _batches(stream, is_packed(path), name, form, columns, dialect, labels):
+        stream, packed = unpacked(file, path.suffix.lower(), name), is_packed(path)
+        for batch in _batches(stream, packed, name, form, columns, dialect, labels, may_grow and not packed):
             progress.advance(file.tell(), size, unit="bytes", detail=f"reading {name}")
             yield batch
 
@@ -243,6 +249,7 @@ def _batches(
     columns: Sequence[str] | None,
     dialect: Dialect,
     labels: Collection[str],
+    may_grow: bool,
 ) -> Iterator[Batch]:
     if form == "parquet":
         with _seekable(stream) if packed else stream as whole:
@@ -250,9 +257,9 @@ def _batches(
     elif form == "arrow":
         yield from saved_dataset.read(stream, name, columns, labels)
     elif form == "jsonl":
-        yield from json_documents.read(stream, name, columns)
+        yield from json_documents.read(stream, name, columns, may_grow=may_grow)
     else:
-        yield from delimited.read(TextLines(stream, name), name, columns, dialect)
+        yield from delimited.read(TextLines(stream, name, may_grow=may_grow), name, columns, dialect)
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -46,17 +46,17 @@ class Written:
     """Of arrays of cells: their names."""
 
 
-def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None) -> Iterator[Batch]:
+def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, *, may_grow: bool = False) -> Iterator[Batch]:
     """The rows of a JSON file, only the columns `wanted` (None: all), as `jsonl.read` gives them.
 
-    Memory is bounded but for an object of columns, which is read as a whole if it is not too large. Raises
-    SourceError, naming file and place, for what holds no rows.
+    `may_grow`: as of `TextLines`. Memory is bounded but for an object of columns, which is read as a whole if it is not
+    too large. Raises SourceError, naming file and place, for what holds no rows.
     """
     start = stream.read(BLOCK_BYTES)
     written = as_written(start, wanted)
     whole = cast(BinaryIO, Rewound(start, stream))
     if written.shape is Shape.LINES:
-        yield from jsonl.read(TextLines(whole, name), name, wanted)
+        yield from jsonl.read(TextLines(whole, name, may_grow=may_grow), name, wanted)
         return
     rows = _rows(whole, name, wanted, written)
     checked, first = False, 1

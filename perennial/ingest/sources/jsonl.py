@@ -32,11 +32,29 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None) -> Iterator[
         texts.append(text)
         numbers.append(line)
         if len(texts) >= BATCH_ROWS or lines.taken >= limit:
+            texts, numbers = _whole(lines, texts, numbers)
             batch = _batch(name, texts, numbers, wanted, checked=checked)
             checked = checked or bool(batch.numbers)
             yield batch
             texts, numbers, limit = [], [], lines.taken + BATCH_BYTES
-    yield _batch(name, texts, numbers, wanted, checked=checked)
+    yield _batch(name, *_whole(lines, texts, numbers), wanted, checked=checked)
+
+
+def _whole(lines: TextLines, texts: list[str], numbers: list[int]) -> tuple[list[str], list[int]]:
+    """The lines, less the last one if it is half written."""
+    if not (lines.is_open and texts) or _is_json(texts[-1]) or not lines.left_for_later(numbers[-1]):
+        return texts, numbers
+    return texts[:-1], numbers[:-1]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return text.isspace()
+    except RecursionError:
+        pass  # no half line is nested so deep
+    return True
 
 
 def _batch(name: str, texts: list[str], numbers: list[int], wanted: Sequence[str] | None, *, checked: bool) -> Batch:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.ingest.sources.base import MAX_LINE_BYTES
 
@@ -31,12 +32,27 @@ class TextLines:
     Raises SourceError, naming file and line, for bytes that are not UTF-8, NUL bytes and lines without an end.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, may_grow: bool = False) -> None:
+        """`may_grow`: whether somebody may still write to it, so that its last line may be half a line."""
         self._stream = stream
+        self._may_grow = may_grow
         self._name = name
         self._number = 1
         self.taken = 0
         """Bytes handed out so far, by whole blocks."""
+        self.is_open = False
+        """Whether the last line handed out is the stream's last one, and has no end."""
+
+    def left_for_later(self, line: int) -> bool:
+        """Whether what begins in `line` and is no whole row may be half written, which is said: it is in the last line,
+        and that has no end."""
+        if not (self._may_grow and self.is_open):
+            return False
+        progress.note(
+            f"{self._name} ends in the middle of line {line:,}, without a line end and without all of a row: it may "
+            "still be written to. That line is left for the run that finds it whole."
+        )
+        return True
 
     def __iter__(self) -> Iterator[str]:
         pending: list[bytes] = []
@@ -55,7 +71,9 @@ class TextLines:
                     "one row a line was expected.",
                     remedy="Look whether the file has line ends, or set data.source.format to what it is.",
                 )
-        yield from self._lines(b"".join(pending))
+        rest = b"".join(pending)
+        self.is_open = bool(rest)
+        yield from self._lines(rest)
 
     def _lines(self, block: bytes) -> Iterator[str]:
         text = self._decoded(block)

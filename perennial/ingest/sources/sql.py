@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 NAME = "query"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FETCH_ROWS = 2_000
 _WATERMARK = re.compile(r"(?<![:\w\\]):watermark\b")
+# Unless something is taken off it, as in `> :watermark - interval '1 day'` and `> datetime(:watermark, '-1 day')`.
+_STRICTLY_AFTER = re.compile(
+    r"(?<![<>=!-])>\s*(?:\w+\s*\(\s*)*:watermark\b(?!\s*[-,])|(?<![:\w\\]):watermark\b[\s)]*<(?![=>])"
+)
 # Naive times are UTC everywhere here, so the session must read them so too.
 _SESSION = {"postgresql": "SET TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'"}
 _AWAY = ("08", "53", "57")
@@ -53,10 +58,26 @@ def pieces(spec: PipelineSpec, source: SqlSource) -> list[Piece]:
             remedy="Name the time column under data.columns, or take :watermark out of the query.",
         )
 
-    def read(watermark: datetime | None) -> Iterator[Batch]:
-        return _read(source, wanted_columns(spec), watermark)
+    if problem := missed_rows(source):
+        progress.note(problem)
 
-    return [Piece(NAME, None, None, read, reread_remedy(spec.name))]
+    def read(watermark: datetime | None) -> Iterator[Batch]:
+        floor = max(watermark - source.lookback, _EPOCH) if watermark else None
+        return _read(source, wanted_columns(spec), floor)
+
+    takes_late = bool(source.lookback) or spec.data.columns.id is not None
+    return [Piece(NAME, None, None, read, reread_remedy(spec.name), takes_late=takes_late)]
+
+
+def missed_rows(source: SqlSource) -> str | None:
+    """Which rows the query can't see, in words; None: it asks for all that may be new."""
+    if source.lookback or not _STRICTLY_AFTER.search(source.query):
+        return None
+    return (
+        "data.source.query asks for rows after :watermark (>): those of the same instant as the newest row read, and "
+        "those committed late, are never read. Write >= :watermark, and data.source.lookback: 1 day for late ones; "
+        "rows that are known count once."
+    )
 
 
 def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None) -> Iterator[Batch]:
@@ -89,7 +110,7 @@ def _batches(result: sa.CursorResult[Any], names: tuple[str, ...]) -> Iterator[B
 
 
 def _bound(url: sa.URL, watermark: datetime | None) -> datetime | str:
-    time = (watermark or datetime(1970, 1, 1, tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+    time = (watermark or _EPOCH).astimezone(UTC).replace(tzinfo=None)
     if url.get_backend_name() != "sqlite":
         return time
     # SQLite keeps times as text and compares them as such. The shortest spelling sorts before every longer one of the

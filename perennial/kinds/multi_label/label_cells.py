@@ -11,17 +11,18 @@ _HOLDS_NOT = frozenset({"0", "0.0", "false", "no", ""})
 
 
 def labels_of_cell(value: object, separator: str | None = None) -> list[str] | None:
-    """A cell's labels, each once, in alphabetical order; none for an empty cell; None if it holds something else.
+    """A cell's labels, each once, in alphabetical order; None if it is empty or holds something else.
 
-    In order, because two people who name the same labels do not contradict each other. `separator`: what stands between
-    labels, where that is known. An object with a list, such as {"choices": ["a"]}, is that list.
+    In order, because two people who name the same labels do not contradict each other. An empty list says that there is
+    none; an empty cell says nothing. `separator`: what stands between labels, where that is known. An object with a
+    list, such as {"choices": ["a"]}, is that list.
     """
-    if value is None or (isinstance(value, float) and value != value):
-        return []
     if isinstance(value, Mapping):
         value = next(iter(value.values())) if len(value) == 1 else None
         value = value if isinstance(value, list) else None
     if isinstance(value, str):
+        if not value.strip():
+            return None
         mark = separator or next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
         # What begins as a JSON list and can't be read as one is no list of names either.
         value = None if value.lstrip().startswith(("[", "{")) else value.split(mark)

@@ -66,7 +66,7 @@ class MultiLabelReading(KindBase):
 
         none = "expect_column_values_to_be_null"
         return (
-            built_in(none, column=NO_LIST, fault="label holds neither a list of labels nor text"),
+            built_in(none, column=NO_LIST, fault="label is missing, or neither a list of labels nor text"),
             built_in(none, column=UNKNOWN, fault=f"a label is not one of: {listing(data.labels, 10)}"),
         )
 

@@ -86,11 +86,10 @@ def row_from_spans(text: str | None, value: object) -> Row:
 
 def checked_spans(text: str, value: object) -> list[dict[str, Any]]:
     """The spans of `text` in order. Raises FaultError for what is no list of spans, or can't be learned."""
-    given = [] if value is None else value
-    if not isinstance(given, list | tuple) or not all(map(is_span, given)):
+    if not isinstance(value, list | tuple) or not all(map(is_span, value)):
         raise FaultError(NO_SPANS)
     ordered = sorted(
-        ({name: span[name] for name in ("start", "end", "label")} for span in given), key=lambda span: span["start"]
+        ({name: span[name] for name in ("start", "end", "label")} for span in value), key=lambda span: span["start"]
     )
     if any(not 0 <= span["start"] < span["end"] <= len(text) for span in ordered):
         raise FaultError(OUTSIDE_TEXT)

@@ -17,6 +17,7 @@ def data_section(material: Material) -> Section:
     """The rows: how many, what was set aside, how the new ones differ."""
     blocks = (
         *_rows(material),
+        *_lost_ends(material),
         *_drift(material),
         *_quarantine(material),
         *_near_copies(material),
@@ -52,6 +53,19 @@ def _rows(material: Material) -> Iterator[Block]:
     )
 
 
+def _lost_ends(material: Material) -> Iterator[Block]:
+    lost = material.evidence.evaluation.lost_ends
+    if lost is None:
+        return
+    yield Words(lost.sentence, "doubt" if lost.any else "quiet")
+    if lost.any:
+        counted = tuple(
+            (name, f"{cut.rows:,}", f"{cut.cut:,}", f"{cut.share:.1%}", f"{cut.token_share:.1%}")
+            for name, cut in lost.splits.items()
+        )
+        yield Table(("split", "rows", "longer", "share", "tokens never read"), counted)
+
+
 def _drift(material: Material) -> Iterator[Block]:
     drift = material.drift
     if drift is None:
@@ -81,6 +95,13 @@ def _quarantine(material: Material) -> Iterator[Block]:
     validated = material.evidence.validated
     for warning in validated.warnings:
         yield Words(f"Warning: {warning}", "doubt")
+    if settled := validated.outvoted + validated.superseded:
+        rule = material.spec.data.contradictions
+        yield Words(
+            f"{several(settled, 'row')} contradicted others with the same text that count by data.contradictions: "
+            f"{rule}; {validated.superseded:,} of them were learned from before.",
+            "doubt",
+        )
     if not validated.quarantined:
         yield Words("No row was set aside.", "good")
         return

@@ -1,0 +1,54 @@
+"""Rows that can't be learned from as they stand: counted as they are read, and set aside where rows are validated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from perennial.core import progress
+from perennial.kinds.protocols import ReadsRows
+from perennial.rows.batch import Batch
+
+NO_TIME = "no time"
+NOT_READ = "a time that can't be read"
+FUTURE = "a time in the future"
+NO_LABEL = "no label"
+_WHY = {
+    NO_TIME: "they are set aside",
+    NOT_READ: "they are set aside",
+    FUTURE: "they are set aside, and no such time is taken for the newest one read (data.future_tolerance)",
+    NO_LABEL: "they are set aside, as nobody may have looked at them; data.missing_labels: none takes them as having "
+    "none",
+}
+
+
+class SetAsideRows:
+    """Those of one piece of a source, by why; deletions among them are not carried out."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+
+    def add(self, reason: str, batch: Batch, rows: Sequence[int]) -> None:
+        """Count these rows of `batch` (from 0)."""
+        if rows:
+            self.counts[reason] += len(rows)
+            self._first.setdefault(reason, batch.where(rows[0]))
+
+    def tell(self) -> None:
+        """Say how many there are, why, and where the first is."""
+        for reason, count in self.counts.items():
+            rows = "1 row has" if count == 1 else f"{count:,} rows have"
+            progress.note(f"{rows} {reason}: {_WHY[reason]}. The first: {self._first[reason]}.")
+
+
+def target_is_list(kind: ReadsRows) -> bool:
+    """Whether a row of this kind may have no label or span at all, so that one without any has to say so."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind.column_types()[kind.target_column]))
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: null, NaN (what a data frame has for nothing) or blank text."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
