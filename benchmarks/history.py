@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from perennial.core.home import Home
+from perennial.ingest import snapshot_heads
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.findings import PartSummary
 
@@ -151,7 +152,7 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
     for piece in sources.pieces(spec, {}):
         batches = [canonical_rows.canonical_rows(batch, spec) for batch in piece.read(None)]
         written += parts.write_parts(iter(batches), home.store)
-        states[piece.name] = snapshots.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
+        states[piece.name] = snapshot_heads.PieceState(stamp=piece.stamp, contents=piece.contents(), watermark=None)
     made = snapshots.ingest(spec, home).model_copy(
         update={
             "parts": tuple(written),
@@ -160,9 +161,9 @@ def _grown(spec: PipelineSpec, home: Home, count: int):
             "new_rows": ROWS,
         }
     )
-    head = snapshots.Head(snapshot=made, pieces=states)
+    head = snapshot_heads.Head(snapshot=made, pieces=states)
     write_atomically(
-        snapshots._head_path(spec, home).with_suffix(snapshots.READ), head.model_dump_json(indent=1) + "\n"
+        snapshot_heads.head_path(spec, home).with_suffix(snapshot_heads.READ), head.model_dump_json(indent=1) + "\n"
     )
     return made
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from perennial.evaluation.comparison import p_value
-from perennial.ingest import row_index, staging
+from perennial.ingest import staging
+from perennial.ingest.known_rows import row_index
 from perennial.metrics import slice_pooling, sums
 from perennial.settings.training import TrainingSpec
 from perennial.training import sampling

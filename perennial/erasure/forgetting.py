@@ -23,7 +23,7 @@ from perennial.erasure.receipt import Receipt, TracePlace
 from perennial.erasure.registry_traces import Registered
 from perennial.erasure.request import GivenNames, Matches
 from perennial.erasure.store_traces import StoreSearch
-from perennial.ingest import forgotten, rewriting, snapshots
+from perennial.ingest import forgotten, rewriting, snapshot_heads
 from perennial.ingest.forgotten import ForgetRequest, ForgottenRows, Sieve
 from perennial.promotion import retention_store
 from perennial.registry import tracking
@@ -79,7 +79,7 @@ def registry_of(home: Home, pipeline: str) -> Iterator[Registry]:
 def others_of(home: Home, pipeline: str, registry: Registry) -> dict[str, str]:
     """The store's entries that other pipelines' snapshots and versions need, with whose they are."""
     others = dict(registry.registered.others)
-    for path, head in snapshots.heads_in(home).items():
+    for path, head in snapshot_heads.heads_in(home).items():
         if path.parent.name != pipeline:
             others |= dict.fromkeys(retention_store.named_in(head.model_dump()), path.parent.name)
     return others
@@ -104,7 +104,7 @@ def snapshot_places(
         where = path.relative_to(home.root).as_posix()
         if rows := sum(map(len, by_part.values())):
             yield TracePlace(what=SNAPSHOT_ROWS, where=where, rows=rows)
-        head = snapshots.heads_in(home, path.parent.name)[path]
+        head = snapshot_heads.heads_in(home, path.parent.name)[path]
         if stated := rewriting.ids_stated(head.snapshot, asked, home.store):
             yield TracePlace(what=SNAPSHOT_IDS, where=where, rows=stated)
 
@@ -143,13 +143,13 @@ def receipt_of(
 
 
 def _search(spec: PipelineSpec, home: Home, rows: ForgottenRows, registry: Registry) -> StoreSearch:
-    heads = snapshots.heads_in(home, spec.name).values()
+    heads = snapshot_heads.heads_in(home, spec.name).values()
     own = {part.sha256 for head in heads for part in head.snapshot.parts}
     return StoreSearch(home, spec.name, rows, own, others_of(home, spec.name, registry))
 
 
 def _survey(home: Home, matches: Matches, spec: PipelineSpec) -> Iterator[TracePlace]:
-    current = snapshots.head_path(spec, home)
+    current = snapshot_heads.head_path(spec, home)
     for path, by_part in matches.by_head.items():
         yield from snapshot_places(home, {path: by_part}, matches.sieve(path, current))
 
@@ -172,7 +172,11 @@ def _erase_here(
     spec: PipelineSpec, home: Home, matches: Matches, registry: Registry
 ) -> tuple[list[TracePlace], Matches]:
     """Erase what this home holds; what stays, and the record after it."""
-    state, erased, current = home.state(spec.name), Counter(matches.request.erased), snapshots.head_path(spec, home)
+    state, erased, current = (
+        home.state(spec.name),
+        Counter(matches.request.erased),
+        snapshot_heads.head_path(spec, home),
+    )
     forgotten.write_forgotten(state, matches.rows)
     for number, (path, by_part) in enumerate(matches.by_head.items()):
         progress.advance(number, len(matches.by_head), unit="snapshots", detail="rows of snapshots")

@@ -9,10 +9,10 @@ from pathlib import Path
 from perennial import kinds
 from perennial.core.errors import SourceError, SpecError
 from perennial.core.home import Home
-from perennial.ingest import forgotten, parts, rewriting, snapshots, unlabelled
+from perennial.ingest import forgotten, parts, rewriting, snapshot_heads, unlabelled
 from perennial.ingest.forgotten import ID, KEY, SIDE, TEXT, ForgetRequest, ForgottenPart, ForgottenRows, Sieve
 from perennial.ingest.rewriting import MatchedRow
-from perennial.ingest.snapshots import Head
+from perennial.ingest.snapshot_heads import Head
 from perennial.kinds.protocols import Kind
 from perennial.registry.lease import whoami
 from perennial.rows import folding, splits
@@ -79,7 +79,7 @@ def matched(spec: PipelineSpec, home: Home, given: GivenNames, reason: str, othe
     """
     before = forgotten.read_forgotten(home.state(spec.name)) or forgotten.new_record()
     request, is_new = _request(spec, before, given, reason)
-    heads, current = snapshots.heads_in(home, spec.name), snapshots.head_path(spec, home)
+    heads, current = snapshot_heads.heads_in(home, spec.name), snapshot_heads.head_path(spec, home)
     exact = Sieve(before, [request])
     by_head: dict[Path, dict[int, list[MatchedRow]]] = {}
     if current in heads:

@@ -6,7 +6,7 @@ from perennial.erasure.forgetting import Registry
 from perennial.erasure.receipt import ForgetStatus, Receipt, TracePlace
 from perennial.erasure.request import GivenNames
 from perennial.erasure.store_traces import StoreSearch
-from perennial.ingest import forgotten, rewriting, snapshots
+from perennial.ingest import forgotten, rewriting, snapshot_heads
 from perennial.ingest.forgotten import ForgetRequest, ForgottenRows, Sieve
 from perennial.settings.pipeline import PipelineSpec
 
@@ -24,8 +24,8 @@ def forget_status(spec: PipelineSpec, home: Home, given: GivenNames | None) -> F
 
 
 def _looked(spec: PipelineSpec, home: Home, rows: ForgottenRows, one: ForgetRequest, registry: Registry) -> Receipt:
-    alone, current = rows.model_copy(update={"requests": (one,)}), snapshots.head_path(spec, home)
-    heads, places = snapshots.heads_in(home, spec.name), list[TracePlace]()
+    alone, current = rows.model_copy(update={"requests": (one,)}), snapshot_heads.head_path(spec, home)
+    heads, places = snapshot_heads.heads_in(home, spec.name), list[TracePlace]()
     for path, head in heads.items():
         sieve = Sieve(alone, beside=path != current)
         by_part = rewriting.matched_in(head.snapshot, sieve, home.store)

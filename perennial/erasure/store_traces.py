@@ -15,7 +15,7 @@ from perennial.core.store import RECORD, discard
 from perennial.erasure import page_rows
 from perennial.evaluation import label_errors, package_evaluation, stored_answers
 from perennial.evaluation.report import run_report
-from perennial.ingest import differing, parts, retirements, rewriting, snapshots
+from perennial.ingest import differing, parts, retirements, rewriting, snapshot_heads
 from perennial.ingest.forgotten import ForgottenRows, Sieve
 from perennial.rows import spreadsheet
 from perennial.rows.columns import ROW_ID
@@ -192,7 +192,7 @@ def erase(search: StoreSearch, trace: StoreTrace) -> None:
 def drop_indexes(home: Home, pipeline: str) -> None:
     """Remove what is made again from the parts, and what was read and not accepted: both name rows."""
     state = home.state(pipeline)
-    for path in [*state.glob("*.duckdb"), *state.glob("*.duckdb.wal"), *state.glob(f"snapshot-*{snapshots.READ}")]:
+    for path in [*state.glob("*.duckdb"), *state.glob("*.duckdb.wal"), *state.glob(f"snapshot-*{snapshot_heads.READ}")]:
         discard(path)
 
 

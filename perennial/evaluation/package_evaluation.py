@@ -17,17 +17,15 @@ from perennial.evaluation import (
     asking,
     fixed_cases,
     from_answers,
-    independence,
     label_errors,
-    lost_ends,
     serving_cost,
     slices,
-    split_overlap,
     stored_answers,
     worker,
 )
 from perennial.evaluation.asking import Answerer
 from perennial.evaluation.behaviours import behaviour_tests, counterfactuals
+from perennial.evaluation.judged_rows import independence, lost_ends, split_overlap
 from perennial.evaluation.worker import Pace
 from perennial.inference.decoders import Input
 from perennial.inference.package import read_package

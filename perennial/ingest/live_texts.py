@@ -17,7 +17,7 @@ from perennial.core import progress
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import Store, write_atomically
-from perennial.ingest import parts, retirements, snapshots
+from perennial.ingest import parts, retirements, snapshot_heads
 from perennial.records.data import Part, Snapshot
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
 
@@ -78,7 +78,7 @@ def empty_old(home: Home, pipeline: str, *, dry_run: bool = False) -> int:
     live source. Raises StoreError when the head of a snapshot is damaged.
     """
     rows = 0
-    for path, head in snapshots.heads_in(home, pipeline).items():
+    for path, head in snapshot_heads.heads_in(home, pipeline).items():
         state = _live_heads(path.parent)
         live = state.heads.get(path.name)
         old = _old(head.snapshot, live, home.store) if live else []
@@ -136,7 +136,7 @@ def _without_texts(path: Path) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _write_head(path: Path, head: snapshots.Head, every: Sequence[Part]) -> None:
+def _write_head(path: Path, head: snapshot_heads.Head, every: Sequence[Part]) -> None:
     snapshot = head.snapshot
     digest = retirements.digest_of_parts([part.sha256 for part in every], snapshot.retired)
     after = snapshot.model_copy(update={"parts": tuple(every), "digest": digest})

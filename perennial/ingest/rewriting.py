@@ -15,7 +15,7 @@ from perennial.core.errors import StoreError
 from perennial.core.store import Store, write_atomically
 from perennial.ingest import parts, retirements
 from perennial.ingest.forgotten import ForgottenPart, Sieve
-from perennial.ingest.snapshots import Head
+from perennial.ingest.snapshot_heads import Head
 from perennial.records.data import Part, Retirement, Snapshot
 from perennial.rows.columns import ROW_ID, SPLIT, TEXT_KEY
 

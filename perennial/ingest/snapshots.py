@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import Field
 from pydantic import ValidationError as RecordMismatch
 
-from perennial.core import digest, progress
-from perennial.core.errors import SourceError, StoreError
+from perennial.core import progress
+from perennial.core.errors import SourceError
 from perennial.core.home import Home
-from perennial.core.record import Record
 from perennial.core.store import clear_disk_errors, write_atomically
-from perennial.ingest import (
-    canonical_rows,
-    differing,
-    earlier_splits,
-    forgotten,
-    older_rows,
-    parts,
-    retirements,
-    row_ids,
-    row_index,
-    sources,
-)
-from perennial.ingest.row_index import RowChanges
+from perennial.ingest import canonical_rows, differing, forgotten, parts, retirements, row_ids, snapshot_heads, sources
+from perennial.ingest.known_rows import earlier_splits, older_rows, row_index
+from perennial.ingest.known_rows.row_index import RowChanges
 from perennial.ingest.set_aside import SetAsideRows
+from perennial.ingest.snapshot_heads import Head, PieceState
 from perennial.ingest.staging import Origin, StagedRows
 from perennial.records.data import Part, Retirement, Snapshot, SourceReading
 from perennial.rows.columns import ROW_ID, SPLIT, TIME
@@ -41,39 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-FORMAT = 1
-"""Raised when canonical rows or their ids change, so that old parts are not mixed with new ones."""
-_LATER_SETTINGS = {"deleted"}
-_LATER_OF_SOURCE = {"annotators", "offsets", "unlabelled"}
-_NOT_OF_ROWS = {"lookback"}
-"""Settings of a source that change what is asked for, and not what a row is."""
-READ = ".read.json"
-"""Of what was read and waits until it is accepted."""
 INDEX = ".rows.duckdb"
-
-
-class PieceState(Record):
-    """What was read of a piece of the source."""
-
-    stamp: str | None
-    contents: str | None
-    watermark: datetime | None
-    """The newest time among its rows."""
-    reading: SourceReading | None = None
-    """Of an annotation tool's exports."""
-    open_row: str | None = Field(default=None, exclude_if=lambda row: row is None)
-    """The id of the row in its last line, which had no end; None: it had one."""
-
-
-class Head(Record):
-    """The newest snapshot, with how far each piece of the source was read."""
-
-    snapshot: Snapshot
-    pieces: dict[str, PieceState]
-    splits: str | None = Field(default=None, exclude_if=lambda splits: splits is None)
-    """The digest of how its rows were split and told apart; None: not known, or they have no ids."""
-    whole_ids: bool | None = None
-    """Whether an id 17.0 is taken for 17; None: kept by an older Perennial, which did not."""
 
 
 def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
@@ -88,9 +45,9 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
     Raises SourceError when the source can't be read or holds no row, StoreError when a part of the history is damaged
     or the disk is full.
     """
-    path, splits = stored = _stored_at(spec, home)
-    start = (None if reread else _read_head(path)) or _first_head(spec.name)
-    earlier = _heads_before(stored) if not start.pieces else []
+    path, splits = stored = snapshot_heads.stored_at(spec, home)
+    start = (None if reread else snapshot_heads.read_head(path)) or snapshot_heads.first_head(spec.name)
+    earlier = snapshot_heads.heads_before(stored) if not start.pieces else []
     parts.check_sizes(start.snapshot, home.store)
     has_ids = spec.data.columns.id is not None
     with clear_disk_errors(home.root, "ingest"):
@@ -106,40 +63,20 @@ def ingest(spec: PipelineSpec, home: Home, *, reread: bool = False) -> Snapshot:
         readings = tuple(state.reading for state in pieces.values() if state.reading)
         snapshot = _snapshot(start.snapshot, additions, readings).model_copy(update={"forgotten_rows": forgotten_rows})
         after = Head(snapshot=snapshot, pieces=pieces, splits=splits, whole_ids=start.whole_ids)
-        write_atomically(path.with_suffix(READ), after.model_dump_json(indent=1) + "\n")
+        write_atomically(path.with_suffix(snapshot_heads.READ), after.model_dump_json(indent=1) + "\n")
     return after.snapshot
 
 
 def accept(spec: PipelineSpec, snapshot: Snapshot, home: Home) -> None:
     """Make `snapshot`, which `ingest` gave and validation passed, what the next run starts from."""
-    path = _stored_at(spec, home).path
-    waiting = path.with_suffix(READ)
+    path = snapshot_heads.stored_at(spec, home).path
+    waiting = path.with_suffix(snapshot_heads.READ)
     try:
         head = Head.model_validate_json(waiting.read_bytes())
     except (FileNotFoundError, RecordMismatch):
         return
     if head.snapshot.digest == snapshot.digest:
         waiting.replace(path)
-
-
-def every_head(home: Home) -> list[Snapshot]:
-    """The newest snapshot of every pipeline on `home`, under each of the settings it was read with.
-
-    Raises StoreError when the record of one is damaged.
-    """
-    return [head.snapshot for head in heads_in(home).values()]
-
-
-def heads_in(home: Home, pipeline: str = "*") -> dict[Path, Head]:
-    """The heads of every pipeline on `home`, or of one, by their files. Raises StoreError when one is damaged."""
-    paths = sorted(path for path in home.state("").glob(f"{pipeline}/snapshot-*.json") if not path.name.endswith(READ))
-    heads = {path: _read_head(path) for path in paths}
-    return {path: head for path, head in heads.items() if head}
-
-
-def head_path(spec: PipelineSpec, home: Home) -> Path:
-    """Where the head of `spec`'s rows is, by the settings that they are read with."""
-    return _stored_at(spec, home).path
 
 
 class _Additions(NamedTuple):
@@ -348,14 +285,6 @@ def _snapshot(before: Snapshot, additions: _Additions, readings: tuple[SourceRea
     )
 
 
-def _first_head(pipeline: str) -> Head:
-    """What a run starts from that reads the source from its beginning."""
-    digest_of_nothing = retirements.digest_of_parts((), ())
-    counts = {"rows": 0, "new_rows": 0, "repeated_rows": 0, "late_rows": 0}
-    empty = Snapshot(pipeline=pipeline, digest=digest_of_nothing, parts=(), watermark=None, **counts)
-    return Head(snapshot=empty, pieces={}, whole_ids=True)
-
-
 def _watermark(snapshot: Snapshot) -> datetime | None:
     return datetime.fromisoformat(snapshot.watermark) if snapshot.watermark else None
 
@@ -369,64 +298,3 @@ def _nothing_read(spec: PipelineSpec, pieces: list[sources.Piece]) -> SourceErro
         f"The source of pipeline '{spec.name}' holds no row: {what}.",
         remedy="Look whether data.source in pipeline.yaml names the right data.",
     )
-
-
-def _heads_before(stored: _StoredAt) -> list[Head]:
-    """Of each snapshot of the pipeline whose ids were split as they are now, the newest head; of damaged ones none."""
-    heads = []
-    for other in sorted(stored.path.parent.glob("snapshot-*.json")) if stored.splits else []:
-        if not other.name.endswith(READ):
-            with suppress(StoreError):
-                head = _read_head(other)
-                heads += [head] if head and (other == stored.path or head.splits == stored.splits) else []
-    return heads
-
-
-class _StoredAt(NamedTuple):
-    """Where the newest head of a pipeline is, by its settings."""
-
-    path: Path
-    splits: str | None
-    """As of `Head`."""
-
-
-def _stored_at(spec: PipelineSpec, home: Home) -> _StoredAt:
-    data = spec.data
-    # What is not set is left out, or a column that a newer Perennial knows would start every snapshot anew.
-    named = {
-        name: value
-        for name, value in data.columns.model_dump(mode="json").items()
-        if name not in _LATER_SETTINGS or value
-    }
-    source = data.source.model_dump(mode="json")
-    fields = type(data.source).model_fields
-    source = {
-        key: value
-        for key, value in source.items()
-        if key not in _NOT_OF_ROWS and (key not in _LATER_OF_SOURCE or value != fields[key].default)
-    }
-    meaning = {"missing_labels": data.missing_labels} if data.missing_labels != "set_aside" else {}
-    settings = digest.of_values(
-        format=FORMAT, source=source, columns=named, kind=spec.kind, splits=data.splits, **meaning
-    )
-    row_id = data.columns.id
-    group = data.columns.group if data.splits.by == "group" else None
-    splits = None if row_id is None else digest.of_values(splits=data.splits, group=group, id=row_id)
-    return _StoredAt(home.state(spec.name) / f"snapshot-{settings[:12]}.json", splits)
-
-
-def _read_head(path: Path) -> Head | None:
-    try:
-        return Head.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(
-            f"The record of what was read so far, {path}, can't be read: {error.strerror}. The champion is untouched.",
-            remedy="Give yourself the right to read it, or set PERENNIAL_HOME to another folder.",
-        ) from error
-    except RecordMismatch as error:
-        raise StoreError(
-            f"The record of what was read so far, {path}, is damaged. The champion is untouched.",
-            remedy=parts.remedy(path.parent.name),
-        ) from error

@@ -17,9 +17,10 @@ from typing import Any, BinaryIO, cast
 from perennial.core import progress
 from perennial.core.errors import SourceError, listing
 from perennial.inference.words import is_unicode
-from perennial.ingest.sources import dialects, dotted, file, jsonl, sentences
+from perennial.ingest.sources import dialects, dotted, file, sentences
 from perennial.ingest.sources.base import MAX_LINE_BYTES, require_columns
 from perennial.ingest.sources.dialects import Dialect
+from perennial.ingest.sources.json_files import jsonl
 from perennial.ingest.sources.lines import BLOCK_BYTES, Rewound, TextLines
 from perennial.ingest.sources.opening import inner_name
 from perennial.rows import cells, column_profile

@@ -17,7 +17,7 @@ from perennial.core.errors import PerennialError
 from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.core.store import write_atomically
-from perennial.ingest import forgotten, live_texts, snapshots
+from perennial.ingest import forgotten, live_texts, snapshot_heads, snapshots
 from perennial.monitoring import measuring, same_shift
 from perennial.monitoring.measuring import DriftWindow, Stream, UnmeasuredError
 from perennial.records.data import Part, Snapshot
@@ -122,10 +122,10 @@ def _stream(
 
 def _kept_live_texts(live: PipelineSpec, settings: TriggersSpec, home: Home) -> tuple[Snapshot, int]:
     """The live texts without those that are too old, and how many of the first rows have none any more."""
-    head = snapshots.head_path(live, home)
+    head = snapshot_heads.head_path(live, home)
     live_texts.keep_for(head, settings.keep_days)
     live_texts.empty_old(home, live.name)
-    kept = snapshots.heads_in(home, live.name)[head].snapshot
+    kept = snapshot_heads.heads_in(home, live.name)[head].snapshot
     return kept, live_texts.emptied_rows(head, kept)
 
 

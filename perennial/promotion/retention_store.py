@@ -15,7 +15,7 @@ from perennial.core.store import DISCARDED, RECORD
 from perennial.evaluation import package_evaluation
 from perennial.evaluation.report import run_report
 from perennial.export import linear_cascade, onnx_package
-from perennial.ingest import parts, retirements, snapshots
+from perennial.ingest import parts, retirements, snapshot_heads
 from perennial.records.data import Snapshot, ValidatedData
 from perennial.registry import packages
 from perennial.registry.versions import StoredEvidence
@@ -76,7 +76,7 @@ def of_heads(home: Home, kept: Iterable[StoredEvidence]) -> set[str]:
     """
     kept, reports = list(kept), _reports(home)
     needed: set[str] = set()
-    for head in snapshots.every_head(home):
+    for head in snapshot_heads.every_head(home):
         needed |= set(named_in(head.model_dump()))
         specs = [stored for stored in kept if stored.spec.name == head.pipeline]
         for path, report in reports:

@@ -2,7 +2,8 @@
 
 from perennial.core import digest
 from perennial.core.home import Home
-from perennial.evaluation import gate_figures, independence
+from perennial.evaluation import gate_figures
+from perennial.evaluation.judged_rows import independence
 from perennial.metrics import gate_metrics
 from perennial.metrics.clusters import GROUP
 from perennial.records.data import ValidatedData

@@ -126,8 +126,8 @@ def _tried(trial: FrozenTrial) -> Tried:
 
 def _difference(context: TrialContext, chosen: FrozenTrial, now: FrozenTrial) -> Difference | None:
     """`chosen` minus `now`, from what both models answer to each validation row."""
-    from perennial.evaluation import independence
     from perennial.evaluation.comparison import ComparedRows, Rivals
+    from perennial.evaluation.judged_rows import independence
     from perennial.training import validation_rows
     from perennial.validation.read_rows import read_split
 

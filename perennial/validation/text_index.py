@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial.core import digest
-from perennial.ingest import index_file, retirements
+from perennial.ingest import retirements
+from perennial.ingest.known_rows import index_file
 from perennial.records.data import Retirement
 from perennial.rows.columns import FILE, LINE, ROW_ID, TEXT_KEY
 

@@ -11,7 +11,7 @@ from notes import Notes
 from perennial.core.errors import SourceError
 from perennial.core.home import Home
 from perennial.core.progress import heard_by
-from perennial.ingest import differing
+from perennial.ingest import differing, snapshot_heads
 from perennial.ingest.snapshots import accept, ingest
 from perennial.records.data import Snapshot
 from perennial.rows.columns import FILE, LINE
@@ -204,11 +204,10 @@ def test_agreement_is_in_the_validation_report_and_the_labels_of_a_run(annotated
 
 def test_settings_that_are_new_leave_an_older_homes_snapshot_where_it_is(annotated: Make) -> None:
     from perennial.core import digest
-    from perennial.ingest import snapshots
 
     made = annotated(source={"path": "data.csv"}, id=None)
     data = made.spec.data
     source = {"type": "file", "path": ["data.csv"], "format": "auto", "delimiter": None}
     columns = {name: value for name, value in data.columns.model_dump(mode="json").items() if name != "deleted"}
     older = digest.of_values(format=1, source=source, columns=columns, kind=made.spec.kind, splits=data.splits)
-    assert snapshots._stored_at(made.spec, made.home).path.name == f"snapshot-{older[:12]}.json"
+    assert snapshot_heads.stored_at(made.spec, made.home).path.name == f"snapshot-{older[:12]}.json"

@@ -12,7 +12,7 @@ from notes import Notes
 
 from perennial.core.home import Home
 from perennial.core.progress import heard_by
-from perennial.ingest import retirements, snapshots
+from perennial.ingest import retirements, snapshot_heads
 from perennial.ingest.snapshots import accept, ingest
 from perennial.records.data import Snapshot
 from perennial.settings.pipeline import PipelineSpec
@@ -52,7 +52,7 @@ class Pipeline:
 
     def accepted(self) -> Snapshot | None:
         """The snapshot that was accepted last."""
-        head = snapshots._read_head(snapshots._stored_at(self.spec, self.home).path)
+        head = snapshot_heads.read_head(snapshot_heads.stored_at(self.spec, self.home).path)
         return head.snapshot if head else None
 
     def rows(self, snapshot: Snapshot | None = None) -> list[Row]:

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perennial.core.errors import SourceError, SpecError
-from perennial.ingest import index_file
-from perennial.ingest.row_index import BATCH_ROWS
+from perennial.ingest.known_rows import index_file
+from perennial.ingest.known_rows.row_index import BATCH_ROWS
 from perennial.ingest.snapshots import ingest
 
 HEADER = "key,text,label,at,gone\n"

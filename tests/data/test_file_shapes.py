@@ -16,8 +16,9 @@ from notes import Notes
 
 from perennial.core.errors import SourceError
 from perennial.core.progress import heard_by
-from perennial.ingest.sources import dialects, file, json_documents, sentences
+from perennial.ingest.sources import dialects, file, sentences
 from perennial.ingest.sources.dialects import Dialect
+from perennial.ingest.sources.json_files import json_documents
 from perennial.ingest.sources.sentences import Parting
 from perennial.ingest.unlabelled import rows_of
 from perennial.rows.batch import Batch

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from perennial.ingest import snapshots
+from perennial.ingest import snapshot_heads
 from perennial.ingest.sources import sql
 from perennial.settings.data import SqlSource
 
@@ -113,10 +113,10 @@ def test_ids_of_a_column_of_floats_are_those_of_whole_numbers(pipeline) -> None:
 def test_a_home_that_knows_ids_with_a_fraction_keeps_them(pipeline, monkeypatch) -> None:
     made = pipeline(id="key")
     made.write("data.csv", "text,label,key\na,good,17.0\n")
-    whole = snapshots._first_head
-    monkeypatch.setattr(snapshots, "_first_head", lambda name: whole(name).model_copy(update={"whole_ids": False}))
+    whole = snapshot_heads.first_head
+    monkeypatch.setattr(snapshot_heads, "first_head", lambda name: whole(name).model_copy(update={"whole_ids": False}))
     made.ingest()
-    head = snapshots._head_path(made.spec, made.home)
+    head = snapshot_heads.head_path(made.spec, made.home)
     head.write_text(head.read_text().replace('"whole_ids": false', '"whole_ids": null'))
     made.write("data.csv", "text,label,key\na,good,17.0\nb,bad,18.0\n")
     after = made.ingest()
@@ -168,7 +168,7 @@ def test_rows_of_the_same_instant_and_rows_committed_late_are_read(pipeline, mon
 def test_a_lookback_added_later_starts_no_snapshot_anew(pipeline) -> None:
     query = {"type": "sql", "url_env": "NEWS_URL", "query": "SELECT 1 WHERE 2 >= :watermark"}
     plain, back = (pipeline(source=query | more, time="at").spec for more in ({}, {"lookback": "36 hours"}))
-    assert snapshots._head_path(plain, pipeline().home).name == snapshots._head_path(back, pipeline().home).name
+    assert snapshot_heads.head_path(plain, pipeline().home).name == snapshot_heads.head_path(back, pipeline().home).name
     assert back.data.source.lookback == timedelta(hours=36)
 
 

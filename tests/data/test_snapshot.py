@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from perennial.core.errors import SourceError, StoreError
-from perennial.ingest import index_file, parts
+from perennial.ingest import parts
+from perennial.ingest.known_rows import index_file
 from perennial.ingest.snapshots import ingest
 
 HEADER = "text,label,at\n"

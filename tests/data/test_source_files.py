@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.core.errors import SourceError
-from perennial.ingest.sources import jsonl
+from perennial.ingest.sources.json_files import jsonl
 
 ROWS = [("profit up", "good"), ("profit down", "bad")]
 CSV = "text,label\nprofit up,good\nprofit down,bad\n"

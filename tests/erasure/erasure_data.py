@@ -11,7 +11,7 @@ from perennial.core.home import Home
 from perennial.erasure import forgetting
 from perennial.erasure.receipt import Receipt
 from perennial.erasure.request import GivenNames
-from perennial.ingest import differing, snapshots
+from perennial.ingest import differing, snapshot_heads
 from perennial.ingest.retirements import RetiredIds
 from perennial.ingest.snapshots import accept, ingest
 from perennial.pipeline_file import loader
@@ -54,7 +54,7 @@ class People:
         """The text of each row that counts in the newest snapshot, by its id."""
         import pyarrow.parquet as pq
 
-        snapshot = snapshots.heads_in(self.home, "tiny")[snapshots.head_path(self.spec, self.home)].snapshot
+        snapshot = snapshot_heads.heads_in(self.home, "tiny")[snapshot_heads.head_path(self.spec, self.home)].snapshot
         gone, texts = RetiredIds(snapshot.retired, self.home.store), {}
         for number, part in enumerate(snapshot.parts):
             for batch in pq.read_table(self.home.store.root / part.path).to_batches():

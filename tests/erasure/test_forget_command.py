@@ -16,7 +16,7 @@ from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.erasure import registry_traces
 from perennial.inference.tokenization import Tokenizer
-from perennial.ingest import snapshots
+from perennial.ingest import snapshot_heads
 from perennial.registry import evidence
 
 Row = dict[str, object]
@@ -24,7 +24,7 @@ Row = dict[str, object]
 
 def rows_of(home: Home) -> list[Row]:
     """Every row of the newest snapshots."""
-    parts = {part.path for head in snapshots.every_head(home) for part in head.parts}
+    parts = {part.path for head in snapshot_heads.every_head(home) for part in head.parts}
     return [row for path in parts for row in pq.read_table(home.store.root / path).to_pylist()]
 
 

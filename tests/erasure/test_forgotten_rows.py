@@ -17,7 +17,7 @@ from perennial.core.errors import BusyError, SpecError, StoreError
 from perennial.erasure import standing
 from perennial.erasure.receipt import status_in_words
 from perennial.erasure.request import GivenNames
-from perennial.ingest import forgotten, snapshots
+from perennial.ingest import forgotten, snapshot_heads
 from perennial.runs.lock import one_at_a_time
 
 LEFT, STAYS = person(7), person(8)
@@ -37,7 +37,7 @@ def people(tmp_path: Path) -> People:
 
 def test_a_row_is_gone_from_every_snapshot_and_the_others_stay(people: People) -> None:
     # An older head, of other settings; and a second part, which corrects one row and deletes another.
-    path = snapshots.head_path(people.spec, people.home)
+    path = snapshot_heads.head_path(people.spec, people.home)
     shutil.copy(path, path.with_name("snapshot-0123456789ab.json"))
     corrected = {**day(7, 1)[0], "text": "it was put right by a person", "published_at": stamp(100)}
     people.write("second.jsonl", [corrected, {**day(9, 1)[0], "gone": "yes", "published_at": stamp(101)}])
@@ -113,7 +113,7 @@ def test_a_part_of_which_nothing_is_left_goes_and_the_rest_is_counted_anew(peopl
     people.write("fourth.jsonl", [{**day(101, 1)[0], "gone": "yes", "published_at": stamp(110)}])
     people.read()
     people.forget(person(100))
-    head = snapshots.heads_in(people.home, "tiny")[snapshots.head_path(people.spec, people.home)].snapshot
+    head = snapshot_heads.heads_in(people.home, "tiny")[snapshot_heads.head_path(people.spec, people.home)].snapshot
     assert (len(head.parts), head.rows) == (2, 60)
     assert people.rows().keys() == {person(n) for n in range(60)}
     assert holders(people.home.root, [person(100)]) == []

@@ -10,8 +10,9 @@ import pytest
 from perennial import kinds
 from perennial.core import digest
 from perennial.core.errors import SpecError
-from perennial.evaluation import from_answers, independence, stored_answers
+from perennial.evaluation import from_answers, stored_answers
 from perennial.evaluation.gates import decide
+from perennial.evaluation.judged_rows import independence
 from perennial.evaluation.stored_answers import Answers
 from perennial.ingest.canonical_rows import canonical_rows, part_schema
 from perennial.metrics.clusters import Clusters

@@ -10,7 +10,7 @@ from tiny_model import write_tiny_tokenizer
 from flows.summary import run_as_json
 from perennial.core.home import Home
 from perennial.evaluation import gates
-from perennial.evaluation.lost_ends import count_lost_ends
+from perennial.evaluation.judged_rows.lost_ends import count_lost_ends
 from perennial.evaluation.report import page
 from perennial.records.decision import Outcome
 from perennial.records.evaluation import CutRows, LostEnds

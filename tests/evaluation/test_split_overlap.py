@@ -15,7 +15,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from perennial.core.home import Home
-from perennial.evaluation import from_answers, gates, split_overlap
+from perennial.evaluation import from_answers, gates
+from perennial.evaluation.judged_rows import split_overlap
 from perennial.evaluation.stored_answers import Answers
 from perennial.ingest.snapshots import ingest
 from perennial.metrics.clusters import wilson

@@ -16,7 +16,7 @@ import yaml
 from place import REPOSITORY, Place, assert_explained
 from scheduling import Api, Worker, ended, until
 
-from perennial.ingest import snapshots
+from perennial.ingest import snapshot_heads
 
 NIGHTLY = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
 WATCHED = {"cron": "0 3 * * *", "watch": True, "watch_seconds": 0.5, "settle_seconds": 2, "min_new_rows": 50}
@@ -200,7 +200,7 @@ def assert_undisturbed(place: Place, states: dict[str, tuple[str, str]], skipped
     Each has `skipped` runs more, which did nothing.
     """
     assert {name: state[0] for name, state in states.items()} == dict.fromkeys(states, "Promoted"), states
-    heads = sorted(snapshots.every_head(place.home), key=lambda head: head.rows)
+    heads = sorted(snapshot_heads.every_head(place.home), key=lambda head: head.rows)
     assert len(heads) == len(states)
     for number, name in enumerate(states):
         ledger = place.command("history", name, "--json").json

@@ -140,7 +140,7 @@ def test_contradicting_labels_and_blank_cells_are_told(tmp_path: Path) -> None:
 
 
 def test_sound_in_the_sample_but_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from perennial.ingest.sources import jsonl
+    from perennial.ingest.sources.json_files import jsonl
 
     monkeypatch.setattr(jsonl, "BATCH_ROWS", 50)
     monkeypatch.setattr("perennial.init.guess.SAMPLED_ROWS", 100)

@@ -12,7 +12,7 @@ from notes import Notes
 
 from perennial.core.home import Home
 from perennial.core.progress import heard_by
-from perennial.ingest import forgotten, live_texts, snapshots
+from perennial.ingest import forgotten, live_texts, snapshot_heads
 from perennial.ingest.forgotten import ForgetRequest, ForgottenPart, ForgottenRows
 from perennial.ingest.snapshots import accept, ingest
 from perennial.monitoring.drift import live_spec
@@ -51,10 +51,10 @@ class Live:
 
     @property
     def head(self) -> Path:
-        return snapshots.head_path(self.spec, self.home)
+        return snapshot_heads.head_path(self.spec, self.home)
 
     def texts(self) -> list[str | None]:
-        paths = [part.path for part in snapshots.heads_in(self.home, "tiny")[self.head].snapshot.parts]
+        paths = [part.path for part in snapshot_heads.heads_in(self.home, "tiny")[self.head].snapshot.parts]
         return [text for path in paths for text in pq.read_table(self.home.store.root / path)["text"].to_pylist()]
 
 
@@ -86,7 +86,7 @@ def test_old_texts_go_new_ones_stay_and_none_comes_back(live: Live, monkeypatch:
     live.come("the third text")
     assert (live.read.new_rows, live.read.repeated_rows) == (1, 2)
     assert live.texts() == [None, None, "the third text"]
-    snapshot = snapshots.heads_in(live.home, "tiny")[live.head].snapshot
+    snapshot = snapshot_heads.heads_in(live.home, "tiny")[live.head].snapshot
     assert live_texts.emptied_rows(live.head, snapshot) == 2
     skip = live_texts.emptied_rows(live.head, snapshot)
     ((number, rows),) = windows(live.spec, snapshot.parts, live.home.store, 1, skip, 3)

@@ -14,7 +14,8 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.core.percent import percent
 from perennial.core.record import Record
-from perennial.evaluation import independence, slices
+from perennial.evaluation import slices
+from perennial.evaluation.judged_rows import independence
 from perennial.evaluation.power.power_curve import PlannedComparison, joint_power, times_needed
 from perennial.metrics import clusters
 from perennial.metrics.clusters import GROUP, Clusters

@@ -17,19 +17,12 @@ from typing import BinaryIO, cast
 from perennial import kinds
 from perennial.core import digest, progress
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources import (
-    annotated_files,
-    delimited,
-    dialects,
-    json_documents,
-    parquet,
-    saved_dataset,
-    settled,
-)
+from perennial.ingest.sources import annotated_files, delimited, dialects, parquet, saved_dataset, settled
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
 from perennial.ingest.sources.annotation.reading import ExportOutcome
 from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.dialects import Dialect
+from perennial.ingest.sources.json_files import json_documents
 from perennial.ingest.sources.lines import TextLines
 from perennial.ingest.sources.opening import PACKED, clear_errors, inner_name, is_packed, opened, unpacked
 from perennial.rows.batch import Batch

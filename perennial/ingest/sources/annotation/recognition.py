@@ -8,11 +8,11 @@ from typing import Any
 
 from perennial.core.errors import SourceError
 from perennial.inference import spans
-from perennial.ingest.sources import json_documents
 from perennial.ingest.sources.annotation.formats import brat, fasttext
 from perennial.ingest.sources.annotation.formats.label_studio_rows import OWN as LABEL_STUDIO_COLUMNS
 from perennial.ingest.sources.annotation.opinions import Export
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files import json_documents
+from perennial.ingest.sources.json_files.json_items import json_items
 
 HEAD = 64 << 10
 """Bytes looked at, of text that is no JSON."""

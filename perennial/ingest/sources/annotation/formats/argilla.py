@@ -14,7 +14,7 @@ from perennial.ingest.sources.annotation.opinions import (
     Spans,
     Tally,
 )
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 
 _RESPONSES = ".responses"
 _STATES = {"draft": opinions.DRAFT, "discarded": opinions.SKIPPED}

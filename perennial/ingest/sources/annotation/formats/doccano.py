@@ -7,7 +7,7 @@ from typing import Any
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 
 OWN = ("id", "label", "entities", "relations", "cats", "Comments")
 """doccano's own keys; all others are the texts' own."""

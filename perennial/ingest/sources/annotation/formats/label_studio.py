@@ -14,7 +14,7 @@ from perennial.ingest.sources.annotation.opinions import (
     Spans,
     Tally,
 )
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 from perennial.rows import cells
 
 SPANS = frozenset({"labels", "hypertextlabels"})

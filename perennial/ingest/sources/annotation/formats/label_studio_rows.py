@@ -16,7 +16,7 @@ from perennial.ingest.sources.annotation.opinions import (
     Spans,
     Tally,
 )
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 from perennial.rows import cells
 
 OWN = ("annotation_id", "annotator", "created_at", "id", "lead_time", "updated_at")

@@ -10,7 +10,7 @@ from perennial.core.errors import SourceError
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.formats.delimited_rows import delimited_rows
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 from perennial.rows import cells
 
 ITEMS, SPANS = "items.parquet", "spans.parquet"

@@ -5,7 +5,7 @@ from typing import Any
 
 from perennial.ingest.sources.annotation import opinions
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 
 _REASONS = {"reject": opinions.REJECTED, "ignore": opinions.IGNORED}
 _OWN = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, MarkedSpan, Opinion, Spans, Tally
-from perennial.ingest.sources.json_items import json_items
+from perennial.ingest.sources.json_files.json_items import json_items
 
 SURE = 0.5
 """A category counts from this score on; people's own are 0 and 1."""

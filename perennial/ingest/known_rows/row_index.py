@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from perennial.core import digest
 from perennial.core.store import Store
-from perennial.ingest import canonical_rows, earlier_splits, index_file, retirements
+from perennial.ingest import canonical_rows, retirements
+from perennial.ingest.known_rows import earlier_splits, index_file
 from perennial.ingest.staging import ChosenRows, StagedRows
 from perennial.records.data import Retirement, Snapshot
 from perennial.rows.columns import FILE, ROW_ID, SPLIT, TIME

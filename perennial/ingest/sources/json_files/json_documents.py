@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import Any, BinaryIO, cast
 
 from perennial.core.errors import SourceError, listing
-from perennial.ingest.sources import dotted, jsonl
+from perennial.ingest.sources import dotted
 from perennial.ingest.sources.base import BATCH_ROWS, MAX_LINE_BYTES
-from perennial.ingest.sources.json_items import json_items, json_values
+from perennial.ingest.sources.json_files import jsonl
+from perennial.ingest.sources.json_files.json_items import json_items, json_values
 from perennial.ingest.sources.lines import BLOCK_BYTES, Rewound, TextLines
 from perennial.rows.batch import Batch
 

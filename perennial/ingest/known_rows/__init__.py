@@ -1,0 +1,1 @@
+"""Rows that were read before: their ids, splits and times, without holding them all."""

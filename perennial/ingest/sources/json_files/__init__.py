@@ -1,0 +1,1 @@
+"""JSON of rows, whichever way it is written."""
