@@ -299,3 +299,29 @@ def test_doccanos_csv_parts_labels_at_a_hash_unless_its_sides_never_stand_apart(
     lines = [f"{number},text {number},{cell}," for number, cell in enumerate(cells)]
     back = read([written(tmp_path, "all.csv", "\n".join(["id,text,label,Comments", *lines]))])
     assert [row["label"] for row in back.rows] == labels
+
+
+def min_rows(*values: tuple[int, str, str, str, int]) -> list[dict[str, Any]]:
+    return [
+        {"id": number, "text": text, "lang": lang, "tone": tone, "annotator": who, "annotation_id": 9 * number + who,
+         "updated_at": f"2026-{who}", "lead_time": 1}
+        for number, text, lang, tone, who in values
+    ]  # fmt: skip
+
+
+def test_label_studios_rows_with_an_id_of_their_own_are_told_from_questions(tmp_path: Path) -> None:
+    """In JSON_MIN the questions stand behind `id`, and so do all columns where the task's own first one is called so."""
+    rows = min_rows((1, "a word", "en", "good", 1), (1, "a word", "en", "bad", 2), (2, "ein Wort", "de", "good", 1))
+    back = read([written(tmp_path, "min.json", json.dumps(rows))], rule="newest", targets=("tone",))
+    assert [(row["text"], row["lang"], row["tone"]) for row in back.rows] == [
+        ("a word", "en", "bad"),
+        ("ein Wort", "de", "good"),
+    ]
+
+
+def test_label_studios_tasks_with_the_same_id_of_their_own_are_two(tmp_path: Path) -> None:
+    rows = min_rows((7, "one", "en", "good", 1), (7, "another", "en", "bad", 1))
+    names = list(rows[0])
+    lines = [",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]
+    back = read([written(tmp_path, "rows.csv", "\n".join(lines) + "\n")], targets=("tone",))
+    assert [(row["text"], row["tone"]) for row in back.rows] == [("one", "good"), ("another", "bad")]

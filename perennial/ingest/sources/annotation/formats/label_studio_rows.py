@@ -25,11 +25,23 @@ _NUMBERS = ("rating", "number")
 
 
 def label_studio_min(export: Export, tally: Tally) -> Iterator[Opinion]:
-    """JSON_MIN: the questions stand between `id` and `annotator`, the task's own columns before them."""
+    """JSON_MIN: the questions stand between `id` and `annotator`, the task's own columns before them.
+
+    Where the task has an `id` of its own as its first column, the export puts the task's number there; then nothing
+    tells questions from columns but what is in them, as in CSV.
+    """
+    own_id = next((next(iter(row), None) == "id" for _, row in json_items(export.stream, export.name)), False)
+    export.stream.seek(0)
+    questions = _questions(row for _, row in json_items(export.stream, export.name)) if own_id else []
+    export.stream.seek(0)
     for number, row in json_items(export.stream, export.name):
-        names = list(row)
-        first, behind = (names.index(name) if name in names else len(names) for name in ("id", "annotator"))
-        yield from _opinion(export, number, row, names[first + 1 : behind], tally, "task")
+        yield from _opinion(export, number, row, questions if own_id else _between(row), tally, "task")
+
+
+def _between(row: Mapping[str, Any]) -> list[str]:
+    names = list(row)
+    first, behind = (names.index(name) if name in names else len(names) for name in ("id", "annotator"))
+    return names[first + 1 : behind]
 
 
 def label_studio_csv(export: Export, tally: Tally) -> Iterator[Opinion]:
@@ -41,14 +53,22 @@ def label_studio_csv(export: Export, tally: Tally) -> Iterator[Opinion]:
 
 
 def _questions(rows: Iterator[Mapping[str, Any]]) -> list[str]:
-    """Columns that hold regions or choices in some row, or whose cells differ between two rows of one task."""
+    """Columns that hold regions or choices in some row, or whose cells differ between two rows of one task.
+
+    Its `id` alone is not enough to know a task by: it is the user's own where the task has one.
+    """
     first: dict[Any, Mapping[str, Any]] = {}
     names: set[str] = set()
     for row in rows:
         others = [name for name in row if name not in OWN and name not in names]
-        before = first.setdefault(row.get("id"), row)
+        before = first.setdefault((row.get("id"), _longest_text(row)), row)
         names |= {name for name in others if before.get(name) != row[name] or _is_answer(cells.nested(row[name]))}
     return sorted(names)
+
+
+def _longest_text(row: Mapping[str, Any]) -> str:
+    texts = [value for name, value in row.items() if name not in OWN and isinstance(value, str)]
+    return max((text for text in texts if not _is_answer(cells.nested(text))), key=len, default="")
 
 
 def _is_answer(value: Any) -> bool:
