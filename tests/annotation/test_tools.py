@@ -304,13 +304,13 @@ def test_doccanos_csv_parts_labels_at_a_hash_unless_its_sides_never_stand_apart(
 def min_rows(*values: tuple[int, str, str, str, int]) -> list[dict[str, Any]]:
     return [
         {"id": number, "text": text, "lang": lang, "tone": tone, "annotator": who, "annotation_id": 9 * number + who,
-         "updated_at": f"2026-{who}", "lead_time": 1}
+         "created_at": "2026", "updated_at": f"2026-{who}", "lead_time": 1}
         for number, text, lang, tone, who in values
     ]  # fmt: skip
 
 
 def test_label_studios_rows_with_an_id_of_their_own_are_told_from_questions(tmp_path: Path) -> None:
-    """In JSON_MIN the questions stand behind `id`, and so do all columns where the task's own first one is called so."""
+    """In JSON_MIN questions stand behind `id`, as all columns do where the task's own first one is called so."""
     rows = min_rows((1, "a word", "en", "good", 1), (1, "a word", "en", "bad", 2), (2, "ein Wort", "de", "good", 1))
     back = read([written(tmp_path, "min.json", json.dumps(rows))], rule="newest", targets=("tone",))
     assert [(row["text"], row["lang"], row["tone"]) for row in back.rows] == [
