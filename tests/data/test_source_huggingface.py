@@ -92,6 +92,22 @@ MIXED = [
 ]
 
 
+def test_each_parquet_files_labels_have_its_own_names(pipeline, tmp_path) -> None:
+    """The library takes the first file's for all (findings/datasets-parquet-label-names.sh)."""
+    import datasets
+
+    (tmp_path / "news").mkdir()
+    for number, names in enumerate((["bad", "good"], ["good", "bad"])):
+        features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+        rows = {"text": [f"a {number}", f"b {number}"], "label": ["bad", "good"]}
+        data = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+        data.to_parquet(tmp_path / "news" / f"train-{number}.parquet")
+    rows = pipeline(source=source()).rows()
+    assert [(row["text"], row["label"]) for row in rows] == [
+        ("a 0", "bad"), ("b 0", "good"), ("a 1", "bad"), ("b 1", "good"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["train.jsonl", "train.json", "train.jsonl.gz", "train.csv", "train.tsv"])
 def test_local_files_are_read_as_a_source_of_files_reads_them(pipeline, name: str) -> None:
     """A number among texts made JSON of all, one among labels made nothing of them, and dates became times."""
@@ -168,7 +184,7 @@ def test_a_column_that_is_not_there(pipeline, tmp_path) -> None:
     made = pipeline(source=source(), time="at")
     (tmp_path / "news").mkdir()
     pq.write_table(pa.table({"text": ["a"], "label": ["good"], "att": [1]}), tmp_path / "news" / "train.parquet")
-    with pytest.raises(SourceError, match=r"news:train has no column 'at'.*nearest to 'at' is 'att'"):
+    with pytest.raises(SourceError, match=r"train.parquet has no column 'at'.*nearest to 'at' is 'att'"):
         made.ingest()
 
 

@@ -1,7 +1,8 @@
-"""Folders of JSON Lines and CSV that the `datasets` library would load, read as files are: that library guesses types.
+"""Folders of JSON Lines, CSV and Parquet that the `datasets` library would load, read as files are.
 
-It makes JSON of all texts of a column that holds a number somewhere, times of texts that look like one, and nothing of
-a label that is a number where the others are texts.
+That library guesses types: it makes JSON of all texts of a column that holds a number somewhere, times of texts that
+look like one, and nothing of a label that is a number where the others are texts. And it takes the first Parquet file's
+names of labels for those of all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from perennial.settings.data import FileSource, HuggingFaceSource
 if TYPE_CHECKING:
     import datasets
 
-READ_HERE = {"json": ("jsonl",), "csv": ("csv", "tsv")}
+READ_HERE = {"json": ("jsonl",), "csv": ("csv", "tsv"), "parquet": ("parquet",)}
 """The library's modules for such folders, with the forms of file that are read here."""
 _SAYS_NOTHING = {"name", "version", "data_dir", "data_files", "description", "sep", "delimiter"}
 
