@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from perennial.core.errors import listing
 from perennial.init.data_file import DataFile
 from perennial.init.recognise import RecognisedKind
-from perennial.kinds.recognition import token_rows
+from perennial.kinds.recognition import columns, token_rows
 from perennial.kinds.recognition.sample import FileSample
 
 _LABEL = re.compile(r"labels?$", re.I)
+_FEW = 5
+"""Different values of columns that may each be a label."""
 
 
 def shape_warnings(data: DataFile, sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
     """A sentence or two for each thing that a person may not expect of how the file is read."""
     yield from _of_dialect(data)
     yield from _passed_over(sample, recognised)
+    yield from _alike(sample, recognised)
+    yield from _half_said(sample, recognised)
     yield from _words(data, sample, recognised)
 
 
@@ -26,8 +31,8 @@ def _of_dialect(data: DataFile) -> Iterator[str]:
         return
     if dialect.skip_lines:
         yield (
-            f"{dialect.skip_lines:,} lines above the header are passed over, as they are no row of it "
-            "(data.source.skip_lines)."
+            f"{dialect.skip_lines:,} line{'s are' if dialect.skip_lines > 1 else ' is'} passed over above the header, "
+            "as no row of the table (data.source.skip_lines)."
         )
     if not dialect.header:
         yield (
@@ -61,6 +66,39 @@ def _passed_over(sample: FileSample, recognised: RecognisedKind) -> Iterator[str
                 f"Column {column.name!r} was not taken for the label, as it {why}; "
                 f"{', '.join(map(repr, target.names))} was. If that is wrong, mend it, or say: --label {column.name}"
             )
+
+
+def _alike(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
+    """Columns that hold the same few values as that which was taken for the label, and are as good."""
+    label = recognised.columns.get("label")
+    name = label.column if label and not label.reason.startswith("you named it") else None
+    if name is None or columns.LABEL_NAMES.search(name):
+        return
+    values = _values(sample, name)
+    alike = [column.name for column in sample.columns if column.name != name and _values(sample, column.name) == values]
+    if alike and len(values) <= _FEW:
+        yield (
+            f"{listing(map(repr, alike), 5)} hold{'s' * (len(alike) == 1)} the same values as "
+            f"{name!r} ({', '.join(map(repr, sorted(values)))}), and only {name!r} is learned. If each of them is a label, write "
+            "1 where it holds and 0 where not, which is read as multi-label; if another is the label, say: --label "
+            "COLUMN."
+        )
+
+
+def _half_said(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
+    """Columns of 0 and 1 with empty cells."""
+    names = recognised.columns["one_hot"].columns if "one_hot" in recognised.columns else ()
+    partly = [name for name in names if sample.column(name).filled < len(sample.cells[name])]
+    if any(len(_values(sample, name)) > 1 for name in partly):
+        cells = sum(len(sample.cells[name]) - sample.column(name).filled for name in partly)
+        yield (
+            f"{cells:,} cells of {listing(map(repr, partly), 5)} are empty, which is read as 0. If that means that "
+            "nobody has looked, leave those rows out."
+        )
+
+
+def _values(sample: FileSample, name: str) -> set[str]:
+    return {str(value).strip() for value in sample.cells[name] if value is not None and value == value} - {""}
 
 
 def _words(data: DataFile, sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:

@@ -123,8 +123,8 @@ class ColumnsSpec(Settings):
     """multi-label: what stands between the labels of a cell of plain text. None: the first of |, ; and a comma that is
     in it."""
     one_hot: tuple[str, ...] = Field(default=(), exclude_if=lambda one_hot: not one_hot)
-    """multi-label: columns that are each called as a label, with 1 (true, yes, x) where it holds and 0 (false, no,
-    nothing) where not; they are read instead of `label`."""
+    """multi-label: columns that are each called as a label, with 1 (true, yes, x, its own name) where it holds and 0
+    (false, no, nothing) where not; they are read instead of `label`."""
     tokens: str | None = None
     """token-classification: the column with a list of words, also as JSON or parted by spaces; None: rows are a text
     with spans."""

@@ -96,6 +96,9 @@ def one_hot(values: Sequence[Any]) -> Table:
         ("d.csv", ("False", "True"), None),
         ("d.jsonl", (False, True), None),
         ("d.parquet", (0.0, 1.0), None),
+        ("d.csv", ("N", "Y"), None),
+        ("d.csv", ("", 1), None),
+        ("d.jsonl", (None, 1), None),
     ],
 )
 def test_columns_of_0_and_1_are_labels(tmp_path: Path, name: str, values: tuple[Any, Any], kind: str | None) -> None:
@@ -104,6 +107,40 @@ def test_columns_of_0_and_1_are_labels(tmp_path: Path, name: str, values: tuple[
     assert (guess.kind, guess.one_hot.columns, sorted(guess.labels)) == ("multi-label", tuple(TOPICS), TOPICS)
     expected = [[topic for topic in TOPICS if row[topic] == values[1]] for row in data]
     assert sorted(row["label"] for row in read) == sorted(expected)
+
+
+def test_columns_that_hold_their_own_name_are_labels(tmp_path: Path) -> None:
+    data = [{name: name if value == 1 else value for name, value in row.items()} for row in one_hot((None, 1))]
+    data[0] |= {"id": 0}
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, guess.one_hot.columns) == ("multi-label", tuple(TOPICS))
+    assert sorted(row["label"] for row in read) == sorted([t for t in TOPICS if row[t] == t] for row in data)
+
+
+def test_empty_cells_among_0_and_1_are_counted_and_said(tmp_path: Path) -> None:
+    data = one_hot((0, 1))
+    for row in data[:5]:
+        row["billing"] = None
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, guess.one_hot.columns) == ("multi-label", tuple(TOPICS))
+    assert sum("billing" in row["label"] for row in read) == sum(row["billing"] == 1 for row in data)
+    assert any("5 cells of 'billing' are empty, which is read as 0" in warning for warning in guess.warnings)
+
+
+def test_columns_as_good_as_the_label_are_named(tmp_path: Path) -> None:
+    guess, _ = looked_at(write(tmp_path / "d.csv", one_hot(("non", "oui"))), tmp_path)
+    assert guess.label.column == "billing"
+    assert any(
+        "'delivery', 'returns', 'warranty' hold the same values as 'billing' ('non', 'oui')" in warning
+        for warning in guess.warnings
+    )
+
+
+def test_rows_without_a_label_below_the_header_are_no_titles(tmp_path: Path) -> None:
+    data = [HEADED[0], *((text, "") for text, _ in ROWS[:2]), *ROWS[2:]]
+    guess, read = looked_at(written(tmp_path / "d.csv", table(data)), tmp_path)
+    assert (guess.text.column, guess.written, len(read)) == ("text", {}, len(ROWS))
+    assert [row["label"] for row in read].count(None) == 2
 
 
 def test_a_flag_beside_a_label_is_none(tmp_path: Path) -> None:

@@ -220,6 +220,10 @@ def _titles(records: Sequence[tuple[int, list[str]]], width: int) -> int:
         following = next((row for _, row in records[number + 1 :] if any(map(str.strip, row))), [])
         if not _is_title(cells, following, width):
             continue
+        above = records[titles][1]
+        if number > titles and len(cells) == len(above) == width and all(map(str.strip, above)):
+            # Below a full row, which is the header or data, a row with one cell filled is data, too.
+            continue
         # A title may have as many cells as the header; a narrow row of data must not take those above it for titles.
         if titles == number or (number < NARROW and not _lacks_header(records[number + 1 :], width)):
             titles = number + 1

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
-_HOLDS = frozenset({"1", "1.0", "true", "yes", "x"})
-_HOLDS_NOT = frozenset({"0", "0.0", "false", "no", ""})
+_HOLDS = frozenset({"1", "1.0", "true", "t", "yes", "y", "x"})
+_HOLDS_NOT = frozenset({"0", "0.0", "false", "f", "no", "n", ""})
 
 
 def labels_of_cell(value: object, separator: str | None = None) -> list[str] | None:
@@ -37,14 +37,17 @@ def labels_of_cell(value: object, separator: str | None = None) -> list[str] | N
 def labels_over_columns(columns: Mapping[str, Sequence[object]], names: Sequence[str]) -> list[list[str] | None]:
     """The labels of each row, in alphabetical order: those whose column says that they hold; None for a row of which
     one says neither that nor the contrary."""
-    by_label = {name: list(map(holds, columns[name])) for name in sorted(names)}
+    by_label = {name: [holds(value, name) for value in columns[name]] for name in sorted(names)}
     rows = zip(*by_label.values(), strict=True)
     return [None if None in row else [name for name, held in zip(by_label, row, strict=True) if held] for row in rows]
 
 
-def holds(value: object) -> bool | None:
-    """Whether a cell says that its column's label holds; None: it says neither that nor the contrary."""
+def holds(value: object, label: str) -> bool | None:
+    """Whether a cell says that its column's label holds, which the label's own name says, too; None: it says neither
+    that nor the contrary."""
     text = "" if value is None or value != value else str(value).strip().lower()
+    if text and text == label.strip().lower():
+        return True
     return True if text in _HOLDS else False if text in _HOLDS_NOT else None
 
 

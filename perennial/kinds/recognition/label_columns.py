@@ -6,9 +6,11 @@ from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.sample import FileSample
 from perennial.rows.column_profile import Column
 
-_VALUES = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no"})
-_MARKS = (frozenset({"x"}), frozenset({"1", "1.0"}))
-"""What stands alone in columns that are empty where the label does not hold."""
+_VALUES = frozenset({"0", "1", "0.0", "1.0", "true", "false", "t", "f", "yes", "no", "y", "n"})
+_MARKS = (frozenset({"x"}), frozenset({"1", "1.0"}), frozenset({"true", "t"}), frozenset({"yes", "y"}))
+"""What stands alone in columns that are empty where the label does not hold; or the label's own name does."""
+MOST_SAY = 0.5
+"""Share of the cells that must say yes or no for the others, empty ones, to be taken for no."""
 _QUESTIONS = ("is_", "has_")
 _OF_THE_ROW = ("deleted", "train", "test", "split", "valid", "verified", "index", *_QUESTIONS)
 """How columns of 0 and 1 begin that say something else of a row; labels may all begin with is_ or has_."""
@@ -30,7 +32,11 @@ def flag_columns(sample: FileSample, text: str) -> list[str]:
 
 def _is_flag(sample: FileSample, column: Column) -> bool:
     values = _values(sample.cells[column.name])
-    return values <= _VALUES if column.filled == column.rows else values in _MARKS
+    if column.filled == column.rows:
+        return values <= _VALUES
+    if any(values <= marks for marks in (*_MARKS, {column.name.strip().lower()})):
+        return bool(values)
+    return values <= _VALUES and column.filled >= MOST_SAY * column.rows
 
 
 def _any_holds(sample: FileSample, flags: Sequence[str]) -> bool:
