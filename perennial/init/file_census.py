@@ -36,6 +36,8 @@ class Census:
     """What the file holds, as far as `init` must know it."""
 
     rows: int = 0
+    usable: int = 0
+    """Rows with a text and a target, each once."""
     blank_texts: int = 0
     blank_labels: int = 0
     """Rows with a text and without what is learned: no label, no number, no list."""
@@ -66,12 +68,6 @@ class Census:
     """How the labels are written."""
     repeated: int = 0
     """Rows that were left out of `labels` because an earlier one has their id, or else their content."""
-
-    @property
-    def usable(self) -> int:
-        """Rows with a text and a target, each once."""
-        spoilt = self.blank_texts + self.blank_labels + self.faults.total()
-        return max(0, self.rows - spoilt - self.repeated)
 
     @property
     def rows_per_label(self) -> Counter[str]:
@@ -168,6 +164,7 @@ def _count(
             census.blank_labels += 1
         elif first[row]:
             good[places[row]].append(row)
+            census.usable += 1
             census.unlabelled += target == []
             if kind.contradicts:
                 target_sample.add(f"{key}{places[row]}", json.dumps(target))

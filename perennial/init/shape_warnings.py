@@ -78,8 +78,8 @@ def _alike(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
     alike = [column.name for column in sample.columns if column.name != name and _values(sample, column.name) == values]
     if alike and len(values) <= _FEW:
         yield (
-            f"{listing(map(repr, alike), 5)} hold{'s' * (len(alike) == 1)} the same values as "
-            f"{name!r} ({', '.join(map(repr, sorted(values)))}), and only {name!r} is learned. If each of them is a label, write "
+            f"{listing(map(repr, alike), 5)} hold{'s' * (len(alike) == 1)} the same values as {name!r} ("
+            f"{', '.join(map(repr, sorted(values)))}), and only {name!r} is learned. If each of them is a label, write "
             "1 where it holds and 0 where not, which is read as multi-label; if another is the label, say: --label "
             "COLUMN."
         )

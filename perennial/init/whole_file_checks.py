@@ -28,13 +28,19 @@ def check_whole_file(
     least = DataSpec.model_fields["min_rows"].default
     if census.usable < least:
         faults = [f"{count:,} rows: {fault}" for fault, count in census.faults.most_common()]
+        faults += [f"{census.blank_texts:,} rows: no text"] if census.blank_texts else []
+        faults += [f"{census.blank_labels:,} rows: {kind.wording.missing}"] if census.blank_labels else []
+        blank = census.blank_texts + census.blank_labels
+        other_columns = f" Or name other columns: {listing(f'{option(name)} COLUMN' for name in kind.roles)}." * bool(
+            blank
+        )
         faults_listed = (f" Faults: {listing(faults)}." if faults else "") + (f" {no_numbers}" if no_numbers else "")
         raise SourceError(
             f"{data} has {census.usable:,} rows with {kind.wording.wanted}; at least {least:,} are needed "
             f"(data.min_rows) to learn from and to judge by.{faults_listed}",
             remedy=f"Mend them, or name another column with {remedy}."
             if no_numbers
-            else "Mend them."
+            else "Mend them." + other_columns
             if faults
             else "Label more texts; some hundreds make a useful model.",
         )

@@ -15,6 +15,8 @@ LEAST_NUMBERS = 20
 MOST_AWAY = 0.2
 """Share of the numbers that may be far from the rest, on each side."""
 REPEATED = 3
+MOST_NAMED = 5
+"""Far numbers that are named."""
 ALONE = 100
 """How many times the spread of the rest a number is away that is there once: a slip, not a long tail."""
 _STANDS_FOR_NONE = frozenset({*(float("9" * digits) for digits in range(2, 16)), float(2**31 - 1), float(2**63 - 1)})
@@ -32,20 +34,21 @@ class FarNumbers:
     least: float
     greatest: float
     """Of the rest."""
-    commonest: float
-    commonest_count: int
+    commonest: tuple[tuple[float, int], ...]
+    """The far number that is there most often, with how often; and others that are there three times or more."""
 
     @property
     def in_words(self) -> str:
         """What a person should know of them."""
         rest = f"the rest ({number_in_words(self.least)} to {number_in_words(self.greatest)})"
-        away = f"{self.count:,} of {self.numbers:,} numbers are more than {_rounded_down(self.distance)} from {rest}"
-        return f"{away}, {self.commonest_count:,} of them {number_in_words(self.commonest)}"
+        numbers = f"{self.count:,} of {self.numbers:,} numbers {'is' if self.count == 1 else 'are'}"
+        away = f"{numbers} more than {_rounded_down(self.distance)} from {rest}"
+        return ", ".join((away, *(f"{count:,} of them {number_in_words(value)}" for value, count in self.commonest)))
 
     def expectation(self, column: str) -> str:
         """What data.expectations must say to have rows with the commonest of them set aside, as YAML."""
-        value = number_in_words(self.commonest)
-        of_values = f"column: {column}, value_set: [{value}]"
+        exact = map(_exactly, (value for value, _ in self.commonest))
+        of_values = f"column: {column}, value_set: [{', '.join(exact)}]"
         return f"{{type: expect_column_values_to_not_be_in_set, {of_values}, severity: warning}}"
 
 
@@ -68,7 +71,8 @@ def far_numbers(values: Sequence[float] | np.ndarray) -> FarNumbers | None:
     if (start, end) == (0, len(distinct)):
         return None
     away = np.r_[0:start, end : len(distinct)]
-    commonest = away[counts[away].argmax()]
+    by_count = sorted(away.tolist(), key=lambda index: (-counts[index], distinct[index]))
+    commonest = [index for rank, index in enumerate(by_count) if rank == 0 or counts[index] >= REPEATED][:MOST_NAMED]
     gaps = np.diff(distinct)[[edge - 1 for edge in (start, end) if 0 < edge < len(distinct)]]
     return FarNumbers(
         count=int(counts[away].sum()),
@@ -76,14 +80,17 @@ def far_numbers(values: Sequence[float] | np.ndarray) -> FarNumbers | None:
         distance=float(gaps.min()),
         least=float(distinct[start]),
         greatest=float(distinct[end - 1]),
-        commonest=float(distinct[commonest]),
-        commonest_count=int(counts[commonest]),
+        commonest=tuple((float(distinct[index]), int(counts[index])) for index in commonest),
     )
 
 
 def number_in_words(value: float) -> str:
     """A number as a person writes it."""
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e16 else f"{value:.6g}"
+
+
+def _exactly(value: float) -> str:
+    return number_in_words(value) if value.is_integer() and abs(value) < 1e16 else repr(value)
 
 
 def _first_far(distinct: np.ndarray, counts: np.ndarray) -> int:

@@ -17,7 +17,7 @@ def test_a_number_for_none_is_far(sentinel: float, distance: str) -> None:
     prices = np.where(np.arange(800) % 160 == 5, sentinel, PRICES)
     far = far_numbers(prices)
     assert far is not None
-    assert (far.count, far.commonest, far.commonest_count) == (5, sentinel, 5)
+    assert (far.count, far.commonest) == (5, ((sentinel, 5),))
     assert far.in_words.startswith(f"5 of 800 numbers are more than {distance} from the rest (11.")
     assert far.in_words.endswith(f", 5 of them {sentinel}")
 
@@ -26,9 +26,16 @@ def test_both_sides_and_stars() -> None:
     both = np.where(np.arange(800) % 80 == 5, -9999999.0, np.where(np.arange(800) % 80 == 6, 9999999.0, PRICES))
     far = far_numbers(both)
     assert far is not None
-    assert far.count == 20
+    assert (far.count, far.commonest) == (20, ((-9999999, 10), (9999999, 10)))
+    assert "value_set: [-9999999, 9999999]" in far.expectation("label")
     stars = np.where(np.arange(800) % 50 == 0, -1, CHOOSER.integers(1, 6, 800))
-    assert getattr(far_numbers(stars), "commonest", None) == -1
+    assert getattr(far_numbers(stars), "commonest", None) == ((-1, 16),)
+
+
+def test_an_expectation_names_the_exact_number() -> None:
+    far = far_numbers(np.where(np.arange(800) % 160 == 5, 99999.99, PRICES))
+    assert far is not None
+    assert "value_set: [99999.99]" in far.expectation("label")
 
 
 def test_long_tails_zeros_and_classes_are_not_far() -> None:

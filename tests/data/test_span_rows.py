@@ -111,6 +111,7 @@ BAD_SPANS = [
     ({"text": "abc", "spans": [span(1, 4)]}, "a span is empty or passes the end of the text"),
     ({"text": "abc", "spans": [span(-1, 2)]}, "a span is empty or passes the end of the text"),
     ({"text": "abc", "spans": [span(2, 2)]}, "a span is empty or passes the end of the text"),
+    ({"text": "a  b", "spans": [span(0, 1), span(1, 3)]}, "a span holds nothing but blanks"),
     ({"text": "abc", "spans": [span(0, 10**30)]}, "a span is empty or passes the end of the text"),
     ({"text": "abc", "spans": [span(0, 2, "Person")]}, "a span's label is not one of: ORG, PER"),
     ({"text": "abc", "spans": [span(0, 2, None)]}, "spans are no list of objects with start, end and label"),

@@ -106,6 +106,12 @@ def test_faulty_rows_of_tokens_are_told_by_why(tmp_path: Path) -> None:
     assert "contradict" not in warnings
 
 
+def test_texts_that_are_missing_are_named_where_too_few_are_left(tmp_path: Path) -> None:
+    data = [{"text": sentence(n) if n < 20 else None, "label": "ab"[n % 2]} for n in range(120)]
+    with pytest.raises(SourceError, match=r"has 20 rows with a text and a label.*Faults: 100 rows: no text"):
+        plan("doubtful", write(tmp_path / "d.csv", data))
+
+
 def test_spans_past_the_text_are_told(tmp_path: Path) -> None:
     good = [{"text": sentence(n), "spans": [{"start": 0, "end": 3, "label": "A"}]} for n in range(100)]
     bad = [{"text": sentence(n), "spans": [{"start": 0, "end": 900, "label": "A"}]} for n in range(100, 110)]

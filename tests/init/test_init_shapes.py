@@ -302,6 +302,17 @@ def test_columns_of_labels_are_refused_by_kinds_of_one_label(tmp_path: Path) -> 
         loader.read_pipeline(path)
 
 
+def test_sentences_that_are_numbered_anew_in_each_document_are_sentences(tmp_path: Path) -> None:
+    data = [
+        {"doc_id": n // 10, "sent_id": n % 10, "token": f"w{n}{part}", "tag": "B-PER" if part == 0 else "O"}
+        for n in range(100)
+        for part in range(3)
+    ]
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.sentence.column, guess.rows, len(read)) == ("sent_id", 100, 100)
+    assert {len(row["tokens"]) for row in read} == {3}
+
+
 def test_one_word_texts_beside_numbers_of_sentences_are_told(tmp_path: Path) -> None:
     data = [{"sid": n // 4, "text": f"word{n}", "label": "ab"[n % 2]} for n in range(200)]
     guess, _ = looked_at(write(tmp_path / "d.csv", data), tmp_path)

@@ -59,6 +59,12 @@ def test_labels_as_numbers_booleans_and_with_blanks(tmp_path: Path, spelled: lis
     assert sum(guess.labels.values()) == 300
 
 
+def test_spellings_of_a_label_are_not_counted_as_labels(tmp_path: Path) -> None:
+    data = [{"text": f"{sentence(n)} {n}", "label": ["good", "bad", "Good", " bad"][n % 4]} for n in range(120)]
+    guess = plan("shape", write(tmp_path / "d.csv", data))
+    assert guess.kind_reason == "each text has one of 2 labels, in 4 spellings"
+
+
 def test_lists_and_spans_have_one_label_for_each_spelling(tmp_path: Path) -> None:
     lists = [{"text": sentence(n), "tags": ["Good" if n % 5 else "good", "bad"][: 1 + n % 2]} for n in range(200)]
     assert list(plan("news", write(tmp_path / "l.jsonl", lists), kind="multi-label").labels) == ["bad", "Good"]

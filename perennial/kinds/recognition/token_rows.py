@@ -50,7 +50,21 @@ def sentence_column(sample: FileSample, rows: TokenRows) -> str | None:
         for column in sample.columns
         if column.name not in rows and _parts_sentences(sample.cells[column.name])
     ]
-    return min(fit, key=_sentence_rank, default=None)
+    best = min(fit, key=_sentence_rank, default=None)
+    return best if best is None or not _sentence_rank(best) else _finer(sample, rows, best) or best
+
+
+def _finer(sample: FileSample, rows: TokenRows, document: str) -> str | None:
+    """A column that is named as one of sentences, and numbers them anew in each `document`."""
+    begins = set(_positions(sample.cells[document]))
+    for column in sample.columns:
+        cells = sample.cells[column.name]
+        if column.name in rows or _sentence_rank(column.name) or column.filled < column.rows:
+            continue
+        inner = set(_positions(cells))
+        if begins < inner and len(cells) >= _LENGTHS[0] * len(inner):
+            return column.name
+    return None
 
 
 def mean_tokens(sentences: Sequence[object]) -> float:
@@ -96,7 +110,7 @@ def is_word_a_row(sample: FileSample, name: str) -> bool:
 
 
 def _parts_sentences(cells: Sequence[object]) -> bool:
-    begins = list(_begins(cells))
+    begins = [str(cells[position]) for position in _positions(cells)]
     if len(begins) < 2 or cells[0] in (None, ""):
         return False
     mean = len(cells) / len(begins)
@@ -104,12 +118,13 @@ def _parts_sentences(cells: Sequence[object]) -> bool:
     return _LENGTHS[0] <= mean <= _LENGTHS[1] and len(begins) <= 1.1 * len(set(begins))
 
 
-def _begins(cells: Sequence[object]) -> Iterator[str]:
+def _positions(cells: Sequence[object]) -> Iterator[int]:
+    """Where a cell is another than the last that is not empty."""
     current = None
-    for cell in cells:
+    for position, cell in enumerate(cells):
         if cell is not None and cell == cell and cell != "" and cell != current:
             current = cell
-            yield str(cell)
+            yield position
 
 
 def _sentence_rank(name: str) -> int:

@@ -3,6 +3,7 @@
 from perennial.kinds import registry
 from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.sample import FileSample, Given, RecognisedColumns, RowShape
+from perennial.rows.label_spelling import folded
 
 
 def find_one_label(sample: FileSample, given: Given) -> RecognisedColumns:
@@ -15,8 +16,10 @@ def find_one_label(sample: FileSample, given: Given) -> RecognisedColumns:
         also.append(RowShape.PAIR)
     if column.numbers == 1 and column.distinct > 2:
         also.append(RowShape.NUMBER)
+    labels = {folded(str(value)) for value in sample.cells[column.name] if value is not None} - {""}
+    spelled = f", in {column.distinct:,} spellings" if len(labels) < column.distinct else ""
     return RecognisedColumns(
-        reason=f"each text has one of {column.distinct:,} labels",
+        reason=f"each text has one of {len(labels):,} labels{spelled}",
         columns={"text": text, "label": label},
         also=tuple(also),
     )

@@ -22,10 +22,11 @@ NO_UNICODE = "a token or tag holds half a surrogate pair, which is no Unicode"
 UNKNOWN_SCHEME = f"a tag is of no known scheme; known are {spans.legal()}"
 NO_SPANS = "spans are no list of objects with start, end and label"
 OUTSIDE_TEXT = "a span is empty or passes the end of the text"
+BLANK_SPAN = "a span holds nothing but blanks"
 OVERLAPPING = "spans overlap"
 FAULTS = (
     *(DIFFERENT_NUMBERS, NO_TOKENS, NO_STRINGS, NO_UNICODE, BLANK_TOKEN, UNKNOWN_SCHEME),
-    *(NO_SPANS, OUTSIDE_TEXT, OVERLAPPING),
+    *(NO_SPANS, OUTSIDE_TEXT, BLANK_SPAN, OVERLAPPING),
 )
 
 
@@ -93,6 +94,8 @@ def checked_spans(text: str, value: object) -> list[dict[str, Any]]:
     )
     if any(not 0 <= span["start"] < span["end"] <= len(text) for span in ordered):
         raise FaultError(OUTSIDE_TEXT)
+    if any(text[span["start"] : span["end"]].isspace() for span in ordered):
+        raise FaultError(BLANK_SPAN)
     _to_words(text, ordered)
     if any(one["end"] > other["start"] for one, other in itertools.pairwise(ordered)):
         raise FaultError(OVERLAPPING)
