@@ -179,6 +179,29 @@ def test_labels_in_a_cell_are_found_whatever_stands_between(tmp_path: Path, mark
     assert sorted(row["label"] for row in read) == sorted(sorted(row[name].split(mark)) for row in data)
 
 
+@pytest.mark.parametrize("mark", ["\n", "\t", "\u3001"])
+def test_rarer_marks_between_labels_are_said_in_the_file(tmp_path: Path, mark: str) -> None:
+    data = several(mark, "tags")
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, guess.separator, list(guess.labels)) == ("multi-label", mark, TOPICS)
+    assert sorted(row["label"] for row in read) == sorted(sorted(row["tags"].split(mark)) for row in data)
+
+
+def test_arrays_of_postgresql_are_lists_of_labels(tmp_path: Path) -> None:
+    data = [
+        row | {"tags": "{" + row["tags"].replace("returns", '"late, returns"') + "}"} for row in several(",", "tags")
+    ]
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.kind, list(guess.labels)) == ("multi-label", ["billing", "delivery", "late, returns", "warranty"])
+    assert sum("late, returns" in row["label"] for row in read) == sum("returns" in row["tags"] for row in data)
+
+
+def test_rows_deep_inside_one_object_are_told_with_the_way_to_write_them(tmp_path: Path) -> None:
+    content = {"hits": {"hits": [{"_source": {"text": text, "label": label}} for text, label in ROWS]}}
+    with pytest.raises(SpecError, match=r"'hits' holds objects with _source, and there are next to no rows.*jq -c"):
+        plan("shape", written(tmp_path / "d.json", json.dumps(content)))
+
+
 def test_places_with_a_comma_are_no_labels(tmp_path: Path) -> None:
     towns = ["Berlin, Germany", "Munich, Germany", "Paris, France", "Lyon, France"]
     guess, _ = looked_at(write(tmp_path / "d.csv", rows(120, town=lambda n: towns[n % 4])), tmp_path)

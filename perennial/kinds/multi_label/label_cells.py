@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Mapping, Sequence
 
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
+_ARRAY = re.compile(r'\{((?:[^"{}\\:,]+|"(?:[^"\\]|\\.)*")(?:,(?:[^"{}\\:,]+|"(?:[^"\\]|\\.)*"))*|)\}')
+"""An array in one line, without arrays in it; what has a colon outside quotes is rather an object."""
 _HOLDS = frozenset({"1", "1.0", "true", "t", "yes", "y", "x"})
 _HOLDS_NOT = frozenset({"0", "0.0", "false", "f", "no", "n", ""})
 
@@ -25,13 +29,21 @@ def labels_of_cell(value: object, separator: str | None = None) -> list[str] | N
             return None
         mark = separator or next((mark for mark in SEPARATORS if mark in value), SEPARATORS[0])
         # What begins as a JSON list and can't be read as one is no list of names either.
-        value = None if value.lstrip().startswith(("[", "{")) else value.split(mark)
+        value = _array(value) if value.lstrip().startswith(("[", "{")) else value.split(mark)
     elif isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, list | tuple) or not all(map(_is_name, value)):
         return None
     names = (str(name).strip() for name in value)
     return sorted({name for name in names if name})
+
+
+def _array(text: str) -> list[str] | None:
+    """The items of an array as PostgreSQL writes it, such as {a,"b c"}; None: it is none."""
+    inner = _ARRAY.fullmatch(text.strip())
+    if inner is None:
+        return None
+    return next(csv.reader([inner[1]], escapechar="\\"), [])
 
 
 def labels_over_columns(columns: Mapping[str, Sequence[object]], names: Sequence[str]) -> list[list[str] | None]:

@@ -17,7 +17,7 @@ NAMES = re.compile(
     r"|sentiments?)$",
     re.I,
 )
-RARE_SEPARATORS = ("#", "/", "+", "&")
+RARE_SEPARATORS = ("\n", "\t", "#", "/", "+", "&", "\u3001", "\uff0c", "\uff1b", "\u00b7", "\u2022")
 """Between labels in some files; data.columns.separator says so."""
 LONGEST_NAME = 3
 """Words of a label, where nothing but the cells says that they hold labels."""

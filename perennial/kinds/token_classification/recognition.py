@@ -37,6 +37,11 @@ def oddity(sample: FileSample) -> str | None:
     for name, held in sample.lists.items():
         if held.holds_printed:
             return f'Column {name!r} holds lists that are no JSON, as Python prints them; expected is ["a", "b"].'
+        if held.odd and sample.column(name).rows <= ONE_OBJECT:
+            return (
+                f"Column {name!r} holds {held.odd}, and there are next to no rows: they seem to be inside of it. Write "
+                "them one a line, for example with: jq -c '.. | arrays | select(length > 1)[]'"
+            )
         if held.odd:
             return (
                 f"Column {name!r} holds {held.odd}. Spans are lists of objects with "
@@ -128,6 +133,8 @@ def _named_like_tokens(sample: FileSample) -> Iterator[str]:
     yield from (name for name, held in sample.lists.items() if held.holds_names and TOKEN_NAMES.search(name))
 
 
+ONE_OBJECT = 2
+"""Rows of a JSON file that is one object with the rows somewhere in it, at most."""
 _REMEDY = (
     'Give lists of tokens and of tags, such as ["Ann", "left"] and ["B-PER", "O"] (in CSV also parted by spaces), or '
     "texts with lists of {start, end, label}; name them with --tokens and --tags, or --text and --spans."

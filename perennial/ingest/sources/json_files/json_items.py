@@ -30,7 +30,8 @@ def json_items(
         if not isinstance(item, dict):
             raise SourceError(
                 f"{name}: item {number:,} is a {type(item).__name__}; an object was expected.",
-                remedy="Export the file again as the tool's JSON or JSONL.",
+                remedy='Write each row as an object with the columns\' names, such as {"text": "…", "label": "…"}; the '
+                "export of an annotation tool, export again as the tool's JSON or JSONL.",
             )
         yield number, item
 
