@@ -18,6 +18,8 @@ UNITS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_0
 """Of each format that counts from 1970 on: how many are a second."""
 USUAL_SECONDS = (631_152_000, 4_102_444_800)
 """From 1990 to 2100: where times of texts lie. In another unit none of them lies there."""
+EXCELS_DAYS = (25_569, 73_051)
+"""From 1970 to 2100, in days as spreadsheets count them; as seconds they would all be of one night in 1970."""
 # A bare year and YYYYMMDD are not seconds: read as such they would all be in 1970.
 _NUMBER = re.compile(r"(?!(?:19|20)\d\d(?:\d{4})?$)-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?$")
 _COUNT = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?$")
@@ -77,6 +79,10 @@ def _since_1970(number: int | float | Decimal, form: str | None) -> datetime:
         raise written_times.UnclearTimeError(
             f"it looks like {written_times.NAMES[looks_like]} since 1970, which data.columns.time_format: {looks_like} "
             "reads"
+        )
+    if form is None and EXCELS_DAYS[0] <= number < EXCELS_DAYS[1]:
+        raise written_times.UnclearTimeError(
+            "its numbers look like days since 1900, as spreadsheets count them: write them as dates"
         )
     if isinstance(number, int) and expected != "epoch_s":
         return EPOCH + timedelta(microseconds=number * 1_000_000 // UNITS[expected])

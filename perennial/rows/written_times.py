@@ -35,6 +35,9 @@ _FORMS = [
         rf"{_DAY_NAME}(?P<name>[a-z]{{3,9}})\.?\s+(?P<day>\d{{1,2}})\s+{_CLOCK}{_HALF}{_ZONE}\s+(?P<year>\d{{4}})$",
         # E-mail, HTTP, logs: Wed, 10 Oct 2018 20:19:24 GMT; 10-Oct-2018
         rf"{_DAY_NAME}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s./-]+(?P<name>[a-z]{{3,9}})\.?,?[\s./-]+(?P<year>\d{{4}}){_TIME}$",
+        # Oracle: 10-OCT-18, 10-OCT-18 08.19.24.000000 PM; web servers: 10/Oct/2018:20:19:24 +0000
+        rf"(?P<day>\d{{1,2}})-(?P<name>[a-z]{{3}})-(?P<year>\d\d){_TIME}$",
+        rf"(?P<day>\d{{1,2}})/(?P<name>[a-z]{{3}})/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}$",
         # October 10, 2018 8:19 PM; what a browser prints: Wed Oct 10 2018 20:19:24 GMT+0200 (…)
         rf"{_DAY_NAME}(?P<name>[a-z]{{3,9}})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}}){_TIME}$",
         # 2018/10/10 20:19, 2018-10-10 20:19:24 +0200, 2018-10-10T20:19:24+02:00[Europe/Berlin]

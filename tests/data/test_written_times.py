@@ -24,6 +24,8 @@ EVENING = datetime(2018, 10, 10, 20, 19, 24, tzinfo=UTC)
         "Wed, 10 Oct 2018 20:19:24 GMT",
         "10 Oct 2018 13:19:24 -0700",
         "10-Oct-2018 20:19:24",
+        "10-OCT-18 08.19.24.000000 PM",
+        "10/Oct/2018:22:19:24 +0200",
         "October 10, 2018 8:19:24 PM",
         "Oct 10 2018 20:19:24",
         "Wed Oct 10 2018 22:19:24 GMT+0200 (Central European Summer Time)",
@@ -71,6 +73,7 @@ def test_a_form_is_read_as_it_says(value: object, form: str, time: datetime) -> 
         ("31/12/2024", None, "data.columns.time_format: day_first or month_first"),
         ("31/12/2024", "month_first", "there is no month 31"),
         ("2018-10-10 20:19 IST", None, r"'IST' names more than one zone: write the offset instead, such as \+05:30"),
+        ("45669.67", None, "its numbers look like days since 1900"),
         ("2018-10-10 20:19 XYZ", None, "the zone 'XYZ' is not known"),
     ],
 )

@@ -168,6 +168,7 @@ def test_times_are_recognised_and_their_form_is_written(
         (lambda n: f"{n % 12 + 1:02}/{n * 5 % 12 + 1:02}/2025", "no cell tells, such as '.*--time-format day_first"),
         (lambda n: f"{n % 28 + 1:02}/01/2025" if n % 2 else f"01/{n % 28 + 1:02}/2025", "write all alike"),
         (lambda n: f"2025-01-{n % 28 + 1:02} 10:00 IST", "'IST' names more than one zone: write the offset instead"),
+        (lambda n: f"{45658 + n / 3:.3f}", "days since 1900, as spreadsheets count them"),
     ],
 )
 def test_times_that_are_not_read_are_told_with_the_way_to(tmp_path: Path, spell: Any, says: str) -> None:
@@ -177,6 +178,12 @@ def test_times_that_are_not_read_are_told_with_the_way_to(tmp_path: Path, spell:
     assert re.search(f"'created_at' looks like a time, but .*{says}", guess.time.reason)
     with pytest.raises(SourceError, match=f"(?s)'created_at'.*{says}"):
         plan("news", path, time="created_at")
+
+
+def test_a_column_named_like_a_time_that_is_none_is_named(tmp_path: Path) -> None:
+    guess = plan("news", write(tmp_path / "d.csv", rows(120, created_at=lambda n: f"2025\u5e74{n % 12 + 1}\u6708")))
+    assert guess.time.column is None
+    assert guess.time.reason == "'created_at' is named like a time, but not all of it can be read as one (docs/data.md)"
 
 
 def test_the_whole_file_tells_the_day_from_the_month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

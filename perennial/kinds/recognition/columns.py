@@ -156,7 +156,16 @@ def _no_time(columns: Sequence[Column], taken: Sequence[str]) -> str:
     likely = [column for column in columns if column.name not in taken and column.time_doubt]
     if likely:
         return f"{likely[0].name!r} looks like a time, but {likely[0].time_doubt}"
+    named = [column for column in columns if column.name not in taken and _may_be_time(column)]
+    if named:
+        return f"{named[0].name!r} is named like a time, but not all of it can be read as one (docs/data.md)"
     return "no column holds a date or time in every row"
+
+
+def _may_be_time(column: Column) -> bool:
+    """Whether a column that tells no time is named like one and filled, with short cells of more than a few values."""
+    filled = column.filled == column.rows and column.distinct > 1
+    return bool(TIME_NAMES.search(column.name)) and filled and column.mean_length <= 40 and not column.holds_lists
 
 
 def _time_rank(column: Column) -> tuple[bool, int]:
