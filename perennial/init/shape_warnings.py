@@ -80,8 +80,8 @@ def _alike(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
         yield (
             f"{listing(map(repr, alike), 5)} hold{'s' * (len(alike) == 1)} the same values as {name!r} ("
             f"{', '.join(map(repr, sorted(values)))}), and only {name!r} is learned. If each of them is a label, write "
-            "1 where it holds and 0 where not, and a row can have several of them; if another is the label, say: --label "
-            "COLUMN."
+            "1 where it holds and 0 where not, and a row can have several of them; if another is the label, say: "
+            "--label COLUMN."
         )
 
 
