@@ -122,9 +122,8 @@ def _out_of_service(
     for version, registered in versions.items():
         if registered.tags.get(tags.SPLITS) not in (None, splits.fingerprint(spec.data)):
             out[version] = "was trained with other data.splits"
-    for move in history.moves(entries):
-        if move.action is Action.ROLLBACK and move.from_version:
-            out[move.from_version] = "was rolled back from"
+    for rollback in history.rollbacks(entries):
+        out[str(rollback.from_version)] = "was rolled back from"
     for entry in entries:
         if entry.action is Action.REMOVE and entry.to_version:
             out[entry.to_version] = "was removed by `perennial gc`"
