@@ -166,6 +166,8 @@ def _check_served(session: AliasSession, target: str) -> None:
     """Raises RegistryError unless `target` was champion, on a decision that is the ledger's and says PROMOTE."""
     candidate, statuses = session.candidate(target), session.statuses()
     status = statuses.get(target, VersionStatus(target))
+    if status.judging and candidate.judging is None:
+        status = VersionStatus(target)  # a model that was made anew counts from 1 again: that was another version
     promoted = [int(version) for version, one in statuses.items() if one.was_promoted]
     served = listing(sorted(promoted, reverse=True), 10) or "there is none yet"
     # A ledger that knows of no champion at all is a new one: then it is a person's word and the evidence that count.
