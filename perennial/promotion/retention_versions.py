@@ -94,7 +94,8 @@ def remove(home: Home, old: list[OldVersion]) -> None:
     """Remove the packages of `old` from MLflow, and say so on each version and in the ledger.
 
     Under the lease of each model. Raises RegistryError when MLflow can't be used, or a version has come into use
-    meanwhile, DisagreementError when ledger and registry disagree by now; those before it are gone then. What was cut short is taken up by the next `perennial gc`.
+    meanwhile, DisagreementError when ledger and registry disagree by now; those before it are gone then. What was cut
+    short is taken up by the next `perennial gc`.
     """
     done = 0
     for model in dict.fromkeys(one.model for one in old):

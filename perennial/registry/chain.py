@@ -29,11 +29,7 @@ OLDER_COLUMNS = (
 """Of an entry before there was a chain; a later migration's columns are not there yet when they are chained."""
 _GUARDED = (ENTRIES.name, JUDGINGS.name, CHAIN.name, LOOKS.name)
 TRIGGERS = {
-    "sqlite": tuple(
-        f"{table}_{kind}"
-        for table in _GUARDED
-        for kind in ("no_update", "no_delete", "no_replace")
-    ),
+    "sqlite": tuple(f"{table}_{kind}" for table in _GUARDED for kind in ("no_update", "no_delete", "no_replace")),
     "postgresql": tuple(f"{table}_append_only" for table in _GUARDED),
 }
 """What lets nobody do anything but append."""

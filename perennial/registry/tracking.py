@@ -216,7 +216,7 @@ def _explained(error: Exception, home: Home, addresses: Mapping[str, str], stand
     remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
     if deleted:
         remedy = (
-            f"Somebody deleted that run in MLflow. Restore it there, which is possible until `mlflow gc` has removed it "
+            "Somebody deleted that run in MLflow. Restore it there, which is possible until `mlflow gc` has removed it "
             f"(`mlflow runs restore --run-id {deleted[1]}`), and run the same command again."
         )
     return RegistryError(problem, remedy=remedy)
