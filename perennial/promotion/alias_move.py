@@ -70,7 +70,6 @@ def alias_session(home: Home, model: str, *, wait: float | None = None) -> Itera
         if disagreement is None:
             note_promoted(session)
         yield session
-        sign_anew(session)
 
 
 def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
@@ -82,17 +81,6 @@ def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
         with lease.held(ledger.database, held.model) as later:
             agreement.sign(client, ledger, later)
         raise
-
-
-def sign_anew(session: AliasSession) -> None:
-    """Leave the newest link of the chain with the model: else what this session wrote could be cut off unnoticed."""
-    try:
-        # Under its token only that is written which a mark came before.
-        if session.ledger.newest_token(session.model) == session.lease.token:
-            with tracking.session(session.home, standing=""):
-                agreement.sign(session.client, session.ledger, session.lease)
-    except RegistryError as error:
-        progress.note(f"The ledger's newest link is left with {session.model} by the next command. {error.problem}")
 
 
 def signed(session: AliasSession) -> AliasSession:
