@@ -52,6 +52,11 @@ FORMS = [
     f"https://account.blob.core.example/container?sv=1&sig={SECRET}",
     f"s3://{SECRET}:{SECRET}@bucket/path?aws_secret_access_key={SECRET}",
     f"http://ann:{SECRET}@proxy:3128",
+    f"postgresql+psycopg://user@host:{SECRET}@host/db",
+    f"https://mlflow.example/?pw={SECRET}&key={SECRET}",
+    f"{{'user': 'ann', 'password': '{SECRET}'}}",
+    f'{{"token": "{SECRET}", "host": "db"}}',
+    f"Authorization: Bearer {SECRET}",
 ]
 
 
@@ -71,9 +76,10 @@ def test_every_form_of_an_address_loses_its_secret_in_a_sentence(form: str) -> N
         "Write it like postgresql+psycopg://user@host/database, or sqlite:////folder/file.db.",
         "MLflow at http://127.0.0.1:5000 and sqlite:////home/a@b/mlflow.db can't be used.",
         "file:///data/a@2/rows.csv holds 3 rows; write to ann@example.org?",
+        "the key=value pairs of a basic expectation, or a bearer; 'password': none given",
         "per: token, F1=0.83, secret sauce, 12 tokens, data.source.url_env",
     ],
-    ids=range(4),
+    ids=range(5),
 )
 def test_what_holds_no_secret_stays(sentence: str) -> None:
     assert mask_secrets(sentence) == sentence

@@ -20,8 +20,8 @@ def run(
     reason: Annotated[
         str,
         typer.Option(
-            help="Why --set changes gates, registry, data.splits, evaluation or behaviours; needed then, and kept in "
-            "the history."
+            help="Why --set changes gates, registry, data.splits, data.columns.group, data.corrections, evaluation or "
+            "behaviours; needed then, and kept in the history."
         ),
     ] = "",
     reread: Annotated[bool, typer.Option(help="Read the source from its beginning into a new snapshot.")] = False,

@@ -25,7 +25,7 @@ _ORDINARY = frozenset({"perennial", "postgres", "postgresql", "mlflow", "prefect
 # Anything up to the last @ before the address or its query ends, for a password may hold @, :, / and, where nothing
 # else can be meant, a question mark or blanks. Three slashes begin a path. `user@host` stands in examples of ours.
 _USER = re.compile(
-    r"(?P<scheme>\b[A-Za-z][\w+.-]*://)(?!/|user@host\b)"
+    r"(?P<scheme>\b[A-Za-z][\w+.-]*://)(?!/|user@host(?![^\s/]*@)\b)"
     r"(?:[^\s?]*@|[^\s?/:]+:[^\s/]*@|[^\s?/:@]+:(?!\d{1,5}(?:[/\s?]|$))(?:(?!://)[^\n]){1,200}?@(?=[\w\[]))"
 )
 
@@ -39,6 +39,12 @@ _NAMED = re.compile(
     rf"(?i)(?<![\w-])(?P<name>{_NAMES})(?P<sign>\s?=\s?|%3D)(?P<value>\{{[^}}]*\}}|'(?:[^'\\]|\\.)*'|"
     r'"(?:[^"\\]|\\.)*"|[^\s&;,\'"]+)'
 )
+# As a record is printed ('password': '…', "token": "…"), in a request's header, and by short names in a query only.
+_PRINTED = re.compile(
+    rf"(?i)(?<![\w-])(?P<name>{_NAMES})(?P<sign>(?P<quote>['\"])\s?:\s?)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+)
+_HEADER = re.compile(r"(?i)(?P<scheme>\bbearer\s+|\bauthorization:\s*basic\s+)(?P<value>[\w.~+/-]{8,}=*)")
+_SHORT = re.compile(r"(?i)(?P<name>(?<=[?&])(?:pw|jwt|key|apikey))=(?P<value>[^\s&'\"]+)")
 # A whole connection string, encoded into one part of a query.
 _WHOLE = re.compile(r"(?i)(?P<name>\bodbc_connect|\bdsn)=[^\s&'\"]+")
 
@@ -54,7 +60,10 @@ def mask_secrets(text: str) -> str:
     masked = _by_value(text)
     masked = _WHOLE.sub(rf"\g<name>={HIDDEN}", masked)
     masked = _USER.sub(rf"\g<scheme>{HIDDEN}@", masked)
-    return _NAMED.sub(rf"\g<name>\g<sign>{HIDDEN}", masked)
+    masked = _SHORT.sub(rf"\g<name>={HIDDEN}", masked)
+    masked = _PRINTED.sub(rf"\g<name>\g<sign>\g<quote>{HIDDEN}\g<quote>", masked)
+    masked = _NAMED.sub(rf"\g<name>\g<sign>{HIDDEN}", masked)
+    return _HEADER.sub(rf"\g<scheme>{HIDDEN}", masked)
 
 
 def _by_value(text: str) -> str:

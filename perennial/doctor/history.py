@@ -52,7 +52,7 @@ def ledger(home: Home) -> Iterator[HealthFinding]:
 
 def _chained(state: ChainState) -> str:
     older = f", {state.of_migration:,} of them since they were migrated" if state.of_migration else ""
-    return f"{state.links:,} entries and judgings chained{older}"
+    return f"{state.links:,} entries, judgings and looks chained{older}"
 
 
 def _mended(home: Home, model: str) -> Iterator[HealthFinding]:

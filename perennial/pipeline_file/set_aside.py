@@ -9,8 +9,13 @@ from perennial.pipeline_file import loader
 from perennial.records.run import Overrides
 from perennial.settings.pipeline import PipelineSpec
 
-WATCHED = ("gates", "registry", "data.splits", "evaluation", "behaviours")
-"""Settings, or groups of them, that say how a candidate is judged and who may let it serve."""
+WATCHED = (
+    "gates", "registry", "data.splits", "data.columns.group", "data.corrections", "evaluation", "behaviours",
+)  # fmt: skip
+"""Settings, or groups of them, that say how a candidate is judged and who may let it serve.
+
+Which rows belong together makes intervals wide or narrow, and corrections reach test rows, too.
+"""
 
 
 def read_overrides(path: Path, overrides: Sequence[str], reason: str) -> Overrides | None:
@@ -29,7 +34,7 @@ def read_overrides(path: Path, overrides: Sequence[str], reason: str) -> Overrid
         )
     if reason.strip() and not names:
         raise SpecError(
-            "--reason is given, but --set changes nothing of gates, registry, data.splits, evaluation or behaviours.",
+            f"--reason is given, but --set changes nothing of {listing(WATCHED, 20)}.",
             remedy="Leave it out.",
         )
     return Overrides(settings=names, reason=" ".join(reason.split())) if names else None

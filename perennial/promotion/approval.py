@@ -34,6 +34,7 @@ def approve(home: Home, model: str, version: str | None = None, reason: str = ""
     # The lease is not held while models are running: whether the champion is still this one is asked again below.
     registered, decision = rejudge.judge_again(home, material)
     with alias_session(home, model) as session:
+        rejudge.check_unsaid(session, material)
         if decision.outcome is Outcome.PROMOTE:
             reason = f"{reason} Judged again: {why}"
             ended = promoted_or_held(session, registered, Action.APPROVE, reason, decision.digest)

@@ -82,6 +82,7 @@ def finish(home: Home, model: str, version: str) -> Conclusion:
         material = rejudge.gather(session, candidate, stored, why)
     registered, decision = rejudge.judge_again(home, material)
     with alias_session(home, model) as session:
+        rejudge.check_unsaid(session, material)
         ended = end(session, registered, decision, needs_approval=needs_approval)
         return ended.model_copy(update={"reasons": (why, *decision.reasons, *ended.reasons)})
 

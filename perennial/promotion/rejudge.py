@@ -12,7 +12,8 @@ from perennial.records.decision import Decision
 from perennial.records.evaluation import Evaluation
 from perennial.records.package import Anchor, Champion
 from perennial.records.run import Evidence, RegisteredVersion
-from perennial.registry import aliases, packages, tracking
+from perennial.registry import aliases, packages, tags, tracking
+from perennial.registry.ledger import Action
 from perennial.registry.versions import Candidate, StoredEvidence
 from perennial.runs import anchor, look_budget
 
@@ -55,6 +56,8 @@ class JudgingMaterial:
     stored: StoredEvidence
     """With the rows that it is to be judged on: the newest there are."""
     rival: Champion | None
+    newest_entry: int
+    """The ledger's then: what people said since was said while models were running."""
 
 
 def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, why: str) -> JudgingMaterial:
@@ -77,7 +80,8 @@ def gather(session: AliasSession, candidate: Candidate, stored: StoredEvidence, 
     evidence = stored.evidence.model_copy(update={"package": package})
     champion = aliases.version_of_champion(client, home, session.model)
     rival = packages.fetch(client, home, champion) if champion else None
-    return JudgingMaterial(candidate, stored.model_copy(update={"evidence": evidence}), rival)
+    newest_entry = session.ledger.entries(session.model)[-1].id
+    return JudgingMaterial(candidate, stored.model_copy(update={"evidence": evidence}), rival, newest_entry)
 
 
 def judge_again(home: Home, material: JudgingMaterial) -> tuple[RegisteredVersion, Decision]:
@@ -86,6 +90,29 @@ def judge_again(home: Home, material: JudgingMaterial) -> tuple[RegisteredVersio
     evidence = rejudge(material.stored, material.rival, bar, home)
     registered = registration.register(material.stored.spec, material.candidate.run_key, evidence, home)
     return registered, evidence.decision
+
+
+def check_unsaid(session: AliasSession, material: JudgingMaterial) -> None:
+    """Raises RegistryError when the candidate was refused, or another took its place, while it was judged again."""
+    version = material.candidate.registered.version
+    since = [one for one in session.ledger.entries(session.model) if one.id > material.newest_entry]
+    refused = next((one for one in since if one.action is Action.REJECT and one.to_version == version), None)
+    replaced = next((one for one in since if one.action is Action.PARK and one.to_version != version), None)
+    if refused:
+        # Once more, after the judging that it came before: else the version would count as one that nobody refused.
+        session.note(Action.REJECT, version, refused.reason, before=session.champion(), digest=refused.decision_digest)
+        session.mark(version, tags.REJECTED)
+        raise RegistryError(
+            f"Version {version} of {session.model} was rejected by {refused.who} while it was judged again "
+            f"({refused.reason}). {tracking.UNTOUCHED}",
+            remedy=f"`perennial run {session.model}` trains and judges a new one.",
+        )
+    if replaced and material.candidate.status == tags.PARKED:
+        raise RegistryError(
+            f"Version {version} of {session.model} does not await approval any more: version {replaced.to_version} "
+            f"passed its gates and took its place while it was judged again. {tracking.UNTOUCHED}",
+            remedy=f"`perennial approve {session.model} {replaced.to_version}` lets that one serve.",
+        )
 
 
 def beside_none(stored: StoredEvidence) -> Evidence:

@@ -12,7 +12,7 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.session import AliasSession
-from perennial.registry import run_log, tags, tracking
+from perennial.registry import agreement, run_log, tags, tracking
 from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action, Entry
 
@@ -94,11 +94,15 @@ def remove(home: Home, old: list[OldVersion]) -> None:
     """Remove the packages of `old` from MLflow, and say so on each version and in the ledger.
 
     Under the lease of each model. Raises RegistryError when MLflow can't be used, or a version has come into use
-    meanwhile; those before it are gone then. What was cut short is taken up by the next `perennial gc`.
+    meanwhile, DisagreementError when ledger and registry disagree by now; those before it are gone then. What was cut
+    short is taken up by the next `perennial gc`.
     """
     done = 0
     for model in dict.fromkeys(one.model for one in old):
         with alias_session(home, model) as session:
+            # Asked again: an alias that was taken away since keeps nothing.
+            if agreement.is_kept(session.client, session.ledger, home, model):
+                session.require_agreement()
             entries = session.ledger.entries(model)
             for one in (one for one in old if one.model == model):
                 progress.advance(done, len(old), unit="versions", detail=f"version {one.version} of {model}")

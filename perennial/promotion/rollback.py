@@ -14,7 +14,7 @@ from perennial.promotion.safeguards import complaint_rows, evidence_check, rollb
 from perennial.promotion.safeguards.complaint_rows import Case
 from perennial.promotion.session import AliasSession
 from perennial.records.decision import Outcome
-from perennial.registry import aliases, history, tags, tracking, versions
+from perennial.registry import agreement, aliases, history, tags, tracking, versions
 from perennial.registry.history import Event
 from perennial.registry.judged.version_status import VersionStatus
 from perennial.registry.ledger import Action
@@ -111,8 +111,10 @@ def resume(home: Home, model: str, reason: str) -> Resumed:
 
 def _complaint(session: AliasSession, target: str, before: str | None, rows: Path) -> GivenRows:
     """The rows of the file, read before anything moves, and the version that they are about."""
-    hold = rollback_hold.rollback_hold(session.ledger.entries(session.model))
-    left = before if before != target else hold.from_version if hold else None
+    entries = session.ledger.entries(session.model)
+    hold, by_ledger = rollback_hold.rollback_hold(entries), agreement.champion_of(history.moves(entries))
+    # Whoever moved or took away the alias by hand before may say so by this rollback: it is that champion they left.
+    left = next((one for one in (before, by_ledger) if one not in (None, target)), hold.from_version if hold else None)
     if left is None:
         raise SpecError(
             f"--rows is about the version that a rollback leaves, and version {target} of {session.model} is champion "
@@ -164,6 +166,8 @@ def _check_served(session: AliasSession, target: str) -> None:
     """Raises RegistryError unless `target` was champion, on a decision that is the ledger's and says PROMOTE."""
     candidate, statuses = session.candidate(target), session.statuses()
     status = statuses.get(target, VersionStatus(target))
+    if status.judging and candidate.judging is None:
+        status = VersionStatus(target)  # a model that was made anew counts from 1 again: that was another version
     promoted = [int(version) for version, one in statuses.items() if one.was_promoted]
     served = listing(sorted(promoted, reverse=True), 10) or "there is none yet"
     # A ledger that knows of no champion at all is a new one: then it is a person's word and the evidence that count.

@@ -1,4 +1,4 @@
-"""The chain of hashes over ledger entries and judgings: what was changed, removed or slipped in is noticed.
+"""The chain of hashes over ledger entries, judgings and looks: what was changed, removed or slipped in is noticed.
 
 Each link is the sha256 of the link before and of its row (Haber and Stornetta, "How to Time-Stamp a Digital Document",
 1991). The newest link is left with each model in the registry, so that a chain which was cut short, or was made anew by
@@ -14,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from perennial.registry.database import CHAIN, ENTRIES, JUDGINGS, Database
+from perennial.registry.database import CHAIN, ENTRIES, JUDGINGS, LOOKS, Database
 
-SOURCES: Mapping[str, sa.Table] = {"entry": ENTRIES, "judging": JUDGINGS}
+SOURCES: Mapping[str, sa.Table] = {"entry": ENTRIES, "judging": JUDGINGS, "look": LOOKS}
 """What is chained, by the name that a link has for it."""
 ROOT = "0" * 64
 """What the first link goes on from."""
@@ -27,13 +27,10 @@ OLDER_COLUMNS = (
     "decision_digest", "token",
 )  # fmt: skip
 """Of an entry before there was a chain; a later migration's columns are not there yet when they are chained."""
+_GUARDED = (ENTRIES.name, JUDGINGS.name, CHAIN.name, LOOKS.name)
 TRIGGERS = {
-    "sqlite": tuple(
-        f"{table}_{kind}"
-        for table in (ENTRIES.name, JUDGINGS.name, CHAIN.name)
-        for kind in ("no_update", "no_delete", "no_replace")
-    ),
-    "postgresql": tuple(f"{table}_append_only" for table in (ENTRIES.name, JUDGINGS.name, CHAIN.name)),
+    "sqlite": tuple(f"{table}_{kind}" for table in _GUARDED for kind in ("no_update", "no_delete", "no_replace")),
+    "postgresql": tuple(f"{table}_append_only" for table in _GUARDED),
 }
 """What lets nobody do anything but append."""
 
@@ -71,6 +68,13 @@ def link_older(connection: sa.Connection) -> None:
     chosen = [ENTRIES.c[name] for name in OLDER_COLUMNS]
     for row in connection.execute(sa.select(*chosen).order_by(ENTRIES.c.id)).all():
         link(connection, "entry", row._asdict(), is_of_migration=True)
+
+
+def link_older_looks(connection: sa.Connection) -> None:
+    """Chain the looks that were there before they were chained."""
+    lock(connection)
+    for row in connection.execute(sa.select(LOOKS).order_by(LOOKS.c.id)).all():
+        link(connection, "look", row._asdict(), is_of_migration=True)
 
 
 def newest_hash(database: Database) -> str:

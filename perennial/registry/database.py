@@ -21,7 +21,7 @@ VARIABLE = "PERENNIAL_DATABASE_URL"
 FILE = "ledger.db"
 EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration."""
 VERSIONS = "perennial_ledger_version"
 """Alembic's table. A name of its own: the database may be MLflow's or Prefect's, too, and they use Alembic as well."""
@@ -109,7 +109,8 @@ LOOKS = sa.Table(
     sa.Column("number", sa.BigInteger),
     *(sa.Column(name, sa.Double) for name in ("budget", "level", "spent")),
     *(sa.Column(name, sa.BigInteger) for name in ("texts", "fresh")),
-    sa.Column("who", sa.Text),
+    # sha256 of the sketch of the rows that were looked at till then; null: written before looks were chained.
+    *(sa.Column(name, sa.Text) for name in ("who", "sketch_digest")),
 )
 TEST_ROWS = sa.Table(
     "perennial_test_rows",

@@ -49,6 +49,20 @@ def moves(entries: Sequence[Entry]) -> list[Event]:
     return [event for event in ledger_events(entries) if event.action in MOVES and event.state is State.DONE]
 
 
+def rollbacks(entries: Sequence[Entry]) -> list[Event]:
+    """Those by which a version was left, oldest first; `from_version` is that version.
+
+    It is the ledger's champion where somebody had moved or taken away the alias by hand before the rollback was said.
+    """
+    left, serving = [], None
+    for move in moves(entries):
+        away = next((one for one in (move.from_version, serving) if one not in (None, move.to_version)), None)
+        if move.action is Action.ROLLBACK and away:
+            left.append(move.model_copy(update={"from_version": away}))
+        serving = move.to_version
+    return left
+
+
 def champions(entries: Sequence[Entry]) -> list[str]:
     """Every version that was ever champion, the latest first."""
     versions = [version for move in moves(entries) for version in (move.from_version, move.to_version) if version]

@@ -123,6 +123,7 @@ def take(database: Database, model: str) -> Lease | None:
         where=LEASES.c.expires <= database.now(),
     )
     with database.transaction() as connection:
+        _date_anew(database, connection, LEASES.c.model == model)
         before = connection.scalar(sa.select(LEASES.c.expires).where(LEASES.c.model == model))
         token = connection.scalar(taken.returning(LEASES.c.token))
     return None if token is None else Lease(database, model, holder, int(token), SECONDS, lapsed=bool(before))
@@ -136,9 +137,21 @@ def holder(database: Database, model: str) -> tuple[str, float]:
 
 def held_now(database: Database, prefix: str) -> list[str]:
     """The leases, of those whose names begin with `prefix`, that somebody has now."""
-    names = sa.select(LEASES.c.model).where(LEASES.c.model.startswith(prefix), LEASES.c.expires > database.now())
-    with database.reading() as connection:
+    ours = LEASES.c.model.startswith(prefix)
+    names = sa.select(LEASES.c.model).where(ours, LEASES.c.expires > database.now())
+    with database.transaction() as connection:
+        _date_anew(database, connection, ours)
         return [str(name) for name in connection.scalars(names)]
+
+
+def _date_anew(database: Database, connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Let leases lapse by the clock that there is now, if it was set back since they were taken: else a dead holder's
+    would keep everybody away for as long as it was set back. Who is alive renews it as before.
+    """
+    expires = database.now() + SECONDS
+    impossible = LEASES.c.expires > expires + SECONDS
+    if connection.scalar(sa.select(sa.func.count()).select_from(LEASES).where(which, impossible)):
+        connection.execute(sa.update(LEASES).where(which, impossible).values(expires=expires))
 
 
 def _holder(database: Database, connection: sa.Connection, model: str) -> tuple[str, float]:
@@ -172,7 +185,7 @@ def _waited_for(database: Database, connection: sa.Connection, model: str, wait:
     while True:
         other, left = _holder(database, connection, model)
         # Only when it is free is it asked for: that is to write, and of those who write one waits for the other.
-        if not left and (lease := take(database, model)) is not None:
+        if (not left or left > 2 * SECONDS) and (lease := take(database, model)) is not None:
             return lease
         waited = time.monotonic() - started
         if waited >= wait:

@@ -27,6 +27,8 @@ UNTOUCHED = "The champion is untouched and finished steps are kept."
 DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 LOGGERS = ("mlflow", "alembic", "huey", "sqlalchemy.engine", "urllib3")
 REASON_LENGTH = 300
+DELETED_RUN = r"The run (\w+) must be in the 'active' state"
+"""MLflow's words where a run was put in its bin."""
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,13 @@ def _quiet() -> Iterator[None]:
 def _explained(error: Exception, home: Home, addresses: Mapping[str, str], standing: str) -> RegistryError:
     servers = " and ".join(sorted({mask_secrets(address) for address in addresses.values()}))
     problem = f"MLflow at {servers} can't be used: {reason(error)}. {standing}"
-    refused = credentials.refusal(error)
+    refused, deleted = credentials.refusal(error), re.search(DELETED_RUN, str(error))
     remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
+    if deleted:
+        remedy = (
+            "Somebody deleted that run in MLflow. Restore it there, which is possible until `mlflow gc` has removed it "
+            f"(`mlflow runs restore --run-id {deleted[1]}`), and run the same command again."
+        )
     return RegistryError(problem, remedy=remedy)
 
 

@@ -123,7 +123,10 @@ def _tagged(version: "ModelVersion") -> Candidate:
 
 
 def _by_ledger(tagged: Candidate, status: VersionStatus) -> Candidate:
-    judging = status.judging if status.judging and status.judging.run_id == tagged.registered.run_id else None
+    if status.judging and status.judging.run_id != tagged.registered.run_id:
+        # A model that was made anew counts from 1 again: what the ledger has of that number was another version.
+        status = VersionStatus(status.version)
+    judging = status.judging
     changes: dict[str, object] = {
         "status": status.status,
         # What older ledgers don't have is only believed once the evidence has been compared.

@@ -5,7 +5,7 @@ champion takes the anchor's place if its figure on the same rows was not lower. 
 and nobody can lower the bar by promoting what is a little worse, night after night.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from perennial.registry import aliases, history, packages, tags, tracking
 from perennial.registry.history import Event
 from perennial.registry.judged.looks import PastLook, past_looks
 from perennial.registry.ledger import Action, Entry, Ledger
+from perennial.registry.versions import candidate_of, evidence_of, ledger_statuses
 from perennial.rows import splits
 from perennial.settings.pipeline import PipelineSpec
 
@@ -56,7 +57,8 @@ def find_anchor(spec: PipelineSpec, champion: Champion | None, home: Home) -> An
     with tracking.session(home) as client:
         versions = {str(one.version): one for one in client.search_model_versions(f"name = '{spec.name}'")}
         were = past_champions(history.moves(entries), _now(ledger) - timedelta(days=days), champion.version)
-        out = _out_of_service(spec, entries, versions, champion.version)
+        otherwise = {one for one in were if one in versions and _splits_otherwise(client, home, versions[one], spec)}
+        out = _out_of_service(entries, otherwise, champion.version)
         best = best_champion([_with_look(one, versions, looks) for one in were], frozenset(out), _metric(spec))
         left_out = [f"version {version} {out[version]}" for version in dict.fromkeys(were) if version in out]
         stands_for = f"It is the best of those that can be asked: {listing(left_out, 5)}." if left_out else ""
@@ -114,22 +116,29 @@ def _with_look(version: str, versions: "Mapping[str, ModelVersion]", looks: Sequ
     return PastChampion(version, of_it[-1] if of_it else None)
 
 
-def _out_of_service(
-    spec: PipelineSpec, entries: Sequence[Entry], versions: "Mapping[str, ModelVersion]", serving: str
-) -> dict[str, str]:
+def _out_of_service(entries: Sequence[Entry], otherwise: Set[str], serving: str) -> dict[str, str]:
     """Versions that are no bar for anybody, and why, in words; never the one that serves."""
-    out: dict[str, str] = {}
-    for version, registered in versions.items():
-        if registered.tags.get(tags.SPLITS) not in (None, splits.fingerprint(spec.data)):
-            out[version] = "was trained with other data.splits"
-    for move in history.moves(entries):
-        if move.action is Action.ROLLBACK and move.from_version:
-            out[move.from_version] = "was rolled back from"
+    out = dict.fromkeys(otherwise, "was trained with other data.splits")
+    for rollback in history.rollbacks(entries):
+        out[str(rollback.from_version)] = "was rolled back from"
     for entry in entries:
         if entry.action is Action.REMOVE and entry.to_version:
             out[entry.to_version] = "was removed by `perennial gc`"
     out.pop(serving, None)
     return out
+
+
+def _splits_otherwise(client: "MlflowClient", home: Home, registered: "ModelVersion", spec: PipelineSpec) -> bool:
+    """Whether a version was trained with other splits. By its evidence, of which the ledger has the digest: whoever may
+    write tags could lower the bar by one. By its tag, where that can't be had."""
+    now = splits.fingerprint(spec.data)
+    if registered.tags.get(tags.SPLITS) in (None, now):
+        return False
+    try:
+        stored = evidence_of(client, home, candidate_of(registered, ledger_statuses(home, registered.name)))
+    except RegistryError:
+        return True
+    return splits.fingerprint(stored.spec.data) != now
 
 
 def _metric(spec: PipelineSpec) -> str:

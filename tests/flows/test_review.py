@@ -80,7 +80,7 @@ def test_corrections_are_taken_in_by_the_next_run(seasoned: Place) -> None:
     (before,) = pq.read_table(place.home.store.root / _checked(place)).slice(0, 1).to_pylist()
     path = place.data.parent / "mended.csv"
     path.write_text(f"row_id,label\n{before['row_id']},drop\n", encoding="utf-8")
-    ask = ("--json", "--set", "data.corrections=mended.csv", "--set", "training.epochs=1")
+    ask = ("--json", "--set", "data.corrections=mended.csv", "--set", "training.epochs=1", "--reason", "A test.")
     ended = place.run(*ask)
     assert ended.code in (0, 3, 4), ended.text
     assert place.run(*ask).json["status"] == "skipped"

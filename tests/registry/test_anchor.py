@@ -3,11 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from promoting import promote
+from registry_helpers import Run, note_tag, second
 
+from perennial.registry import aliases, tags
 from perennial.registry.history import Event
 from perennial.registry.judged.looks import PastLook
 from perennial.registry.ledger import Action, State
-from perennial.runs.anchor import PastChampion, best_champion, past_champions
+from perennial.runs.anchor import PastChampion, best_champion, find_anchor, past_champions
+from perennial.settings.data import SplitsSpec
+from perennial.settings.gates import GateSpec
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -83,3 +88,21 @@ def test_only_champions_of_some_time_count_with_the_one_that_served_when_it_bega
     assert past_champions(moves, NOW, "4") == ["4"]
     assert past_champions([], since, "7") == ["7"], "a ledger that knows nothing yet"
     assert past_champions(moves, since, "9") == ["2", "3", "4", "9"], "the one that serves counts, whoever put it there"
+
+
+def test_a_tag_lowers_no_bar(run: Run) -> None:
+    """Whoever may write to MLflow wrote `perennial.splits` on the best champion, and it was the anchor no more."""
+    first = run.register()
+    assert promote(run.home, first)
+    assert promote(run.home, second(run, "1").register())
+    gate = GateSpec.model_validate({"metric": "accuracy", "versus": "anchor", "margin": 0.01, "days": 30})
+    spec = run.spec.model_copy(update={"gates": (*run.spec.gates, gate)})
+    serving = aliases.champion(run.spec.name, run.home)
+    note_tag(run.home, first, tags.SPLITS, "edited")
+    anchor = find_anchor(spec, serving, run.home)
+    assert anchor is not None
+    assert (anchor.version, anchor.stands_for) == ("1", "")
+    other = spec.data.model_copy(update={"splits": SplitsSpec(test=0.3)})
+    anchor = find_anchor(spec.model_copy(update={"data": other}), serving, run.home)
+    assert anchor is not None
+    assert (anchor.version, "version 1 was trained with other data.splits" in anchor.stands_for) == ("2", True)

@@ -8,9 +8,9 @@ from place import Place
 from registry_helpers import Run, make_run, note_tag, promoted
 
 from perennial.core.errors import RegistryError
-from perennial.promotion import approval, conclusion, retention_versions
+from perennial.promotion import approval, conclusion, rejudge, retention_versions
 from perennial.promotion.alias_move import alias_session
-from perennial.records.decision import Outcome
+from perennial.records.decision import Decision, Outcome
 from perennial.records.run import RegisteredVersion, Status
 from perennial.registry import aliases, run_log, tags, tracking, versions
 from perennial.registry.ledger import Ledger
@@ -62,6 +62,41 @@ def test_after_approval_days_it_has_to_be_judged_again(champion: Run, monkeypatc
     with pytest.raises(RegistryError, match=r"judged again, but .*not in the store.*judged 15 days ago.*approval_days"):
         approval.approve(champion.home, champion.spec.name)
     assert serving(champion) == "1"
+
+
+def test_a_clock_that_was_set_back_makes_no_judging_young(champion: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    parked(champion, "p")
+    later(monkeypatch, -200)
+    with pytest.raises(RegistryError, match=r"judged 200\.0 days from now: the clock was set back"):
+        approval.approve(champion.home, champion.spec.name)
+    assert serving(champion) == "1"
+
+
+@pytest.mark.parametrize("said", ["rejected", "took its place"])
+def test_what_people_say_while_it_is_judged_again_counts(
+    champion: Run, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """Models run for minutes, without the lease: a version that was rejected meanwhile was promoted all the same."""
+    home, name = champion.home, champion.spec.name
+    made = make_run(home, champion.spec, "p" * 64, bias=2.0).judged(Outcome.PROMOTE, "1")
+    conclusion.conclude(home, made.register(), made.arguments["decision"], needs_approval=True)
+
+    def judged_again(*_: object) -> tuple[RegisteredVersion, Decision]:
+        if said == "rejected":
+            approval.reject(home, name, "2", "Rude.")
+        else:
+            parked(champion, "q")
+        return made.register(), made.arguments["decision"]
+
+    monkeypatch.setattr(rejudge, "missing", lambda *_: None)
+    monkeypatch.setattr(rejudge, "judge_again", judged_again)
+    later(monkeypatch, 15)
+    with pytest.raises(RegistryError, match=rf"{said}.*while it was judged again"):
+        approval.approve(home, name, "2")
+    assert serving(champion) == "1"
+    if said == "rejected":
+        with pytest.raises(RegistryError, match="it was rejected"):
+            conclusion.finish(home, name, "2")
 
 
 def test_so_has_what_was_observed_and_is_promoted_by_hand(champion: Run, monkeypatch: pytest.MonkeyPatch) -> None:

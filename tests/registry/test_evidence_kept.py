@@ -250,6 +250,38 @@ def test_a_ledger_cut_short_is_noticed_by_the_link_in_the_registry(run: Run) -> 
     assert "is not in it any more" in disagreement.problem
 
 
+def test_a_run_that_was_deleted_in_mlflow_is_told_with_the_way_back(run: Run) -> None:
+    """It was told as if MLflow's database were damaged and had to be moved away."""
+    registered = run.register()
+    with tracking.session(run.home) as client:
+        client.delete_run(registered.run_id)
+    with pytest.raises(RegistryError, match=rf"deleted that run.*mlflow runs restore --run-id {registered.run_id}"):
+        run.register()
+    with tracking.session(run.home) as client:
+        client.restore_run(registered.run_id)
+    assert run.register().version == registered.version
+
+
+def test_a_number_that_was_given_twice_is_no_way_back_to_what_was_never_judged(run: Run) -> None:
+    """A model that was deleted and made anew by hand: version 1 is not the one that the ledger has."""
+    registered = run.register()
+    assert promote(run.home, registered)
+    with tracking.session(run.home) as client:
+        before = client.get_model_version(run.spec.name, "1")
+        client.delete_registered_model(run.spec.name)
+        client.create_registered_model(run.spec.name)
+        made = client.create_run("0").info.run_id
+        client.create_model_version(run.spec.name, source=before.source, run_id=made, tags=dict(before.tags))
+    reconciliation.reconcile(run.home, run.spec.name, Keep.REGISTRY, "It was made anew.")
+    for refused in (
+        lambda: rollback.rollback(run.home, run.spec.name, "1", "Back."),
+        lambda: conclusion.finish(run.home, run.spec.name, "1"),
+    ):
+        with pytest.raises(RegistryError, match=r"was never champion|no decision on version 1"):
+            refused()
+    assert alias(run, aliases.CHAMPION) is None
+
+
 def test_entries_from_before_the_chain_are_covered_from_the_migration_on(run: Run) -> None:
     version = promoted(run)
     # As an older Perennial left ledger and registry.

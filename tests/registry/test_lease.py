@@ -3,13 +3,14 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from notes import Notes
 
 from perennial.core import progress
 from perennial.core.errors import BusyError
 from perennial.core.home import Home
 from perennial.registry import database, lease
-from perennial.registry.database import Database, open_database
+from perennial.registry.database import LEASES, Database, open_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -40,6 +41,22 @@ def test_a_dead_holders_lease_lapses(shared: Database, monkeypatch: pytest.Monke
         assert 0.3 < time.monotonic() - started < 15
         with pytest.raises(lease.LeaseLostError, match="perennial history news"):
             dead.confirm()
+
+
+def test_a_dead_holders_lease_lapses_by_a_clock_that_was_set_back(
+    shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept everybody away for as long as the clock was set back."""
+    monkeypatch.setattr(lease, "SECONDS", 0.5)
+    dead = lease._acquired(shared, "run:news", 0)
+    with shared.transaction() as connection:
+        connection.execute(sa.update(LEASES).values(expires=shared.now() + 365 * 86_400))
+    assert lease.held_now(shared, "run:") == ["run:news"], "who is alive is not robbed of it"
+    dead.confirm()
+    with shared.transaction() as connection:
+        connection.execute(sa.update(LEASES).values(expires=shared.now() + 365 * 86_400))
+    with lease.held(shared, "run:news", wait=20) as after:
+        assert after.token > dead.token
 
 
 def test_heartbeats_keep_it(shared: Database, monkeypatch: pytest.MonkeyPatch) -> None:

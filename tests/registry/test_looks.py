@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from notes import Notes
 
+from perennial.core import progress
 from perennial.core.errors import RegistryError
 from perennial.core.home import Home
 from perennial.metrics import alpha_spending
 from perennial.records.evaluation import Look
-from perennial.registry import database
+from perennial.registry import chain, database
 from perennial.registry.judged.looks import ComparedOnce, count_look, past_looks
 from perennial.registry.ledger import Ledger
 
@@ -104,6 +106,34 @@ def test_the_database_itself_refuses_to_take_a_look_back(book: Ledger) -> None:
         with pytest.raises(RegistryError, match="append-only"), book.database.transaction() as connection:
             connection.exec_driver_sql(statement)
     assert past_looks(book, "news") == before
+
+
+def test_looks_that_were_deleted_or_edited_are_noticed(tmp_path: Path) -> None:
+    """They were not chained: without the trigger, who deleted them had the whole budget again."""
+    book = Ledger.open(Home(tmp_path / "home"))
+    for number in (1, 2):
+        look_of(book, number, keys(0, 100))
+    assert not chain.examine_chain(book.database).faults
+    with book.database.transaction() as connection:
+        connection.exec_driver_sql("DROP TRIGGER perennial_looks_no_delete")
+        connection.exec_driver_sql("DELETE FROM perennial_looks WHERE number = 2")
+    faults = " ".join(chain.examine_chain(book.database).faults)
+    assert "look 2 was removed" in faults
+    assert "perennial_looks_no_delete" in faults
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM perennial_test_rows", "UPDATE perennial_test_rows SET sketch = ''"])
+def test_rows_that_were_looked_at_are_not_made_new_by_forgetting_them(book: Ledger, statement: str) -> None:
+    first = look_of(book, 1, keys(0, 100))
+    with book.database.transaction() as connection:
+        connection.exec_driver_sql(statement)
+    notes = Notes()
+    with progress.heard_by(notes):
+        second = look_of(book, 2, keys(0, 100))
+    assert second.fresh == 0
+    assert second.spent == pytest.approx(first.spent + second.level)
+    assert "was changed outside of Perennial" in " ".join(notes.messages)
+    assert look_of(book, 3, keys(0, 200)).fresh == 100, "from then on it is kept again"
 
 
 def test_processes_that_count_at_once_count_each_look_once(tmp_path: Path, book: Ledger) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from promoting import promote
-from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server, note_status
+from registry_helpers import LABELS, Run, free_port, make_run, mlflow_server, note_status, promoted
 
-from perennial.core.errors import BusyError, PerennialError, RegistryError, SpecError, StoreError
+from perennial.core.errors import BusyError, DisagreementError, PerennialError, RegistryError, SpecError, StoreError
 from perennial.core.home import Home
 from perennial.evaluation.report import run_report
 from perennial.promotion import retention, retention_versions, rollback, session
@@ -17,7 +17,7 @@ from perennial.promotion.retention import Cleared
 from perennial.promotion.retention_versions import OldVersion, Policy
 from perennial.records.decision import Outcome
 from perennial.records.run import RegisteredVersion
-from perennial.registry import history, tags, tracking, versions
+from perennial.registry import aliases, history, tags, tracking, versions
 from perennial.registry.ledger import Action, Ledger
 from perennial.runs.lock import nothing_running, one_at_a_time
 from perennial.settings.pipeline import PipelineSpec
@@ -309,3 +309,14 @@ def test_a_version_that_comes_into_use_meanwhile_is_left_alone(shared: Model, mo
         shared.clear()
     with tracking.session(shared.home) as client:
         client.delete_registered_model_alias(shared.name, "canary")
+
+
+def test_a_champion_whose_alias_was_taken_away_meanwhile_keeps_its_package(run: Run) -> None:
+    """Between the look for what may go and its removal, a click in MLflow takes away what keeps it."""
+    promoted(run)
+    with tracking.session(run.home) as client:
+        client.delete_registered_model_alias(run.spec.name, aliases.CHAMPION)
+    old = OldVersion(model=run.spec.name, version="1", why="old", bytes=1)
+    with pytest.raises(DisagreementError, match="alias `champion` is gone"):
+        retention_versions.remove(run.home, [old])
+    assert rollback.rollback(run.home, run.spec.name, "1", "Back.").version == "1"

@@ -13,7 +13,7 @@ from perennial.promotion import approval, conclusion, rollback
 from perennial.promotion.conclusion import Conclusion
 from perennial.records.decision import Outcome
 from perennial.records.run import Status
-from perennial.registry import aliases, tags, tracking
+from perennial.registry import aliases, history, tags, tracking
 from perennial.registry.ledger import Action, Ledger
 
 REASON = "wrong since noon"
@@ -163,3 +163,25 @@ def test_a_rollback_of_an_older_home_holds_only_what_it_did_not_promote_since(le
     later = make_run(left.home, left.spec, "f" * 64, bias=3.0).judged(Outcome.PROMOTE, "3")
     assert concluded(later).status is Status.PROMOTED
     assert tags.PARKED not in {entry.status for entry in Ledger.open(left.home).entries(left.spec.name)}
+
+
+@pytest.mark.parametrize("at", [None, "1"], ids=["taken away", "moved back"])
+def test_a_rollback_of_what_somebody_took_off_the_alias_by_hand_holds_as_well(left: Run, at: str | None) -> None:
+    """Who finds a bad champion clicks in MLflow first and says so afterwards: the left version was then forgotten."""
+    with tracking.session(left.home) as client:
+        client.delete_registered_model_alias(left.spec.name, aliases.CHAMPION)
+        if at:
+            client.set_registered_model_alias(left.spec.name, aliases.CHAMPION, at)
+    assert rollback.rollback(left.home, left.spec.name, "1", REASON).version == "1"
+    ended = concluded(candidate(left, "e", 2.0))
+    assert (ended.status, champion(left)) == (Status.HELD, "1")
+    assert "Version 2 was left by a rollback at" in " ".join(ended.reasons)
+    (left_version,) = [one.from_version for one in history.rollbacks(Ledger.open(left.home).entries(left.spec.name))]
+    assert left_version == "2", "it is no anchor either"
+
+
+def test_rows_may_be_given_of_what_was_taken_off_the_alias_by_hand(left: Run, tmp_path: Path) -> None:
+    with tracking.session(left.home) as client:
+        client.delete_registered_model_alias(left.spec.name, aliases.CHAMPION)
+    done = rollback.rollback(left.home, left.spec.name, "1", REASON, rows_file(tmp_path, answers_of_the_left(left)))
+    assert (done.version, done.rows, done.wrong) == ("1", 3, 0)

@@ -13,6 +13,8 @@ from perennial.validation import snapshot_validation
 from perennial.validation.snapshot_validation import ValidationReport
 
 DAY_SECONDS = 86_400
+CLOCK_DAYS = 1 / 24
+"""By which clocks may differ; a judging that lies further ahead was dated by a clock that was wrong then, or is now."""
 TEST = "test"
 
 
@@ -30,6 +32,11 @@ def why_again(session: AliasSession, candidate: Candidate, stored: StoredEvidenc
     if rows := _test_rows_since(session, candidate, stored):
         return f"{rows:,} test rows came since version {number} was judged."
     days, limit = _days(session, candidate), stored.spec.registry.approval_days
+    if days is not None and days < -CLOCK_DAYS:
+        return (
+            f"By the ledger's clock version {number} was judged {-days:,.1f} days from now: the clock was set back, so "
+            "how long ago that was is not known."
+        )
     if days is not None and days > limit:
         return f"Version {number} was judged {days:,.0f} days ago, and registry.approval_days is {limit:g}."
     return None

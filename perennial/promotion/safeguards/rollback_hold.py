@@ -28,12 +28,12 @@ class PromotionHold:
 
 def rollback_hold(entries: Sequence[Entry]) -> Event | None:
     """The rollback after which nobody has said yet that runs may promote again; None: there is none."""
-    held: Event | None = None
+    held, rollbacks = None, {event.id: event for event in history.rollbacks(entries)}
     for event in history.ledger_events(entries):
         if event.state is not State.DONE:
             continue
-        if event.action is Action.ROLLBACK and event.from_version not in (None, event.to_version):
-            held = event
+        if event.id in rollbacks:
+            held = rollbacks[event.id]
         elif event.action in PROMOTIONS or event.action is Action.RESUME:
             held = None
     return held

@@ -1,19 +1,23 @@
 """The looks at test rows: counted once each, with what they may err with and what is left of the budget for them all.
 
 A look is the comparison of one package with one champion (and anchor) on the same data. It is written down before
-anybody decides by it, in one transaction with the rows that were looked at; whoever makes the same comparison again, a
-run that was resumed or a decision that is made again, is given the look that was written down.
+anybody decides by it, in one transaction with the rows that were looked at, and chained as entries are; whoever makes
+the same comparison again, a run that was resumed or a decision that is made again, is given the look that was written
+down.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from perennial.core import progress
 from perennial.core.record import Record
 from perennial.metrics import alpha_spending
 from perennial.records.evaluation import Look
+from perennial.registry import chain
 from perennial.registry.database import LOOKS, TEST_ROWS
 from perennial.registry.lease import whoami
 from perennial.registry.ledger import Ledger
@@ -62,6 +66,8 @@ class PastLook(Record):
     texts: int
     fresh: int
     who: str
+    sketch_digest: str | None = None
+    """Of the rows that were looked at till then; None: an older Perennial counted it."""
 
 
 def past_looks(ledger: Ledger, model: str) -> list[PastLook]:
@@ -98,17 +104,40 @@ def _count(
     budget: float | None,
 ) -> None:
     ours = {"registry": ledger.registry, "model": model}
-    before = RowSketch.read(connection.scalar(sa.select(TEST_ROWS.c.sketch).filter_by(**ours)) or "")
-    fresh = before.new_among(hashes) if looks else len(hashes)
+    written = connection.scalar(sa.select(TEST_ROWS.c.sketch).filter_by(**ours)) or ""
+    before = RowSketch.read(written)
+    fresh = _fresh(before, written, hashes, looks)
+    after = before.joined(hashes).written
     spent = alpha_spending.renewed(looks[-1].spent if looks else 0.0, fresh, len(hashes))
     level = None if budget is None else alpha_spending.level_of_look(budget, spent)
     values = {
         **vars(once), **ours, "number": len(looks) + 1, "budget": budget, "level": level,
         "spent": spent + (level or 0.0), "texts": len(hashes), "fresh": fresh, "who": whoami(),
+        "sketch_digest": _digest(after),
     }  # fmt: skip
-    connection.execute(sa.insert(LOOKS).values(**values))
+    chain.lock(connection)
+    added = connection.execute(sa.insert(LOOKS).values(**values).returning(*LOOKS.c)).one()
+    chain.link(connection, "look", added._asdict())
     connection.execute(sa.delete(TEST_ROWS).filter_by(**ours))
-    connection.execute(sa.insert(TEST_ROWS).values(**ours, sketch=before.joined(hashes).written))
+    connection.execute(sa.insert(TEST_ROWS).values(**ours, sketch=after))
+
+
+def _fresh(before: RowSketch, written: str, hashes: frozenset[str], looks: Sequence[PastLook]) -> int:
+    """How many rows nobody has looked at yet; none, where what was written down of those before is not what it was."""
+    if not looks:
+        return len(hashes)
+    expected = looks[-1].sketch_digest
+    if _digest(written) != expected if expected else not written:
+        progress.note(
+            "The record of the test rows that were looked at before was changed outside of Perennial, so no row counts "
+            "as new: what was spent of the test rows' budget is not renewed."
+        )
+        return 0
+    return before.new_among(hashes)
+
+
+def _digest(written: str) -> str:
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _alone(connection: sa.Connection) -> None:
