@@ -12,7 +12,7 @@ from perennial.erasure.registry_traces import OwnVersion
 from perennial.ingest import forgotten
 from perennial.ingest.forgotten import ID, SIDE, TEXT, ForgetRequest, ForgottenPart, ForgottenRows, Sieve, side_key
 from perennial.registry.judged.replacements import successors
-from perennial.rows import splits
+from perennial.rows import folding, splits
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def sieve_of(
     *, ids: tuple[str, ...] = (), texts: tuple[str, ...] = (), rows: tuple[str, ...] = (), made: datetime | None = NOW
 ) -> Sieve:
     record = ForgottenRows(salt="ab" * 32)
-    keys = [splits.text_key(splits.SEPARATOR.join(map(splits.normalise, text.split("|")))) for text in texts]
+    keys = [splits.text_key(splits.SEPARATOR.join(map(folding.normalise, text.split("|")))) for text in texts]
     request = ForgetRequest(
         number=1, moment=NOW, who="us", reason="", columns=("text", "text_pair"),
         ids=tuple(record.digest(ID, one) for one in ids), texts=tuple(record.digest(TEXT, key) for key in keys),

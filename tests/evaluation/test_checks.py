@@ -196,7 +196,8 @@ def test_negative_flips_without_a_comparison_hold() -> None:
     ("gates", "tests", "verdicts"),
     [
         ((), [behaviour("negation", 18)], ["pass"]),
-        ((), [behaviour("negation", 17)], ["fail"]),
+        ((), [behaviour("negation", 17)], ["undecided"]),
+        ((), [behaviour("negation", 5)], ["fail"]),
         ((), [behaviour("negation", 0, n=0)], ["undecided"]),
         ((), [], []),
         (({"metric": "pass_rate", "per": "behaviour"},), [], ["undecided"]),
@@ -219,7 +220,8 @@ BESIDE = {"metric": "pass_rate", "per": "behaviour", "versus": "champion", "marg
     [
         (19, [behaviour("negation", 20)], ["pass", "pass"]),
         (18, [behaviour("negation", 20)], ["fail", "pass"]),
-        (17, [behaviour("negation", 15)], ["pass", "fail"]),
+        (17, [behaviour("negation", 15)], ["pass", "undecided"]),
+        (5, [behaviour("negation", 5)], ["pass", "fail"]),
         (18, [behaviour("another", 20)], ["undecided", "pass"]),
         (18, [], ["undecided", "pass"]),
     ],

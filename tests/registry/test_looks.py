@@ -122,6 +122,12 @@ def test_looks_that_were_deleted_or_edited_are_noticed(tmp_path: Path) -> None:
     assert "perennial_looks_no_delete" in faults
 
 
+def test_a_look_that_spends_nothing_is_chained_as_it_reads_back(book: Ledger) -> None:
+    """SQLite returns the 0 of 0.0 from an insertion, which made a changed row of the first look of all."""
+    counted(book, 1, keys(0, 100), None)
+    assert not chain.examine_chain(book.database).faults
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM perennial_test_rows", "UPDATE perennial_test_rows SET sketch = ''"])
 def test_rows_that_were_looked_at_are_not_made_new_by_forgetting_them(book: Ledger, statement: str) -> None:
     first = look_of(book, 1, keys(0, 100))

@@ -116,7 +116,9 @@ def _count(
         "sketch_digest": _digest(after),
     }  # fmt: skip
     chain.lock(connection)
-    added = connection.execute(sa.insert(LOOKS).values(**values).returning(*LOOKS.c)).one()
+    identity = connection.execute(sa.insert(LOOKS).values(**values).returning(LOOKS.c.id)).scalar_one()
+    # Read back: what SQLite returns of an insertion is 0 where the column has 0.0, which would be another hash.
+    added = connection.execute(sa.select(LOOKS).where(LOOKS.c.id == identity)).one()
     chain.link(connection, "look", added._asdict())
     connection.execute(sa.delete(TEST_ROWS).filter_by(**ours))
     connection.execute(sa.insert(TEST_ROWS).values(**ours, sketch=after))
