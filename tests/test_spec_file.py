@@ -118,7 +118,12 @@ BAD = [
     ("labels: [a, b]", "labels: [a, null]", 5, "data.labels.1: input should be a valid string; it is empty"),
     ("labels: [a, b]", "colums: {}", 5, "unknown key 'data.colums'; did you mean 'columns'?"),
     ("labels: [a, b]", "columns: {txt: headline}", 5, "unknown key 'data.columns.txt'; did you mean 'text'?"),
-    ("labels: [a, b]", "xyzzy: 1", 5, "unknown key 'data.xyzzy'; known keys here: columns, contradictions, corrections"),
+    (
+        "labels: [a, b]",
+        "xyzzy: 1",
+        5,
+        "unknown key 'data.xyzzy'; known keys here: columns, contradictions, corrections",
+    ),
     (
         "metric: accuracy",
         "metric: acuracy",

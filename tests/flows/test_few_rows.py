@@ -74,7 +74,7 @@ def test_eight_rows_a_label_are_enough(prefect_api: str, empty_database: Path, t
     assert place.command("init", "tiny", "--data", str(data)).code == 0
     ran = place.run("--json")
     assert ran.code == 0, ran.text
-    assert any(reason.startswith("13 test rows tell little: ") for reason in ran.json["reasons"])
+    assert any(" test rows tell little: " in reason for reason in ran.json["reasons"]), ran.json["reasons"]
     asked = [{"text": text, "gold": label} for label, each in texts.items() for text in each[8:]]
     lines = "".join(json.dumps(row) + "\n" for row in asked)
     answers = place.command("predict", "tiny", stdin=lines.encode()).lines
