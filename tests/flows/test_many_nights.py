@@ -80,8 +80,9 @@ def test_a_little_worse_each_night_ends_at_the_best_champion_so_far(
 
     _lose_the_package(place, "1")
     night(place, 3)
-    held = place.run(*WORSE, *GATES)
-    assert_explained(held, 3, "the anchor, version 1, can't be judged")
+    held = place.run("--json", *WORSE, *GATES)
+    assert (held.code, held.json["status"]) == (3, "held")
+    assert "the anchor, version 1, can't be judged" in " ".join(held.json["reasons"])
     assert place.champion() == "2"
 
 

@@ -92,7 +92,9 @@ def test_doctor_has_nothing_against_it(old: OldHome, monkeypatch: pytest.MonkeyP
     checks = ("home", "leftovers", "store", "MLflow", "ledger", "pipelines")
     findings = [finding for name in checks for finding in doctor.CHECKS[name](old.place.home)]
     assert len(findings) >= len(checks) - 1
-    assert [finding for finding in findings if finding.status is not doctor.Health.OK] == []
+    # It was made on a processor that adds int8 sums exactly; where this one does not, that is rightly said.
+    others = [one for one in findings if "The package was made on a CPU with" not in one.seen]
+    assert [finding for finding in others if finding.status is not doctor.Health.OK] == []
 
 
 def test_its_versions_are_made_again(old: OldHome) -> None:

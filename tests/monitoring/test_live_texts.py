@@ -15,7 +15,7 @@ from perennial.core.progress import heard_by
 from perennial.ingest import forgotten, live_texts, snapshot_heads
 from perennial.ingest.forgotten import ForgetRequest, ForgottenPart, ForgottenRows
 from perennial.ingest.snapshots import accept, ingest
-from perennial.monitoring.drift import live_spec
+from perennial.monitoring.measuring import live_spec
 from perennial.monitoring.rows import windows
 from perennial.pipeline_file import loader
 from perennial.promotion import retention
