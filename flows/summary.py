@@ -151,7 +151,9 @@ def show_run(result: RunResult, spec: PipelineSpec, home: Home, console: Console
         room -= box.height(figures)
         keep = _gate_lines(evidence.decision, box)
     lines = _fitting(facts, FACT_LINES, box)
-    reasons = _reasons(result.reasons, room - len(lines) - keep, box)
+    # What was overridden is said first; why the run came to what it came to must not be lost behind it.
+    firm = 2 if evidence and evidence.overrides else 1
+    reasons = _reasons(result.reasons, firm, room - len(lines) - keep, box)
     room -= len(reasons)
     parts.append(Group(*reasons))
     if evidence:
@@ -190,15 +192,16 @@ def _near_copies(evaluation: Evaluation) -> dict[str, Any] | None:
     return {**evaluation.near_copies.model_dump(mode="json"), "without": figures}
 
 
-def _reasons(reasons: Sequence[str], room: int, box: _Box) -> list[Text]:
-    """As many as there is room for, at least some of the first."""
+def _reasons(reasons: Sequence[str], firm: int, room: int, box: _Box) -> list[Text]:
+    """As many as there is room for, at least some of each of the first `firm`."""
     lines: list[Text] = []
     for number, reason in enumerate(reasons):
-        whole = box.wrapped(reason, LINES)
-        if number and len(lines) + len(whole) > room:
+        free = room - len(lines)
+        if number >= firm and len(box.wrapped(reason, LINES)) > free:
             box.leave_out(len(reasons) - number, "reason")
             break
-        lines += box.wrapped(reason, max(room, 1))
+        # The first leaves some lines for those that must follow.
+        lines += box.wrapped(reason, max(free - FACT_HEIGHT * max(firm - number - 1, 0), 1))
     return lines
 
 

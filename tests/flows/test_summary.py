@@ -12,7 +12,7 @@ from flows import summary
 from perennial.core.home import Home
 from perennial.records.decision import Check, Decision, Outcome, Verdict
 from perennial.records.evaluation import Interval
-from perennial.records.run import Evidence, Report, RunResult, Status
+from perennial.records.run import Evidence, Overrides, Report, RunResult, Status
 
 TRAIN = "data:train:1 [red]of the file /data/archive:smile: "
 REASON = f"{TRAIN}is 0.8710, champion version 7 has 0.8590: a difference of 0.0120, which is not shown. " * 5
@@ -103,6 +103,18 @@ def test_nothing_is_cut_that_has_room(home: Home) -> None:
     assert all(f"warning {number} is short" in text for number in range(3))
     assert all(f"gate {number} of" in text for number in range(4))
     assert all(f"reason {number} is short" in text for number in range(2))
+
+
+@pytest.mark.parametrize("gates", [1, 60])
+def test_why_a_run_was_held_is_not_lost_behind_what_was_overridden(gates: int, home: Home) -> None:
+    result = _result(True, status=Status.HELD, warnings=50, gates=gates, reasons=3)
+    assert result.evidence is not None
+    overrides = Overrides(settings=("gates",), reason="A test.")
+    evidence = result.evidence.model_copy(update={"overrides": overrides})
+    reasons = (f"{overrides}.", "The anchor, version 1, can't be judged.", *result.reasons)
+    lines = _shown(result.model_copy(update={"evidence": evidence, "reasons": reasons}), home, 80)
+    assert len(lines) <= summary.LINES
+    assert "The anchor, version 1, can't be judged." in "\n".join(lines)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
