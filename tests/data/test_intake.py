@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from perennial.core.errors import SourceError
 from perennial.ingest import snapshot_heads
 from perennial.ingest.sources import sql
 from perennial.settings.data import SqlSource
@@ -81,6 +82,13 @@ def test_a_quoted_cell_that_is_half_written_is_left_for_later(pipeline) -> None:
     assert "line 3" in made.notes[0]
     path.write_text('text,label\na,good\n"a long\ntext that ends",bad\n')
     assert texts(made.rows()) == ["a", "a long\ntext that ends"]
+
+
+def test_only_the_last_line_can_be_half_written(pipeline) -> None:
+    made = pipeline()
+    made.write("data.csv", "text,label\na,good\nshort\nb,bad")
+    with pytest.raises(SourceError, match="line 3 has 1 cells"):
+        made.ingest()
 
 
 def test_the_last_row_of_a_file_without_a_last_line_end_is_read_and_stays(pipeline) -> None:

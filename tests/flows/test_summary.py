@@ -111,10 +111,10 @@ def test_why_a_run_was_held_is_not_lost_behind_what_was_overridden(gates: int, h
     assert result.evidence is not None
     overrides = Overrides(settings=("gates",), reason="A test.")
     evidence = result.evidence.model_copy(update={"overrides": overrides})
-    reasons = (f"{overrides}.", "The anchor, version 1, can't be judged.", *result.reasons)
+    reasons = (f"{overrides}.", f"The anchor, version 1, can't be judged: {REASON}", *result.reasons)
     lines = _shown(result.model_copy(update={"evidence": evidence, "reasons": reasons}), home, 80)
     assert len(lines) <= summary.LINES
-    assert "The anchor, version 1, can't be judged." in "\n".join(lines)
+    assert "The anchor, version 1, can't be judged: " in "\n".join(lines)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
