@@ -54,11 +54,12 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, dialect: Dia
             if len(cells) == width:
                 rows.append(cells)
                 numbers.append(line)
-            elif cells and not (len(cells) < width and at_end() and lines.left_for_later(line)):
+            elif not cells:
+                if dialect.blank_rows:
+                    rows.append([""] * width)
+                    numbers.append(line)
+            elif not (len(cells) < width and at_end() and lines.left_for_later(line)):
                 raise _ragged(name, line, len(cells), width)
-            elif dialect.blank_rows:
-                rows.append([""] * width)
-                numbers.append(line)
             line = reader.line_num + first
             if len(rows) >= BATCH_ROWS or lines.taken >= limit:
                 yield _batch(name, rows, numbers, indexes, is_open=lines.is_open)
