@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from perennial import kinds
 from perennial.core.errors import SourceError
 from perennial.ingest import deletions, row_ids, row_times
-from perennial.ingest.set_aside import NO_LABEL, SetAsideRows, is_missing, target_is_list
+from perennial.ingest.set_aside import NO_LABEL, SetAsideRows, target_is_list
 from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
@@ -81,9 +81,9 @@ def canonical_rows(
     kind, columns, aside = kinds.kind_named(spec.kind), spec.data.columns, aside or SetAsideRows()
     target = str(getattr(columns, kind.target_column, None))
     if target in batch.columns and target_is_list(kind):
-        missing = [row for row, value in enumerate(batch.columns[target]) if is_missing(value)]
+        missing = [row for row, value in enumerate(batch.columns[target]) if cells.is_missing(value)]
         if missing and spec.data.missing_labels == "none":
-            values: list[object] = [[] if is_missing(value) else value for value in batch.columns[target]]
+            values: list[object] = [[] if cells.is_missing(value) else value for value in batch.columns[target]]
             batch = replace(batch, columns={**batch.columns, target: values})
         elif missing:
             aside.add(NO_LABEL, batch, missing)

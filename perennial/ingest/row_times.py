@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perennial.ingest.set_aside import FUTURE, NO_TIME, NOT_READ, is_missing
-from perennial.rows import moments
+from perennial.ingest.set_aside import FUTURE, NO_TIME, NOT_READ
+from perennial.rows import cells, moments
 from perennial.rows.written_times import UnclearTimeError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _one_by_one(
     why = ""
     for row, value in enumerate(values):
         time = None
-        if is_missing(value):
+        if cells.is_missing(value):
             unusable[NO_TIME].append(row)
         else:
             try:

@@ -47,8 +47,3 @@ def target_is_list(kind: ReadsRows) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_list(kind.column_types()[kind.target_column]))
-
-
-def is_missing(value: object) -> bool:
-    """Whether a cell holds nothing: null, NaN (what a data frame has for nothing) or blank text."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())

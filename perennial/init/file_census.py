@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from perennial.core import progress
 from perennial.core.errors import SourceError
-from perennial.ingest.set_aside import is_missing, target_is_list
+from perennial.ingest.set_aside import target_is_list
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
 from perennial.init.label_census import LabelCensus
@@ -128,7 +128,7 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec,
             _count_times(census, batch.columns[columns.time], columns.time_format)
         if target_is_list(kind):
             target = batch.columns.get(str(getattr(columns, kind.target_column, None)), [])
-            census.missing_labels += sum(map(is_missing, target))
+            census.missing_labels += sum(map(cells.is_missing, target))
         first = _first_of_its_kind(census, ids, batch, columns.id)
         content = kind.canonical(batch, columns)
         content[kind.target_column] = census.spellings.keyed(kind, content[kind.target_column])

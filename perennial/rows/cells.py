@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _TEXT = {str, type(None)}
 
 
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: null, NaN (what a data frame has for nothing) or blank text."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
 def text_array(batch: Batch, column: str) -> pa.Array:
     """The cells of `column` as an Arrow array of strings, null where there is nothing.
 

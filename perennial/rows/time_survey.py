@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
-from perennial.rows import moments, written_times
+from perennial.rows import cells, moments, written_times
 from perennial.rows.written_times import DAY_FIRST, MONTH_FIRST
 
 MOST = 0.9
@@ -27,7 +27,7 @@ class TimeSurvey:
     def add(self, values: Iterable[object]) -> None:
         """Count these cells; empty ones are none."""
         for value in values:
-            if value is None or value != value or not str(value).strip():
+            if cells.is_missing(value):
                 continue
             self.filled += 1
             if form := _form(value):

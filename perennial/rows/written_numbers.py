@@ -67,7 +67,7 @@ class NumberSurvey:
     def add(self, values: Iterable[object]) -> None:
         """Count these cells; empty ones are none."""
         for value in values:
-            if value is None or value != value or not str(value).strip():
+            if cells.is_missing(value):
                 continue
             self.filled += 1
             is_plain = cells.number(value) is not None
