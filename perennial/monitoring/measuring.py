@@ -133,7 +133,10 @@ def live_spec(spec: PipelineSpec, settings: TriggersSpec) -> PipelineSpec:
     """
     kind = kinds.name_for_bare_texts(kinds.kind_named(spec.kind))
     names = spec.data.columns
-    columns = type(names)(text=names.text, text_pair=names.text_pair, label=names.text, time=settings.time)
+    form = names.time_format if settings.time else None
+    columns = type(names)(
+        text=names.text, text_pair=names.text_pair, label=names.text, time=settings.time, time_format=form
+    )
     data = spec.data.model_copy(update={"source": settings.source, "columns": columns})
     return spec.model_copy(update={"kind": kind, "data": data}).located(spec.folder)
 

@@ -21,6 +21,7 @@ from perennial.pipeline_file import loader
 from perennial.promotion import retention
 from perennial.promotion.retention_versions import Policy
 from perennial.records.data import Part
+from perennial.settings.drift import TriggersSpec
 from perennial.settings.pipeline import PipelineSpec
 
 DAYS = 86400
@@ -124,3 +125,13 @@ def test_what_the_champion_was_trained_on_is_known_after_rows_were_forgotten(tmp
     before = [part("a", 10), part("c", 3), part("e", 5)]
     assert forgotten.parts_now(tmp_path, before) == (part("d", 7), part("e", 5))
     assert forgotten.parts_now(tmp_path / "none", before) == tuple(before)
+
+
+def test_the_times_of_live_texts_are_written_as_those_of_the_rows(tmp_path: Path) -> None:
+    spec = Live(tmp_path).spec
+    columns = spec.data.columns.model_copy(update={"time": "at", "time_format": "epoch_ms"})
+    written = spec.model_copy(update={"data": spec.data.model_copy(update={"columns": columns})}).located(spec.folder)
+    source = {"type": "file", "path": "live/*.jsonl"}
+    for time, form in (("asked", "epoch_ms"), (None, None)):
+        live = live_spec(written, TriggersSpec.model_validate({"source": source, "time": time}))
+        assert (live.data.columns.time, live.data.columns.time_format) == (time, form)
