@@ -132,6 +132,6 @@ def test_the_times_of_live_texts_are_written_as_those_of_the_rows(tmp_path: Path
     columns = spec.data.columns.model_copy(update={"time": "at", "time_format": "epoch_ms"})
     written = spec.model_copy(update={"data": spec.data.model_copy(update={"columns": columns})}).located(spec.folder)
     source = {"type": "file", "path": "live/*.jsonl"}
-    for time, form in (("asked", "epoch_ms"), (None, None)):
-        live = live_spec(written, TriggersSpec.model_validate({"source": source, "time": time}))
-        assert (live.data.columns.time, live.data.columns.time_format) == (time, form)
+    for column, form in (("asked", "epoch_ms"), (None, None)):
+        live = live_spec(written, TriggersSpec.model_validate({"source": source, "time": column}))
+        assert (live.data.columns.time, live.data.columns.time_format) == (column, form)
