@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,17 @@ Measure = Callable[[WindowRows], float]
 T = TypeVar("T")
 
 
+class AsksChampion(Protocol):
+    """What gives the champion's answers."""
+
+    @property
+    def folder(self) -> Path:
+        """Of its package."""
+
+    def answers(self, texts: Sequence[Texts]) -> list[Prediction]:
+        """Its answer to each of `texts`."""
+
+
 class AskedChampion:
     """The champion, asked about rows; loaded when it is first asked, and not asked twice running about the same."""
 
@@ -61,7 +72,7 @@ class Reference:
     """What windows are compared with."""
 
     def __init__(
-        self, spec: PipelineSpec, settings: WindowsSpec, rows: WindowRows, asked: AskedChampion, *, labelled: bool
+        self, spec: PipelineSpec, settings: WindowsSpec, rows: WindowRows, asked: AsksChampion, *, labelled: bool
     ) -> None:
         """`rows`: some of the champion's; `asked`: that champion; `labelled`: whether windows have labels."""
         wanted = [name for name in NAMES if getattr(settings.limits, name) is not None]
@@ -89,7 +100,7 @@ class _Answering:
     """The champion's answers to rows that it did not learn from, and to windows."""
 
     def __init__(
-        self, spec: PipelineSpec, window_rows: int, rows: WindowRows, asked: AskedChampion, wanted: set[str]
+        self, spec: PipelineSpec, window_rows: int, rows: WindowRows, asked: AsksChampion, wanted: set[str]
     ) -> None:
         self._spec, self._wanted, self._asked = spec, wanted, asked
         held_out = [texts for texts, kept in zip(rows.texts, rows.held_out, strict=True) if kept]

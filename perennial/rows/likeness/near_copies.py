@@ -2,11 +2,10 @@
 
 Two texts are nearly the same if of the runs of five letters that either has, both have three quarters or more: the
 Jaccard similarity of their shingles (Broder 1997). It is estimated from 128 hashes of each text (one-permutation
-MinHash: Li, Owen and Zhang 2012), which also say which texts are worth comparing (banding: Leskovec, Rajaraman and
-Ullman, *Mining of Massive Datasets*, chapter 3). Texts are folded first, so case, punctuation, digits and markup make
-no difference.
+MinHash, `minhash.py`), which also say which texts are worth comparing. Texts are folded first, so case, punctuation,
+digits and markup make no difference.
 
-Broder 1997, *Compression and Complexity of Sequences* · Li, Owen and Zhang 2012, *NeurIPS* · Shrivastava 2017, *ICML*
+Broder 1997, *Compression and Complexity of Sequences*
 """
 
 from __future__ import annotations
@@ -16,23 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perennial.rows.likeness.minhash import BANDS, HASHES, NONE, band_keys, least_hashes
+
 THRESHOLD = 0.75
 """Similarity from which two texts are near copies: a headline of fifty letters and two words of seven put before it, or
 a text of which a sentence in seven was changed. Deduplication of training texts uses 0.7 to 0.8."""
-SHINGLE = 5
-"""Letters."""
 LETTERS = 2_000
 """Of a text that are looked at: its beginning."""
 BATCH_LETTERS = 4_000_000
 """About as many are worked on at a time: some 200 MB."""
-HASHES = 128
-BANDS, ROWS = 32, 4
-"""Texts whose hashes agree in all ROWS of any of the BANDS are compared: of those with a similarity of 0.75 all but one
-in 100,000."""
 COMPARED = 8
 """Most texts of a batch with which one is compared for one band: where there are more, they are alike themselves."""
-_NONE = np.uint32(0xFFFFFFFF)
-_ATTEMPTS = 64
 
 
 def near_copies(texts: Iterable[str], others: Iterable[str]) -> np.ndarray:
@@ -69,7 +62,7 @@ def _mark(is_near: np.ndarray, looked_for: _Sketches, batch: _Sketches) -> None:
 
 def _similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Of each pair of sketches; hashes that neither text has say nothing."""
-    either = (one != _NONE) | (other != _NONE)
+    either = (one != NONE) | (other != NONE)
     same = (one == other) & either
     similarity: np.ndarray = same.sum(axis=1) / np.maximum(either.sum(axis=1), 1)
     return similarity
@@ -80,15 +73,15 @@ class _Sketches:
     """What is kept of texts."""
 
     hashes: np.ndarray
-    """Of each text the least hash of a shingle in each of HASHES classes; _NONE: it has no shingle of that class."""
+    """Of each text the least hash of a shingle in each of HASHES classes; NONE: it has no shingle of that class."""
     bands: np.ndarray
     """Of each text and band one number, the same for texts whose hashes there agree."""
 
     @classmethod
     def of_texts(cls, texts: Sequence[str]) -> _Sketches:
-        hashes = [_hashes(list(batch)) for batch in _batches(texts)]
+        hashes = [least_hashes(list(batch)) for batch in _batches(texts)]
         joined = np.concatenate(hashes) if hashes else np.empty((0, HASHES), np.uint32)
-        return cls(joined, _bands(joined))
+        return cls(joined, band_keys(joined))
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -106,47 +99,3 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
             held, size = {}, 0
     if held:
         yield list(held)
-
-
-def _hashes(texts: Sequence[str]) -> np.ndarray:
-    """Of each text the least hash of a shingle in each class; one that is shorter than a shingle is one."""
-    whole = [text.ljust(SHINGLE, "\0") for text in texts]
-    codes = np.frombuffer("".join(whole).encode("utf-32-le"), np.uint32)
-    lengths = np.fromiter(map(len, whole), np.int64, len(whole))
-    begins = np.ones(len(codes), bool)
-    for back in range(1, SHINGLE):
-        begins[np.cumsum(lengths) - back] = False
-    positions = np.flatnonzero(begins)
-    hashed = np.zeros(len(positions), np.uint64)
-    for letter in range(SHINGLE):
-        hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + codes[positions + letter]
-    hashed = _mixed(hashed)
-    classes = np.repeat(np.arange(len(whole)) * HASHES, lengths - SHINGLE + 1) + (hashed % HASHES).astype(np.int64)
-    least = np.full(len(whole) * HASHES, _NONE, np.uint32)
-    np.minimum.at(least, classes, (hashed >> np.uint64(32)).astype(np.uint32))
-    return least.reshape(len(whole), HASHES)
-
-
-def _bands(hashes: np.ndarray) -> np.ndarray:
-    """One number for each text and band. A class without a shingle borrows the hash of another, the same for all texts
-    as far as they have it (Shrivastava 2017), or short texts would agree in what they lack."""
-    filled = hashes.copy()
-    rows, columns = np.nonzero(hashes == _NONE)
-    for lender in np.random.default_rng(0).integers(HASHES, size=(_ATTEMPTS, HASHES)):
-        lent = hashes[rows, lender[columns]]
-        has = lent != _NONE
-        filled[rows[has], columns[has]] = lent[has]
-        rows, columns = rows[~has], columns[~has]
-    filled[rows, columns] = hashes.min(axis=1, initial=_NONE)[rows]
-    bands = np.zeros((len(hashes), BANDS), np.uint64)
-    for row in range(ROWS):
-        bands = _mixed(bands + filled[:, row::ROWS])
-    return bands
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit depends on every one."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = numbers ^ (numbers >> np.uint64(31))
-    return mixed

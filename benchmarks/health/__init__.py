@@ -1,0 +1,1 @@
+"""Benchmarks of the model's health on live texts."""

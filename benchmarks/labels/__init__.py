@@ -1,0 +1,1 @@
+"""What labels bring, and which of them."""

@@ -1,0 +1,1 @@
+"""Surges in simulated streams: false alarms, detection and delay of several detectors."""

@@ -1,0 +1,1 @@
+"""Commands on what happens to live traffic."""

@@ -1,0 +1,1 @@
+"""Which live texts are worth a label: the least sure, the most novel, and some by chance."""

@@ -1,0 +1,1 @@
+"""Alarms: surges that people are told of, and what became of each."""

@@ -1,0 +1,1 @@
+"""The stream as a page: sentiment over time, alarms, model versions, newest texts."""

@@ -1,0 +1,1 @@
+"""How well the champion does on live texts."""

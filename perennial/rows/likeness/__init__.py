@@ -1,0 +1,1 @@
+"""How alike texts are, by the runs of letters that they share."""

@@ -1,0 +1,1 @@
+"""The live stream: texts that nobody labelled, read once, answered, kept."""
