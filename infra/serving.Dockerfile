@@ -2,12 +2,14 @@
 #   docker build --file infra/serving.Dockerfile --tag perennial-serving .
 #   docker run --read-only --tmpfs /tmp --volume perennial:/var/lib/perennial --publish 8000:8000 \
 #     --env MLFLOW_TRACKING_URI=http://mlflow.example:5000 perennial-serving sentiment --wait
+# It starts only when there are API keys on its volume (`perennial keys add`), or with --insecure.
 FROM python:3.11-slim-trixie
 
 COPY constraints.txt /opt/perennial/
 RUN pip install --no-cache-dir --constraint /opt/perennial/constraints.txt \
-    "mlflow-skinny" "numpy" "onnxruntime" "prometheus_client" "pydantic" "pyyaml" "rich" \
-    "sqlalchemy" "starlette" "tokenizers" "typer" "uvicorn"
+    "cryptography" "httptools" "mlflow-skinny" "numpy" "onnxruntime" "phonenumberslite" "prometheus_client" \
+    "pydantic" "python-stdnum" "pyyaml" "rich" "securesystemslib" "sqlalchemy" "starlette" "tokenizers" "typer" \
+    "uvicorn" "uvloop"
 
 COPY perennial /opt/perennial/perennial
 COPY flows /opt/perennial/flows

@@ -12,6 +12,7 @@ import numpy as np
 from perennial.core.errors import PackageError
 from perennial.inference.package import LINEAR, REMEDY, PackageInfo
 from perennial.inference.runtime import Graph
+from perennial.inference.sharing.pool import PooledGraph
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ divided by the golden ratio: the high bits of a product with it are well mixed (Knuth, volume 3, 6.4)."""
@@ -41,7 +42,7 @@ class Linear:
 class Cascade:
     """A linear model before a graph, which answers what the linear model is not sure of. Safe to share by threads."""
 
-    def __init__(self, linear: Linear, graph: Graph, threshold: float, temperature: float) -> None:
+    def __init__(self, linear: Linear, graph: Graph | PooledGraph, threshold: float, temperature: float) -> None:
         """`threshold`: the lowest probability at which the linear model's likeliest label is the answer. `temperature`:
         by which outputs are divided when they are read."""
         self._linear, self._graph = linear, graph
@@ -77,7 +78,7 @@ class Cascade:
         return {int(index): scaled[index] for index in np.flatnonzero(confidence(logits) >= self._threshold)}
 
 
-def before(graph: Graph, folder: Path, info: PackageInfo) -> Graph | Cascade:
+def before(graph: Graph | PooledGraph, folder: Path, info: PackageInfo) -> Graph | PooledGraph | Cascade:
     """`graph` behind the linear model of the package in `folder`, which says `info`; `graph` itself if it has none.
 
     Raises PackageError if the file of the linear model holds something else.

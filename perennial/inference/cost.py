@@ -3,6 +3,7 @@
 `perennial.evaluation.serving_cost` sends it the requests below and makes figures of the replies.
 """
 
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -59,13 +60,25 @@ class Bench:
         self._predictor.predict(self._inputs[:together])
         return {"latencies": latencies, "seconds": time.perf_counter() - started, "peak_memory": peak_memory()}
 
-    def answer(self, rows: int) -> dict[str, Any]:
-        """The answers to `rows` rows: each alone, each alone with padding, and all in batches."""
-        together = self._predictor.predict(self._inputs[:rows])
-        return {"alone": self._alone(rows), "padded": self._padded(rows), "together": together}
+    def answer(self, rows: int, batches: list[int]) -> dict[str, Any]:
+        """The answers to `rows` rows: each alone, each alone with padding, and in a server's batches of each size."""
+        served = [self._served(rows, size) for size in batches]
+        return {"alone": self._alone(rows), "padded": self._padded(rows), "served": served}
 
     def _alone(self, rows: int) -> list[dict[str, Any]]:
         return [self._predictor.predict([row])[0] for row in self._inputs[:rows]]
+
+    def _served(self, rows: int, size: int) -> list[dict[str, Any]]:
+        """As `perennial.serving.batches.batcher` asks: rows of any length together, which the predictor sorts and fills
+        up."""
+        order = list(range(len(self._inputs[:rows])))
+        # Who comes together is chance, and the same in every run.
+        random.Random(size).shuffle(order)  # noqa: S311 - not for secrets
+        answers: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
+            answers.update(zip(batch, self._predictor.predict([self._inputs[row] for row in batch]), strict=True))
+        return [answers[row] for row in range(len(order))]
 
     def _padded(self, rows: int) -> list[dict[str, Any]]:
         width = self._predictor.package.max_length

@@ -12,6 +12,7 @@ import numpy as np
 from perennial.core.errors import PackageError, listing
 from perennial.inference import cascade, cpu, decoders, package
 from perennial.inference.runtime import Graph
+from perennial.inference.sharing.pool import GraphPool, PooledGraph, outputs_together
 from perennial.inference.tokenization import Tokenizer
 
 # Of one run, padding included. A core's caches hold the activations of about this many: 256 was as fast, 1,024 took 8%
@@ -23,25 +24,48 @@ TOKENS_PER_BATCH_ELSEWHERE = 16384
 class Predictor:
     """A loaded package. Safe to share by threads."""
 
-    def __init__(self, folder: Path, *, threads: int | None = None, digest: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, threads: int | None = None, digest: str | None = None, pool: GraphPool | None = None
+    ) -> None:
         """Checks and loads the package in `folder`.
 
         `threads`: for one run of the model; None: the physical cores this process may use. `digest`: the sha256 that
-        package.json must have, for example the registry's. Raises PackageError if the package is damaged, is another
-        one, or can't be run.
+        package.json must have, for example the registry's. `pool`: with whose graphs it shares what it can; None: with
+        none. Raises PackageError if the package is damaged, is another one, or can't be run.
         """
         self.package = package.read_package(folder, digest=digest)
         self._decoder = decoders.decoder_named(self.package.kind)
-        self._tokenizer = Tokenizer(folder / package.TOKENIZER, self.package.max_length)
         # ONNX Runtime has int8's operators for CPUs only; a GPU would copy every tensor there and back.
         gpu = self.package.precision != "int8"
-        self._graph = Graph(folder / package.MODEL, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
+        model, words, length = folder / package.MODEL, folder / package.TOKENIZER, self.package.max_length
+        self._graph: Graph | PooledGraph
+        if pool is None:
+            self._tokenizer = Tokenizer(words, length)
+            self._graph = Graph(model, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
+        else:
+            self._tokenizer = pool.tokenizer(words, self.package.files[package.TOKENIZER], length)
+            self._graph = pool.graph(model, pad_id=self.package.pad_id, threads=threads, gpu=gpu)
         self._model = cascade.before(self._graph, folder, self.package)
 
     @property
     def provider(self) -> str:
         """The execution provider that ONNX Runtime really uses, for example CPUExecutionProvider."""
         return self._graph.provider
+
+    @property
+    def encoder(self) -> object:
+        """What runs the model, or its encoder: where it is the same, `predict_together` runs it once."""
+        return self._model.encoder if isinstance(self._model, PooledGraph) else self
+
+    def _shared(self) -> PooledGraph:
+        if not isinstance(self._model, PooledGraph):
+            raise TypeError("only predictors that share their encoder are asked together")
+        return self._model
+
+    @property
+    def runs_at_once(self) -> int:
+        """Threads that may call `predict` at once without waiting for each other."""
+        return self._graph.runs_at_once
 
     @property
     def _tokens_per_batch(self) -> int:
@@ -113,6 +137,13 @@ class Predictor:
         """`predict` of rows given by canonical column, for example `text`. Raises as `predict` does."""
         return self.predict(self._decoder.inputs(columns))
 
+    def read_characters(self, one: decoders.Input) -> list[int]:
+        """How many characters of each text of an input the model reads; of tokens, and where it reads windows, all."""
+        texts = [one] if isinstance(one, str) else list(one)
+        if self._decoder.per_token:
+            return [len(text) for text in texts]
+        return self._tokenizer.read_characters(texts)
+
     @property
     def decoder(self) -> decoders.Decoder:
         """What reads rows and outputs, for the package's kind of task."""
@@ -139,6 +170,10 @@ class Predictor:
         outputs = self._model.outputs_of(
             encoded.segments, tokens_per_batch=budget, width=width, on_progress=on_progress
         )
+        self._check_finite(outputs)
+        return outputs
+
+    def _check_finite(self, outputs: list[np.ndarray]) -> None:
         broken = [index for index, output in enumerate(outputs) if not np.isfinite(output).all()]
         if broken:
             raise PackageError(
@@ -146,4 +181,20 @@ class Predictor:
                 f"{len(outputs):,} texts (positions {listing(broken)}).",
                 remedy="Export the model as fp32 (export.precision) and promote that version.",
             )
-        return outputs
+
+
+def predict_together(asked: Sequence[tuple[Predictor, Sequence[decoders.Input]]]) -> list[list[dict[str, Any]]]:
+    """`predict` of each predictor and its inputs, in one run of the encoder that they share (`Predictor.encoder`).
+
+    Raises as `predict` does, for all of them.
+    """
+    if len(asked) == 1:
+        return [asked[0][0].predict(asked[0][1])]
+    encoded = [predictor._encoded(inputs) for predictor, inputs in asked]
+    graphs = [(predictor._shared(), given.segments) for (predictor, _), given in zip(asked, encoded, strict=True)]
+    outputs = outputs_together(graphs, asked[0][0]._tokens_per_batch)
+    answers = []
+    for (predictor, _), given, own in zip(asked, encoded, outputs, strict=True):
+        predictor._check_finite(own)
+        answers.append(predictor.decoder.decode(own, given, predictor.package))
+    return answers

@@ -1,9 +1,11 @@
-"""An ONNX graph in ONNX Runtime: one run on all cores for a few texts, a run on each core for many."""
+"""An ONNX graph in ONNX Runtime: one run on all cores for a few texts, a run on each core for many, or many callers."""
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,20 +30,36 @@ LARGEST_TWICE = 100_000_000
 FEWEST_A_CORE = 2
 
 
+class AnsweredBatch(NamedTuple):
+    """Rows that were run together."""
+
+    rows: np.ndarray
+    """Their numbers."""
+    input_ids: np.ndarray
+    """Rows × tokens, int64, as `attention_mask`."""
+    attention_mask: np.ndarray
+    outputs: np.ndarray
+
+
 class Graph:
     """A graph from token ids and attention mask to logits. Safe to share by threads."""
 
-    def __init__(self, file: Path, *, pad_id: int, threads: int | None = None, gpu: bool = True) -> None:
-        """`threads`: for one run; None: the cores this process may use. `gpu`: whether CUDA may be used.
+    def __init__(
+        self, file: Path | bytes, *, pad_id: int, threads: int | None = None, gpu: bool = True, output: str = OUTPUT
+    ) -> None:
+        """`file`: or the graph itself. `threads`: for one run; None: the cores this process may use. `gpu`: whether
+        CUDA may be used. `output`: the name of the output, if it is other.
 
         Raises PackageError if ONNX Runtime can't load the graph.
         """
         threads = threads or cpu.cores()
-        self._session = _open(file, threads, gpu)
-        self._pad_id = pad_id
+        self._session = open_session(file, threads, gpu)
+        self._pad_id, self._output = pad_id, output
         self.provider: str = self._session.get_providers()[0]
-        self._runs_at_once = threads if self.provider == CPU and _size(file) <= LARGEST_TWICE else 1
-        self._single = _open(file, 1, gpu=False) if self._runs_at_once > 1 else self._session
+        self.runs_at_once = threads if self.provider == CPU and _size(file) <= LARGEST_TWICE else 1
+        """Callers at once of which each may have a core of its own; 1: more would only wait for each other."""
+        self._single = open_session(file, 1, gpu=False) if self.runs_at_once > 1 else self._session
+        self._callers, self._counting = 0, threading.Lock()
 
     def outputs_of(
         self,
@@ -56,31 +74,40 @@ class Graph:
         `width`: tokens that each batch is filled up to at least. `on_progress` hears (segments done, segments in all)
         after each batch. Raises PackageError if a run fails.
         """
-        outputs: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
-        done = 0
+        return by_segment(self.batches_of(segments, tokens_per_batch, width), segments, on_progress)
+
+    def batches_of(
+        self, segments: Sequence[np.ndarray], tokens_per_batch: int, width: int = 1
+    ) -> Iterator[AnsweredBatch]:
+        """The outputs of each batch: a few come from runs on all cores, many from a run on each, and from runs on one
+        core where others ask meanwhile. Raises as `outputs_of`."""
         batches = plan_batches(np.array([len(ids) for ids in segments]), tokens_per_batch)
-        for batch, answers in zip(batches, self._answers(segments, batches, width), strict=True):
-            for index, answer in zip(batch, answers, strict=True):
-                # What stands for padding is cut off; a copy, or a small answer would keep its whole batch alive.
-                outputs[index] = answer[: len(segments[index])].copy() if answer.ndim > 1 else answer
-            done += len(batch)
-            if on_progress:
-                on_progress(done, len(segments))
-        return outputs
 
-    def _answers(
-        self, segments: Sequence[np.ndarray], batches: Sequence[np.ndarray], width: int
-    ) -> Iterator[np.ndarray]:
-        """The outputs of each batch, in their order; a few come from runs on all cores, many from a run on each."""
+        def answered(session: Any, batch: np.ndarray) -> AnsweredBatch:
+            padded = pad([segments[index] for index in batch], self._pad_id, width)
+            return AnsweredBatch(batch, *padded, self._run(session, *padded))
 
-        def padded(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return pad([segments[index] for index in batch], self._pad_id, width)
+        with self._one_more_caller() as callers:
+            if callers > 1 and 2 * callers > self.runs_at_once:
+                # There are no two cores for each caller.
+                yield from (answered(self._single, batch) for batch in batches)
+            elif self.runs_at_once == 1 or len(batches) < FEWEST_A_CORE * self.runs_at_once:
+                yield from (answered(self._session, batch) for batch in batches)
+            else:
+                with ThreadPoolExecutor(self.runs_at_once) as pool:
+                    yield from pool.map(lambda batch: answered(self._single, batch), batches)
 
-        if self._runs_at_once == 1 or len(batches) < FEWEST_A_CORE * self._runs_at_once:
-            yield from (self.run(*padded(batch)) for batch in batches)
-            return
-        with ThreadPoolExecutor(self._runs_at_once) as pool:
-            yield from pool.map(lambda batch: self._run(self._single, *padded(batch)), batches)
+    @contextmanager
+    def _one_more_caller(self) -> Iterator[int]:
+        """For the block there is one caller more; gives how many there are."""
+        with self._counting:
+            self._callers += 1
+            callers = self._callers
+        try:
+            yield callers
+        finally:
+            with self._counting:
+                self._callers -= 1
 
     def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """The outputs of one batch (rows × outputs, or rows × tokens × outputs); both arguments rows × tokens, int64.
@@ -90,16 +117,7 @@ class Graph:
         return self._run(self._session, input_ids, attention_mask)
 
     def _run(self, session: Any, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        try:
-            answer: np.ndarray = session.run([OUTPUT], dict(zip(INPUTS, (input_ids, attention_mask), strict=True)))[0]
-        except Exception as error:  # onnxruntime's errors have no common base but Exception
-            rows, tokens = input_ids.shape
-            raise PackageError(
-                f"ONNX Runtime could not run the model on a batch of {rows} × {tokens} tokens "
-                f"({type(error).__name__}: {_first_line(error)}).",
-                remedy="If memory ran out, use smaller batches; otherwise export the model again.",
-            ) from error
-        return answer
+        return run_session(session, self._output, dict(zip(INPUTS, (input_ids, attention_mask), strict=True)))
 
     @property
     def outputs(self) -> int:
@@ -107,7 +125,40 @@ class Graph:
         return int(self._session.get_outputs()[0].shape[-1])
 
 
-def _open(file: Path, threads: int, gpu: bool) -> Any:
+def by_segment(
+    batches: Iterator[AnsweredBatch],
+    segments: Sequence[np.ndarray],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[np.ndarray]:
+    """The outputs of `batches` by segment, in the order of `segments`, less what stands for padding."""
+    outputs: list[np.ndarray] = [np.empty(0, np.float32)] * len(segments)
+    done = 0
+    for batch in batches:
+        for index, answer in zip(batch.rows, batch.outputs, strict=True):
+            # A copy, or a small answer would keep its whole batch alive.
+            outputs[index] = answer[: len(segments[index])].copy() if answer.ndim > 1 else answer
+        done += len(batch.rows)
+        if on_progress:
+            on_progress(done, len(segments))
+    return outputs
+
+
+def run_session(session: Any, output: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """`output` of one run on `inputs`, by name, the first dimension rows. Raises PackageError if ONNX Runtime fails."""
+    try:
+        answer: np.ndarray = session.run([output], inputs)[0]
+    except Exception as error:  # onnxruntime's errors have no common base but Exception
+        shape = " × ".join(map(str, next(iter(inputs.values())).shape[:2]))
+        raise PackageError(
+            f"ONNX Runtime could not run the model on a batch of {shape} tokens "
+            f"({type(error).__name__}: {_first_line(error)}).",
+            remedy="If memory ran out, use smaller batches; otherwise export the model again.",
+        ) from error
+    return answer
+
+
+def open_session(file: Path | bytes, threads: int, gpu: bool) -> Any:
+    """A session of the graph in `file`, or that is given. Raises PackageError if ONNX Runtime can't load it."""
     telemetry.off()
     import onnxruntime as ort
 
@@ -122,16 +173,21 @@ def _open(file: Path, threads: int, gpu: bool) -> Any:
     providers: list[Any] = [(CUDA, CUDA_OPTIONS), CPU] if on_gpu else [CPU]
     without = None if on_gpu else SLOWER_ON_CPU
     try:
-        return ort.InferenceSession(str(file), options, providers=providers, disabled_optimizers=without)
+        return ort.InferenceSession(
+            file if isinstance(file, bytes) else str(file), options, providers=providers, disabled_optimizers=without
+        )
     except Exception as error:  # as above
+        name = "a part of a graph" if isinstance(file, bytes) else file
         raise PackageError(
-            f"ONNX Runtime {ort.__version__} could not load {file} ({type(error).__name__}: {_first_line(error)}).",
+            f"ONNX Runtime {ort.__version__} could not load {name} ({type(error).__name__}: {_first_line(error)}).",
             remedy="Use the version named in package.json under created_with, or export the model again.",
         ) from error
 
 
-def _size(file: Path) -> int:
+def _size(file: Path | bytes) -> int:
     """Bytes of the graph, with those of weights that don't fit into its own file."""
+    if isinstance(file, bytes):
+        return len(file)
     parts = (file, file.with_name(file.name + ".data"))
     return sum(part.stat().st_size for part in parts if part.exists())
 

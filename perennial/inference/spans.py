@@ -54,10 +54,11 @@ def of_tags(tags: Sequence[str]) -> list[Span]:
 
 
 def split(tag: str) -> tuple[str, str]:
-    """(`B`, `PER`) of `B-PER`; (`O`, "") of `O`. Raises ValueError for a tag of no known scheme."""
-    if tag == "O":
+    """(`B`, `PER`) of `B-PER`, (`B`, `per`) of `b-per`; (`O`, "") of `O` and `o`. Raises ValueError for a tag of no
+    known scheme."""
+    if tag in ("O", "o"):
         return "O", ""
-    prefix, joint, label = tag[:1], tag[1:2], tag[2:]
+    prefix, joint, label = tag[:1].upper(), tag[1:2], tag[2:]
     if prefix not in PREFIXES or joint not in ("-", "_") or not label:
         raise ValueError(tag)
     return prefix, label
@@ -77,10 +78,7 @@ def scheme(tags: Sequence[str]) -> str | None:
 
 def starts_inside(tags: Sequence[str]) -> list[bool]:
     """Whether each tag goes on with what did not begin: a span's first tag in BIO1, an error in BIO2."""
-    return [
-        tag[:1] == "I" and (last == "O" or split(last)[1] != split(tag)[1])
-        for last, tag in itertools.pairwise(["O", *tags])
-    ]
+    return [split(tag)[0] == "I" and split(last)[1] != split(tag)[1] for last, tag in itertools.pairwise(["O", *tags])]
 
 
 def likeliest(scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -160,6 +160,33 @@ class Tokenizer:
         first, end = int(np.argmax(texts == 0)), second - int(np.argmax(texts[:second][::-1] == 0))
         return ids[:first], ids[end:second], ids[last:]
 
+    def read_characters(self, texts: Sequence[str]) -> list[int]:
+        """How many characters of a text, or of each of the two texts of a pair, `encode` and `encode_pairs` read."""
+        readable = [_SURROGATE.sub("\ufffd", _checked(text)) for text in texts]
+        ends = [self._token_ends(text) for text in readable]
+        if len(texts) == 1:
+            kept = [self.max_length - self._special]
+        else:
+            room = max(0, self.max_length - sum(map(len, self._around_pairs)))
+            kept = list(_longest_first(len(ends[0]), len(ends[1]), room))
+        return [
+            len(text) if many >= len(of_text) else of_text[many - 1] if many > 0 else 0
+            for text, of_text, many in zip(readable, ends, kept, strict=True)
+        ]
+
+    def _token_ends(self, text: str) -> list[int]:
+        """The character behind each of the first tokens of `text`: all of them, or more than are ever read."""
+        cut = self._cut(text, CHARACTERS_PER_TOKEN * (self.max_length + MARGIN_TOKENS))
+        ends = self._ends_in(cut)
+        return ends if len(cut) == len(text) or len(ends) > self.max_length + MARGIN_TOKENS else self._ends_in(text)
+
+    def _ends_in(self, text: str) -> list[int]:
+        return [end for _, end in self._unbounded.encode(text, add_special_tokens=False).offsets]
+
+    @cached_property
+    def _unbounded(self) -> Any:
+        return self._another_backend()
+
     def windows(self, texts: Sequence[str]) -> list[list[Window]]:
         """Each text as overlapping windows of at most max_length tokens, at least one, so that nothing is lost.
 

@@ -18,6 +18,9 @@ _UNSPACED = (
 )
 _BY_CATEGORY = {"P": _ALONE, "S": _ALONE, "Cs": _ALONE, "M": _MARK, "Z": _SPACE, "Cc": _SPACE, "Cf": _SPACE}
 
+JOINING = frozenset("'’-‐‑.,:_@&/")
+"""Marks that make one word of what stands before and behind them."""
+
 
 def words_in(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The words of all texts (words × 2, int64), and the first character of each text (int64).
@@ -37,6 +40,25 @@ def words_in(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     starts[1:] |= (kinds[1:] == _TOGETHER) & (upon[:-1] == _ALONE)
     ends = (kinds != _SPACE) & np.append(starts[1:] | (kinds[1:] == _SPACE), True)
     return np.stack([np.flatnonzero(starts), np.flatnonzero(ends) + 1], axis=1), first
+
+
+def whole_words(text: str) -> np.ndarray:
+    """The words of `text` (words × 2, int64) as people count them: what one mark joins without a space, such as don't,
+    3.5 and e-mail, is one word; all else is as `words_in` has it."""
+    pieces, _ = words_in([text])
+    joins = [
+        last[1] == mark[0]
+        and mark[1] == following[0]
+        and text[mark[0] : mark[1]] in JOINING
+        and _kind(ord(text[last[1] - 1])) == _kind(ord(text[following[0]])) == _TOGETHER
+        for last, mark, following in zip(pieces.tolist(), pieces[1:].tolist(), pieces[2:].tolist(), strict=False)
+    ]
+    # A mark that joins begins no word, nor does what it joins.
+    begins = np.ones(len(pieces), bool)
+    for index in np.flatnonzero(joins):
+        begins[index + 1 : index + 3] = False
+    ends = np.append(begins[1:], True)[: len(pieces)]
+    return np.stack([pieces[begins, 0], pieces[ends, 1]], axis=1)
 
 
 def joined(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:

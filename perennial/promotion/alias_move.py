@@ -16,7 +16,17 @@ from perennial.core.home import Home
 from perennial.promotion import smoke_test
 from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.session import AliasSession
-from perennial.registry import agreement, aliases, credentials, history, lease, tags, tracking
+from perennial.registry import (
+    agreement,
+    aliases,
+    credentials,
+    database,
+    history,
+    lease,
+    ledger_location,
+    tags,
+    tracking,
+)
 from perennial.registry.ledger import Action, Entry, Ledger, State
 
 if TYPE_CHECKING:
@@ -45,14 +55,14 @@ class AliasMove:
 
 
 @contextmanager
-def alias_session(home: Home, model: str, *, wait: float | None = None) -> Iterator[AliasSession]:
+def alias_session(home: Home, model: str, *, wait: float | None = None, begins: bool = False) -> Iterator[AliasSession]:
     """The aliases of `model` for the block, nobody else's meanwhile; what was cut short is mended.
 
-    Where ledger and registry disagree, the session says how. Raises RegistryError when MLflow or the ledger can't be
-    used, BusyError when somebody else holds the lease for longer than `wait` seconds.
+    Where ledger and registry disagree, the session says how. `begins`: a person says what is right, so a ledger that is
+    gone is begun anew. Raises RegistryError when MLflow or the ledger can't be used, DisagreementError when
+    the ledger is gone, BusyError when somebody else holds the lease for longer than `wait` seconds.
     """
-    ledger = Ledger.open(home)
-    with tracking.session(home) as client, lease.held(ledger.database, model, wait=wait) as held:
+    with tracking.session(home) as client, _ledger(client, home, model, wait, begins) as (ledger, held):
         registry = agreement.registry_state(client, home, model)
         apart = (
             ledger_check.examine_chain(ledger, model)
@@ -70,6 +80,18 @@ def alias_session(home: Home, model: str, *, wait: float | None = None) -> Itera
         if disagreement is None:
             note_promoted(session)
         yield session
+
+
+@contextmanager
+def _ledger(
+    client: "MlflowClient", home: Home, model: str, wait: float | None, begins: bool
+) -> Iterator[tuple[Ledger, lease.Lease]]:
+    lost = None if begins else ledger_location.lost_ledger(client, home, model)
+    if lost:
+        raise lost.error(tracking.UNTOUCHED)
+    ledger = Ledger.open(home)
+    with lease.held(ledger.database, model, wait=wait) as held:
+        yield ledger, held
 
 
 def _sign(client: "MlflowClient", ledger: Ledger, held: lease.Lease) -> None:
@@ -94,7 +116,7 @@ def signed(session: AliasSession) -> AliasSession:
 
 def settle(home: Home, model: str) -> None:
     """Mend what a killed promotion or rollback of `model` left, if there is anything."""
-    if Ledger.open(home).open_intents(model):
+    if database.is_there(home) and Ledger.open(home).open_intents(model):
         with alias_session(home, model):
             pass
 

@@ -9,9 +9,10 @@ from perennial.promotion import alias_move, smoke_test
 from perennial.promotion.alias_move import AliasMove, alias_session, move
 from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.session import AliasSession
-from perennial.registry import agreement, history, tracking
+from perennial.registry import agreement, history, ledger_location, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.ledger import Action, Ledger
+from perennial.registry.lost import lost_registry
 
 
 class Keep(StrEnum):
@@ -38,6 +39,10 @@ def disagreement(home: Home, model: str) -> Disagreement | None:
 
     Raises RegistryError if one of them can't be read.
     """
+    lost_registry.check(home)
+    with tracking.session(home, makes=True) as client:
+        if lost := ledger_location.lost_ledger(client, home, model):
+            return lost
     ledger = Ledger.open(home)
     alias_move.settle(home, model)
     with tracking.session(home) as client:
@@ -50,7 +55,10 @@ def reconcile(home: Home, model: str, keep: Keep, reason: str) -> Reconciled:
     A version that is to be champion is fetched, checked and asked first. Raises RegistryError when it can't serve, or
     when what is to be kept has none.
     """
-    with alias_session(home, model) as session:
+    if keep is Keep.REGISTRY:
+        # This is how a person says that a registry which is gone is to be begun anew.
+        tracking.check_mlflow(home)
+    with alias_session(home, model, begins=True) as session:
         before = session.champion()
         if session.disagreement is None:
             return Reconciled(model=model, version=before, before=before, disagreement="")

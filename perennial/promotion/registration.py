@@ -15,16 +15,19 @@ from perennial.core.home import Home
 from perennial.evaluation.report import run_report
 from perennial.evaluation.stored_answers import CONTEXT, PREDICTIONS
 from perennial.records.run import Evidence, RegisteredVersion
-from perennial.registry import model_card, pyfunc, run_log, tags, tracking
+from perennial.registry import model_card, pyfunc, run_log, signatures, tags, tracking
 from perennial.registry.judged.judgings import note_judging
 from perennial.registry.ledger import Ledger
+from perennial.registry.lost import lost_registry
 from perennial.registry.versions import EVIDENCE, WEIGHTS, StoredEvidence, ledger_statuses, made_of, registered_version
 from perennial.settings.pipeline import PipelineSpec
+from perennial.signing import keys
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
+    from securesystemslib.signer import CryptoSigner
 
 
 STEPS = 4
@@ -51,6 +54,7 @@ class _Filing:
     run_key: str
     evidence: Evidence
     brought: Brought | None
+    signer: "CryptoSigner | None"
 
     @property
     def marks(self) -> Mapping[str, str]:
@@ -93,11 +97,13 @@ def register(
     """Log the pipeline run under `run_key` in MLflow, and its package as a new version of the model `spec.name`.
 
     A version that a killed run left behind is finished, not made twice. What it was judged by is added to what it was
-    judged by before, in MLflow and in the ledger. No alias moves. `brought`: it was made in another registry. Raises
-    RegistryError when MLflow or the ledger can't be reached or the package is not whole.
+    judged by before, in MLflow and in the ledger. No alias moves. `brought`: it was made in another registry. Where a
+    signing key is given, the version is signed. Raises RegistryError when MLflow or the ledger can't be reached or the
+    package is not whole, KeyFileError when the signing key is no good.
     """
-    filing = _Filing(spec, run_key, evidence, brought)
-    with tracking.session(home) as client:
+    filing = _Filing(spec, run_key, evidence, brought, keys.signer_from_environment())
+    lost_registry.check(home)
+    with tracking.session(home, makes=True) as client:
         statuses = ledger_statuses(home, spec.name)
         for version in made_of(client, spec.name, run_key, evidence.package.digest):
             status = statuses.get(str(version.version))
@@ -120,6 +126,7 @@ def _registered(client: "MlflowClient", home: Home, run: "Run", filing: _Filing)
     progress.advance(3, STEPS, unit="steps", detail="registering the version")
     version = _new_version(client, home, run, model, filing, folder)
     _note_judging(home, version, filing, folder)
+    _sign(client, version, filing, folder)
     client.set_terminated(run.info.run_id)
     progress.advance(STEPS, STEPS, unit="steps", detail=f"version {version.version}")
     return registered_version(version)
@@ -164,6 +171,18 @@ def _note_judging(home: Home, version: "ModelVersion", filing: _Filing, folder: 
             "overrides": evidence.overrides,
         },
     )
+
+
+def _sign(client: "MlflowClient", version: "ModelVersion", filing: _Filing, folder: str) -> None:
+    if filing.signer:
+        path = run_log.within(folder, EVIDENCE)
+        signatures.sign_version(client, version, filing.signer, filing.evidence, path, filing.evidence_digest)
+    elif tags.SIGNATURE in version.tags:
+        progress.note(
+            f"Version {version.version} of {version.name} was judged again, and is still signed as it was judged "
+            f"before: {keys.VARIABLE} names no key here. `perennial sign {version.name} {version.version}` signs it "
+            "anew."
+        )
 
 
 def _logged_model(
@@ -230,5 +249,6 @@ def _taken_up(client: "MlflowClient", home: Home, version: "ModelVersion", filin
     for name, value in filing.marks.items():
         client.set_model_version_tag(version.name, version.version, name, value)
     _note_judging(home, version, filing, folder)
+    _sign(client, version, filing, folder)
     client.set_terminated(version.run_id)
     return registered_version(client.get_model_version(version.name, version.version))

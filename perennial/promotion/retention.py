@@ -19,7 +19,7 @@ from perennial.ingest import live_texts
 from perennial.promotion import retention_store, retention_versions
 from perennial.promotion.retention_store import UnneededEntry
 from perennial.promotion.retention_versions import OldVersion, Policy, Statuses
-from perennial.registry import agreement, tracking, versions
+from perennial.registry import agreement, ledger_location, tracking, versions
 from perennial.registry.ledger import Ledger
 from perennial.registry.versions import StoredEvidence
 from perennial.runs.lock import nothing_running
@@ -72,6 +72,9 @@ def _survey(home: Home, models: Sequence[str], policy: Policy, *, dry_run: bool)
         versions_by_model = retention_versions.every_version(client)
         _check(home, versions_by_model, models)
         # The alias is what keeps a champion's package; one that was taken away by hand keeps nothing.
+        for model in models or versions_by_model:
+            if lost := ledger_location.lost_ledger(client, home, model):
+                raise lost.error(UNTOUCHED)
         ledger = Ledger.open(home)
         for model in models or versions_by_model:
             if agreement.is_kept(client, ledger, home, model):

@@ -66,7 +66,7 @@ def rollback(home: Home, model: str, to: str | None, reason: str, rows: Path | N
     Only a version that was champion before, and whose gates were passed, can be rolled back to. Raises RegistryError
     when there is no such version, its package in the registry is not what was registered, or it gives no answers.
     """
-    with alias_session(home, model) as session:
+    with alias_session(home, model, begins=True) as session:
         moves, before = history.moves(session.ledger.entries(model)), session.champion()
         target = to or _previous(session, moves)
         complaint = _complaint(session, target, before, rows) if rows else None

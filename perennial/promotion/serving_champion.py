@@ -1,5 +1,6 @@
 """What a server asks of the registry: which version is champion, and that version, once it has shown that it serves."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ from perennial.core.home import Home
 from perennial.core.record import Record
 from perennial.promotion import smoke_test
 from perennial.records.package import Champion
-from perennial.registry import agreement, aliases, packages, tags, tracking, versions
+from perennial.registry import agreement, aliases, packages, signatures, tags, tracking, versions
 from perennial.registry.agreement import Disagreement
+from perennial.signing.keys import TrustedKey
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +26,16 @@ class Standing(Record):
     """"": it is not Perennial's, and can't serve."""
     doubt: str = ""
     """How the ledger disagrees, where there is one at hand."""
+
+
+class BroughtVersion(Record):
+    """A version that may serve."""
+
+    package: Champion
+    signature: str
+    """The envelope of its signed statement, which holds also where the registry can't be asked; "": there is none."""
+    signer: str
+    """Whose signature that is, in words; "": nobody's was asked for."""
 
 
 def champion(home: Home, model: str) -> Standing | None:
@@ -55,17 +67,22 @@ def _disagreement(client: "MlflowClient", home: Home, model: str) -> Disagreemen
     return None
 
 
-def bring(home: Home, model: str, version: str | None = None) -> Champion:
+def bring(home: Home, model: str, version: str | None = None, trusted: Sequence[TrustedKey] = ()) -> BroughtVersion:
     """The package of `version` of `model` (None: of the champion), whole in the store, after it has answered in a clean
     process what it was judged by.
 
-    Downloaded only if the store does not have it whole; either way its bytes are those that were registered. Raises
-    RegistryError when there is no such version, its package is not what was registered, or it does not answer so.
+    Downloaded only if the store does not have it whole; either way its bytes are those that were registered. `trusted`:
+    one of these keys has to have signed it, before anything of it is fetched; none: nobody has to. Raises RegistryError
+    when there is no such version, its package is not what was registered, or it does not answer so, and SignatureError.
     """
     with tracking.session(home) as client:
         version_wanted = versions.find_version(client, home, model, version)
+        signer = ""
+        if trusted:
+            signed = signatures.check_version(client, home, version_wanted, trusted, passed=version is None)
+            signer = str(signed.signer)
         whole = packages.fetch(client, home, version_wanted)
         progress.advance(0, None, detail=f"asking version {version_wanted.version}")
         remedy = f"`perennial rollback {model} --reason …` lets the version before serve."
         smoke_test.ask_version(client, home, version_wanted, home.store.root / whole.path, remedy, compare=False)
-    return whole
+    return BroughtVersion(package=whole, signature=version_wanted.tags.get(tags.SIGNATURE, ""), signer=signer)

@@ -1,10 +1,15 @@
 """The aliases of a model: which version serves, which awaits approval, which served before."""
 
-from typing import TYPE_CHECKING
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
 
 from perennial.core.home import Home
 from perennial.records.package import Champion
-from perennial.registry import packages, tracking
+from perennial.registry import packages, tags, tracking
+from perennial.registry.lost import lost_registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,12 +23,20 @@ ANCHOR = "anchor"
 PREVIOUS = "previous"
 """The champion before this one, whichever way it was replaced."""
 
+SQLITE = "sqlite:///"
+ALIAS = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+TAG = 'SELECT value FROM model_version_tags WHERE name = ? AND version = ? AND "key" = ?'
+SECONDS = 1.0
+"""To wait for a database that another process has locked."""
+
 
 def champion(model: str, home: Home) -> Champion | None:
     """The champion of `model`, its package whole and verified in the store; None: the registry says there is none yet.
 
     Raises RegistryError for every other answer, and when the champion's package is missing or was changed.
     """
+    if lost_registry.none_yet(home):
+        return None
     with tracking.session(home) as client:
         version = version_of_champion(client, home, model)
         return packages.fetch(client, home, version) if version else None
@@ -65,3 +78,41 @@ def registered_model(client: "MlflowClient", home: Home, model: str) -> "Registe
         if error.error_code != "RESOURCE_DOES_NOT_EXIST" or f"name={model} not found" not in str(error) or not is_ours:
             raise
     return None
+
+
+class RegisteredPackage(NamedTuple):
+    """What a version in the registry says of its package."""
+
+    version: str
+    digest: str
+    signature: str
+    """"": it is not signed."""
+
+
+def registered_package(home: Home, model: str, version: str | None) -> RegisteredPackage | None:
+    """What `version` of `model` (None: its champion) says of its package; None: not known here.
+
+    Read from MLflow's own SQLite file without MLflow, whose import takes seconds: for a server that starts, as what is
+    read only confirms what it knows. Where file, tables or rows are not as MLflow writes them, nothing is confirmed.
+    """
+    address = tracking.registry_uri(home)
+    if not address.startswith(SQLITE):
+        return None
+    file = Path(unquote(address.removeprefix(SQLITE).partition("?")[0])).absolute()
+    try:
+        # Read only, so that no file is made where there is none.
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=SECONDS)) as database:
+            number = version if version is not None else _only(database, ALIAS, model, CHAMPION)
+            if number is None:
+                return None
+            digest = _only(database, TAG, model, number, tags.PACKAGE_DIGEST)
+            signature = _only(database, TAG, model, number, tags.SIGNATURE) or ""
+    except sqlite3.Error:
+        return None
+    return None if digest is None else RegisteredPackage(str(number), str(digest), str(signature))
+
+
+def _only(database: sqlite3.Connection, query: str, *arguments: str | int) -> str | int | None:
+    """The one value there is; None: there is none, or there are several (of several workspaces)."""
+    rows = database.execute(query, arguments).fetchall()
+    return rows[0][0] if len(rows) == 1 else None

@@ -168,8 +168,9 @@ class Database:
 
 
 def is_there(home: Home) -> bool:
-    """Whether there is a database to look into; looking makes none."""
-    return bool(os.environ.get(VARIABLE)) or (home.root / FILE).exists()
+    """Whether there is a database to look into; looking makes none. One that another machine keeps is taken to be."""
+    file = sqlite_file(home)
+    return file is None or file.exists()
 
 
 def is_embedded() -> bool:

@@ -48,6 +48,10 @@ class Action(StrEnum):
     """After a rollback: a person lets runs promote by themselves again."""
     FORGET = "forget"
     """Rows were forgotten, and what named them in MLflow was replaced."""
+    CHALLENGE = "challenge"
+    """A version began to be tried on live traffic beside the champion."""
+    CHALLENGE_END = "end challenge"
+    """That came to its end; what became of the version is the next entry about it."""
 
 
 MOVES = frozenset({Action.PROMOTE, Action.APPROVE, Action.ROLLBACK, Action.FOUND, Action.RECONCILE})
@@ -87,7 +91,8 @@ class Entry(Record):
     status: str | None = None
     """What the version is by this entry, as `tags` names it; None: the action says it."""
     detail: str | None = None
-    """What else belongs to the action, as JSON: for COMPLAIN, which rows; for FORGET, what replaced what."""
+    """What else belongs to the action, as JSON: for COMPLAIN, which rows; for FORGET, what replaced what; for
+    CHALLENGE, its terms; for CHALLENGE_END, how it ended and what was counted."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from perennial.core import file_systems
 from perennial.core.home import Home
 from perennial.core.masking import mask_secrets
-from perennial.registry import database, tracking
+from perennial.registry import agreement, database, tracking
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
@@ -42,6 +46,16 @@ def doubts(home: Home) -> Iterator[LedgerDoubt]:
             f"Put it on a disk of this machine ({database.VARIABLE}=sqlite:////folder/ledger.db, or PERENNIAL_HOME), "
             f"or use PostgreSQL ({database.VARIABLE}=postgresql+psycopg://…).",
         )
+
+
+def lost_ledger(client: "MlflowClient", home: Home, model: str) -> agreement.Disagreement | None:
+    """That there is no ledger, though the registry bears the mark of one or has champions; None: there is, or none is
+    missed. Asked before one is made: a new one in its place would know nothing of them.
+    """
+    if database.is_there(home):
+        return None
+    state = agreement.LedgerState(f"sqlite:///{database.sqlite_file(home)}", None)
+    return agreement.compare(model, state, agreement.registry_state(client, home, model))
 
 
 def _others_registry(home: Home) -> str | None:

@@ -94,6 +94,8 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
         yield f"Of a text longer than {spec.model.max_length} tokens, the end is not read.{longer}"
     if len(kinds.kind_named(spec.kind).text_columns) > 1:
         yield "Its two texts are told apart by the separator between them: token types (BERT's segments) are not given."
+    if evaluation.faithfulness is not None:
+        yield _plain(evaluation.faithfulness.sentence)
     weak = {label: values["f1"] for label, values in evaluation.candidate.per_label.items() if "f1" in values}
     if weak:
         worst = min(weak, key=lambda label: weak[label])
@@ -102,6 +104,9 @@ def _limits(spec: PipelineSpec, evidence: Evidence) -> Iterator[str]:
     below = [test.name for test in evaluation.behaviours if test.n and test.passed / test.n < test.min_pass_rate]
     if below:
         yield f"Behavioural tests below the rate they ask for: {listing(map(_code, below))}."
+    if evaluation.serving and (rate := evaluation.serving.batch_flip_rate):
+        asked = evaluation.serving.batch_answers or evaluation.serving.n
+        yield f"In a server's batches {percent(rate)} of {asked:,} answers were other than to the same row alone."
     yield from map(_plain, evidence.package.remarks)
 
 

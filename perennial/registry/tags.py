@@ -26,6 +26,9 @@ REMOVED = "perennial.removed"
 OVERRIDES = "perennial.overrides"
 """Which of gates, approval and splits `--set` changed for its run, and why; not there: none."""
 
+SIGNATURE = "perennial.signature"
+"""Of a version: what the holder of a key states about it, signed; a DSSE envelope. Not there: nobody signed it."""
+
 LEDGER = "perennial.ledger"
 """Of a registered model: the ledger that keeps it and how far that had come, see `agreement`."""
 

@@ -82,12 +82,23 @@ def plain_address(address: str) -> str:
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
+def missing_databases(home: Home) -> list[Path]:
+    """The files of SQLite databases that MLflow is to use and that are not there; looking makes none."""
+    files = [_sqlite_file(address) for address in sorted({uri(home), registry_uri(home)})]
+    return [file for file in files if file is not None and not file.exists()]
+
+
+def _sqlite_file(address: str) -> Path | None:
+    scheme, _, path = address.partition("?")[0].partition(":///")
+    return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
+
+
 def check_mlflow(home: Home) -> None:
-    """Ask MLflow whether it is there, in some seconds at most; its database is made if it is the one in `home`.
+    """Ask MLflow whether it is there, in some seconds at most; its database is made if it is not there yet.
 
     Raises RegistryError with the address (passwords masked), what was seen there and what to do.
     """
-    with session(home, patience=QUICK) as client:
+    with session(home, patience=QUICK, makes=True) as client:
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
 
@@ -100,11 +111,15 @@ def load_mlflow() -> None:
 
 
 @contextmanager
-def session(home: Home, *, patience: Patience | None = None, standing: str = UNTOUCHED) -> Iterator["MlflowClient"]:
+def session(
+    home: Home, *, patience: Patience | None = None, standing: str = UNTOUCHED, makes: bool = False
+) -> Iterator["MlflowClient"]:
     """A client of MLflow for the block, which MLflow neither talks through nor hangs in.
 
-    `standing`: one sentence on how things stand if the block fails. Raises RegistryError for whatever MLflow, its
-    database or the disk raises in the block.
+    `standing`: one sentence on how things stand if the block fails. `makes`: an SQLite database that is not there is
+    made, for who is to write the first thing into it (`lost_registry.check` first); else that is an error, so that
+    none is ever put in the place of one that was moved away. Raises RegistryError for whatever MLflow, its database or
+    the disk raises in the block.
     """
     patience = patience or WORKING
     addresses = {"MLFLOW_TRACKING_URI": uri(home), "MLFLOW_REGISTRY_URI": registry_uri(home)}
@@ -120,13 +135,17 @@ def session(home: Home, *, patience: Patience | None = None, standing: str = UNT
         expected = (MlflowException, SQLAlchemyError, OSError, ImportError, ParseError, json.JSONDecodeError)
         try:
             for address in sorted(set(addresses.values())):
-                _open(address, patience)
+                _open(address, patience, makes)
             yield MlflowClient(*addresses.values())
         except expected as error:
             raise _explained(error, home, addresses, standing) from error
 
 
-def _open(address: str, patience: Patience) -> None:
+class _NoDatabaseError(OSError):
+    """There is no file where the database should be."""
+
+
+def _open(address: str, patience: Patience, makes: bool) -> None:
     # MLflow repeats a failed connection to a database for over a minute and a half, so it is tried here first.
     if not is_database(address):
         return
@@ -138,7 +157,10 @@ def _open(address: str, patience: Patience) -> None:
     except ValueError as error:  # of a port that is no number, for one, as an @ in a password makes it
         raise sqlalchemy.exc.ArgumentError("it is no address of a database") from error
     if url.get_backend_name() == "sqlite":
-        _make_database(Path(url.database or ""))
+        if makes:
+            _make_database(Path(url.database or ""))
+        elif not Path(url.database or "").exists():
+            raise _NoDatabaseError("there is no such file")
         seconds = {"timeout": patience.seconds}
     else:
         seconds = {} if url.get_backend_name() == "mssql" else {"connect_timeout": patience.seconds}
@@ -214,6 +236,11 @@ def _explained(error: Exception, home: Home, addresses: Mapping[str, str], stand
     problem = f"MLflow at {servers} can't be used: {reason(error)}. {standing}"
     refused, deleted = credentials.refusal(error), re.search(DELETED_RUN, str(error))
     remedy = f"{refused[1]}; then run the same command again." if refused else _remedy(home, addresses)
+    if isinstance(error, _NoDatabaseError):
+        remedy = (
+            "If it was moved, or is on a disk that is away, put it back, or your backup of it; if there was none yet, "
+            "the first `perennial run` makes it. Nothing was put in its place."
+        )
     if deleted:
         remedy = (
             "Somebody deleted that run in MLflow. Restore it there, which is possible until `mlflow gc` has removed it "

@@ -17,7 +17,9 @@ from perennial.registry import agreement, aliases, database, packages, run_log, 
 from perennial.registry.judged.judgings import Judging, judgings
 from perennial.registry.judged.version_status import VersionStatus, version_statuses
 from perennial.registry.ledger import Ledger
+from perennial.registry.lost import lost_registry
 from perennial.settings.pipeline import PipelineSpec
+from perennial.signing import keys
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -174,7 +176,7 @@ def as_judged(home: Home, candidate: Candidate, number: int) -> Candidate:
     Raises RegistryError when there was none.
     """
     registered = candidate.registered
-    made = judgings(Ledger.open(home), registered.model)
+    made = judgings(Ledger.open(home), registered.model) if database.is_there(home) else []
     ours = [one for one in made if (one.version, one.run_id) == (registered.version, registered.run_id)]
     if not 1 <= number <= len(ours):
         raise RegistryError(
@@ -307,9 +309,12 @@ def already(home: Home, model: str, run_key: str) -> FinishedVersion | None:
     """The version that the pipeline run under `run_key` made, if that run came to its end; else None.
 
     A candidate that was held or rejected beside a champion that serves no more has to be judged again: None, too.
-    Raises RegistryError where there is none and MLflow could not take one: before anything is trained.
+    Raises RegistryError where there is none and MLflow could not take one, and KeyFileError where it could not be
+    signed: before anything is trained.
     """
-    with tracking.session(home) as client:
+    keys.signer_from_environment()
+    lost_registry.check(home)
+    with tracking.session(home, makes=True) as client:
         statuses = ledger_statuses(home, model)
         for version in _by_run_key(client, model, run_key):
             status = statuses.get(str(version.version), VersionStatus(str(version.version))).status

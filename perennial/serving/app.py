@@ -1,192 +1,105 @@
-"""The HTTP interface: POST /predict, and what people, orchestrators and Prometheus ask."""
+"""The HTTP interface: the routes of all places, and what surrounds them."""
 
 import asyncio
-import json
-import logging
-import time
-import traceback
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from perennial.serving import metrics, problems, reading
-from perennial.serving.batcher import Answers, Batcher
-from perennial.serving.current import CurrentVersion, LoadedVersion
-from perennial.serving.metrics import ServingMetrics
+from perennial.core.errors import listing
+from perennial.serving.access.guard import Guard
+from perennial.serving.access.headers import SecurityHeaders
+from perennial.serving.host import Host
+from perennial.serving.packed_answers import PackedAnswers
+from perennial.serving.places import explain, invocations, pages, predict, state
 from perennial.serving.problems import RequestProblem
-from perennial.settings.serving import ServingSpec
+from perennial.serving.requests.patience import ClosesWhenEnding
+from perennial.serving.requests.request_ids import RequestIds
+from perennial.serving.tracing import Traces
 
-LOG = logging.getLogger(__name__)
-OK = 200
-GONE = 499
-"""In the figures, of a client that did not wait for its answer."""
-PLACES = "POST /predict, GET /, /healthz, /readyz and /metrics"
-
-
-def make_app(
-    current: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
-) -> Starlette:
-    """The application that answers with what `current` says; `names`: the pipeline's names for canonical columns."""
-    return _Interface(current, figures, settings, names).app
+PLACES = (predict, explain, invocations, state, pages)
+OF_THE_SERVER = frozenset({"/healthz", "/metrics", "/docs", "/openapi.json", "/pages/{name}"})
+"""Paths that have nothing to do with any model."""
+OF_ALL_MODELS = frozenset({"/", "/readyz", "/ping", "/health", "/version"})
+"""Paths that, where there are several models, tell of all of them."""
 
 
-class _Interface:
-    def __init__(
-        self, current: CurrentVersion, figures: ServingMetrics, settings: ServingSpec, names: Mapping[str, str]
-    ) -> None:
-        self._current, self._figures, self._settings, self._names = current, figures, settings, names
-        self._batcher: Batcher
-        self._answering: asyncio.Task[None]
-        self._under_way = 0
-        """Requests to /predict."""
-        routes = [
-            Route("/predict", self._predict, methods=["POST"]),
-            Route("/", self._describe),
-            Route("/healthz", self._health),
-            Route("/readyz", self._ready),
-            Route("/metrics", self._metrics),
-        ]
-        handlers: Any = {HTTPException: _not_here}
-        self.app = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._living)
+def make_app(host: Host) -> Starlette:
+    """The application that answers for the models of `host`."""
 
     @asynccontextmanager
-    async def _living(self, _: Starlette) -> AsyncIterator[None]:
-        self._batcher = Batcher(self._settings, self._figures)
-        self._answering = asyncio.create_task(self._batcher.run())
+    async def living(_: Starlette) -> AsyncIterator[None]:
+        answering = asyncio.create_task(host.batcher.run())
+        host.batcher_ended = answering.done
         yield
-        self._answering.cancel()
+        answering.cancel()
         with suppress(asyncio.CancelledError):
-            await self._answering
+            await answering
 
-    async def _predict(self, request: Request) -> Response:
-        started = time.perf_counter()
-        if self._under_way >= self._settings.connections:
-            response: Response = problems.crowded(self._under_way).response()
-        else:
-            self._under_way += 1
-            try:
-                response = await self._answered(request)
-            finally:
-                self._under_way -= 1
-        self._figures.answered(response.status_code, time.perf_counter() - started)
-        return response
+    handlers: Any = {HTTPException: _not_here}
+    application = Starlette(
+        routes=list(_routes(host)), middleware=_middleware(host), exception_handlers=handlers, lifespan=living
+    )
+    # A redirect to the same path without its slash would go to whatever host the request names.
+    application.router.redirect_slashes = False
+    application.state.draining = host.draining
+    return application
 
-    async def _answered(self, request: Request) -> Response:
-        try:
-            return _json(await self._answer(request))
-        except RequestProblem as problem:
-            return problem.response()
-        except ClientDisconnect:
-            return Response(status_code=GONE)
-        except Exception as error:  # noqa: BLE001 - the last line of defence; its message may hold a text
-            where = "".join(traceback.format_tb(error.__traceback__))
-            LOG.error("A request failed as the server does not know (%s):\n%s", type(error).__name__, where)  # noqa: TRY400
-            return problems.failed(0).response()
 
-    async def _answer(self, request: Request) -> dict[str, Any]:
-        body = await self._body(request)
-        served = self._served()
-        inputs = reading.read_request(body, served.predictor.decoder, self._names, self._settings)
-        answers = await self._while_waited_for(request, self._batcher.answer(served, inputs), len(inputs))
-        return {"model": served.model, "version": served.version, "predictions": answers}
+def _routes(host: Host) -> Iterator[Route]:
+    """Each place, and below /models/NAME once more what asks a model. Where there are several, only there: which one is
+    asked must be said."""
+    several = len(host.models) > 1
+    for route in (route for module in PLACES for route in module.routes(host)):
+        if route.path in OF_THE_SERVER | OF_ALL_MODELS or not several:
+            yield route
+        if route.path not in OF_THE_SERVER:
+            yield Route(f"/models/{{model}}{route.path.rstrip('/')}", route.endpoint, methods=route.methods)
 
-    async def _while_waited_for(self, request: Request, answering: Coroutine[Any, Any, Answers], rows: int) -> Answers:
-        """The answers, unless the client goes or they take too long; then no more of them are computed."""
-        seconds = self._settings.queue_seconds
-        answers, gone = asyncio.ensure_future(answering), asyncio.ensure_future(_has_gone(request))
-        try:
-            done, _ = await asyncio.wait({answers, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if answers in done:
-                return answers.result()
-            raise ClientDisconnect if done else problems.too_late(seconds, rows)
-        finally:
-            answers.cancel()
-            gone.cancel()
-            # So that the rows are out of the queue when the next request asks how many wait.
-            await asyncio.gather(answers, gone, return_exceptions=True)
 
-    async def _body(self, request: Request) -> bytes:
-        try:
-            async with asyncio.timeout(self._settings.body_seconds):
-                return await self._whole_body(request)
-        except TimeoutError as error:
-            raise problems.too_slow(self._settings.body_seconds) from error
-
-    async def _whole_body(self, request: Request) -> bytes:
-        most = self._settings.max_body_bytes
-        declared = request.headers.get("content-length", "")
-        body = bytearray()
-        if not (declared.isdecimal() and int(declared) > most):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > most:
-                    break
-            else:
-                return bytes(body)
-        raise problems.too_large(
-            f"The body has more than {most:,} bytes, which are allowed.",
-            "Ask in several requests, or raise serving.max_body_bytes.",
+def _middleware(host: Host) -> list[Middleware]:
+    """What each request passes before it comes to its place, outermost first."""
+    passed = [
+        Middleware(ClosesWhenEnding, draining=host.draining),
+        Middleware(RequestIds, access_log=host.settings.access_log),
+    ]
+    if host.tracing:
+        passed.append(Middleware(Traces, tracing=host.tracing))
+    passed += [Middleware(SecurityHeaders), Middleware(PackedAnswers)]
+    if origins := host.settings.cors_origins:
+        # Before the keys: a browser asks first whether it may send one.
+        asked = ["Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "traceparent"]
+        shown = ["Retry-After", "X-Request-ID"]
+        passed.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=asked,
+                expose_headers=shown,
+            )
         )
-
-    def _served(self) -> LoadedVersion:
-        if self._current.served is None:
-            raise problems.nothing_serves()
-        return self._current.served
-
-    async def _describe(self, _: Request) -> Response:
-        served = self._current.served
-        if served is None:
-            return problems.nothing_serves().response()
-        package = served.predictor.package
-        return _json(
-            {
-                "model": served.model,
-                "version": served.version,
-                "kind": package.kind,
-                "labels": package.labels,
-                "reads": served.predictor.decoder.columns,
-                "package": served.digest,
-                "precision": package.precision,
-                "max_length": package.max_length,
-                "cpu_lacks": served.predictor.missing_cpu_features,
-            }
-        )
-
-    async def _health(self, _: Request) -> Response:
-        # Never seen; but a server that lets requests in and answers none would have to be started again.
-        if self._answering.done():
-            return problems.failed(0).response()
-        return _json({"status": "alive"})
-
-    async def _ready(self, _: Request) -> Response:
-        served = self._current.served
-        if served is None:
-            return problems.nothing_serves().response()
-        return _json({"status": "ready", "version": served.version, "problem": self._current.problem})
-
-    async def _metrics(self, _: Request) -> Response:
-        return Response(self._figures.text(), media_type=metrics.CONTENT_TYPE)
+    if host.access:
+        passed.append(Middleware(Guard, access=host.access, figures=host.first.figures))
+    return passed
 
 
-async def _has_gone(request: Request) -> None:
-    """Return when the client has closed the connection; its body was read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _json(content: Mapping[str, Any]) -> Response:
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, OK, media_type="application/json")
-
-
-async def _not_here(_: Request, error: HTTPException) -> JSONResponse:
+async def _not_here(request: Request, error: HTTPException) -> JSONResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    there_are = listing(_names(request.app.routes), limit=99)
     return RequestProblem(
-        error.status_code, code, f"That can't be asked here. There are: {PLACES}.", headers=error.headers
+        error.status_code, code, f"That can't be asked here. There are: {there_are}.", headers=error.headers
     ).response()
+
+
+def _names(routes: list[Any]) -> list[str]:
+    """Of all places, the first with its method; what is below /models only where it is nowhere else."""
+    names = {route.path: f"{min(route.methods - {'HEAD'})} {route.path}" for route in routes}
+    return [name for path, name in names.items() if path.removeprefix("/models/{model}") not in set(names) - {path}]

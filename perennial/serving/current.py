@@ -5,9 +5,9 @@ from typing import Literal
 
 from perennial.inference.predictor import Predictor
 
-Problem = Literal["registry", "missing", "package", "ledger"]
-"""The registry can't be asked; it says that there is no champion; the champion can't be had whole, or can't serve; the
-ledger has another champion."""
+Problem = Literal["registry", "missing", "package", "signature", "ledger"]
+"""The registry can't be asked; it says that there is no champion; the champion can't be had whole, or can't serve; no
+trusted key signed it; the ledger has another champion."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from perennial.settings.base import Label, Settings, Share, Span, as_list
 
 AnnotationTool = Literal[
-    "label-studio", "doccano", "prodigy", "argilla", "potato", "spacy", "conll", "conllu", "brat", "fasttext"
+    "label-studio",
+    "doccano",
+    "prodigy",
+    "argilla",
+    "potato",
+    "spacy",
+    "conll",
+    "conllu",
+    "brat",
+    "fasttext",
+    "perennial",
 ]
 TimeFormat = Literal["epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "day_first", "month_first"]
 Severity = Literal["critical", "warning", "info"]
@@ -124,7 +134,8 @@ class ColumnsSpec(Settings):
     in it."""
     one_hot: tuple[str, ...] = Field(default=(), exclude_if=lambda one_hot: not one_hot)
     """multi-label: columns that are each called as a label, with 1 (true, yes, x, its own name) where it holds and 0
-    (false, no, nothing) where not; they are read instead of `label`."""
+    (false, no, nothing) where not; they are read instead of `label`. A row in which all are empty has no label
+    (data.missing_labels)."""
     tokens: str | None = None
     """token-classification: the column with a list of words, also as JSON or parted by spaces; None: rows are a text
     with spans."""
@@ -135,8 +146,8 @@ class ColumnsSpec(Settings):
     sentence it is, in each row or in a sentence's first one. The rows of a sentence, which must follow each other, are
     put together as one. None: a row has all tokens of a text."""
     spans: str = "spans"
-    """token-classification, without tokens: the column with a list of {start, end, label}, in characters of the
-    text."""
+    """token-classification, without tokens: the column with a list of {start, end, label}, or of [start, end,
+    label], in characters of the text."""
     time: str | None = None
     """When the row came to be; rows not newer than the newest already read are not read again. A row without a time is
     set aside, and so is one dated in the future (data.future_tolerance)."""

@@ -16,9 +16,9 @@ class GateSpec(Settings):
     metric: str
     """A metric of the kind of task; or negative_flip_rate, batch_flip_rate, padding_flip_rate, latency_p50,
     latency_p95, throughput, peak_memory, size; agreement (Krippendorff's alpha of the people who gave the labels);
-    near_copy_rate (the share of test rows that are near copies of train rows); truncated_share (test rows longer than
-    model.max_length, which lose their ends); with `per: behaviour` pass_rate; with `per: group` flip_rate or
-    score_shift."""
+    faithfulness (of explanations, docs/explanations.md); near_copy_rate (the share of test rows that are near
+    copies of train rows); truncated_share (test rows longer than model.max_length, which lose their ends); with
+    `per: behaviour` pass_rate; with `per: group` flip_rate or score_shift."""
     per: Literal["label", "slice", "behaviour", "group"] | None = None
     """label, slice, behaviour (a behavioural test), group (of swapped names and the like): the condition holds for
     each one's own figure."""

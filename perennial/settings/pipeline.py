@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from perennial.core.errors import SpecError
 from perennial.settings.base import Settings
 from perennial.settings.behaviours import BehavioursSpec
 from perennial.settings.data import DataSpec, FileSource
@@ -16,12 +17,21 @@ from perennial.settings.evaluation import EvaluationSpec
 from perennial.settings.export import ExportSpec
 from perennial.settings.gates import GateSpec
 from perennial.settings.model import ModelSpec
+from perennial.settings.monitor import MonitorSpec
 from perennial.settings.notify import NotifySpec
 from perennial.settings.registry import RegistrySpec
 from perennial.settings.report import ReportSpec
+from perennial.settings.rollout import RolloutSpec
 from perennial.settings.schedule import ScheduleSpec
 from perennial.settings.serving import ServingSpec
 from perennial.settings.training import TrainingSpec
+
+_WATCHED = """add to its pipeline.yaml:
+
+monitor:
+  source: {type: file, path: "live/*.jsonl"}   # texts that nobody labelled
+  columns: {text: text, time: published_at, source: publisher}
+"""
 
 
 class PipelineSpec(Settings):
@@ -51,10 +61,14 @@ class PipelineSpec(Settings):
     """What the page about a run shows."""
     serving: ServingSpec = ServingSpec()
     """How `perennial serve` answers."""
+    rollout: RolloutSpec = Field(default=RolloutSpec(), exclude_if=lambda rollout: rollout == RolloutSpec())
+    """How a challenger is tried on live traffic before it may serve."""
     schedule: ScheduleSpec | None = None
     """When a scheduled run starts; none: only when asked to."""
     triggers: TriggersSpec | None = None
     """When drift starts a run; none: drift is not looked at."""
+    monitor: MonitorSpec | None = Field(default=None, exclude_if=lambda monitor: monitor is None)
+    """What `perennial monitor` reads, counts and tells of; none: there is no live stream."""
     notify: NotifySpec = NotifySpec()
     """Who is told how runs end."""
     _folder: Path = PrivateAttr(default=Path())
@@ -75,6 +89,15 @@ class PipelineSpec(Settings):
     def folder(self) -> Path:
         """Where pipeline.yaml lies: relative paths start there. Not a setting, so no part of any key."""
         return self._folder
+
+    def live_stream(self) -> MonitorSpec:
+        """What is made of live texts. Raises SpecError where the pipeline has none."""
+        if self.monitor is None:
+            raise SpecError(
+                f"{self.name} has no live stream: its pipeline.yaml says nothing under monitor.",
+                remedy=f"To have its texts read, answered and watched, {_WATCHED}",
+            )
+        return self.monitor
 
     def located(self, folder: Path) -> Self:
         """The same pipeline, its relative paths starting at `folder`."""

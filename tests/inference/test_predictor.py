@@ -90,10 +90,10 @@ def test_an_int8_package_from_a_cpu_that_adds_wider_says_so_on_a_lesser_one(
 
 
 def test_outputs_that_are_no_numbers_are_no_answer(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Graph, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def broken(self: Graph, session: object, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return np.full((len(ids), 3), np.nan, np.float32)
 
-    monkeypatch.setattr(Graph, "run", broken)
+    monkeypatch.setattr(Graph, "_run", broken)
     with pytest.raises(PackageError, match=r"no finite numbers for 2 of 2 texts \(positions 0, 1\)"):
         predictor.predict(["profit", "loss"])
 

@@ -73,17 +73,27 @@ def test_every_scheme_gives_the_spans_it_encodes(scheme: str, some: tuple[list[s
         ("B-PER M-PER E-PER", "BMES"),
         ("B-PER L-PER", "BIOLU"),
         ("U-PER", "BIOLU"),
+        ("b-per i-per o b-org", None),
+        ("i-per i-per o", "BIO1"),
     ],
 )
 def test_the_scheme_is_known_by_its_tags(tags: str, scheme: str | None) -> None:
     assert spans.scheme(tags.split()) == scheme
 
 
-@pytest.mark.parametrize("tag", ["", "o", "B", "B-", "-PER", "X-PER", "PER", "PER-B", "3", "b-PER", "BI-PER", "O-PER"])
+@pytest.mark.parametrize("tag", ["", "B", "B-", "-PER", "X-PER", "PER", "PER-B", "3", "bi-PER", "BI-PER", "O-PER"])
 def test_a_tag_of_no_scheme_is_named(tag: str) -> None:
     for read in (spans.of_tags, spans.scheme):
         with pytest.raises(ValueError, match=f"^{tag}$"):
             read(["O", tag])
+
+
+def test_tags_in_small_letters_are_tags() -> None:
+    assert spans.of_tags(["b-per", "i-per", "o", "b-loc", "o", "s-org"]) == [
+        (0, 2, "per"),
+        (3, 4, "loc"),
+        (5, 6, "org"),
+    ]
 
 
 @given(st.lists(st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BI" for label in ("PER", "ORG"))])))

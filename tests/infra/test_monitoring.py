@@ -15,6 +15,9 @@ DASHBOARDS = sorted(GRAFANA.glob("dashboards/*.json"))
 EXPORTED = {
     "perennial_requests_total": {"model", "status"},
     "perennial_request_seconds": {"model", "le"},
+    "perennial_explain_requests_total": {"model", "status"},
+    "perennial_explain_seconds": {"model", "le"},
+    "perennial_workers": {"model"},
     "perennial_rows_total": {"model"},
     "perennial_dropped_rows_total": {"model"},
     "perennial_connections_closed_total": {"model", "why"},

@@ -136,4 +136,4 @@ def test_a_move_by_hand_and_a_registry_that_is_away_are_told(seasoned: Place) ->
     # A ledger of its own file would be another registry's; so it is named.
     url = f"sqlite:///{seasoned.home.root / 'shared.db'}"
     away = seasoned.command("history", "tiny", PERENNIAL_DATABASE_URL=url, MLFLOW_TRACKING_URI=address)
-    assert_explained(away, 1, "nothing about 'tiny'", "it is empty")
+    assert_explained(away, 1, "There is no ledger at", "no history of 'tiny'", "Nothing was put in its place")

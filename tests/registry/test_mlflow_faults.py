@@ -158,13 +158,16 @@ def test_errors_from_any_request_of_a_promotion_on(
     assert_finished(run, version)
 
 
+ONCE_LATE = pytest.mark.soak(twin="tests/registry/test_mlflow_faults.py::test_answers_that_come_too_late")
+
+
 @pytest.mark.parametrize(
     ("phase", "moved"),
     [
-        (f"GET /api/2.0/mlflow{ALIAS}", False),
-        ("GET /api/2.0/mlflow/model-versions/get-download-uri", False),
+        pytest.param(f"GET /api/2.0/mlflow{ALIAS}", False, marks=ONCE_LATE),
+        pytest.param("GET /api/2.0/mlflow/model-versions/get-download-uri", False, marks=ONCE_LATE),
         (MOVE, True),
-        ("POST /api/2.0/mlflow/model-versions/set-tag", True),
+        pytest.param("POST /api/2.0/mlflow/model-versions/set-tag", True, marks=ONCE_LATE),
     ],
     ids=["read the champion", "fetch the package", "move the alias", "conclude"],
 )
@@ -217,6 +220,7 @@ def test_errors_while_registering(proxy: Proxy, run: Run, once: None) -> None:
     assert placed(run) is None
 
 
+@pytest.mark.soak(twin="tests/registry/test_mlflow_faults.py::test_errors_while_registering")
 def test_a_target_that_fails_while_a_version_arrives(proxy: Proxy, run: Run, once: None) -> None:
     """Staging is the home's database; production fails in each phase in turn, and the same command goes on."""
     with pytest.MonkeyPatch.context() as patch:
@@ -235,6 +239,7 @@ def test_a_target_that_fails_while_a_version_arrives(proxy: Proxy, run: Run, onc
     assert placed(run) == "1"
 
 
+@pytest.mark.soak(twin="tests/registry/test_mlflow_faults.py::test_errors_while_registering")
 def test_a_run_that_mlflow_kept_from_ending_is_finished_without_training(
     proxy: Proxy, first_run: tuple[Place, Any], prefect_api: str, tmp_path: Path, once: None
 ) -> None:

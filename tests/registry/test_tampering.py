@@ -15,6 +15,16 @@ from perennial.registry import aliases, tracking
 
 SAID = ("is not what was exported: model.onnx has sha256", "The champion is untouched")
 
+ON_SERVER = pytest.mark.soak(twin="tests/registry/test_tampering.py::test_every_command_refuses_a_tampered_package")
+
+
+@pytest.fixture(params=["database", pytest.param("server", marks=ON_SERVER)])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With the database in the home, and with a server."""
+    if request.param == "server":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("server"))
+    return str(request.param)
+
 
 @pytest.fixture
 def storage(place: str, run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:

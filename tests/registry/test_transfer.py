@@ -100,6 +100,7 @@ def test_a_version_arrives_whole_and_serves(target: Target, run: Run) -> None:
     assert len(target.versions()) == len(target.moves()) == 1, "it is not copied twice"
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_the_champion_is_known_by_its_package_not_by_its_number(run: Run, server: str) -> None:
     """Numbers differ between registries; the bytes that a candidate was judged against don't."""
     first, target = promoted(run), Target(run, server)
@@ -114,6 +115,7 @@ def test_the_champion_is_known_by_its_package_not_by_its_number(run: Run, server
     assert [(move.from_version, move.to_version) for move in target.moves()] == [(None, "2"), ("2", "3")]
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_another_champion_of_the_same_number_is_another(beside: Target, run: Run) -> None:
     """Without its data it can't be judged again, so it is held, and promoted by nobody."""
     first = promoted(run)
@@ -142,13 +144,16 @@ def killed(*_: object, **__: object) -> None:
     raise Killed
 
 
+SOAK = pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_killed_copy_is_taken_up")
+
+
 @pytest.mark.parametrize(
     "where",
     [
-        "MlflowClient.log_model_artifacts",
-        "MlflowClient.create_model_version",
-        "smoke.check",
-        "guard.intend",
+        pytest.param("MlflowClient.log_model_artifacts", marks=SOAK),
+        pytest.param("MlflowClient.create_model_version", marks=SOAK),
+        pytest.param("smoke.check", marks=SOAK),
+        pytest.param("guard.intend", marks=SOAK),
         "guard.point",
     ],
 )
@@ -175,6 +180,7 @@ def test_a_killed_copy_is_taken_up(beside: Target, run: Run, where: str, monkeyp
     assert len([model for model in models if str(model.status) == "READY"]) == 1
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 @pytest.mark.parametrize("name", ["model.onnx", "package.json"])
 def test_what_was_changed_in_the_sources_storage_is_not_sent(beside: Target, run: Run, name: str) -> None:
     version = promoted(run)
@@ -245,6 +251,7 @@ def test_only_what_passed_is_taken(beside: Target, run: Run, outcome: Outcome, s
         beside.bring(run, "7")
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_what_was_rejected_or_replaced_there_does_not_come_back(beside: Target, run: Run) -> None:
     first = promoted(run)
     beside.bring(run, first)
@@ -263,6 +270,7 @@ def test_what_was_rejected_or_replaced_there_does_not_come_back(beside: Target, 
     assert beside.champion() == "2"
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_a_champion_that_changes_while_it_is_copied_holds_it(
     beside: Target, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +290,7 @@ def test_a_champion_that_changes_while_it_is_copied_holds_it(
     assert Ledger.open(run.home).entries(beside.model)[-1].state is State.DONE
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_where_a_person_decides_it_is_parked(beside: Target, run: Run) -> None:
     spec = run.spec.model_copy(update={"registry": run.spec.registry.model_copy(update={"approval": "required"})})
     version = promoted(Run(spec, run.home, run.arguments))
@@ -338,6 +347,7 @@ def test_nowhere_to_go_is_wrong_usage(run: Run) -> None:
             transfer.transfer(run.home, run.spec.name, "1", to=to, name=name)
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_another_database_is_another_registry(run: Run, tmp_path: Path, empty_database: Path) -> None:
     version, file = promoted(run), tmp_path / "live.db"
     file.write_bytes(empty_database.read_bytes())
@@ -346,6 +356,7 @@ def test_another_database_is_another_registry(run: Run, tmp_path: Path, empty_da
     assert target.champion() == "1"
 
 
+@pytest.mark.soak(twin="tests/registry/test_transfer.py::test_a_version_arrives_whole_and_serves")
 def test_judged_again_against_the_champion_of_production(seasoned: Place, server: str) -> None:
     """Two real candidates: the later one serves in production when the earlier one, judged against none, arrives."""
     tiny_pipeline.write_jsonl(seasoned.data / "second.jsonl", tiny_pipeline.rows(60, 1000))

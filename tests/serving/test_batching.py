@@ -15,7 +15,7 @@ from registry_helpers import WORDS, write_package
 from perennial.core.errors import PackageError
 from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
-from perennial.serving.batcher import Batcher
+from perennial.serving.batches.batcher import Batcher
 from perennial.serving.current import LoadedVersion
 from perennial.serving.metrics import ServingMetrics
 from perennial.serving.problems import RequestProblem
@@ -35,15 +35,17 @@ class Watched:
     """A predictor that notes what it is asked together, does not begin before it may, and can't stand one text."""
 
     inner: Predictor
+    runs_at_once: int = 1
+    served_tokens_per_batch: int = 256
     may: threading.Event = field(default_factory=threading.Event)
     batches: list[list[str]] = field(default_factory=list)
 
-    def predict(self, inputs: Sequence[str]) -> list[dict[str, Any]]:
+    def predict(self, inputs: Sequence[str], **settings: int) -> list[dict[str, Any]]:
         self.may.wait(30)
         self.batches.append(list(inputs))
         if POISON in inputs:
             raise PackageError("It can't be answered.")
-        return self.inner.predict(inputs)
+        return self.inner.predict(inputs, **settings)
 
 
 def answered(predictor: Any, requests: Sequence[Sequence[str]], **settings: int) -> list[Any]:
@@ -62,7 +64,7 @@ def answered(predictor: Any, requests: Sequence[Sequence[str]], **settings: int)
         finally:
             answering.cancel()
             assert batcher._rows == 0
-            assert batcher._waiting == []
+            assert len(batcher._waiting) == 0
 
     return asyncio.run(all_of_them())
 
@@ -87,6 +89,29 @@ def test_what_waits_is_one_batch(predictor: Predictor) -> None:
     answered(watched, [["soup"], ["bread", "liked"], ["nobody"]], batch_rows=8)
     # The first came while nothing was under way.
     assert sorted(len(batch) for batch in watched.batches) in ([4], [1, 3])
+
+
+def test_as_many_batches_are_computed_at_once_as_there_are_cores_for(predictor: Predictor) -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    class Both(Watched):
+        def predict(self, inputs: Sequence[str], **settings: int) -> list[dict[str, Any]]:
+            together.wait()
+            return super().predict(inputs, **settings)
+
+    watched = Both(predictor, runs_at_once=3)
+    requests = [[f"{number}"] for number in range(9)]
+    for [text], [answer] in zip(requests, answered(watched, requests, threads=3), strict=True):
+        assert answer == predictor.predict([text])[0]
+    assert [len(batch) for batch in watched.batches] == [3, 3, 3]
+
+
+def test_a_long_request_is_in_one_batch_at_a_time(predictor: Predictor) -> None:
+    watched = Watched(predictor, runs_at_once=3)
+    long, short = [f"{number}" for number in range(40)], ["soup"]
+    answers = answered(watched, [long, short], batch_rows=8, threads=3)
+    assert answers == [predictor.predict(long), predictor.predict(short)]
+    assert [text for batch in watched.batches for text in batch if text != "soup"] == long
 
 
 def test_a_short_request_does_not_wait_for_the_end_of_a_long_one(predictor: Predictor) -> None:

@@ -19,10 +19,10 @@ from perennial.core.home import Home
 from perennial.promotion import rollback
 from perennial.promotion.serving_champion import bring
 from perennial.records.package import Champion
-from perennial.serving import last_served
 from perennial.serving.current import CurrentVersion
-from perennial.serving.following import Follower
 from perennial.serving.metrics import ServingMetrics
+from perennial.serving.versions import last_served
+from perennial.serving.versions.following import Follower
 from perennial.settings.serving import ServingSpec
 
 FAST = ("--set", "serving.poll_seconds=0.1")
@@ -172,7 +172,7 @@ def test_what_was_not_served_from_this_registry_or_is_damaged_is_not_gone_on_wit
     home: Home, doubt: str | None
 ) -> None:
     promote(home, "a", None)
-    whole = bring(home, "tiny")
+    whole = bring(home, "tiny").package
     down = home.with_mlflow_at("http://127.0.0.1:9")
     last_served.note_served(down, "tiny", whole)
     stage = CurrentVersion()

@@ -16,6 +16,7 @@ from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.serving import app
 from perennial.serving.current import CurrentVersion, LoadedVersion
+from perennial.serving.host import Host, HostedModel
 from perennial.serving.metrics import ServingMetrics
 from perennial.settings.serving import ServingSpec
 
@@ -28,11 +29,13 @@ class Slow:
     """A model that answers when it may, and counts the rows that it was asked."""
 
     decoder: Any = None
+    runs_at_once: int = 1
+    served_tokens_per_batch: int = 256
     may: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     rows: int = 0
 
-    def predict(self, inputs: list[str]) -> list[dict[str, Any]]:
+    def predict(self, inputs: list[str], **_: int) -> list[dict[str, Any]]:
         self.begun.set()
         self.may.wait(30)
         self.rows += len(inputs)
@@ -54,6 +57,7 @@ class Client:
     """A client of the application, without a connection: what it sends, and what it is answered."""
 
     content: bytes = json.dumps({"texts": ["a"] * ROWS}).encode()
+    headers: dict[str, str] = field(default_factory=dict)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     sent: bool = False
     status: int = 0
@@ -71,7 +75,8 @@ class Client:
         self.body += message.get("body", b"")
 
     async def ask(self, application: Any) -> None:
-        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+        headers = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
         await application(scope, self.receive, self.send)
 
 
@@ -90,7 +95,8 @@ class Running:
 def running(**settings: float) -> Running:
     model, figures, current = Slow(Reading()), ServingMetrics("tiny"), CurrentVersion()
     current.served = LoadedVersion("tiny", "1", cast(Predictor, model))
-    return Running(model, figures, app.make_app(current, figures, ServingSpec.model_validate(settings), {}))
+    host = Host([HostedModel("tiny", current, figures, {})], ServingSpec.model_validate(settings))
+    return Running(model, figures, app.make_app(host))
 
 
 async def begun(one: Running) -> None:
@@ -141,6 +147,26 @@ def test_a_request_that_waits_too_long_is_told_so() -> None:
     assert one.figure('perennial_dropped_rows_total{model="tiny"} 50.0')
 
 
+def test_a_client_says_how_long_it_waits_and_its_rows_are_dropped_then() -> None:
+    one = running(batch_rows=1)
+
+    async def story() -> list[Client]:
+        async with one.application.router.lifespan_context(one.application):
+            waits = ("50", "0", "-1", "1.5", "9" * 30)
+            clients = [Client(headers={"X-Request-Timeout-Ms": wait}) for wait in waits]
+            await asyncio.gather(*(client.ask(one.application) for client in clients))
+            one.model.may.set()
+            patient = Client(headers={"X-Request-Timeout-Ms": "60000"})
+            await patient.ask(one.application)
+            return [*clients, patient]
+
+    hasty, *wrong, patient = asyncio.run(story())
+    assert (hasty.status, json.loads(hasty.body)["code"]) == (504, "deadline_passed")
+    assert {(client.status, json.loads(client.body)["code"]) for client in wrong} == {(400, "bad_request")}
+    assert patient.status == 200
+    assert one.model.rows <= ROWS + 1, "of who waits no more, what the model was at"
+
+
 def test_one_request_more_than_there_is_room_for_is_told_so() -> None:
     one = running(connections=2)
 
@@ -185,6 +211,23 @@ def test_who_stalls_is_refused(impatient: Serving, part: bytes) -> None:
             while piece := client.recv(1000):
                 answer += piece
             assert b"did not come in within 0.5 seconds" in answer
+
+
+def test_headers_without_end_are_refused(impatient: Serving) -> None:
+    with client_of(impatient) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        answer = b""
+        # A piece at a time, as the answer comes when the first too many was read.
+        for _ in range(100):
+            try:
+                client.sendall(b"x" * 4096)
+                client.settimeout(0.02)
+                answer = client.recv(1000)
+                break
+            except TimeoutError:
+                continue
+    assert answer.startswith(b"HTTP/1.1 431")
+    assert impatient.figure("perennial_connections_closed_total", why="headers") >= 1
 
 
 def test_who_crowds_in_leaves_room_for_health(impatient: Serving) -> None:

@@ -1,67 +1,29 @@
 """Each kind of task reads a request as `perennial predict` reads a file."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
+from hosting import KINDS, tiny_predictor
 from hypothesis import given
 from hypothesis import strategies as st
-from registry_helpers import LABELS, WORDS, write_package
+from registry_helpers import WORDS
 
-from perennial.core.home import Home
 from perennial.inference import decoders
-from perennial.inference.package import DESCRIPTION, MODEL, TOKENIZER, PackageInfo, read_package, render, sha256
 from perennial.inference.predictor import Predictor
 from perennial.ingest import unlabelled
-from perennial.serving import reading
 from perennial.serving.problems import RequestProblem
+from perennial.serving.requests import reading
 from perennial.settings.serving import ServingSpec
 
 SETTINGS = ServingSpec(max_rows=20, max_characters=200)
-KINDS = ("text-classification", "text-pair", "multi-label", "token-classification", "regression")
 
 
 @pytest.fixture(scope="module")
 def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]:
     """A predictor of each kind: the tiny package, called one of that kind."""
-    return {kind: predictor(tmp_path_factory.mktemp(kind), kind) for kind in KINDS}
-
-
-def predictor(folder: Path, kind: str) -> Predictor:
-    home = Home(folder)
-    package = home.store.root / write_package(home, "tiny", 0.1).path
-    if kind == "token-classification":
-        write_tagger(package / MODEL)
-    info = read_package(package) if kind != "token-classification" else description(package)
-    labels = LABELS[:1] if kind == "regression" else LABELS
-    files_now = {name: sha256(package / name) for name in (MODEL, TOKENIZER)}
-    (package / DESCRIPTION).write_bytes(render(dataclasses.replace(info, kind=kind, labels=labels, files=files_now)))
-    return Predictor(package)
-
-
-def description(package: Path) -> PackageInfo:
-    """What package.json says, though the model is another one by now."""
-    content = json.loads((package / DESCRIPTION).read_text())
-    fields = {field.name for field in dataclasses.fields(PackageInfo)} & set(content)
-    return PackageInfo(**{name: content[name] for name in fields})
-
-
-def write_tagger(file: Path) -> None:
-    """A model that answers each token: the weights of its word, one output for O and two a label."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper, save
-
-    width = 1 + 2 * len(LABELS)
-    weights = np.random.default_rng(0).normal(size=(len(WORDS), width)).astype(np.float32)
-    node = helper.make_node("Gather", ["weights", "input_ids"], ["logits"])
-    names = ("input_ids", "attention_mask")
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["r", "t"]) for name in names]
-    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["r", "t", width])
-    graph = helper.make_graph([node], "tagger", inputs, [output], [numpy_helper.from_array(weights, "weights")])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
+    return {kind: tiny_predictor(tmp_path_factory.mktemp(kind), kind) for kind in KINDS}
 
 
 SENTENCES = st.lists(st.sampled_from([*WORDS[2:], "unknown", "naïve", "🚀", " "]), max_size=6).map(" ".join)

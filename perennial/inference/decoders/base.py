@@ -82,6 +82,10 @@ class Decoder(Protocol):
         """`answer` for a person, on one line; "" if all of it is marked in the text."""
 
     @abstractmethod
+    def answer_schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        """A JSON Schema (draft 2020-12) of an answer of a model with these labels."""
+
+    @abstractmethod
     def marked(self, answer: Mapping[str, Any]) -> list[tuple[int, int, str]]:
         """What is marked in the text of `answer`: first character, the one after the last, label."""
 
@@ -100,6 +104,9 @@ class TextDecoder(Decoder, ABC):
 
     def details(self, outputs: Outputs, encoded: Encoded, reading: Reading) -> list[dict[str, np.ndarray]]:
         return [{} for _ in outputs]
+
+    def answer_schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        return {"type": "object"}
 
     def marked(self, answer: Mapping[str, Any]) -> list[tuple[int, int, str]]:
         return []

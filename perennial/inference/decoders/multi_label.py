@@ -1,11 +1,12 @@
 """Any number of labels for a text: each whose probability reaches its own threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from perennial.inference.decoders.base import Encoded, Outputs, Reading, TextDecoder, sigmoid, tempered
+from perennial.inference.decoders.json_schema import SHARE, array, obj
 
 THRESHOLD = 0.5
 """Of a label for which none was chosen on validation rows."""
@@ -28,6 +29,9 @@ class MultiLabel(TextDecoder):
             labels = [reading.labels[index] for index in likeliest_first if holds[row, index]]
             answers.append({"labels": labels, "scores": dict(zip(reading.labels, scores, strict=True))})
         return answers
+
+    def answer_schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        return obj({"labels": array({"enum": list(labels)}), "scores": obj(dict.fromkeys(labels, SHARE))})
 
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return ", ".join(f"{label} {answer['scores'][label]:.3f}" for label in answer["labels"]) or "—"

@@ -1,11 +1,12 @@
 """One label for a text: the likeliest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from perennial.inference.decoders.base import Encoded, Outputs, Reading, TextDecoder, softmax, tempered
+from perennial.inference.decoders.json_schema import SHARE, obj
 
 
 class TextClassification(TextDecoder):
@@ -23,6 +24,9 @@ class TextClassification(TextDecoder):
             named = dict(zip(reading.labels, scores, strict=True))
             answers.append({"label": reading.labels[best], "score": scores[best], "scores": named})
         return answers
+
+    def answer_schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        return obj({"label": {"enum": list(labels)}, "score": SHARE, "scores": obj(dict.fromkeys(labels, SHARE))})
 
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return f"{answer['label']}  {answer['score']:.3f}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from perennial.inference import spans
 from perennial.inference.decoders.base import Columns, Encoded, Input, Outputs, Reading
+from perennial.inference.decoders.json_schema import SHARE, TEXT, array, obj
 from perennial.inference.tokenization import Tokenizer
 from perennial.inference.word_pieces import Sight, sight
 from perennial.inference.words import touched, words_in
@@ -103,6 +104,11 @@ class TokenClassification:
         positions = layout.units[counted] - layout.first[rows, None]
         cuts = itertools.pairwise(ends.tolist())
         return [{"words": positions[start:end], "scores": by_word[start:end]} for start, end in cuts]
+
+    def answer_schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        offset = {"type": "integer", "minimum": 0}
+        span = {"start": offset, "end": offset, "label": {"enum": list(labels)}, "text": TEXT, "score": SHARE}
+        return obj({"spans": array(obj(span)), "text": TEXT, "tags": array(TEXT)}, "text", "tags")
 
     def in_words(self, answer: Mapping[str, Any]) -> str:
         return ""

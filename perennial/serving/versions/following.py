@@ -4,28 +4,38 @@ Whatever goes wrong, the one that serves goes on serving, and the log and /metri
 starts while the registry is down goes on with the version that served last.
 """
 
+import importlib.metadata
 import logging
+import platform
 import threading
 import time
+import weakref
+from collections.abc import Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 
 from perennial.core import progress
-from perennial.core.errors import PerennialError
+from perennial.core.errors import PerennialError, SignatureError
 from perennial.core.home import Home
 from perennial.inference.predictor import Predictor
 from perennial.inference.probes import TEXTS
+from perennial.inference.sharing.pool import GraphPool
 from perennial.promotion import serving_champion
 from perennial.promotion.serving_champion import Standing
 from perennial.records.package import Champion
-from perennial.serving import last_served
+from perennial.registry import signatures
+from perennial.serving import memory
 from perennial.serving.current import CurrentVersion, LoadedVersion, Problem
 from perennial.serving.metrics import ServingMetrics
+from perennial.serving.versions import last_served
+from perennial.serving.versions.last_served import LastServed
 from perennial.settings.serving import ServingSpec
+from perennial.signing.keys import TrustedKey
 
 LOG = logging.getLogger(__name__)
 LONGEST_PAUSE = 300.0
 """Seconds until a champion that could not be had is tried again, at most; another one is tried at once."""
+LIBRARIES = ("numpy", "perennial", "tokenizers")
 ENDING = 5.0
 """Seconds that a look at the registry may take to come to its end when the server ends."""
 
@@ -36,6 +46,7 @@ class _Refusal:
 
     of: Standing
     words: str
+    problem: Problem
     failures: int
     until: float
     """On the monotonic clock: when it is tried again."""
@@ -52,16 +63,25 @@ class Follower:
         settings: ServingSpec,
         current: CurrentVersion,
         figures: ServingMetrics,
+        trusted: Sequence[TrustedKey] = (),
+        pool: GraphPool | None = None,
     ) -> None:
+        """`trusted`: only what one of these keys signed may serve; none: whatever the registry has. `pool`: with whose
+        models this one shares what it can."""
+        self._trusted, self._pool = trusted, pool
         self._home, self._model, self._version, self._settings = home, model, version, settings
         self._current, self._figures = current, figures
         self._refusal: _Refusal | None = None
         self._told = ""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._leaving: list[weakref.ref[Predictor]] = []
+        """Those that serve no more, and whose memory was not given back yet."""
 
     def load(self) -> None:
         """Put it there now. Raises PerennialError when there is none, or it can't be had whole, or can't serve."""
+        if self._at_once():
+            return
         try:
             self._bring(self._version)
         except PerennialError:
@@ -69,10 +89,31 @@ class Follower:
             if down is None or not self._resume(down):
                 raise
 
+    def _at_once(self) -> bool:
+        """Let the version that served last serve, if it is still the one that is wanted, its bytes are the same, and so
+        are the machine and the libraries with which it answered as it was judged to; whether all that is so.
+
+        That is what bringing it would show again, in seconds. MLflow and the ledger are asked as soon as it serves.
+        """
+        last = last_served.shown_to_serve(self._home, self._model, self._version)
+        if last is None:
+            return False
+        try:
+            signer = self._signer_of(last)
+            predictor = self._loaded(last.served)
+        except PerennialError:
+            return False
+        if _libraries(predictor) != last.shown_with:
+            return False
+        self._put(last.served, predictor, signer)
+        return True
+
     def start(self) -> None:
         """Follow from now on, in a thread; with `version`, only until that one is there."""
         context = copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._follow,), name="follower", daemon=True)
+        self._thread = threading.Thread(
+            target=context.run, args=(self._follow,), name=f"follower of {self._model}", daemon=True
+        )
         self._thread.start()
 
     def end(self) -> None:
@@ -83,6 +124,7 @@ class Follower:
 
     def look(self) -> None:
         """Look once who is champion, and let that one serve. Raises nothing: what went wrong is told."""
+        self._clear_away()
         try:
             wanted = Standing(version=self._version, package_digest="") if self._version else self._champion()
             if wanted is not None and not self._serves(wanted):
@@ -118,7 +160,7 @@ class Follower:
     def _try(self, wanted: Standing) -> None:
         before = self._refusal if self._refusal and self._refusal.of == wanted else None
         if before and time.monotonic() < before.until:
-            self._tell("package", before.words)
+            self._tell(before.problem, before.words)
             return
         try:
             self._bring(wanted.version)
@@ -127,13 +169,16 @@ class Follower:
                 return
             failures = before.failures + 1 if before else 1
             pause = min(self._settings.poll_seconds * 2**failures, LONGEST_PAUSE)
-            self._refusal = _Refusal(wanted, str(error), failures, time.monotonic() + pause)
-            self._tell("package", str(error))
+            problem: Problem = "signature" if isinstance(error, SignatureError) else "package"
+            self._refusal = _Refusal(wanted, str(error), problem, failures, time.monotonic() + pause)
+            self._tell(problem, str(error))
 
     def _bring(self, version: str | None) -> None:
-        whole = serving_champion.bring(self._home, self._model, version)
-        self._serve(whole)
-        last_served.note_served(self._home, self._model, whole)
+        brought = serving_champion.bring(self._home, self._model, version, self._trusted)
+        predictor = self._loaded(brought.package)
+        self._put(brought.package, predictor, brought.signer)
+        self._clear_away()
+        last_served.note_served(self._home, self._model, brought.package, brought.signature, _libraries(predictor))
         self._tell(None, "")
 
     def _down(self) -> str | None:
@@ -146,29 +191,54 @@ class Follower:
 
     def _resume(self, down: str) -> bool:
         """Let the version that served last serve again, for the registry is `down`; whether that can be had."""
-        whole = last_served.last_served_of(self._home, self._model)
-        if whole is None or self._version not in (None, whole.version):
+        last = last_served.last_served_of(self._home, self._model)
+        if last is None or self._version not in (None, last.served.version):
             return False
         try:
-            self._serve(whole)
+            self._put(last.served, self._loaded(last.served), self._signer_of(last))
+        except SignatureError as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a sentence, no traceback
+            return False
         except PerennialError:
             return False
         # A version that was asked for by its number is the right one, whatever the registry says.
         self._tell(None if self._version else "registry", down)
         return True
 
-    def _serve(self, whole: Champion) -> None:
+    def _signer_of(self, last: LastServed) -> str:
+        """Who signed it, in words; "": nobody has to have. Raises SignatureError when no trusted key did."""
+        if not self._trusted:
+            return ""
+        version, digest = last.served.version, last.served.package_digest
+        signed = signatures.check_package(last.signature, self._trusted, self._model, version, digest)
+        return str(signed.signer)
+
+    def _loaded(self, whole: Champion) -> Predictor:
         folder = self._home.store.root / whole.path
-        predictor = Predictor(folder, threads=self._settings.threads, digest=whole.package_digest)
+        predictor = Predictor(folder, threads=self._settings.threads, digest=whole.package_digest, pool=self._pool)
         # The first runs are slow; no client should be the one to find that out.
         columns = predictor.decoder.columns[-1]
         predictor.predict_columns({name: list(TEXTS) for name in columns})
+        return predictor
+
+    def _put(self, whole: Champion, predictor: Predictor, signer: str) -> None:
         before, self._current.served = self._current.served, LoadedVersion(self._model, whole.version, predictor)
+        if before:
+            self._leaving.append(weakref.ref(before.predictor))
         self._figures.serves(whole.version)
         after = f"; before it was version {before.version}" if before else ""
         LOG.info("Version %s of %s serves%s.", whole.version, self._model, after)
+        if signer:
+            LOG.info("Version %s of %s is signed by %s.", whole.version, self._model, signer)
         if predictor.cpu_doubt:
             LOG.warning("%s", predictor.cpu_doubt)
+
+    def _clear_away(self) -> None:
+        """Give back the memory of versions that serve no more, once the last request that has one is answered."""
+        gone = [left for left in self._leaving if left() is None]
+        if gone:
+            self._leaving = [left for left in self._leaving if left not in gone]
+            memory.give_back()
 
     def _tell(self, problem: Problem | None, words: str) -> None:
         """Why no newer champion serves, in `words`; once, not at every look."""
@@ -179,6 +249,19 @@ class Follower:
             LOG.info("Version %s of %s is champion, and all is well again.", now.version, self._model)
         self._told, self._current.problem = words, problem
         self._figures.problem(problem)
+
+
+def _libraries(predictor: Predictor) -> tuple[str, ...]:
+    """What answers depend on beyond the package."""
+    return (*predictor.machine, f"python {platform.python_version()}", *map(_installed, LIBRARIES))
+
+
+def _installed(name: str) -> str:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        # As where it runs from its sources.
+        return name
 
 
 class _Notes(progress.Silent):

@@ -1,0 +1,1 @@
+"""Serving: this build beside an earlier one, `mlflow models serve` and infinity."""

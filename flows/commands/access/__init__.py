@@ -1,0 +1,1 @@
+"""Commands on who may ask a server, and whose packages it believes."""

@@ -1,0 +1,1 @@
+"""Personal data taken out of texts before they are stored."""

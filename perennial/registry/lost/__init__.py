@@ -1,0 +1,1 @@
+"""Databases that were there and are gone."""

@@ -1,0 +1,1 @@
+"""A challenger beside the champion on live traffic: who is in it, what is counted, and when that is enough."""

@@ -1,0 +1,1 @@
+"""Whose rows are answered next, and together."""

@@ -1,0 +1,1 @@
+"""Which version serves: followed from the registry, and gone on with when that is down."""
