@@ -41,13 +41,20 @@ schedule: setup ## Retrain by the pipelines' schedules and when new data lands, 
 predict: setup ## Ask the champion: make predict TEXT="Profit warning sends shares down 12%"
 	@$(BIN)/perennial predict $(PIPELINE) "$(or $(TEXT),Profit warning sends shares down 12%)"
 
-# Tests look at reports in a real browser, and check alerts by Prometheus' own tool. Where these can't be had here, they
-# say what to install. Only promtool is taken out of Debian's package: installed, it would start a server.
+# Tests look at reports in a real browser, ask a server by curl, read a stream of Redis, and check alerts by Prometheus' own
+# tool. Where these can't be had here, they say what to install. Only promtool is taken out of Debian's package: installed, it
+# would start a server. Debian's redis-tools has Redis' server as redis-check-rdb, and starts none.
 tools: setup
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null || test "$$(id -u)" != 0 || \
 		{ echo "Installing Chromium, which looks at reports."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || true
+	@command -v curl >/dev/null || test "$$(id -u)" != 0 || \
+		{ echo "Installing curl, which asks servers."; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends curl >/dev/null; } || true
+	@command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null || test "$$(id -u)" != 0 || \
+		{ echo "Installing Redis, which tests read a stream of."; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-tools >/dev/null; } || true
 	@command -v promtool >/dev/null || test -x $(BIN)/promtool || ! command -v apt-get >/dev/null || \
 		{ echo "Fetching promtool, which checks alerts."; got=$$(mktemp -d); \
 		(cd "$$got" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \

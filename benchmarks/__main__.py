@@ -1,7 +1,8 @@
 """Measure and print: `make bench`, or `python -m benchmarks startup main-job` for some of it.
 
 Figures go to benchmarks/results/ as JSON, too. BENCH_DATA names a folder with data sets; without it, train, time-to,
-infer and data measure on generated rows, and own-data and kinds are left out. BENCH_HOME names a home with a champion
+infer and data measure on generated rows, and own-data, kinds and active-learning are left
+out. BENCH_HOME names a home with a champion
 of `sentiment`, for serving. BENCH_ROWS, BENCH_EPOCHS, BENCH_ROUNDS and what else each benchmark's first lines name make
 it shorter or longer.
 """
@@ -23,22 +24,28 @@ from benchmarks import (
     history,
     infer,
     kinds,
+    live_stream,
     main_job,
     many_rows,
     months,
     own_data,
     pipeline,
+    reading,
     resume,
     scheduled,
     seeds,
-    serving,
     smaller,
     startup,
     train,
     use_cases,
 )
 from benchmarks.common import machine
-from benchmarks.deciding import clusters, gates, slices, year
+from benchmarks.copies import joining
+from benchmarks.deciding import canary, clusters, gates, slices, year
+from benchmarks.health import live_accuracy
+from benchmarks.labels import active_learning
+from benchmarks.serving import comparison, explanations, operations, shared_encoder
+from benchmarks.surges import bbc_alarms, comparing
 
 RESULTS = Path("benchmarks/results")
 DATA = os.environ.get("BENCH_DATA")
@@ -50,11 +57,13 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "train": train.measure,
     "time-to": train.time_to,
     "data": data.measure,
+    "reading": reading.measure,
     "annotation": annotation.measure,
     "pipeline": pipeline.measure,
     "gates": gates.measure,
     "clusters": clusters.measure,
     "slices": slices.measure,
+    "canary": canary.measure,
     "many-rows": lambda scratch: many_rows.measure(),
     "main-job": main_job.measure,
     "use-cases": use_cases.measure,
@@ -63,8 +72,19 @@ BENCHMARKS: dict[str, Callable[[Path], dict[str, object]]] = {
     "resume": resume.measure,
     "scheduled": scheduled.measure,
     "history": history.measure,
-    "serving": serving.measure,
+    "serving": lambda scratch: comparison.measure(scratch) | operations.measure(scratch),
+    "explanations": explanations.measure,
+    "serving-operations": operations.measure,
+    "shared-encoder": shared_encoder.measure,
     "months": months.measure,
+    "surges": comparing.measure,
+    "monitor": live_stream.measure,
+    "live-accuracy": live_accuracy.measure,
+    "copies": joining.measure,
+    "active-learning": lambda scratch: (
+        active_learning.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"}
+    ),
+    "bbc-alarms": lambda scratch: bbc_alarms.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
     "own-data": lambda scratch: own_data.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
     "kinds": lambda scratch: kinds.measure(scratch, Path(DATA)) if DATA else {"left out": "no BENCH_DATA"},
 }

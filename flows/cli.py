@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 import typer
 
+from flows.command_line.access import keys, sign, verify
+from flows.command_line.live import alarms, challenger, dashboard, label, labels, monitor
 from flows.command_line.pipelines import (
     behaviours,
     doctor,
     drift,
+    explain,
     export_annotations,
     init,
     power,
@@ -48,6 +51,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     init,
     tune,
     predict,
+    explain,
     export_annotations,
     serve,
     behaviours,
@@ -57,9 +61,17 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     report,
     approve,
     reject,
+    monitor,
+    alarms,
+    challenger,
+    labels,
+    dashboard,
+    label,
     rollback,
     resume,
     reconcile,
+    sign,
+    verify,
     history,
     runs,
     power,
@@ -72,8 +84,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 """In the order in which --help lists them."""
 
+GROUPS: dict[str, typer.Typer] = {"keys": keys}
+"""Commands that have commands of their own."""
+
 for command in COMMANDS:
     app.command()(command)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -18,6 +18,11 @@ from perennial.settings.schedule import ScheduleSpec
 TAG = "perennial"
 DATA_LANDED = "perennial.data-landed"
 """The event that starts a run."""
+RETRAINING = scheduled.name
+"""The flow of a pipeline's deployment; its live stream, if it has one, has a deployment of another flow."""
+PAUSED = "paused"
+OFF = "switched off"
+"""On Prefect's page, the schedule alone."""
 
 
 def resource(pipeline: str) -> str:
@@ -30,7 +35,7 @@ def deployment_of(spec: PipelineSpec, schedule: ScheduleSpec, pipeline: str) -> 
     return RunnerDeployment.from_flow(
         scheduled,
         name=spec.name,
-        paused=_is_paused(spec.name),
+        paused=is_paused(spec.name, RETRAINING),
         description=f"Keeps {spec.name} current: {schedule.cron} ({schedule.timezone}), and when new data lands.",
         tags=[TAG],
         parameters={"pipeline": pipeline},
@@ -55,18 +60,28 @@ def _landed(pipeline: str, schedule: ScheduleSpec) -> DeploymentEventTrigger:
     )
 
 
-def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
-    """The deployment of a pipeline; None: it was never served by that Prefect server."""
+def find_deployment(client: SyncPrefectClient, name: str, flow: str = RETRAINING) -> DeploymentResponse | None:
+    """The deployment of a pipeline, of the flow; None: it was never served by that Prefect server."""
     try:
-        return client.read_deployment_by_name(f"{scheduled.name}/{name}")
+        return client.read_deployment_by_name(f"{flow}/{name}")
     except ObjectNotFound:
         return None
 
 
-def _is_paused(name: str) -> bool:
+def state_of(deployment: DeploymentResponse | None) -> str:
+    """How a deployment stands: served, PAUSED, OFF, or not served."""
+    if deployment is None:
+        return "not served"
+    if deployment.paused:
+        return PAUSED
+    return "served" if any(schedule.active for schedule in deployment.schedules) else OFF
+
+
+def is_paused(name: str, flow: str) -> bool:
+    """Whether a person paused the deployment of a pipeline."""
     # Who serves it anew, as after a reboot, did not ask for it to go on.
     with get_client(sync_client=True) as client:
-        before = find_deployment(client, name)
+        before = find_deployment(client, name, flow)
     return before is not None and before.paused
 
 

@@ -175,7 +175,8 @@ def _began_before(other: FlowRun, run: FlowRun) -> bool:
 
 
 def _gives_way(run: FlowRun) -> bool:
-    return bool(run.parameters.get("kind", "hand") != "hand")
+    # One that somebody asked for, or the model's health, is not stood for by one that may find too little new.
+    return run.parameters.get("kind", "hand") not in ("hand", "drift")
 
 
 def _newest(runs: Sequence[FlowRun]) -> FlowRun | None:

@@ -22,17 +22,19 @@ from perennial.settings.pipeline import PipelineSpec
 
 
 @flow(name="scheduled", flow_run_name="{pipeline}: {kind}", persist_result=False)
-def scheduled(pipeline: str, kind: Literal["hand", "schedule", "data"] = "hand", detail: str = "") -> State[Any]:
+def scheduled(
+    pipeline: str, kind: Literal["hand", "schedule", "data", "drift"] = "hand", detail: str = ""
+) -> State[Any]:
     """Retrain `pipeline` (a name or a path) unless that is needless; the state's name and message say how it ended.
 
-    `kind`: what started it; by hand it is never skipped for want of new data. `detail`: the same in words. Ends as
-    Promoted, Held, Rejected, Observed, Skipped or Failed.
+    `kind`: what started it; by hand, and by drift (the model is unwell on live texts), it is never skipped for want of
+    new data. `detail`: the same in words. Ends as Promoted, Held, Rejected, Observed, Skipped or Failed.
     """
     telemetry.off()
     environment.share_cores()
     with progress.heard_by(Logged(get_run_logger())):
         try:
-            return _ended(_run(pipeline, Trigger(kind=kind, detail=detail), _this_run()))
+            return _ended(_run(pipeline, Trigger(kind=kind, detail=detail), this_flow_run()))
         except OverlapError as overlap:
             return Completed(name=run_overlap.SKIPPED, message=overlap.problem)
         except PerennialError as error:
@@ -92,7 +94,8 @@ def _seconds_to_wait(spec: PipelineSpec, this: FlowRun) -> float:
     return max(0.0, start.timestamp() - time.time())
 
 
-def _this_run() -> FlowRun:
+def this_flow_run() -> FlowRun:
+    """The flow run that is at work here."""
     context = FlowRunContext.get()
     assert context is not None and context.flow_run is not None, "this is a flow"  # noqa: PT018, S101
     return context.flow_run

@@ -101,6 +101,7 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "checks": [check.model_dump(mode="json") for check in evidence.decision.checks] if evidence else [],
         "look": look.model_dump(mode="json") if look else None,
         "near_copies": _near_copies(evidence.evaluation) if evidence else None,
+        "faithfulness": _faithfulness(evidence.evaluation) if evidence else None,
         "anchor": evidence.evaluation.anchor.version if evidence and evidence.evaluation.anchor else None,
         "package": {
             **package.model_dump(mode="json"),
@@ -127,6 +128,12 @@ def run_as_json(result: RunResult, home: Home) -> dict[str, Any]:
         "report": str(home.store.root / result.report.path) if result.report else None,
         "seconds": result.seconds,
     }
+
+
+def _faithfulness(evaluation: Evaluation) -> dict[str, Any] | None:
+    """How faithful explanations are; None: not measured."""
+    measured = evaluation.faithfulness
+    return measured.model_dump(mode="json") if measured else None
 
 
 def _truncated(evaluation: Evaluation) -> dict[str, Any] | None:

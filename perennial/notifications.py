@@ -1,4 +1,4 @@
-"""Telling people how a run ended, through Apprise: one message an event, with the reason and a link to the report.
+"""Telling people how a run ended, and of alarms, through Apprise: a message an event, with its reason.
 
 What was told before follows from the log of runs, so a run that fails every night for the same reason is told once.
 The URLs of channels hold secrets: they come from the environment, and are in no message, note or log.
@@ -59,15 +59,23 @@ def tell(spec: PipelineSpec, home: Home, entry: RunEntry, report: str | None) ->
     """
     if not spec.notify.urls_env:
         return
-    messages = _messages(spec, home, entry, report)
+    send(spec, home, _messages(spec, home, entry, report), "how the run ended")
+
+
+def send(spec: PipelineSpec, home: Home, messages: Sequence[Message], what: str) -> bool:
+    """Send `messages` to every channel of `notify`, with what it could not be told before; whether one took all of it.
+
+    `what` they are about, for the note on a channel that is down. Where nothing is to be told, none is asked.
+    """
     untold = _untold(spec, home)
     waiting = {name: (*untold.get(name, ()), *messages)[-MOST_UNTOLD:] for name in spec.notify.urls_env}
     problems = _deliver({name: some for name, some in waiting.items() if some}, spec.notify.timeout_seconds)
     for name, problem in problems.items():
-        progress.note(f"The channels in {name} were not told how the run ended: {problem}.")
+        progress.note(f"The channels in {name} were not told {what}: {problem}.")
     left = {name: waiting[name] for name in problems}
     if left != untold:
         _keep(spec, home, Untold(messages=left))
+    return len(left) < len(spec.notify.urls_env)
 
 
 def link(spec: PipelineSpec, home: Home, result: RunResult) -> str | None:

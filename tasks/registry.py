@@ -4,7 +4,8 @@ from prefect import task
 
 from perennial.core import progress
 from perennial.core.home import Home
-from perennial.promotion import conclusion, reconciliation, registration
+from perennial.promotion import reconciliation, registration
+from perennial.promotion.challenge import of_runs
 from perennial.promotion.conclusion import Conclusion
 from perennial.records.data import ValidatedData
 from perennial.records.decision import Decision
@@ -96,10 +97,11 @@ def register(spec: PipelineSpec, run_key: str, evidence: Evidence, home: Home) -
 def conclude(spec: PipelineSpec, version: RegisteredVersion, decision: Decision, home: Home) -> Conclusion:
     """Promote, park, hold, reject or only observe; `champion` moves only if it is still the one judged against."""
     with progress.step("conclude"):
-        return conclusion.conclude(
+        return of_runs.conclude_run(
             home,
             version,
             decision,
+            spec.rollout,
             needs_approval=spec.registry.approval == "required",
             observing=spec.registry.mode == "observe",
         )

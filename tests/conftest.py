@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Machines differ in speed, and tests leave nothing behind: no deadline for an example, no store of those that failed.
 # `make soak` takes the second profile. A test that wants more or fewer examples asks for a multiple of the profile's.
 settings.register_profile("perennial", deadline=None, database=None, max_examples=20)
-settings.register_profile("soak", settings.get_profile("perennial"), max_examples=60)
+settings.register_profile("soak", settings.get_profile("perennial"), max_examples=30)
 settings.load_profile("perennial")
 
 

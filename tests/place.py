@@ -219,7 +219,7 @@ def prefect_server(folder: Path, **environment: str) -> Iterator[str]:
 
 
 def _await(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         assert server.poll() is None, log.read_text()
         try:
             with urllib.request.urlopen(address, timeout=5):

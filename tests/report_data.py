@@ -19,13 +19,13 @@ from perennial.records.evaluation import (
     Difference,
     Evaluation,
     GroupFigures,
-    Interval,
     LabelErrors,
     Metrics,
     NearCopies,
     ServingFigures,
     SliceFigures,
 )
+from perennial.records.interval import Interval
 from perennial.records.package import OnnxPackage
 from perennial.records.run import Evidence
 from perennial.records.training import TrainedModel

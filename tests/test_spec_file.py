@@ -21,15 +21,19 @@ from perennial.settings import (
     export,
     gates,
     model,
+    monitor,
     notify,
     pipeline,
+    prediction_log,
     registry,
     report,
+    rollout,
     schedule,
     serving,
     strict_yaml,
     training,
 )
+from perennial.settings.monitor import streams
 from perennial.settings.pipeline import PipelineSpec
 
 REPOSITORY = Path(__file__).parents[1]
@@ -374,10 +378,20 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("registry.", registry.RegistrySpec),
     ("report.", report.ReportSpec),
     ("serving.", serving.ServingSpec),
+    ("serving.log.", prediction_log.PredictionLogSpec),
+    ("rollout.", rollout.RolloutSpec),
     ("schedule.", schedule.ScheduleSpec),
     ("triggers.", drift.TriggersSpec),
     ("triggers.limits.", drift.DriftLimits),
     ("notify.", notify.NotifySpec),
+    ("monitor.", monitor.MonitorSpec),
+    ("monitor.columns.", monitor.LiveColumnsSpec),
+    ("monitor.redaction.", monitor.RedactionSpec),
+    ("monitor.copies.", monitor.CopiesSpec),
+    ("monitor.trends.", monitor.TrendsSpec),
+    ("monitor.alarms.", monitor.AlarmsSpec),
+    ("monitor.health.", monitor.HealthSpec),
+    ("monitor.labelling.", monitor.LabellingSpec),
 ]
 KEYS = [(prefix, key, tuple(model.model_fields)) for prefix, model in GROUPS for key in model.model_fields]
 
@@ -406,6 +420,7 @@ def test_every_group_of_settings_is_tried() -> None:
     groups = {group for group in below(base.Settings) if not group.__name__.startswith("_")}
     untyped = {base.Settings, data.ExpectationSpec, data.HuggingFaceSource, data.SqlSource, evaluation.SliceSpec}
     untyped |= {drift.WindowsSpec}  # what TriggersSpec is made of
+    untyped |= {streams.FeedSource, streams.RedisSource, streams.KafkaSource}  # as data.source
     # Those of one test among others are tried in tests/evaluation/test_behaviours_file.py.
     of_tests = {behaviours.MinimumSpec, behaviours.InvarianceSpec, behaviours.DirectionSpec, behaviours.ExpectSpec}
     assert groups - tried == untyped | of_tests
@@ -439,7 +454,10 @@ VALUES = st.recursive(
 )
 
 
-@given(value=VALUES, group=st.sampled_from(sorted(set(PipelineSpec.model_fields) - {"name", "schedule", "triggers"})))
+@given(
+    value=VALUES,
+    group=st.sampled_from(sorted(set(PipelineSpec.model_fields) - {"name", "schedule", "triggers", "monitor"})),
+)
 def test_any_wrong_value_of_a_group_is_refused_clearly(
     value: object, group: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

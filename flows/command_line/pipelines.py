@@ -20,8 +20,8 @@ def run(
     reason: Annotated[
         str,
         typer.Option(
-            help="Why --set changes gates, registry, data.splits, data.columns.group, data.corrections, evaluation or "
-            "behaviours; needed then, and kept in the history."
+            help="Why --set changes gates, registry, data.splits, data.columns.group, data.corrections, evaluation, "
+            "behaviours or rollout; needed then, and kept in the history."
         ),
     ] = "",
     reread: Annotated[bool, typer.Option(help="Read the source from its beginning into a new snapshot.")] = False,
@@ -188,6 +188,29 @@ def predict(
         predict.answer(model, texts or [], data, column, delimiter, version, out, as_json=as_json)
 
 
+def explain(
+    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    texts: Annotated[list[str], typer.Argument(help="Texts; of a model that reads two together, one after the other.")],
+    method: Annotated[str, typer.Option(help="shapley or occlusion.")] = "shapley",
+    label: Annotated[
+        str | None, typer.Option(help="The label whose score is explained; default: the likeliest.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=6, help="Texts without some words that are asked at most, for each text.")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="A version's number; default: the champion.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which words moved the champion's answer, and how far: green towards it, red away from it.
+
+    Words are left out and the model is asked again, so it holds for any model. More --rows part long texts further.
+    """
+    with reported(as_json, model):
+        from flows import shown_explanations
+
+        shown_explanations.show_explanations(model, texts, method, label, rows, version, as_json=as_json)
+
+
 def export_annotations(
     model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
     rows: Annotated[
@@ -219,9 +242,9 @@ def export_annotations(
 
 
 def serve(
-    model: Annotated[str, typer.Argument(help="The model's name: its pipeline's.")],
+    models: Annotated[list[str], typer.Argument(help="The model's name: its pipeline's; or of several, each's.")],
     version: Annotated[
-        str | None, typer.Option(help="Serve this version always; default: whichever is champion.")
+        str | None, typer.Option(help="Serve this version always; default: whichever is champion. Of one model only.")
     ] = None,
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: for other machines, too.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one; the log says which.")] = 8000,
@@ -232,22 +255,46 @@ def serve(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting: --set serving.poll_seconds=5. Repeatable."),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The API keys that `perennial keys` writes; default: those of the home."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody ask from other machines, too, where there are no keys.")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak HTTPS: the certificate and those below the root, PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's private key, PEM.")] = None,
+    trusted_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Serve only what this public key signed; beside serving.trusted_keys. Repeatable."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that answer, watched over by one more; each holds the model.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON objects, one a line.")] = False,
 ) -> None:
     """Answer texts over HTTP, with whichever version is champion: promotions and `rollback` take effect in seconds.
 
     curl -d '{"texts": ["Profit warning sends shares down"]}' http://127.0.0.1:8000/predict
 
-    Rows with several columns go as {"rows": [{"text": …, "text_pair": …}]}. GET /healthz, /readyz, /metrics and / tell
-    how it is. Requests that come while the model is busy are answered together. A new champion is fetched, verified and
-    asked before it takes over, and no request is dropped. If that fails, or the registry is down, the version before
-    goes on serving, and log and /metrics say why. SIGTERM or Ctrl-C: requests under way are answered, then it ends.
-    Limits: `serving` in docs/settings.md. Exit code: 0 told to end, 1 can't serve, 2 wrong usage.
+    Rows with several columns go as {"rows": [{"text": …, "text_pair": …}]}. MLflow's clients ask /invocations. A
+    browser gets a page to try the model on at /, and the whole interface at /docs; GET /healthz, /readyz and /metrics
+    tell how it is. Several models are asked at /models/NAME/predict, and those with the same frozen encoder share it.
+    Requests that come while the model is busy are answered together. A new champion is fetched, verified and asked
+    before it takes over, and no request is dropped. If that fails, or the registry is down, the version before goes on
+    serving, and log and /metrics say why. SIGTERM or Ctrl-C: requests under way are answered, then it ends.
+    Where there are API keys (`perennial keys`), each request needs one; other machines are let in only with keys, or
+    with --insecure. Limits: `serving` in docs/settings.md. Exit code: 0 told to end, 1 can't serve, 2 wrong usage.
     """
-    with reported(as_json, model):
+    with reported(as_json, models[0]):
         from flows.commands import serve
 
-        serve.serve(model, version, host, port, overrides or (), wait=wait, as_json=as_json)
+        options = serve.ServeOptions(keys, insecure, tls_cert, tls_key, trusted_key or ())
+        serve.serve(models, version, host, port, overrides or (), options, wait=wait, as_json=as_json, workers=workers)
 
 
 def behaviours(
@@ -316,7 +363,7 @@ def drift(
 
 def schedule(
     pipelines: Annotated[
-        list[str] | None, typer.Argument(help="Names under pipelines/, folders or files; none: all with a schedule.")
+        list[str] | None, typer.Argument(help="Names under pipelines/, folders, files; none: all that are scheduled.")
     ] = None,
     list_only: Annotated[bool, typer.Option("--list", help="Only show what runs when; starts nothing.")] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Let nothing start these any more, until --resume.")] = False,
@@ -324,7 +371,7 @@ def schedule(
     at_once: Annotated[int, typer.Option(min=1, help="Runs of different pipelines at a time.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Retrain by the pipelines' schedules, and when new data lands, until Ctrl-C.
+    """Retrain by the pipelines' schedules, and when new data lands, and watch their live texts, until Ctrl-C.
 
     Prefect does it: the server of PREFECT_API_URL, or one of its own, whose page this prints. A pipeline has one run at
     a time. Ticks that were missed while nothing ran are made up for by one run. With PREFECT_API_URL set, a worker

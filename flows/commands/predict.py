@@ -50,20 +50,26 @@ def answer(
             "There is nothing to answer: no text, no file, and standard input is a terminal.",
             remedy=f'Example: perennial predict {model} "a text", or --data FILE, or pipe lines into it.',
         )
-    home = Home.from_environment()
-    with progress.heard_by(StepLines(terminal(stderr=True))):
-        package = versions.package(home, model, version)
-        predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
-        if predictor.cpu_doubt:
-            progress.note(predictor.cpu_doubt)
+    predictor = loaded(model, version)
     if given:
         _answer_arguments(predictor, given, out, as_json=as_json)
     else:
         _answer_rows(predictor, data, column, delimiter, data_of(model), out)
 
 
+def loaded(model: str, version: str | None) -> Predictor:
+    """The package of `version` of `model` (None: the champion), loaded."""
+    home = Home.from_environment()
+    with progress.heard_by(StepLines(terminal(stderr=True))):
+        package = versions.package(home, model, version)
+        predictor = Predictor(home.store.root / package.path, digest=package.package_digest)
+        if predictor.cpu_doubt:
+            progress.note(predictor.cpu_doubt)
+    return predictor
+
+
 def _answer_arguments(predictor: Predictor, given: list[str], out: Path | None, *, as_json: bool) -> None:
-    columns = _as_columns(predictor, given)
+    columns = as_columns(predictor, given)
     predictions = predictor.predict_columns(columns)
     if out is None and not as_json and sys.stdout.isatty():
         _show(predictor, columns, predictions)
@@ -74,7 +80,8 @@ def _answer_arguments(predictor: Predictor, given: list[str], out: Path | None, 
             _write(written, row)
 
 
-def _as_columns(predictor: Predictor, given: list[str]) -> dict[str, list[str]]:
+def as_columns(predictor: Predictor, given: list[str]) -> dict[str, list[str]]:
+    """The texts that a command line gave, by canonical column."""
     roles = predictor.decoder.columns[-1]
     if len(given) % len(roles):
         raise SpecError(

@@ -17,7 +17,7 @@ from perennial.promotion.rollback import Resumed, RolledBack
 from perennial.promotion.safeguards import ledger_check
 from perennial.promotion.transfer import Transferred
 from perennial.records.run import Status
-from perennial.registry import aliases, history, tracking
+from perennial.registry import aliases, database, history, ledger_location, tracking
 from perennial.registry.agreement import Disagreement
 from perennial.registry.history import Event, Reign
 from perennial.registry.ledger import Entry, Ledger, State
@@ -153,7 +153,7 @@ def reconciled_in_words(model: str, done: Reconciled | Disagreement | None) -> s
 
 def show_history(model: str, *, as_json: bool) -> None:
     """What was done, and whether the registry agrees with it."""
-    ledger = Ledger.open(Home.from_environment())
+    ledger = _ledger(Home.from_environment(), model)
     entries = ledger.entries(model)
     placed, problem = _registry(Home.from_environment(), model)
     if not entries:
@@ -184,8 +184,21 @@ def show_champion_at(model: str, at: str, *, as_json: bool) -> None:
         _print_plainly(_reign_in_words(model, moment, reign))
 
 
+def _ledger(home: Home, model: str) -> Ledger:
+    """The ledger; looking into it makes none."""
+    if database.is_there(home):
+        return Ledger.open(home)
+    problem = _registry(home, model)[1]
+    if isinstance(problem, Disagreement):
+        raise problem.error()
+    raise RegistryError(
+        f"There is no ledger at {database.sqlite_file(home)}, so there is no history of {model!r}.",
+        remedy=f"`perennial run {model}` begins it; if there was one, put it back. Nothing was put in its place.",
+    )
+
+
 def _entries(model: str) -> list[Entry]:
-    ledger = Ledger.open(Home.from_environment())
+    ledger = _ledger(Home.from_environment(), model)
     if entries := ledger.entries(model):
         return entries
     raise _unknown(ledger, model, _registry(Home.from_environment(), model)[1])
@@ -211,6 +224,10 @@ def _registry(home: Home, model: str) -> tuple[dict[str, str | None] | None, Dis
             names = (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER)
             named = {name: aliases.version_of(client, home, model, name) for name in names}
             placed = {name: str(at.version) if at else None for name, at in named.items()}
+            if lost := ledger_location.lost_ledger(client, home, model):
+                return placed, lost
+            if not database.is_there(home):
+                return placed, None
             return placed, ledger_check.examine_all(client, home, Ledger.open(home), model)
     except RegistryError as error:
         return None, f"Whether the registry agrees is not known: {error.problem}"

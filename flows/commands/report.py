@@ -36,5 +36,10 @@ def report_as_json(page: LocalReport) -> dict[str, Any]:
 
 def open_page(path: Path) -> bool:
     """Show the page in this machine's browser; False: there is no display, or no browser."""
+    return open_address(path.as_uri())
+
+
+def open_address(address: str) -> bool:
+    """The same of a page that is served, or a file's address."""
     has_display = sys.platform in {"darwin", "win32"} or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
-    return has_display and webbrowser.open(path.as_uri())
+    return has_display and webbrowser.open(address)

@@ -19,6 +19,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from flows import environment, prefect_server
+from flows.commands.live.monitor_schedule import (
+    Monitored,
+    deployments_of,
+    in_words,
+    list_monitors,
+    monitors_as_json,
+    with_monitor,
+)
 from perennial.core import progress
 from perennial.core.errors import PerennialError, SpecError, listing
 from perennial.core.home import Home
@@ -29,16 +37,14 @@ from perennial.settings.pipeline import PipelineSpec
 from perennial.settings.schedule import ScheduleSpec
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
     from rich.console import Console
 
 SHOWN_STARTS = 3
-PAUSED = "paused"
-OFF = "switched off"
-"""On Prefect's page, the schedule alone."""
 SERVER_SECONDS = 1
 """How often it is looked whether the embedded server lives."""
+LOOKS_AT_ONCE = 1
+"""At live streams, beside the retraining runs: each takes all cores."""
 POLL_SECONDS = 5
 """How often it is looked for runs that give way."""
 WHAT_TO_WRITE = """add to its pipeline.yaml:
@@ -60,6 +66,14 @@ class Scheduled:
 
 
 @dataclass(frozen=True)
+class Timetable:
+    """All that happens by itself."""
+
+    scheduled: Sequence[Scheduled]
+    monitored: Sequence[Monitored]
+
+
+@dataclass(frozen=True)
 class Listed:
     """What is known of a pipeline's schedule."""
 
@@ -74,7 +88,7 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     """What the command is asked for: list, pause or resume; nothing: serve. Raises SpecError when that is too much."""
     if len(asked) > 1:
         raise SpecError(f"--{' and --'.join(asked)} exclude each other.", remedy="Give one of them.")
-    scheduled, refused = with_schedule(pipelines)
+    timetable, refused = with_schedule(pipelines)
     if refused and asked != ["list"]:
         raise refused[0]
     home = Home.from_environment()
@@ -82,28 +96,31 @@ def act(pipelines: Sequence[str], asked: Sequence[str], at_once: int, *, as_json
     if not asked:
         _refuse_second(home)
         server = prefect_server.embed(home, serving=True)
-        serve(scheduled, home, server, at_once, as_json=as_json)
+        serve(timetable, home, server, at_once, as_json=as_json)
         return
     prefect_server.join(home)
     if asked != ["list"]:
-        pause(scheduled, paused=asked == ["pause"])
-    _print(
-        list_schedules(scheduled), {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused
-    )
+        pause(timetable, paused=asked == ["pause"])
+    _print(timetable, {"list": "done", "pause": "paused", "resume": "resumed"}[asked[0]], as_json, refused)
     if refused:
         raise typer.Exit(SpecError.exit_code)
 
 
-def _print(shown: Sequence[Listed], status: str, as_json: bool, refused: Sequence[SpecError] = ()) -> None:
+def _print(timetable: Timetable, status: str, as_json: bool, refused: Sequence[SpecError] = ()) -> None:
     from flows.console import say, terminal
 
+    shown, monitors = list_schedules(timetable.scheduled), list_monitors(timetable.monitored)
     if as_json:
+        live = {"monitors": monitors_as_json(monitors)} if monitors else {}
         invalid = {"invalid": [str(error) for error in refused]} if refused else {}
-        sys.stdout.write(json.dumps(_as_json(status, shown) | invalid, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(_as_json(status, shown) | live | invalid, ensure_ascii=False) + "\n")
         sys.stdout.flush()
         return
     console = terminal()
-    _show(shown, console)
+    if shown:
+        _show(shown, console)
+    for one in monitors:
+        say(console, in_words(one))
     for error in refused:
         say(terminal(stderr=True), f"Error: {error}")
     if status == "serving":
@@ -120,21 +137,23 @@ def _refuse_second(home: Home) -> None:
         )
 
 
-def with_schedule(names: Sequence[str]) -> tuple[list[Scheduled], list[SpecError]]:
-    """The pipelines called `names`, or all under pipelines/ that have a schedule; and what is wrong with the others.
+def with_schedule(names: Sequence[str]) -> tuple[Timetable, list[SpecError]]:
+    """The pipelines called `names`, or all under pipelines/ that have a schedule or a live stream; and what is wrong
+    with the others.
 
-    Raises SpecError when one that is named has none, or none has, and says what to write.
+    Raises SpecError when one that is named has neither, or none has, and says what to write.
     """
     paths = [loader.find_pipeline(name) for name in names] or sorted(loader.PIPELINES.glob(f"*/{loader.FILE}"))
     specs, refused = _read(paths)
-    without = [spec.name for spec in specs.values() if spec.schedule is None]
+    without = [spec.name for spec in specs.values() if spec.schedule is None and spec.monitor is None]
     scheduled = [Scheduled(path, spec, spec.schedule) for path, spec in specs.items() if spec.schedule]
-    if refused and not scheduled:
+    monitored = with_monitor(specs)
+    if refused and not scheduled and not monitored:
         raise refused[0]
-    if not scheduled or (names and without):
+    if not (scheduled or monitored) or (names and without):
         which = f"{listing(without)} has no schedule" if without else f"There is no pipeline under {loader.PIPELINES}/"
         raise SpecError(f"{which}.", remedy=f"To let it retrain by itself, {WHAT_TO_WRITE}")
-    return scheduled, refused
+    return Timetable(scheduled, monitored), refused
 
 
 def _read(paths: Sequence[Path]) -> tuple[dict[Path, PipelineSpec], list[SpecError]]:
@@ -158,28 +177,23 @@ def list_schedules(scheduled: Sequence[Scheduled]) -> list[Listed]:
     answer = []
     for one in scheduled:
         deployment = served[one.spec.name]
-        state = _state(deployment)
-        answer.append(Listed(one, state, () if state in (PAUSED, OFF) else _starts(one)))
+        state = deployments.state_of(deployment)
+        answer.append(Listed(one, state, () if state in (deployments.PAUSED, deployments.OFF) else _starts(one)))
     return answer
 
 
-def _state(deployment: "DeploymentResponse | None") -> str:
-    if deployment is None:
-        return "not served"
-    if deployment.paused:
-        return PAUSED
-    return "served" if any(schedule.active for schedule in deployment.schedules) else OFF
-
-
-def pause(scheduled: Sequence[Scheduled], *, paused: bool) -> None:
-    """Pause or resume all of them. Raises SpecError when one was never served."""
+def pause(timetable: Timetable, *, paused: bool) -> None:
+    """Pause or resume all of it. Raises SpecError when some of it was never served."""
     from prefect.client.orchestration import get_client
 
     from flows import deployments
+    from flows.live.deployment import MONITORING
 
     with get_client(sync_client=True) as client:
-        served = {one.spec.name: deployments.find_deployment(client, one.spec.name) for one in scheduled}
-        missing = [name for name, deployment in served.items() if deployment is None]
+        wanted = [(one.spec.name, deployments.RETRAINING) for one in timetable.scheduled]
+        wanted += [(one.spec.name, MONITORING) for one in timetable.monitored]
+        served = {(name, flow): deployments.find_deployment(client, name, flow) for name, flow in wanted}
+        missing = list(dict.fromkeys(name for (name, _), deployment in served.items() if deployment is None))
         if missing:
             raise SpecError(
                 f"{listing(missing)} is not served by the Prefect server at {client.api_url}.",
@@ -225,26 +239,26 @@ def _show(rows: Sequence[Listed], console: "Console") -> None:
         table.add_column(heading, no_wrap=heading not in ("next", "also"))
     for one in rows:
         schedule = one.of.schedule
-        starts = ", ".join(map(_in_words, one.starts)) or "—"
+        starts = ", ".join(map(_start_in_words, one.starts)) or "—"
         also = "new files" if schedule.watch else ""
         table.add_row(one.of.spec.name, schedule.cron, schedule.timezone, one.state, starts, also)
     console.print(table)
 
 
-def _in_words(start: datetime) -> str:
+def _start_in_words(start: datetime) -> str:
     year = "" if start.year == datetime.now(start.tzinfo).year else f" {start.year}"
     return f"{start:%a %d %b}{year} {start:%H:%M}"
 
 
 def serve(
-    scheduled: Sequence[Scheduled],
+    timetable: Timetable,
     home: Home,
     server: "subprocess.Popen[str] | None",
     at_once: int,
     *,
     as_json: bool,
 ) -> None:
-    """Serve all of them until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start.
+    """Serve all of it until Ctrl-C or SIGTERM. A run that this cuts short is gone on with after the next start.
 
     `server`: the embedded one. Raises PrefectError when that ends.
     """
@@ -254,14 +268,15 @@ def serve(
     with suppress(KeyboardInterrupt), progress.heard_by(StepLines(terminal(stderr=True))):
         made = [
             deployments.deployment_of(one.spec, one.schedule, deployments.argument(one.path, one.spec))
-            for one in scheduled
+            for one in timetable.scheduled
         ]
-        asyncio.run(_serve(scheduled, made, home, server, at_once, as_json))
+        asyncio.run(_serve(timetable, made, deployments_of(timetable.monitored), home, server, at_once, as_json))
 
 
 async def _serve(
-    scheduled: Sequence[Scheduled],
+    timetable: Timetable,
     made: Sequence["RunnerDeployment"],
+    made_monitors: Sequence["RunnerDeployment"],
     home: Home,
     server: "subprocess.Popen[str] | None",
     at_once: int,
@@ -272,19 +287,25 @@ async def _serve(
     from flows.tick_watch import TickWatch
 
     # How often it asks for runs is Prefect's own setting, PREFECT_RUNNER_POLL_FREQUENCY (10 s).
+    scheduled = timetable.scheduled
     runner = PatientRunner(name="perennial", limit=at_once, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(one) for one in made]
+    # A look takes seconds, and must not wait for a training, which takes hours.
+    looker = PatientRunner(name="perennial monitor", limit=LOOKS_AT_ONCE, pause_on_shutdown=False)
+    monitor_ids = [await looker.aadd_deployment(one) for one in made_monitors]
     # Before the first run is started: of ticks that were missed, only the last one counts.
     served = [(one.spec, made_as) for one, made_as in zip(scheduled, ids, strict=True)]
     await asyncio.to_thread(_drop_older, served, home)
-    _print(await asyncio.to_thread(list_schedules, scheduled), "serving", as_json)
+    await asyncio.to_thread(_drop_older_looks, monitor_ids)
+    await asyncio.to_thread(_print, timetable, "serving", as_json)
     watched = [(one, made_as) for one, made_as in zip(scheduled, ids, strict=True) if one.schedule.watch]
-    beside = [_again(POLL_SECONDS, _drop_older, served, home)]
+    beside = [_again(POLL_SECONDS, _drop_older, served, home)] if served else []
+    beside += [_again(POLL_SECONDS, _drop_older_looks, monitor_ids)] if monitor_ids else []
     beside += [_again(one.schedule.watch_seconds, _look, Watch(one.spec, home), made_as) for one, made_as in watched]
     ticks = TickWatch([(one.spec.name, one.schedule) for one in scheduled], home, os.environ[prefect_api.API_URL])
     beside.append(_again(tick_watch.LOOK_SECONDS, lambda: ticks.look(time.monotonic())))
     tasks = [asyncio.create_task(task) for task in beside]
-    running = asyncio.create_task(runner.start())
+    running = asyncio.gather(*(one.start() for one, ids_of in ((runner, ids), (looker, monitor_ids)) if ids_of))
     # Prefect sets a handler of its own at its start, which ends the process in the middle of everything.
     await asyncio.sleep(0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
@@ -339,6 +360,17 @@ def _drop_older(served: Sequence[tuple[PipelineSpec, UUID]], home: Home) -> None
                 # One entry for all: those of a long absence would fill pages.
                 others = f" It stands for {len(dropped)} that waited." if len(dropped) > 1 else ""
                 needless(spec, home, run_overlap.trigger_of(latest), why + others)
+
+
+def _drop_older_looks(served: Sequence[UUID]) -> None:
+    """End all waiting looks at each live stream but the newest, which reads all that is new."""
+    from prefect.client.orchestration import get_client
+
+    from flows import run_overlap
+
+    with get_client(sync_client=True) as client:
+        for deployment in served:
+            run_overlap.drop_older(client, deployment)
 
 
 def _look(watch: Watch, deployment: UUID) -> None:

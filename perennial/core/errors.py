@@ -69,6 +69,14 @@ class DisagreementError(RegistryError):
     status = "held"
 
 
+class SignatureError(RegistryError):
+    """A version is not signed by a key that is trusted, or what was signed is not what is there."""
+
+
+class KeyFileError(PerennialError):
+    """A file of keys can't be read, holds none, or others may read or write it."""
+
+
 class ServingError(PerennialError):
     """The HTTP server can't start where it was told to."""
 

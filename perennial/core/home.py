@@ -43,6 +43,11 @@ class Home:
         return self.root / "served"
 
     @property
+    def api_keys(self) -> Path:
+        """The hashes of the keys that a server asks for, unless it is told another file."""
+        return self.root / "api-keys.json"
+
+    @property
     def tuning(self) -> Path:
         """What `perennial tune` found out, a file a pipeline."""
         return self.root / "tuning"

@@ -44,6 +44,8 @@ _PRINTED = re.compile(
     rf"(?i)(?<![\w-])(?P<name>{_NAMES})(?P<sign>(?P<quote>['\"])\s?:\s?)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 )
 _HEADER = re.compile(r"(?i)(?P<scheme>\bbearer\s+|\bauthorization:\s*basic\s+)(?P<value>[\w.~+/-]{8,}=*)")
+# An API key of a server of ours, wherever it stands.
+_API_KEY = re.compile(r"\bperennial_[0-9a-f]{12}_[A-Za-z0-9_-]{43}")
 _SHORT = re.compile(r"(?i)(?P<name>(?<=[?&])(?:pw|jwt|key|apikey))=(?P<value>[^\s&'\"]+)")
 # A whole connection string, encoded into one part of a query.
 _WHOLE = re.compile(r"(?i)(?P<name>\bodbc_connect|\bdsn)=[^\s&'\"]+")
@@ -57,7 +59,7 @@ def mask_secrets(text: str) -> str:
 
     Names of hosts, databases and paths stay. Nothing is looked up but the environment of this process.
     """
-    masked = _by_value(text)
+    masked = _API_KEY.sub(HIDDEN, _by_value(text))
     masked = _WHOLE.sub(rf"\g<name>={HIDDEN}", masked)
     masked = _USER.sub(rf"\g<scheme>{HIDDEN}@", masked)
     masked = _SHORT.sub(rf"\g<name>={HIDDEN}", masked)

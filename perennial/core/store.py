@@ -166,7 +166,7 @@ class Store:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
             return False
-        _fsync(target.parent)
+        put_on_disk(target.parent)
         return True
 
     def _set_aside(self, folder: Path) -> Path:
@@ -221,7 +221,7 @@ def written_atomically(path: Path) -> Iterator[TextIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _fsync(path.parent)
+    put_on_disk(path.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -253,7 +253,7 @@ def discard(path: Path) -> None:
 def sync(folder: Path) -> None:
     """Put everything in `folder` on the disk, so that a loss of power after it is renamed leaves it whole."""
     for path in [*folder.rglob("*"), folder]:
-        _fsync(path)
+        put_on_disk(path)
 
 
 def _umask() -> int:
@@ -290,7 +290,8 @@ def is_whole(path: Path, seal: Seal) -> bool:
     return True
 
 
-def _fsync(path: Path) -> None:
+def put_on_disk(path: Path) -> None:
+    """Let a file's content, or a folder's names, outlast a loss of power. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

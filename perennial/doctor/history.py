@@ -71,7 +71,7 @@ def _mended(home: Home, model: str) -> Iterator[HealthFinding]:
 
 def _disagreements(home: Home, book: Ledger, models: list[str]) -> Iterator[tuple[str, Disagreement]]:
     if not models:
-        return  # asking would make MLflow's database where there is none
+        return
     with tracking.session(home, patience=tracking.QUICK) as client:
         for model in models:
             if disagreement := ledger_check.examine_all(client, home, book, model):

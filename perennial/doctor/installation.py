@@ -22,7 +22,13 @@ MIN_PYTHON = (3, 11)
 CONSTRAINTS = "constraints.txt"
 SETUP = "Run `make setup`, or install perennial again with its extra `cpu` or `gpu`."
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
+MODULES = {
+    "phonenumberslite": "phonenumbers",
+    "python-stdnum": "stdnum",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "onnxruntime-gpu": "onnxruntime",
+}
 """Packages that are imported under another name than their own."""
 IMPORT_SECONDS = 180
 _IMPORT = """

@@ -12,6 +12,7 @@ from perennial.core.masking import mask_secrets
 from perennial.doctor.finding import HealthFinding
 from perennial.pipeline_file import loader
 from perennial.registry import agreement, aliases, tracking
+from perennial.registry.lost import lost_registry
 
 PREFECT_SECONDS = 3
 NONE_YET = "no database yet; the first run makes it"
@@ -34,10 +35,10 @@ def prefect(home: Home) -> Iterator[HealthFinding]:
 
 def mlflow(home: Home) -> Iterator[HealthFinding]:
     """MLflow answers."""
-    if _not_there_yet(home):
-        yield HealthFinding.ok("MLflow", NONE_YET)
-        return
     try:
+        if lost_registry.none_yet(home):
+            yield HealthFinding.ok("MLflow", NONE_YET)
+            return
         tracking.check_mlflow(home)
     except PerennialError as error:
         yield HealthFinding.problem("MLflow", error.problem, error.remedy)
@@ -61,10 +62,10 @@ def _pipeline(file: Path, home: Home) -> Iterator[HealthFinding]:
     except PerennialError as error:
         yield HealthFinding.problem(name, error.problem, error.remedy)
         return
-    if _not_there_yet(home):
-        yield HealthFinding.ok(name, "valid; no champion yet")
-        return
     try:
+        if lost_registry.none_yet(home):
+            yield HealthFinding.ok(name, "valid; no champion yet")
+            return
         with tracking.session(home, patience=tracking.QUICK) as client:
             agreement.require(client, home, spec.name)
         champion, doubt = _champion(spec.name, home)
@@ -86,12 +87,6 @@ def _champion(model: str, home: Home) -> tuple[str, str]:
     lacking = predictor.missing_cpu_features
     less = f" (this CPU lacks {listing(lacking)}: scores may differ a little)" if lacking else ""
     return f"champion is version {champion.version}, which loads{less}", predictor.cpu_doubt
-
-
-def _not_there_yet(home: Home) -> bool:
-    # Looking would make the database; a doctor leaves things as they are.
-    elsewhere = os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get("MLFLOW_REGISTRY_URI")
-    return not elsewhere and not (home.mlflow / "mlflow.db").exists()
 
 
 def _fault(address: str) -> str:

@@ -25,10 +25,11 @@ from perennial.promotion import retention_store, retention_versions
 from perennial.promotion.alias_move import alias_session
 from perennial.promotion.safeguards import complaint_rows
 from perennial.promotion.session import AliasSession
-from perennial.registry import run_log, versions
+from perennial.registry import run_log, signatures, versions
 from perennial.registry.judged.replacements import Replacements, replacements
 from perennial.registry.ledger import Action
 from perennial.registry.versions import EVIDENCE, StoredEvidence
+from perennial.signing import keys
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -193,6 +194,18 @@ def _replace(session: AliasSession, trace: ArtifactTrace, reason: str) -> None:
     if name == EVIDENCE:
         _note(session, trace, reason)
     _upload(session, trace, folder, name)
+    if name == EVIDENCE:
+        _sign_again(session, trace)
+
+
+def _sign_again(session: AliasSession, trace: ArtifactTrace) -> None:
+    signer = keys.signer_from_environment()
+    before, after = _digest(trace.before), _digest(trace.after)
+    for version in signatures.evidence_replaced(session.client, trace.run_id, before, after, signer):
+        progress.note(
+            f"The evidence of {version} is another file now, and its signature was of the old one: servers that ask "
+            "for a signature refuse it from now on. `perennial sign MODEL VERSION` signs it anew, where the key is."
+        )
 
 
 def _note(session: AliasSession, trace: ArtifactTrace, reason: str, rows: int | None = None) -> None:

@@ -17,7 +17,8 @@ from perennial.kinds.protocols import JudgesAnswers
 from perennial.metrics.clusters import Clusters, effective_rows, mcnemar_by_cluster
 from perennial.metrics.prediction import Prediction
 from perennial.metrics.sums import MetricSums, paired
-from perennial.records.evaluation import Comparison, Difference, Interval, Metrics
+from perennial.records.evaluation import Comparison, Difference, Metrics
+from perennial.records.interval import Interval
 from perennial.settings.evaluation import EvaluationSpec
 
 WORST = 20

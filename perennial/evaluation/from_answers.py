@@ -49,6 +49,7 @@ def evaluation_of(
         agreement=context.agreement,
         near_copies=context.near_copies,
         lost_ends=context.lost_ends,
+        faithfulness=context.faithfulness,
         anchor=_beside_anchor(rows, answers, context, duel) if context.anchor else None,
         predictions_path=predictions_path,
     )

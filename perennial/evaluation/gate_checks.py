@@ -21,7 +21,7 @@ from perennial.core.percent import percent
 from perennial.evaluation import gate_figures
 from perennial.evaluation.comparison import DECIMALS, p_value
 from perennial.evaluation.gate_figures import GateFigure
-from perennial.metrics import alpha_spending, clusters, gate_metrics, share_floors, slice_pooling
+from perennial.metrics import alpha_spending, clusters, gate_metrics, ranges, share_floors, slice_pooling
 from perennial.metrics.slice_pooling import PooledSlice, holm
 from perennial.records.decision import Check, Verdict
 from perennial.records.evaluation import Difference, Look
@@ -119,7 +119,10 @@ def _pooled(cases: Sequence[GateCase]) -> list[PooledSlice]:
     apart = sum((case.figure.n / rows * error) ** 2 for case, error in zip(cases, errors, strict=True))
     # What texts and groups that are in several slices make the mean vary more: seen where all rows are one slice.
     shared = max(1.0, of_all.standard_error**2 / apart) if of_all else 1.0
-    return slice_pooling.pool(values, errors, confidence=cases[0].spec.evaluation.confidence, shared=shared)
+    confidence = cases[0].spec.evaluation.confidence
+    low, high = ranges.RANGES.get(cases[0].gate.metric, ranges.UNBOUNDED)
+    # Of a difference: as far one way as the other.
+    return slice_pooling.pool(values, errors, confidence=confidence, shared=shared, bounds=(low - high, high - low))
 
 
 def _check(case: GateCase, p: float, family: int, pooled: PooledSlice | None) -> Check:

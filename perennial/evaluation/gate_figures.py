@@ -17,12 +17,13 @@ from perennial.records.evaluation import (
     Comparison,
     Difference,
     Evaluation,
-    Interval,
     LostEnds,
     Metrics,
     NearCopies,
     ServingFigures,
 )
+from perennial.records.faithfulness import Faithfulness
+from perennial.records.interval import Interval
 from perennial.settings.gates import GateSpec
 from perennial.settings.pipeline import PipelineSpec
 
@@ -87,6 +88,8 @@ def figures_of(gate: GateSpec, evaluation: Evaluation, spec: PipelineSpec) -> It
         yield _near_copies(evaluation.near_copies, spec)
     elif gate.metric == gate_metrics.AGREEMENT:
         yield _agreement(evaluation.agreement)
+    elif gate.metric == gate_metrics.FAITHFULNESS:
+        yield _faithfulness(evaluation.faithfulness)
     elif gate.metric == gate_metrics.LOST_ENDS:
         yield _lost_ends(evaluation.lost_ends, spec)
     else:
@@ -212,9 +215,10 @@ def _serving(gate: GateSpec, evaluation: Evaluation) -> GateFigure:
 
 
 def _cost(serving: ServingFigures, metric: str) -> float | None:
-    flips = {gate_metrics.BATCH_FLIPS: serving.batch_flips, gate_metrics.PADDING_FLIPS: serving.padding_flips}
-    if metric in flips:
-        return flips[metric] / serving.n if serving.n else None
+    if metric == gate_metrics.BATCH_FLIPS:
+        return serving.batch_flip_rate
+    if metric == gate_metrics.PADDING_FLIPS:
+        return serving.padding_flips / serving.n if serving.n else None
     return _number(getattr(serving, metric))
 
 
@@ -235,6 +239,14 @@ def _agreement(agreement: AnnotatorAgreement | None) -> GateFigure:
         return GateFigure(name, None, agreement.texts if agreement else 0, missing=why)
     interval = Interval(low=agreement.low or 0.0, high=agreement.high or 0.0)
     return GateFigure(name, agreement.alpha, agreement.texts, interval=interval)
+
+
+def _faithfulness(measured: Faithfulness | None) -> GateFigure:
+    name = f"{gate_metrics.FAITHFULNESS} of explanations"
+    if measured is None or measured.value is None:
+        why = "explanations were not measured in this run" if measured is None else measured.sentence.rstrip(".")
+        return GateFigure(name, None, 0, missing=why)
+    return GateFigure(name, _number(measured.value), measured.n, interval=measured.interval)
 
 
 def _lost_ends(lost: LostEnds | None, spec: PipelineSpec) -> GateFigure:

@@ -15,6 +15,7 @@ from perennial.core.errors import PackageError, ValidationError
 from perennial.core.home import Home
 from perennial.evaluation import (
     asking,
+    faithfulness,
     fixed_cases,
     from_answers,
     label_errors,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 STEP = "evaluate"
 # Part of the key: raise it when the code of this step measures something else.
-RECIPE = 9
+RECIPE = 10
 # Part of the run's key: raise it when versions that are registered have to be judged anew.
 RUN_RECIPE = 7
 LIBRARIES = ("cleanlab", "scikit-learn", "tokenizers")
@@ -80,6 +81,7 @@ def evaluate(
     key = digest.of_values(
         **beside,
         **together,
+        **serving_cost.of_server(spec.serving),
         package=package.digest,
         data=data.digest,
         champion=champion.package_digest if champion else None,
@@ -146,7 +148,8 @@ def _evaluate(
         ),
         kind,
     )
-    costs = _costs(kind, package, champion if rival.answers is not None else None, inputs, home)
+    served = champion if rival.answers is not None else None
+    costs = _costs(kind, package, served, inputs, home, spec.serving.batch_rows)
     context = EvaluationContext(
         champion_version=champion.version if champion else None,
         champion_labels=rival.labels,
@@ -161,6 +164,9 @@ def _evaluate(
         cases=fixed_cases.answer_fixed_cases(spec, predictor),
         agreement=agreement_in(data.readings),
         near_copies=overlap.counted,
+        faithfulness=faithfulness.measure_faithfulness(
+            predictor, inputs, test[TEXT_KEY].to_pylist(), spec.evaluation.confidence, _heard("row", "explanations")
+        ),
         anchor=bar.asked,
         lost_ends=lost_ends.measure_lost_ends(
             spec.kind,
@@ -265,10 +271,11 @@ def _rival(
 
 
 def _costs(
-    kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home
+    kind: Kind, package: OnnxPackage, champion: Champion | None, inputs: Sequence[Input], home: Home, batch_rows: int
 ) -> dict[str, ServingFigures | None]:
     paths = {"candidate": package.path} | ({"champion": champion.path} if champion else {})
-    return serving_cost.measure_serving({who: home.store.root / path for who, path in paths.items()}, inputs, kind)
+    folders = {who: home.store.root / path for who, path in paths.items()}
+    return serving_cost.measure_serving(folders, inputs, kind, batch_rows)
 
 
 def _predictor(home: Home, path: str, expected: str) -> Predictor:

@@ -16,6 +16,7 @@ from perennial.inference.decoders import Input
 from perennial.inference.process import Process
 from perennial.kinds.protocols import GivesAnswers
 from perennial.records.evaluation import ServingFigures
+from perennial.settings.serving import ServingSpec
 
 ROWS = 256
 """Test rows that are asked, spread evenly over all."""
@@ -27,6 +28,8 @@ SECONDS = 0.6
 """About how long each of the two timings of a round may take, for each package."""
 STABILITY_SECONDS = 2.0
 """About how long counting changed answers may take, for each package."""
+FEW_CLIENTS = (2, 8)
+"""Rows that a server answers together where few clients ask; where many do, `serving.batch_rows`."""
 
 
 @dataclass
@@ -40,7 +43,8 @@ class _Measured:
     """Seconds for a row alone, about."""
     padded: float = 0.0
     rounds: list[dict[str, Any]] = field(default_factory=list)
-    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    """alone and padded: an answer for each row; served: such a list for each size of batch."""
     problem: str | None = None
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
@@ -56,10 +60,17 @@ class _Measured:
         return reply
 
 
+def of_server(settings: ServingSpec) -> dict[str, int]:
+    """What figures depend on beside the package, for keys; nothing where it is as by default."""
+    usual = ServingSpec.model_fields["batch_rows"].default
+    return {} if settings.batch_rows == usual else {"batch_rows": settings.batch_rows}
+
+
 def measure_serving(
-    packages: Mapping[str, Path], inputs: Sequence[Input], kind: GivesAnswers
+    packages: Mapping[str, Path], inputs: Sequence[Input], kind: GivesAnswers, batch_rows: int
 ) -> dict[str, ServingFigures | None]:
-    """Figures of each package (a folder, by whose it is), on some of `inputs`.
+    """Figures of each package (a folder, by whose it is), on some of `inputs`, for a server that answers `batch_rows`
+    rows together at most.
 
     Each answers in a clean process of its own, and they take turns, A B A B, so that whatever else this machine does
     meets all of them: ratios can be trusted more than the figures. Takes some 6 seconds for each package or less. None
@@ -70,7 +81,7 @@ def measure_serving(
         with _started(packages) as all_of_them:
             _warm_up(all_of_them, sample)
             _take_turns(all_of_them, len(sample))
-            _count_changes(all_of_them, len(sample))
+            _count_changes(all_of_them, len(sample), batch_rows)
     except PackageError as error:
         progress.note(f"What serving costs could not be measured: {error.problem}")
         return dict.fromkeys(packages)
@@ -108,10 +119,12 @@ def _take_turns(all_of_them: Sequence[_Measured], rows: int) -> None:
             each.rounds.append(each.ask("time", singles=singles, together=together) | {"rows": together})
 
 
-def _count_changes(all_of_them: Sequence[_Measured], rows: int) -> None:
+def _count_changes(all_of_them: Sequence[_Measured], rows: int, batch_rows: int) -> None:
     _say(ROUNDS)
+    batches = sorted({*(size for size in FEW_CLIENTS if size < batch_rows), batch_rows})
     for each in all_of_them:
-        each.answers = each.ask("answer", rows=_fitting(each.alone + each.padded, STABILITY_SECONDS, rows))
+        seconds = (1 + len(batches)) * each.alone + each.padded
+        each.answers = each.ask("answer", rows=_fitting(seconds, STABILITY_SECONDS, rows), batches=batches)
 
 
 def _fitting(seconds: float, limit: float, most: int) -> int:
@@ -126,10 +139,11 @@ def _say(number: int) -> None:
 def _figures(measured: _Measured, kind: GivesAnswers) -> ServingFigures | None:
     if measured.problem is not None:
         return None
-    alone, padded, together = (measured.answers[how] for how in ("alone", "padded", "together"))
+    alone, padded, served = (measured.answers[how] for how in ("alone", "padded", "served"))
     rounds = measured.rounds
     return ServingFigures(
-        batch_flips=_changes(kind, alone, together),
+        batch_flips=sum(_changes(kind, alone, answers) for answers in served),
+        batch_answers=len(alone) * len(served),
         padding_flips=_changes(kind, alone, padded),
         n=len(alone),
         latency_p50=median(_percentile(each["latencies"], 50) for each in rounds),

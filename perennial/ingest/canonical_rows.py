@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from perennial import kinds
 from perennial.core.errors import SourceError
-from perennial.ingest import deletions, row_ids, row_times
-from perennial.ingest.set_aside import NO_LABEL, SetAsideRows, target_is_list
+from perennial.ingest import deletions, missing_labels, row_ids, row_times
+from perennial.ingest.set_aside import NO_LABEL, SetAsideRows
+from perennial.kinds.target_cells import target_cells
 from perennial.rows import cells, splits
 from perennial.rows.batch import Batch
 from perennial.rows.columns import FILE, LINE, ROW_ID, SPLIT, TEXT_KEY, TIME
@@ -79,14 +80,12 @@ def canonical_rows(
     import pyarrow as pa
 
     kind, columns, aside = kinds.kind_named(spec.kind), spec.data.columns, aside or SetAsideRows()
-    target = str(getattr(columns, kind.target_column, None))
-    if target in batch.columns and target_is_list(kind):
-        missing = [row for row, value in enumerate(batch.columns[target]) if cells.is_missing(value)]
-        if missing and spec.data.missing_labels == "none":
-            values: list[object] = [[] if cells.is_missing(value) else value for value in batch.columns[target]]
-            batch = replace(batch, columns={**batch.columns, target: values})
-        elif missing:
-            aside.add(NO_LABEL, batch, missing)
+    target = target_cells(kind, columns)
+    missing = missing_labels.rows_without_label(batch, target)
+    if missing and spec.data.missing_labels == "none":
+        batch = missing_labels.with_none(batch, target, missing)
+    elif missing:
+        aside.add(NO_LABEL, batch, missing)
     content = kind.canonical(batch, columns)
     times = _times(batch, columns, _latest(spec.data.future_tolerance), aside)
     slices = [cells.text_array(batch, name) for name in columns.kept]
@@ -157,11 +156,12 @@ def _ids(batch: Batch, column: str, *, whole: bool) -> pa.Array:
 
 def _hashes(columns: Sequence[pa.Array]) -> list[str]:
     """A hash (BLAKE2b, 32 hex digits) of each row of these columns."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     # Lengths go with the cells, so that no two different rows are spelled alike.
-    spelled = pc.binary_join_element_wise(*(_spelled(column) for column in columns), "")
-    return [hashlib.blake2b(row.encode(), digest_size=16).hexdigest() for row in spelled.to_pylist()]
+    spelled = pc.binary_join_element_wise(*(_spelled(column) for column in columns), "").cast(pa.binary())
+    return [hashlib.blake2b(row, digest_size=16).hexdigest() for row in spelled.to_pylist()]
 
 
 def _spelled(column: pa.Array) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from perennial.core.store import Store
@@ -19,6 +20,11 @@ def whole_ids(ids: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     return pc.replace_substring_regex(ids, _WHOLE, r"\1") if _any_as_fraction(ids) else ids
+
+
+def whole_id(row_id: str) -> str:
+    """The id, 17.0 spelled 17."""
+    return re.sub(_WHOLE, r"\1", row_id)
 
 
 def known_as_fractions(snapshot: Snapshot, store: Store) -> bool:

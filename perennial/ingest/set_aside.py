@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from perennial.core import progress
-from perennial.kinds.protocols import ReadsRows
 from perennial.rows.batch import Batch
 
 NO_TIME = "no time"
@@ -40,10 +39,3 @@ class SetAsideRows:
         for reason, count in self.counts.items():
             rows = "1 row has" if count == 1 else f"{count:,} rows have"
             progress.note(f"{rows} {reason}: {_WHY[reason]}. The first: {self._first[reason]}.")
-
-
-def target_is_list(kind: ReadsRows) -> bool:
-    """Whether a row of this kind may have no label or span at all, so that one without any has to say so."""
-    import pyarrow as pa
-
-    return bool(pa.types.is_list(kind.column_types()[kind.target_column]))

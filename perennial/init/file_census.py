@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from perennial.core import progress
 from perennial.core.errors import SourceError
-from perennial.ingest.set_aside import target_is_list
+from perennial.ingest import missing_labels
 from perennial.init import token_lengths
 from perennial.init.data_file import DataFile
 from perennial.init.label_census import LabelCensus
 from perennial.kinds.protocols import ReadsRows
+from perennial.kinds.target_cells import target_cells
 from perennial.rows import cells, moments, splits
 from perennial.rows.batch import Batch
 from perennial.rows.written_times import UnclearTimeError
-from perennial.settings.data import SPLITS, ColumnsSpec, SplitsSpec, SplitUnit
+from perennial.settings.data import SPLITS, ColumnsSpec, MissingLabels, SplitsSpec, SplitUnit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,11 @@ class Census:
     """Rows that the kind can't read, by why."""
     missing_labels: int = 0
     """Rows that may have no label, and don't say so: null, an empty cell, no such key."""
+    missing_means: MissingLabels = "set_aside"
+    """What those rows are counted as. none: of columns that are each a label, no cell of the file says that one does
+    not hold, so an empty cell must."""
+    says_not: bool = False
+    """Whether a cell of such a column does say so."""
     unlabelled: int = 0
     """Rows with an empty list of labels or spans."""
     labels: dict[str, Counter[str]] = field(default_factory=lambda: {split: Counter() for split in SPLITS})
@@ -104,18 +110,31 @@ class _Sample:
 
 
 def take_census(
-    data: DataFile, kind: ReadsRows, columns: ColumnsSpec, splits_by: SplitUnit, *, fold: bool = True
+    data: DataFile,
+    kind: ReadsRows,
+    columns: ColumnsSpec,
+    splits_by: SplitUnit,
+    *,
+    fold: bool = True,
+    may_mean_none: bool = True,
 ) -> Census:
     """Count the rows of `data` by these `columns`, split by `splits_by`. Raises SourceError, naming file and line, as a
     run would.
 
     `fold`: labels that differ in case, width or a trailing .0 count as one, unless too few would be left.
+    `may_mean_none`: empty cells of `columns.one_hot` say that no label holds, unless others say that themselves.
     """
-    census = Census(spellings=LabelCensus(fold=fold))
+    meaning: MissingLabels = "none" if columns.one_hot and may_mean_none else "set_aside"
+    census = Census(spellings=LabelCensus(fold=fold), missing_means=meaning)
     with progress.counted() as census.changes:
         _take(census, data, kind, columns, SplitsSpec(by=splits_by))
-    too_few = census.spellings.too_few(kind.least_labels)
-    return take_census(data, kind, columns, splits_by, fold=False) if too_few else census
+    may_mean_none = may_mean_none and not census.says_not
+    wrong = meaning == "none" and not may_mean_none and bool(census.missing_labels)
+    fold_less = fold and census.spellings.too_few(kind.least_labels)
+    if wrong or fold_less:
+        fold = fold and not fold_less
+        return take_census(data, kind, columns, splits_by, fold=fold, may_mean_none=may_mean_none)
+    return census
 
 
 def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec, by: SplitsSpec) -> None:
@@ -126,16 +145,28 @@ def _take(census: Census, data: DataFile, kind: ReadsRows, columns: ColumnsSpec,
         census.rows += len(batch.numbers)
         if columns.time:
             _count_times(census, batch.columns[columns.time], columns.time_format)
-        if target_is_list(kind):
-            target = batch.columns.get(str(getattr(columns, kind.target_column, None)), [])
-            census.missing_labels += sum(map(cells.is_missing, target))
         first = _first_of_its_kind(census, ids, batch, columns.id)
-        content = kind.canonical(batch, columns)
+        content = _content(census, kind, batch, columns)
         content[kind.target_column] = census.spellings.keyed(kind, content[kind.target_column])
         _count(census, target_sample, kind, content, first, by)
         if len(census.rows_per_label) > MAX_LABELS:
             break
     _conclude(census, target_sample, ids, kind)
+
+
+def _content(census: Census, kind: ReadsRows, batch: Batch, columns: ColumnsSpec) -> dict[str, pa.Array]:
+    """The kind's columns; rows without a label are counted."""
+    target = target_cells(kind, columns)
+    missing = missing_labels.rows_without_label(batch, target)
+    census.missing_labels += len(missing)
+    read = batch
+    if missing and census.missing_means == "none":
+        read = missing_labels.with_none(batch, target, missing)
+    content = kind.canonical(read, columns)
+    if columns.one_hot and not census.says_not:
+        labels = content[kind.target_column].to_pylist()
+        census.says_not = missing_labels.says_not(batch, columns.one_hot, labels)
+    return content
 
 
 def _count(

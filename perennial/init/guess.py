@@ -27,7 +27,7 @@ from perennial.kinds.recognition import columns
 from perennial.kinds.recognition.column_choice import ColumnChoice
 from perennial.kinds.recognition.sample import FileSample, Given
 from perennial.rows import far_numbers
-from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, SplitUnit
+from perennial.settings.data import SPLITS, ColumnsSpec, DataSpec, MissingLabels, SplitUnit
 from perennial.settings.pipeline import PipelineSpec
 
 SAMPLED_ROWS = 20_000
@@ -93,6 +93,8 @@ class Guess(Record):
     """Share of the rows whose text has another label elsewhere."""
     missing_labels: int = 0
     """Rows without a label where a row can have none."""
+    missing_means: MissingLabels = "set_aside"
+    """What they mean."""
 
     @property
     def read(self) -> dict[str, ColumnChoice]:
@@ -256,6 +258,7 @@ def _settings(kind: Kind, census: Census, export_warnings: tuple[str, ...]) -> d
         "min_rows_per_label": min([usual, *(rows for labels in label_rows.values() for rows in labels.values())]),
         "contradicted": census.contradicted,
         "missing_labels": census.missing_labels,
+        "missing_means": census.missing_means,
         "warnings": (*export_warnings, *warnings(kind, census, label_rows, tokens, majority)),
     }
 

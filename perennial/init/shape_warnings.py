@@ -10,6 +10,7 @@ from perennial.init.data_file import DataFile
 from perennial.init.recognise import RecognisedKind
 from perennial.kinds.recognition import columns, token_rows
 from perennial.kinds.recognition.sample import FileSample
+from perennial.rows.cells import is_missing
 
 _LABEL = re.compile(r"labels?$", re.I)
 _FEW = 5
@@ -86,14 +87,15 @@ def _alike(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
 
 
 def _half_said(sample: FileSample, recognised: RecognisedKind) -> Iterator[str]:
-    """Columns of 0 and 1 with empty cells."""
+    """Columns of 0 and 1 with empty cells, in rows that say something."""
     names = recognised.columns["one_hot"].columns if "one_hot" in recognised.columns else ()
-    partly = [name for name in names if sample.column(name).filled < len(sample.cells[name])]
+    rows = [row for row in zip(*(sample.cells[name] for name in names), strict=True) if not all(map(is_missing, row))]
+    empty = {name: sum(map(is_missing, values)) for name, values in zip(names, zip(*rows, strict=True), strict=False)}
+    partly = [name for name, count in empty.items() if count]
     if any(len(_values(sample, name)) > 1 for name in partly):
-        cells = sum(len(sample.cells[name]) - sample.column(name).filled for name in partly)
         yield (
-            f"{cells:,} cells of {listing(map(repr, partly), 5)} are empty, which is read as 0. If that means that "
-            "nobody has looked, leave those rows out."
+            f"{sum(empty.values()):,} cells of {listing(map(repr, partly), 5)} are empty beside others that are not, "
+            "which is read as 0. If that means that nobody has looked, leave those rows out."
         )
 
 

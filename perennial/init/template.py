@@ -48,6 +48,12 @@ _SPLIT_COMMENTS: Mapping[SplitUnit, Sequence[str]] = {
         "  # one that is repeated more (first_text: the other one). Changed later, it moves rows.",
     ),
 }
+_FLIPS = """\
+  # Of the answers that a server gives to several rows together, how many may be other than to the row alone: int8
+  # scales their numbers together. 0.02 is usual, and export.precision: fp32 has none: docs/serving-checks.md
+  - {{metric: batch_flip_rate, max: {most:g}}}
+"""
+_MOST_FLIPS = 0.05
 _MANY_STEPS = """\
   layer_decay: 0.85     # lower layers learn more slowly: better where there are some thousand rows, worse below
   averaging: 0.99       # the running average of the weights is kept: steadier than the last step's
@@ -191,6 +197,12 @@ def _labels(guess: Guess) -> str:
     return "\n".join([comment, *lines])
 
 
+_MISSING = {
+    "set_aside": ": nobody may have looked at them. none: somebody did, and they have none.",
+    "none": ", and nothing but empty cells says that one does not hold. set_aside: nobody looked.",
+}
+
+
 def _rest_of_data(guess: Guess) -> str:
     usual = DataSpec.model_fields["min_rows_per_label"].default
     lines = []
@@ -204,9 +216,8 @@ def _rest_of_data(guess: Guess) -> str:
         ]
     if guess.missing_labels:
         lines += [
-            f"  # {guess.missing_labels:,} of {guess.rows:,} rows have no label: nobody may have looked at them. none: "
-            "somebody did, and they have none.",
-            "  missing_labels: set_aside",
+            f"  # {guess.missing_labels:,} of {guess.rows:,} rows have no label{_MISSING[guess.missing_means]}",
+            f"  missing_labels: {guess.missing_means}",
         ]
     if guess.contradicted:
         lines += [
@@ -266,6 +277,11 @@ training:
 """
 
 
+def _most_flips(rows: int) -> float:
+    """The share of `rows` test rows that may flip: two at least, so that where there are few no single one decides."""
+    return max(_MOST_FLIPS, round(2 / max(rows, 2), 2))
+
+
 def _gates(guess: Guess) -> str:
     kind = kinds.kind_named(guess.kind)
     rows = round(guess.rows * SplitsSpec().test)
@@ -283,7 +299,7 @@ gates:
   - {{metric: {kind.headline_metric}, versus: champion, margin: {margin(rows):.2f}}}
   # The same beside the best champion of a year, so that a little worse each night doesn't add up.
   - {{metric: {kind.headline_metric}, versus: anchor, margin: {margin(rows):.2f}}}
-  # - {kind.wording.offered_gate}
+{_FLIPS.format(most=_most_flips(rows))}  # - {kind.wording.offered_gate}
   # Of the test rows, how many may be nearly copies of train rows, which a model can know by heart; and the figure
   # without them.
   # - {{metric: near_copy_rate, max: 0.1}}

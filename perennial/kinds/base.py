@@ -48,6 +48,7 @@ class KindBase(Kind, ABC):
     doubts_need_details = False
     roles: tuple[str, ...] = ("text", "label")
     shape: RowShape | None = None
+    asks: Literal["label", "labels", "number", "spans"] | None = None
 
     def sources(self, columns: ColumnsSpec) -> tuple[str, ...]:
         return tuple(getattr(columns, name) for name in (*self.text_columns, self.target_column))
@@ -153,9 +154,13 @@ def cascade_problems(kind: Kind, spec: PipelineSpec) -> Iterator[Problem]:
 
 
 def known_label(words: str, labels: Sequence[str]) -> str:
-    """`words` if they are one of `labels`. Raises ValueError that names the nearest."""
-    if words not in labels:
+    """The one of `labels` that `words` name; a spreadsheet may have written true as TRUE and 1 as 1.0, which is told
+    apart where both are labels. Raises ValueError that names the nearest."""
+    from perennial.rows import label_spelling
+
+    name = words if words in labels else label_spelling.spellings([words], labels, fold=True).get(words)
+    if name is None:
         near = difflib.get_close_matches(words, labels, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"{words[:60]!r} is not one of: {listing(labels, 10)}{hint}")
-    return words
+    return name

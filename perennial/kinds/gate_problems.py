@@ -41,7 +41,10 @@ def _known(kind: Kind, gate: GateSpec) -> tuple[str, ...]:
     of_each = {"label": kind.label_metrics, "behaviour": gate_metrics.BEHAVIOURS, "group": gate_metrics.GROUPS}
     return of_each.get(
         gate.per or "",
-        (*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING, *gate_metrics.OF_DATA),
+        (
+            *(*kind.metrics, *flips, *gate_metrics.STABILITY, *gate_metrics.SERVING),
+            *(gate_metrics.FAITHFULNESS, *gate_metrics.OF_DATA),
+        ),
     )
 
 
@@ -55,6 +58,8 @@ def _misused(kind: Kind, gate: GateSpec) -> tuple[str, str] | None:
         return "versus", f"{metric!r} is not compared with another model's; say max"
     if gate.versus is not None and metric == gate_metrics.AGREEMENT:
         return "versus", f"{metric!r} is of the people who gave the labels, not of a model; say min"
+    if gate.versus is not None and metric == gate_metrics.FAITHFULNESS:
+        return "versus", f"{metric!r} is not compared with another model's; say min"
     if gate.versus == "baseline" and (
         metric in {*gate_metrics.SERVING, gate_metrics.PASS_RATE} or gate.per == "slice" or gate.slice is not None
     ):

@@ -173,6 +173,9 @@ class GivesAnswers(Named, Protocol):
     """Whether a linear model may answer easy rows: the outputs are one for each label, of which one is right."""
     degree_of: Literal["label", "number"] | None
     """What `degree` looks at: one label's score, or the number answered; None: there is nothing of the sort."""
+    asks: Literal["label", "labels", "number", "spans"] | None
+    """What a person who labels is asked of one text by itself, and what the model answers to it; None: of one text by
+    itself nothing can be asked."""
     reads_whole: bool
     """Whether the whole of a text is read that is longer than `model.max_length`, window by window."""
 

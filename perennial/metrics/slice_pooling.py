@@ -16,6 +16,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from perennial.metrics import ranges
+
 
 @dataclass(frozen=True)
 class PooledSlice:
@@ -29,12 +31,18 @@ class PooledSlice:
 
 
 def pool(
-    values: Sequence[float], errors: Sequence[float], *, confidence: float, shared: float = 1.0
+    values: Sequence[float],
+    errors: Sequence[float],
+    *,
+    confidence: float,
+    shared: float = 1.0,
+    bounds: tuple[float, float] = ranges.UNBOUNDED,
 ) -> list[PooledSlice]:
     """Each slice's difference and its interval, given those of all slices of one way of telling rows apart.
 
     `values`: positive where the candidate is better; `errors`: their standard errors, above 0. `shared`: how many times
-    as much a mean of slices varies as if they had no text or group in common, at least 1.
+    as much a mean of slices varies as if they had no text or group in common, at least 1. `bounds`: the lowest and the
+    highest that a difference can be; no interval goes beyond.
     """
     differences, variances = np.array(values, dtype=np.float64), np.square(np.array(errors, dtype=np.float64))
     between = _between(differences, variances)
@@ -46,7 +54,8 @@ def pool(
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * spread
     outlying = _stands_out((differences - mean) / np.sqrt(variances), (1 - confidence) / 2)
     rows = zip(pooled.tolist(), reach.tolist(), outlying, strict=True)
-    return [PooledSlice(value, value - half, value + half, is_out) for value, half, is_out in rows]
+    low, high = bounds
+    return [PooledSlice(value, max(low, value - half), min(high, value + half), is_out) for value, half, is_out in rows]
 
 
 def _between(values: np.ndarray, variances: np.ndarray) -> float:

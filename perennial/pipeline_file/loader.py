@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -19,13 +19,16 @@ from perennial.evaluation import slices
 from perennial.evaluation.behaviours import problems
 from perennial.pipeline_file.problems import SettingProblem, kind_problems, problem_of, telling_details
 from perennial.settings import strict_yaml
+from perennial.settings.base import Settings
 from perennial.settings.pipeline import PipelineSpec
+from perennial.settings.rollout import RolloutSpec
 from perennial.settings.serving import ServingSpec
 from perennial.settings.strict_yaml import Place
 
 FILE = "pipeline.yaml"
 BEHAVIOURS = "behaviours.yaml"
 PIPELINES = Path("pipelines")
+_Group = TypeVar("_Group", bound=Settings)
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,27 @@ def read_serving(overrides: Sequence[str]) -> ServingSpec:
 
     Raises SpecError as `read_pipeline` does, and for any other setting.
     """
+    return _read_group(overrides, "serving", ServingSpec, "a server has settings of", "--set serving.poll_seconds=5")
+
+
+def read_rollout(overrides: Sequence[str]) -> RolloutSpec:
+    """The settings of `rollout` where no pipeline.yaml is at hand, as `read_serving` reads those of `serving`."""
+    return _read_group(overrides, "rollout", RolloutSpec, "a trial has settings of", "--set rollout.share=0.05")
+
+
+def _read_group(overrides: Sequence[str], name: str, group: type[_Group], whose: str, example: str) -> _Group:
     raw: dict[str, Any] = {}
     for override in overrides:
         _apply(raw, override)
-    if others := sorted(set(raw) - {"serving"}):
+    if others := sorted(set(raw) - {name}):
         raise SpecError(
-            f"There is no pipeline here whose {listing(others)} could be set: a server has settings of `serving` only.",
-            remedy="Example: --set serving.poll_seconds=5.",
+            f"There is no pipeline here whose {listing(others)} could be set: {whose} `{name}` only.",
+            remedy=f"Example: {example}.",
         )
     try:
-        return ServingSpec.model_validate(raw.get("serving", {}))
+        return group.model_validate(raw.get(name, {}))
     except ValidationError as error:
-        details = [dict(detail) | {"loc": ("serving", *detail["loc"])} for detail in error.errors()]
+        details = [dict(detail) | {"loc": (name, *detail["loc"])} for detail in error.errors()]
         found_problems = [problem_of(raw, detail) for detail in details]
     listed = "".join(f"\n  {problem.text}" for problem in found_problems)
     raise SpecError(

@@ -11,6 +11,7 @@ from perennial.settings.pipeline import PipelineSpec
 
 WATCHED = (
     "gates", "registry", "data.splits", "data.columns.group", "data.corrections", "evaluation", "behaviours",
+    "rollout",
 )  # fmt: skip
 """Settings, or groups of them, that say how a candidate is judged and who may let it serve.
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from perennial.core.record import Record
-from perennial.records.evaluation import Interval
+from perennial.records.interval import Interval
 
 
 class Verdict(StrEnum):

@@ -7,13 +7,8 @@ from pydantic import Field
 from perennial.core.percent import percent
 from perennial.core.record import Record
 from perennial.records.data import AnnotatorAgreement
-
-
-class Interval(Record):
-    """A confidence interval."""
-
-    low: float
-    high: float
+from perennial.records.faithfulness import Faithfulness
+from perennial.records.interval import Interval
 
 
 class Metrics(Record):
@@ -121,7 +116,10 @@ class ServingFigures(Record):
     """What a package costs to ask on this machine, measured in the same minute as its rival."""
 
     batch_flips: int
-    """Rows answered otherwise alone than in a batch."""
+    """Answers in batches that are other than the answer to the same row alone."""
+    batch_answers: int | None = Field(default=None, exclude_if=lambda answers: answers is None)
+    """Of so many: each row in batches of several sizes, put together as a server does, from rows of any length. None:
+    measured by an older Perennial, on each row once, with rows of its own length."""
     padding_flips: int
     """Rows answered otherwise with more padding."""
     n: int
@@ -135,6 +133,12 @@ class ServingFigures(Record):
     """MB, of a process that only answers."""
     size: float
     """MB, of the package."""
+
+    @property
+    def batch_flip_rate(self) -> float | None:
+        """The share of answers in a server's batches that are other than alone; None: none was asked."""
+        asked = self.batch_answers or self.n
+        return self.batch_flips / asked if asked else None
 
 
 class LabelErrors(Record):
@@ -255,6 +259,8 @@ class EvaluationContext(Record):
     agreement: AnnotatorAgreement | None = Field(default=None, exclude_if=lambda agreement: agreement is None)
     near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)
     """None: judged by an older Perennial."""
+    faithfulness: Faithfulness | None = Field(default=None, exclude_if=lambda faithfulness: faithfulness is None)
+    """None: judged by an older Perennial."""
     anchor: AnchorAsked | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
 
@@ -338,6 +344,8 @@ class Evaluation(Record):
     """How far the people agree who gave the labels; None: no text was labelled by more than one, as far as is known."""
     near_copies: NearCopies | None = Field(default=None, exclude_if=lambda near_copies: near_copies is None)
     """None: judged by an older Perennial. The figures without them are a slice's."""
+    faithfulness: Faithfulness | None = Field(default=None, exclude_if=lambda faithfulness: faithfulness is None)
+    """None: judged by an older Perennial."""
     anchor: AnchorFigures | None = Field(default=None, exclude_if=lambda anchor: anchor is None)
     """None: no gate asks for one, or there was no champion yet."""
     look: Look | None = Field(default=None, exclude_if=lambda look: look is None)

@@ -65,6 +65,13 @@ def alone(value: object) -> object:
     return value
 
 
+def each_alone(values: list[object]) -> list[object]:
+    """`alone` of each value; of many texts that are seldom lists, in a fraction of the time."""
+    if set(map(type, values)) <= _TEXT and not any(text[:1] == "[" for text in set(values) if isinstance(text, str)):
+        return values
+    return list(map(alone, values))
+
+
 def number(value: object) -> float | None:
     """A cell as a number; None if it holds none that is finite."""
     if isinstance(value, bool):

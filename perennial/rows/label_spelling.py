@@ -35,6 +35,15 @@ def folded(label: str) -> str:
     return whole[1] if whole else key
 
 
+def common_form(labels: Sequence[str], *, fold: bool) -> Callable[[str], str]:
+    """What tells whether two labels are one: the same of both. With `fold` case, width and a trailing .0 make no other
+    label, unless `labels` has both; blanks never do."""
+    if not fold:
+        return tidy
+    times = Counter(map(folded, labels))
+    return lambda label: key if times[key := folded(label)] < 2 else tidy(label)
+
+
 def spellings(written: Iterable[str], labels: Sequence[str], *, fold: bool) -> dict[str, str]:
     """Those of the labels `written` that are no `labels` but another spelling of one, with that one.
 

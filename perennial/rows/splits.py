@@ -29,7 +29,9 @@ def text_key(text: str) -> str:
 
 def text_keys(columns: Sequence[pa.Array]) -> list[str]:
     """The hash of each row's normalised texts; `columns`: they, in the order of the kind's text columns."""
-    return [text_key(SEPARATOR.join(row)) for row in zip(*map(normalised, columns), strict=True)]
+    texts = list(map(normalised, columns))
+    rows = texts[0] if len(texts) == 1 else map(SEPARATOR.join, zip(*texts, strict=True))
+    return list(map(text_key, rows))
 
 
 def split_keys(columns: Sequence[pa.Array], groups: pa.Array | None, splits: SplitsSpec) -> list[str]:

@@ -14,6 +14,7 @@ from perennial import kinds
 from perennial.core import progress
 from perennial.core.errors import SourceError, listing
 from perennial.core.store import Store
+from perennial.ingest import row_ids
 from perennial.records.data import Snapshot
 from perennial.rows import spreadsheet
 from perennial.rows.columns import ROW_ID
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 LABEL = "label"
 DROP = "drop"
 """Instead of a label: the row is taken out. Where a label has that name, it is the label."""
-"""As spreadsheets write them, each in its own language."""
 SCRATCH = "corrected.parquet"
 MAX_FAULTS = 10
 LEAVE_TEXT = "`perennial review` shows each row's text with its spans marked; only the marks are to be changed."
@@ -87,12 +87,15 @@ def corrections_of(spec: PipelineSpec, snapshot: Snapshot, store: Store) -> Corr
     given = _given_corrections(spec)
     if not given:
         return Corrections([{} for _ in snapshot.parts])
-    ids = sorted(given)
+    ids = sorted({spelling for row_id in given for spelling in (row_id, row_ids.whole_id(row_id))})
     text = kinds.kind_named(spec.kind).text_columns[0]
+    texts_by_part = [_texts_of_rows(store.root / part.path, ids, text) for part in snapshot.parts]
+    ids_there = {row_id for rows in texts_by_part for row_id in rows}
+    given = {row_id if row_id in ids_there else row_ids.whole_id(row_id): one for row_id, one in given.items()}
     own: list[Changes] = []
     misfits: dict[str, str | None] = {}
-    for part in snapshot.parts:
-        rows = _texts_of_rows(store.root / part.path, ids, text)
+    for texts in texts_by_part:
+        rows = {row_id: one for row_id, one in texts.items() if row_id in given}
         own.append({row_id: given[row_id].value for row_id in sorted(rows)})
         # A row that was replaced by one with the same id is in two parts, and the later one counts.
         misfits |= {row_id: _misfit(spec, given[row_id], rows[row_id]) for row_id in rows}
@@ -184,7 +187,7 @@ def _given_corrections(spec: PipelineSpec) -> dict[str, _Correction]:
 
 
 def _meaning(spec: PipelineSpec, words: str) -> Any:
-    if words == DROP and DROP not in spec.data.labels:
+    if words.casefold() == DROP and DROP not in map(str.casefold, spec.data.labels):
         return None
     return kinds.kind_named(spec.kind).target_of_words(words, spec.data.labels)
 
@@ -215,7 +218,11 @@ def _rows(spec: PipelineSpec, name: str) -> Iterator[tuple[str, str, str]]:
         cells = zip(batch.columns[ROW_ID], batch.columns[LABEL], strict=True)
         for number, (row_id, words) in enumerate(cells):
             if row_id is not None and words is not None and str(words).strip():
-                yield batch.where(number), spreadsheet.unsafe(str(row_id)), spreadsheet.unsafe(str(words).strip())
+                yield (
+                    batch.where(number),
+                    spreadsheet.unsafe(str(row_id).strip()),
+                    spreadsheet.unsafe(str(words).strip()),
+                )
 
 
 def _texts_of_rows(path: Path, ids: Sequence[str], text: str) -> dict[str, str | None]:

@@ -113,6 +113,26 @@ def test_people_who_disagree_are_kept_for_review_and_their_agreement_is_recorded
     assert made.ingest().readings == snapshot.readings
 
 
+def test_people_who_differ_in_spelling_alone_agree(annotated: Make) -> None:
+    made = annotated()
+    made.write("ann.jsonl", doccano(["a"], ["B "], ["A"], ["b"]))
+    made.write("bob.jsonl", doccano(["A"], ["b"], ["b"], ["B"]))
+    data = {**made.spec.model_dump(mode="json")["data"], "fold_labels": True}
+    made.spec = PipelineSpec.model_validate({**made.spec.model_dump(mode="json"), "data": data}).located(made.folder)
+    snapshot = made.ingest()
+    assert [(row["row_id"], row["label"].strip().lower()) for row in made.rows(snapshot)] == [
+        ("1", "a"),
+        ("2", "b"),
+        ("4", "b"),
+    ]
+    agreement = snapshot.readings[0].agreement
+    assert agreement is not None
+    assert (agreement.texts, agreement.differing, agreement.undecided) == (4, 1, 1)
+    # As of the same answers in one spelling: see above.
+    assert agreement.alpha == pytest.approx(0.533, abs=0.001)
+    assert [row["row_id"] for row in differing.read(made.home, "marks")] == ["3"]
+
+
 def test_labels_are_lists_for_a_kind_with_several_also_where_no_text_has_two(annotated: Make) -> None:
     made = annotated("multi-label")
     made.write("all.jsonl", doccano(["C, D"], ["x#y"]))

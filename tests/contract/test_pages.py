@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import COMMANDS
+from flows.cli import COMMANDS, GROUPS
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -47,7 +47,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_every_command_shown_is_there(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    commands = {command.__name__.replace("_", "-") for command in COMMANDS}
+    commands = {command.__name__.replace("_", "-") for command in COMMANDS} | set(GROUPS)
     assert shown(TEXTS[page], r"(?:^|[(;|] *)make ([a-z][a-z-]+)") <= targets
     assert shown(TEXTS[page], r"(?<!namespace )\bperennial ([a-z]+(?:-[a-z]+)*)") <= commands
 

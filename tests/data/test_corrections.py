@@ -13,6 +13,7 @@ from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.core.home import Home
 from perennial.ingest import canonical_rows
+from perennial.kinds.base import known_label
 from perennial.rows.batch import Batch
 from perennial.runs import run_key
 from perennial.training import base_model
@@ -203,3 +204,30 @@ def test_each_kind_reads_its_own_cells(tmp_path):
     for kind, cell in (("multi-label", "c"), ("regression", "many"), ("token-classification", "[x](c)")):
         with pytest.raises(SourceError, match="line 2"):
             _of_kind(tmp_path, kind, cell)
+
+
+def test_a_label_that_a_spreadsheet_wrote_otherwise_is_the_label(home, tmp_path):
+    made, ((first, second, third, *_),) = _ids(pipeline(), home, rows(80))
+    lines = [f"{first},POSITIVE", f"{second},Negative", f"{third},Drop"]
+    spec = _spec(tmp_path, ["row_id,label", *lines])
+    assert corrections.read_corrections(spec) == {first: "positive", second: "negative", third: None}
+    good = _good(home, validate(spec, made, home))
+    assert (good[first]["label"], good[second]["label"], third in good) == ("positive", "negative", False)
+
+
+def test_ids_that_a_column_of_floats_wrote_are_those_of_the_rows(home, tmp_path):
+    numbered = [row | {"row_id": str(1000 + number)} for number, row in enumerate(rows(80))]
+    spec = _spec(tmp_path, ["row_id,label", "1000.0,drop", " 1001 ,drop", "1002,drop"])
+    data, told = _told(spec, snapshot(spec, home, numbered), home)
+    assert not {"1000", "1001", "1002"} & _good(home, data).keys()
+    assert "3 are taken out" in told
+
+
+@pytest.mark.parametrize(("words", "labels", "meant"), [("TRUE", ("true",), "true"), ("1.0", ("1", "2"), "1")])
+def test_words_name_one_label(words, labels, meant):
+    assert known_label(words, labels) == meant
+
+
+def test_words_that_name_two_labels_are_told():
+    with pytest.raises(ValueError, match="'It' is not one of: IT, it"):
+        known_label("It", ("IT", "it"))

@@ -395,3 +395,35 @@ def test_settings_of_tokens_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         data(source, **columns)
+
+
+SPLIT_ROWS = [{"text": f"a text of some words, number {number}", "label": "good"} for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # As long as each other, they would be columns side by side, with the texts of one and the labels of the other.
+        {"train": SPLIT_ROWS, "test": SPLIT_ROWS},
+        {"version": 1, "train": SPLIT_ROWS, "test": SPLIT_ROWS[:3]},
+        {"test": SPLIT_ROWS[:3], "train": SPLIT_ROWS * 400},
+        {"train": SPLIT_ROWS * 400, "test": SPLIT_ROWS[:3]},
+    ],
+)
+@pytest.mark.parametrize("columns", [None, COLUMNS])
+def test_several_lists_of_rows_are_told_and_not_taken_for_one(
+    tmp_path: Path, content: dict[str, Any], columns: tuple[str, ...] | None
+) -> None:
+    path = written(tmp_path / "d.json", json.dumps(content))
+    with pytest.raises(SourceError, match=r"several lists of rows, such as .*'test'.*\.test\[\]"):
+        read(path, columns)
+
+
+@pytest.mark.parametrize("times", [1, 400])
+@pytest.mark.parametrize(
+    "others", [{"licenses": [{"id": 1, "name": "CC0"}, {"id": 2, "name": "MIT"}]}, {"included": SPLIT_ROWS[:2]}]
+)
+def test_another_list_beside_the_rows_is_none_of_them(tmp_path: Path, times: int, others: dict[str, Any]) -> None:
+    rows = SPLIT_ROWS * times
+    path = written(tmp_path / "d.json", json.dumps({"data": rows, **others}))
+    assert len(read(path)) == len(rows)

@@ -180,6 +180,29 @@ def test_bad_queries(pipeline, postgres, query: str, parts: list[str]) -> None:
     assert "private" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("form", "unit"), [("epoch_s", 1), ("epoch_ms", 1_000), ("epoch_us", 10**6), ("epoch_ns", 10**9)]
+)
+def test_a_watermark_is_counted_as_the_column_is(pipeline, sqlite, form: str, unit: int) -> None:
+    start = 1_767_571_200  # 2026-01-05T00:00Z
+    sqlite(
+        "CREATE TABLE news (text text, label text, at integer)",
+        f"INSERT INTO news VALUES ('a', 'good', {start * unit}), ('b', 'bad', {(start + 60) * unit})",  # noqa: S608
+    )
+    made = pipeline(source=source(FROM), time="at", time_format=form)
+    first = made.ingest()
+    assert [(row["text"], row["time"]) for row in made.rows(first)] == [
+        ("a", datetime(2026, 1, 5, tzinfo=UTC)),
+        ("b", datetime(2026, 1, 5, 0, 1, tzinfo=UTC)),
+    ]
+    # Of the newest row's own instant, and newer: both are read, and of the known rows just the newest.
+    later = f"('c', 'good', {(start + 60) * unit}), ('d', 'bad', {(start + 61) * unit})"
+    sqlite(f"INSERT INTO news VALUES {later}")  # noqa: S608
+    second = made.ingest()
+    assert sorted(row["text"] for row in made.rows(second)) == ["a", "b", "c", "d"]
+    assert (second.new_rows, second.repeated_rows) == (2, 1)
+
+
 def test_a_watermark_needs_a_time_column(pipeline, sqlite) -> None:
     fails(pipeline(source=source(NEW)), ":watermark", "data.columns.time is not set", error=SpecError)
 

@@ -120,7 +120,7 @@ BAD_SPANS = [
     ({"text": "abc", "spans": [span(False, 2)]}, "spans are no list of objects with start, end and label"),
     ({"text": "abc", "spans": [span(0, 2, "\ud83d")]}, "spans are no list of objects with start, end and label"),
     ({"text": "abc", "spans": span(0, 2)}, "spans are no list of objects with start, end and label"),
-    ({"text": "abc", "spans": [[0, 2, "ORG"]]}, "spans are no list of objects with start, end and label"),
+    ({"text": "abc", "spans": [["ORG", 0, 2]]}, "spans are no list of objects with start, end and label"),
     ({"text": "abc", "spans": "[{"}, "spans are no list of objects with start, end and label"),
     ({"text": " ", "spans": []}, "text is blank"),
 ]
@@ -226,6 +226,18 @@ def test_another_scheme_is_converted_and_said_so_once(scheme: str | None, tags: 
     assert len(targets(kept)) == 240
     said = [note for note in source.notes if "Tags in" in note]
     assert said == ([f"Tags in {scheme} were read as spans; Perennial itself writes BIO2."] if scheme else [])
+
+
+def test_spans_as_lists_of_three_are_spans(tmp_path: Path) -> None:
+    rows = [{**row, "spans": [[one["start"], one["end"], one["label"]] for one in row["spans"]]} for row in spanned()]
+    columns = {"text": "text", "spans": "spans"}
+    plain, listed = (tmp_path / name for name in ("plain", "listed"))
+    for folder in (plain, listed):
+        folder.mkdir()
+    expected, found = (jsonl(folder, some, columns) for folder, some in ((plain, spanned()), (listed, rows)))
+    assert [row["spans"] for row in found.good(found.validated())] == [
+        row["spans"] for row in expected.good(expected.validated())
+    ]
 
 
 def test_spans_are_corrected_in_their_text(tmp_path: Path) -> None:

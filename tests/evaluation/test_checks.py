@@ -13,11 +13,11 @@ from perennial.records.evaluation import (
     Difference,
     Evaluation,
     GroupFigures,
-    Interval,
     Metrics,
     ServingFigures,
     SliceFigures,
 )
+from perennial.records.interval import Interval
 from perennial.settings.pipeline import PipelineSpec
 
 Gate = dict[str, Any]

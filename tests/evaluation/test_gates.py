@@ -11,7 +11,8 @@ from perennial import kinds
 from perennial.evaluation.gates import decide
 from perennial.records.data import AnnotatorAgreement
 from perennial.records.decision import Decision, Outcome, Verdict
-from perennial.records.evaluation import BehaviourFigures, Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.records.evaluation import BehaviourFigures, Comparison, Difference, Evaluation, Metrics
+from perennial.records.interval import Interval
 from perennial.settings.behaviours import BehavioursSpec
 from perennial.settings.pipeline import PipelineSpec
 

@@ -12,7 +12,8 @@ from perennial.evaluation.power import gate_power
 from perennial.evaluation.power.gate_power import GatePower, PlannedTest
 from perennial.evaluation.power.power_curve import PlannedComparison, joint_power, times_needed
 from perennial.ingest.canonical_rows import canonical_rows
-from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Metrics
+from perennial.records.interval import Interval
 from perennial.rows.batch import Batch
 from perennial.settings.pipeline import PipelineSpec
 

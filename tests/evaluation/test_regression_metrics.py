@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from perennial.evaluation.gates import decide
 from perennial.metrics.regression import regression_metrics
 from perennial.records.decision import Outcome
-from perennial.records.evaluation import Comparison, Difference, Evaluation, Interval, Metrics
+from perennial.records.evaluation import Comparison, Difference, Evaluation, Metrics
+from perennial.records.interval import Interval
 from perennial.settings.pipeline import PipelineSpec
 
 NUMBERS = st.sampled_from([-1.0, 0.0, 0.25, 3.0]) | st.floats(-1e6, 1e6)

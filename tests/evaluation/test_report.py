@@ -14,8 +14,8 @@ from report_data import EVIL
 from perennial.evaluation.report import charts, heading, page, sections, wording
 from perennial.evaluation.report.blocks import Chart
 from perennial.evaluation.report.material import Material
-from perennial.records.decision import Outcome
-from perennial.records.evaluation import Evaluation, Metrics
+from perennial.records.decision import Outcome, Verdict
+from perennial.records.evaluation import BehaviourFigures, Evaluation, Metrics
 
 KINDS = {
     "regression": Metrics(n=300, values={"mae": 0.2, "rmse": 0.3}),
@@ -73,7 +73,7 @@ def full() -> Seen:
 def test_the_decision_is_on_top_and_every_section_follows(full: Seen) -> None:
     assert full.text.index("The candidate is rejected: 1 of 5 checks failed.") < full.text.index("Checks")
     names = [section.title for section in sections.all_of(report_data.material())]
-    assert len(names) == 13
+    assert len(names) == 14
     for name in names:
         assert name in full.text
     for told in (
@@ -87,6 +87,18 @@ def test_the_decision_is_on_top_and_every_section_follows(full: Seen) -> None:
 def test_a_page_fetches_nothing(full: Seen) -> None:
     assert {address for address in full.addresses if not address.startswith(("#", "data:"))} == set()
     assert "default-src 'none'" in page.render_page(report_data.material())
+
+
+def test_a_behaviour_that_is_undecided_is_neither_good_nor_bad() -> None:
+    rates = {"passes": 10, "fails": 1, "open": 6}
+    tests = [
+        BehaviourFigures(name=name, capability="negation", type="minimum", n=10, passed=passed, min_pass_rate=0.7)
+        for name, passed in rates.items()
+    ]
+    verdicts = [Verdict.PASS, Verdict.FAIL, Verdict.UNDECIDED]
+    [bars, *_] = charts.behaviour_rates("Pass rates", "", tests, {}, verdicts).figure["data"]
+    assert bars["marker"]["color"] == [charts.GOOD, charts.BAD, charts.OPEN]
+    assert ["undecided" in rate for rate in bars["hovertext"]] == [False, False, True]
 
 
 def test_charts_are_what_plotly_takes_and_told_in_words(full: Seen) -> None:

@@ -45,6 +45,12 @@ def test_texts_in_several_slices_make_the_mean_less_sure() -> None:
     assert shared.high - shared.low == pytest.approx(2**0.5 * (apart.high - apart.low))
 
 
+def test_no_interval_goes_beyond_what_a_difference_can_be() -> None:
+    for one in pool([0.9, -0.9, 0.0], [0.4, 0.4, 0.4], confidence=0.95, bounds=(-1.0, 1.0)):
+        assert -1 <= one.low <= one.value <= one.high <= 1
+    assert max(one.high for one in pool([0.9, -0.9, 0.0], [0.4] * 3, confidence=0.95)) > 1
+
+
 def test_a_pooled_gate_decides_what_each_by_itself_can_not() -> None:
     parts = tuple(part(f"sector={n}", n=100, versus=-0.02 * (n % 3), error=0.035) for n in range(30))
     parts = tuple(one.model_copy(update={"by": "sector"}) for one in parts)

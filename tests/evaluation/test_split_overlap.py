@@ -23,8 +23,8 @@ from perennial.metrics.clusters import wilson
 from perennial.metrics.near_copy_figures import NEAR, NONE, SHARED, sentences, without_copies
 from perennial.records.decision import Verdict
 from perennial.records.evaluation import Evaluation, EvaluationContext
-from perennial.rows import near_copies
 from perennial.rows.folding import folded
+from perennial.rows.likeness import near_copies
 from perennial.settings.data import SplitsSpec
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation.read_rows import read_split

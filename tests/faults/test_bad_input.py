@@ -64,7 +64,12 @@ NEW_FILES: dict[str, tuple[str, bytes, int | None, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("case", NEW_FILES)
+SOAK = pytest.mark.soak(twin="tests/faults/test_bad_input.py::test_a_new_file")
+LONG_RUNS = ("a 10 MB text", "a null text", "byte-order mark and CRLF", "an empty file")
+"""What is read all the same, so that a model is trained."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=SOAK if case in LONG_RUNS else ()) for case in NEW_FILES])
 def test_a_new_file(case: str, seasoned: Place) -> None:
     name, content, code, words = NEW_FILES[case]
     (seasoned.data / name).write_bytes(content)

@@ -222,6 +222,7 @@ def test_a_person_says_which_is_right(judged: Place, name: str, keep: str, champ
     assert disagreement(judged.home, "tiny") is None
 
 
+@pytest.mark.soak(twin="tests/faults/test_disagreement.py::test_what_is_changed_behind_our_back_holds_and_all_say_so")
 def test_who_begins_anew_is_judged_by_its_own_figures(judged: Place) -> None:
     delete_alias(judged)
     judged.command("reconcile", "tiny", "--keep", "registry", "--reason", "Begun anew.")
@@ -257,6 +258,7 @@ def test_two_ledgers_on_one_registry_are_noticed_by_the_second(judged: Place) ->
     assert (first.code, "has a history of it, too" in first.json["reasons"][0]) == (3, True)
 
 
+@pytest.mark.soak(twin="tests/faults/test_disagreement.py::test_what_is_changed_behind_our_back_holds_and_all_say_so")
 def test_an_alias_that_goes_while_a_run_is_judging_holds_it(judged: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     from perennial.evaluation import gates
 
@@ -276,6 +278,7 @@ def test_an_alias_that_goes_while_a_run_is_judging_holds_it(judged: Place, monke
     assert judged.run("--json", "--set=training.seed=6").json["status"] == "promoted", "it is judged to its end"
 
 
+@pytest.mark.soak(twin="tests/faults/test_disagreement.py::test_what_is_changed_behind_our_back_holds_and_all_say_so")
 def test_a_first_champion_that_may_have_served_is_compared_with(
     make_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +300,7 @@ def test_a_first_champion_that_may_have_served_is_compared_with(
     assert place.run(*WORSE, "--json").json["status"] == "rejected"
 
 
+@pytest.mark.soak(twin="tests/faults/test_disagreement.py::test_what_is_changed_behind_our_back_holds_and_all_say_so")
 def test_a_registry_from_before_any_mark_is_an_older_one(judged: Place) -> None:
     delete_tag(judged)
     forget_marks(judged)
@@ -316,6 +320,7 @@ def test_an_alias_moved_by_hand_can_be_made_right_by_a_rollback_to_it(judged: Pl
     assert disagreement(judged.home, "tiny") is None
 
 
+@pytest.mark.soak(twin="tests/faults/test_disagreement.py::test_what_is_changed_behind_our_back_holds_and_all_say_so")
 def test_who_promotes_meanwhile_is_no_disagreement(judged: Place) -> None:
     """Looked at all the time, while the alias moves back and forth."""
     assert judged.run("--json", "--set=training.seed=6").json["version"] == "3"

@@ -3,6 +3,7 @@
 import os
 import time
 
+import pytest
 import tiny_pipeline
 from place import Place, assert_explained
 
@@ -19,6 +20,7 @@ def age(place: Place) -> None:
         os.utime(path, (OLD, OLD))
 
 
+@pytest.mark.soak(twin="tests/flows/test_gc.py::test_what_the_next_run_starts_from_is_needed_even_without_a_version")
 def test_after_it_the_next_run_is_skipped_the_one_after_adds_its_part_and_rollback_works(seasoned: Place) -> None:
     (evaluation,), (trained,) = seasoned.entries("evaluate"), seasoned.entries("finetune")
     for version, settings in (("2", EASY), ("3", QUICK)):

@@ -191,6 +191,7 @@ def test_mlflows_model_answers_the_same(done: Done, loaded: Any) -> None:
         )
 
 
+@pytest.mark.soak(twin="tests/flows/test_kinds.py::test_a_champion_of_another_kind_holds")
 def test_labels_come_and_go(seasoned: Place) -> None:
     local = []
     for number, row in enumerate(tiny_pipeline.rows(120, 1000)):

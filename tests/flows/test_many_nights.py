@@ -95,6 +95,9 @@ def _lose_the_package(place: Place, version: str) -> None:
         shutil.rmtree(folder)
 
 
+@pytest.mark.soak(
+    twin="tests/flows/test_many_nights.py::test_a_little_worse_each_night_ends_at_the_best_champion_so_far"
+)
 def test_a_run_that_is_killed_after_its_look_was_counted_does_not_spend_twice(seasoned: Place) -> None:
     place = seasoned
     night(place, 1)

@@ -97,6 +97,7 @@ def test_doctor_has_nothing_against_it(old: OldHome, monkeypatch: pytest.MonkeyP
     assert [finding for finding in others if finding.status is not doctor.Health.OK] == []
 
 
+@pytest.mark.soak(twin="tests/flows/test_old_home.py::test_its_champion_answers_as_before_and_a_rollback_is_followed")
 def test_its_versions_are_made_again(old: OldHome) -> None:
     # On another processor training comes to other weights: the figures may differ, the rows and the base may not.
     ended = old.place.command("reproduce", "sentiment", "2", "--tolerance", "1", "--json")
@@ -105,6 +106,7 @@ def test_its_versions_are_made_again(old: OldHome) -> None:
     assert all(facts[name] for name in ("data", "validated data", "base model")), ended.text
 
 
+@pytest.mark.soak(twin="tests/flows/test_old_home.py::test_its_champion_answers_as_before_and_a_rollback_is_followed")
 def test_more_rows_make_a_third_version(old: OldHome) -> None:
     data = old.place.folder / "pipelines" / "sentiment" / "data"
     tiny_pipeline.write_jsonl(data / "third.jsonl", tiny_pipeline.rows(90, 2000))

@@ -11,7 +11,7 @@ from rich.console import Console
 from flows import summary
 from perennial.core.home import Home
 from perennial.records.decision import Check, Decision, Outcome, Verdict
-from perennial.records.evaluation import Interval
+from perennial.records.interval import Interval
 from perennial.records.run import Evidence, Overrides, Report, RunResult, Status
 
 TRAIN = "data:train:1 [red]of the file /data/archive:smile: "

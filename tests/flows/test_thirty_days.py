@@ -127,24 +127,7 @@ def month(
             yield made
 
 
-@pytest.mark.usefixtures("_quiet_environment")
-def test_three_days(prefect_api: str, tiny_base: Path, empty_database: Path, tmp_path: Path) -> None:
-    """The power goes while a model is trained, and the next day goes on with it; all is kept in SQLite."""
-    place, ledger = Place(tmp_path / "place", prefect_api), f"sqlite:///{tmp_path / 'ledger.db'}"
-    with begun(place, tiny_base, empty_database, ledger) as month:
-        month.day("Promoted", "checks passed", "Version 1.")
-        month.part()
-        month.killed_day(lambda: is_training(month.place))
-        month.day("Promoted", "Version 2.")
-        assert len(month.days) + len(month.killed) == 3
-        assert_one_history(month)
-        runs = place.command("runs", "tiny", "--json", **month.worker.environment).json["runs"]
-        assert sum("was killed" in run["sentence"] for run in runs) == 1
-        assert len(month.place.entries("finetune")) == 2
-        assert [month.api.run(run)["state"]["name"] for run in month.killed] == ["Crashed"]
-
-
-@pytest.mark.soak(twin="tests/flows/test_thirty_days.py::test_three_days")
+@pytest.mark.soak(twin="tests/flows/test_work_pool.py::test_a_worker_runs_what_is_deployed")
 def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.day("Promoted", "checks passed", "Version 1.")  # 1: the first data
     month.day("Skipped", "Already trained: version 1 (promoted).")  # 2: nothing came

@@ -36,7 +36,7 @@ def with_cells(count: int = 80, **columns: Any) -> list[Row]:
             r"'tags' holds numbers, one for each of 'tokens'; expected are tags such as B-ORG",
         ),
         (tagged(["NN"] * 11), {}, r"'tags' holds tags of no known scheme.*BIO"),
-        (with_cells(entities=[[0, 3, "PER"]]), {}, r"'entities' holds lists of int, int, str\. Spans are lists of obj"),
+        (with_cells(entities=[[0, "PER"]]), {}, r"'entities' holds lists of int, str\. Spans are lists of obj"),
         (
             with_cells(ents=[{"begin": 0, "end": 3}]),
             {},
@@ -173,7 +173,7 @@ def test_one_text_that_is_json_does_not_make_a_column_of_lists(tmp_path: Path) -
 
 
 def test_messages_hold_no_content_of_lists(tmp_path: Path) -> None:
-    data = with_cells(entities=[[0, 3, "secret"]])
+    data = with_cells(entities=[[0, "secret"]])
     with pytest.raises(PerennialError) as caught:
         plan("news", write(tmp_path / "d.jsonl", data))
     assert "secret" not in str(caught.value)

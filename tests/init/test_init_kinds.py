@@ -116,16 +116,19 @@ def test_gates_are_a_floor_the_baseline_the_champion_and_the_best_champion_so_fa
     guess = plan("news", write(tmp_path / "d.jsonl", row[1]))
     spec = written(guess, tmp_path)
     kind = kinds.kind_named(spec.kind)
-    floor, baseline, champion, anchor = spec.gates
+    floor, baseline, champion, anchor, flips = spec.gates
     assert (floor.metric, floor.min) == (guess.floor_metric, guess.floor)
     assert floor.metric in kind.metrics
     assert 0 < guess.floor < 0.7
     assert (baseline.versus, champion.versus) == ("baseline", "champion")
     assert (anchor.versus, anchor.metric, anchor.margin) == ("anchor", champion.metric, champion.margin)
+    # No single flip decides, however few test rows there are.
+    assert flips.metric == "batch_flip_rate"
+    assert flips.max == max(0.05, round(2 / round(0.15 * guess.rows), 2))
     # The gates that are offered in comments are valid as well.
     text = (tmp_path / "pipelines" / "news" / "pipeline.yaml").read_text(encoding="utf-8")
     (tmp_path / "pipeline.yaml").write_text(text.replace("  # - {metric", "  - {metric"), encoding="utf-8")
-    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 7
+    assert len(loader.read_pipeline(tmp_path / "pipeline.yaml").gates) == 8
 
 
 @pytest.mark.parametrize("scheme", ["BI", "IE", "BE", "BL"])

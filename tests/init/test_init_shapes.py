@@ -80,6 +80,22 @@ def test_how_a_table_is_written_is_found_and_said(
     assert bool(settings) == any("data.source." in warning for warning in guess.warnings)
 
 
+@pytest.mark.parametrize(
+    ("first", "header"),
+    [
+        (("I want it gone by now, please", "furious"), False),  # a label that no other row has
+        (("I want it gone by now, please", "Rating"), True),
+        (("what did you think of the shop?", "furious"), True),  # as surveys have it
+        (("comment", "furious"), True),
+    ],
+)
+def test_a_first_row_whose_label_no_other_has_is_a_row(tmp_path: Path, first: tuple[str, str], header: bool) -> None:
+    guess, read = looked_at(written(tmp_path / "d.csv", table([first, *ROWS])), tmp_path)
+    assert guess.text.column == (first[0] if header else "column_1")
+    assert guess.written == ({} if header else {"header": False})
+    assert len(read) == len(ROWS) + (not header)
+
+
 def one_hot(values: Sequence[Any]) -> Table:
     chooser = random.Random(4)  # noqa: S311
     return [
@@ -124,7 +140,40 @@ def test_empty_cells_among_0_and_1_are_counted_and_said(tmp_path: Path) -> None:
     guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
     assert (guess.kind, guess.one_hot.columns) == ("multi-label", tuple(TOPICS))
     assert sum("billing" in row["label"] for row in read) == sum(row["billing"] == 1 for row in data)
-    assert any("5 cells of 'billing' are empty, which is read as 0" in warning for warning in guess.warnings)
+    assert any("5 cells of 'billing' are empty beside others" in warning for warning in guess.warnings)
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet"])
+def test_rows_whose_columns_of_0_and_1_are_all_empty_are_not_labelled(tmp_path: Path, name: str) -> None:
+    data = one_hot((0, 1))
+    empty = range(5, 150, 15)
+    for row in empty:
+        data[row] |= dict.fromkeys(TOPICS)
+    guess, read = looked_at(write(tmp_path / name, data), tmp_path)
+    assert (guess.one_hot.columns, guess.missing_labels, guess.missing_means) == (tuple(TOPICS), 10, "set_aside")
+    assert not any("read as 0" in warning for warning in guess.warnings)
+    assert any("10 no list of labels that can be read" in warning for warning in guess.warnings), guess.warnings
+    assert {int(row["row_id"]) for row in read if row["label"] is None} == set(empty)
+    path = tmp_path / "pipelines/shape/pipeline.yaml"
+    assert "missing_labels: set_aside" in path.read_text()
+    written(path, path.read_text().replace("missing_labels: set_aside", "missing_labels: none"))
+    expected = [[topic for topic in TOPICS if row[topic] == 1] for row in data]
+    assert [row["label"] for row in read_by(path)] == expected
+
+
+def test_where_only_1_is_written_a_row_without_any_has_no_label(tmp_path: Path) -> None:
+    data = one_hot(("", 1))
+    none = [n for n, row in enumerate(data) if not any(row[topic] for topic in TOPICS)]
+    guess, read = looked_at(write(tmp_path / "d.csv", data), tmp_path)
+    assert (guess.missing_labels, guess.missing_means) == (len(none), "none")
+    assert "missing_labels: none" in (tmp_path / "pipelines/shape/pipeline.yaml").read_text()
+    assert [n for n, row in enumerate(read) if row["label"] == []] == none
+    # One column that says no is enough: then an empty cell says nothing.
+    for n, row in enumerate(data):
+        row["returns"] = None if n in none[:3] else row["returns"] or 0
+    guess, read = looked_at(write(tmp_path / "e.csv", data), tmp_path)
+    assert (guess.missing_labels, guess.missing_means) == (3, "set_aside")
+    assert [n for n, row in enumerate(read) if row["label"] is None] == none[:3]
 
 
 def test_columns_as_good_as_the_label_are_named(tmp_path: Path) -> None:

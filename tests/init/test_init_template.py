@@ -21,7 +21,8 @@ def test_what_is_written_is_valid_and_finds_its_data(tmp_path: Path) -> None:
     assert spec.data.labels == ("bad", "good", "plain")
     assert (spec.data.columns.time, spec.data.columns.slices) == ("date", ("sector",))
     assert spec.data.source.delimiter == ";"  # type: ignore[union-attr]
-    assert [gate.versus for gate in spec.gates] == [None, "baseline", "champion", "anchor"]
+    assert [gate.versus for gate in spec.gates] == [None, "baseline", "champion", "anchor", None]
+    assert (spec.gates[-1].metric, spec.gates[-1].max) == ("batch_flip_rate", 0.07)
     read = [row for piece in sources.pieces(spec) for batch in piece.read(None) for row in batch.numbers]
     assert len(read) == 200
     assert list(path.parent.iterdir()) == [path]

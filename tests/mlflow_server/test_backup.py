@@ -66,6 +66,7 @@ def query(url: str, sql: str) -> list[tuple[object, ...]]:
         engine.dispose()
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_a_backup_is_for_its_owner_alone_and_holds_no_password(backup: Path) -> None:
     assert {path.name for path in backup.iterdir()} == {
         *("about", "artifacts", "served", "SHA256SUMS"),
@@ -79,6 +80,7 @@ def test_a_backup_is_for_its_owner_alone_and_holds_no_password(backup: Path) -> 
     assert served == [["headlines", "champion", "2"], ["headlines", "previous", "1"]]
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_old_backups_are_removed_when_asked(team: Team, backup: Path, tmp_path: Path) -> None:
     settings = Settings(tmp_path, team.server.settings.values)
     old = [tmp_path / "backups" / name for name in ("mlflow-2025-12-31T23-59-59Z", "mlflow-2026-01-31T03-00-00Z")]
@@ -89,6 +91,7 @@ def test_old_backups_are_removed_when_asked(team: Team, backup: Path, tmp_path: 
     assert {path.name for path in (tmp_path / "backups").iterdir()} == {made.name, old[1].name, mine.name}
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_versions_without_their_files_are_no_backup(team: Team, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     settings = Settings(tmp_path, team.server.settings.values).but(PERENNIAL_MLFLOW_ARTIFACTS=str(tmp_path / "nothing"))
@@ -110,6 +113,7 @@ def test_there_must_be_something_to_back_up(tmp_path: Path, empty: Settings) -> 
     assert_explained(empty.script("backup.sh", "b"), 1, "nothing to back up", "holds no MLflow")
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_a_damaged_backup_is_refused(backup: Path, empty: Settings, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(backup, copy)
@@ -123,6 +127,7 @@ def test_a_damaged_backup_is_refused(backup: Path, empty: Settings, tmp_path: Pa
     assert not Path(empty.values["PERENNIAL_MLFLOW_ARTIFACTS"]).exists()
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_a_place_that_is_in_use_is_left_as_it_is(team: Team, backup: Path) -> None:
     import sqlalchemy as sa
 
@@ -137,6 +142,7 @@ def test_a_place_that_is_in_use_is_left_as_it_is(team: Team, backup: Path) -> No
     assert sorted(artifacts.rglob("*")) == before
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_a_place_that_is_not_empty_is_left_as_it_is(backup: Path, empty: Settings) -> None:
     artifacts = Path(empty.values["PERENNIAL_MLFLOW_ARTIFACTS"])
     (artifacts / "1").mkdir(parents=True)
@@ -145,6 +151,7 @@ def test_a_place_that_is_not_empty_is_left_as_it_is(backup: Path, empty: Setting
     assert query(empty.values["PERENNIAL_MLFLOW_DATABASE_URL"], tables) == []
 
 
+@pytest.mark.soak(twin="tests/mlflow_server/test_backup.py::test_a_server_of_one_machine_is_backed_up_and_restored_too")
 def test_a_place_of_another_kind_is_refused(backup: Path, empty: Settings, tmp_path: Path) -> None:
     assert_explained(restored(Settings(tmp_path, {}), backup), 1, "backup of postgresql", "on sqlite")
     without = restored(empty.without("PERENNIAL_DATABASE_URL"), backup)

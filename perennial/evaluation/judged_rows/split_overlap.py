@@ -81,7 +81,7 @@ def _overlap(rows: _Texts, compared: _Texts, train: _Texts | None) -> tuple[np.n
     looked at)."""
     import numpy as np
 
-    from perennial.rows import near_copies
+    from perennial.rows.likeness import near_copies
 
     near = near_copies.near_copies(rows.joined, compared.joined)
     shared = np.zeros(rows.count, bool)
@@ -96,9 +96,9 @@ def _every(train: pa.Table) -> int:
     """Each how manieth train row is compared."""
     import pyarrow.compute as pc
 
-    from perennial.rows import near_copies
+    from perennial.rows.likeness import minhash, near_copies
 
     lengths = (pc.fill_null(pc.utf8_length(train[name]), 0) for name in train.column_names)
     letters: float = sum(pc.sum(pc.min_element_wise(each, near_copies.LETTERS)).as_py() or 0 for each in lengths)
     rows: int = train.num_rows
-    return max(1, math.ceil((letters + rows * near_copies.HASHES) / LETTERS))
+    return max(1, math.ceil((letters + rows * minhash.HASHES) / LETTERS))

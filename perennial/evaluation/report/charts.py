@@ -15,7 +15,9 @@ from perennial.evaluation.report import wording
 from perennial.evaluation.report.blocks import Chart
 from perennial.evaluation.report.drift import DataDrift
 from perennial.metrics.calibration import Bin
-from perennial.records.evaluation import BehaviourFigures, GroupFigures, Interval
+from perennial.records.decision import Verdict
+from perennial.records.evaluation import BehaviourFigures, GroupFigures
+from perennial.records.interval import Interval
 
 # Told apart with any colour vision, and readable on white as on near-black; marks differ in shape, too.
 CANDIDATE = "#3b82c4"
@@ -23,6 +25,9 @@ CHAMPION = "#c97316"
 QUIET = "#7d8794"
 GOOD = "#1b9e77"
 BAD = "#d1495b"
+OPEN = "#b8901f"
+"""Undecided."""
+_OF_VERDICT = {Verdict.PASS: GOOD, Verdict.FAIL: BAD, Verdict.UNDECIDED: OPEN}
 
 ROW = 34
 """Pixels a row of a chart is high."""
@@ -102,12 +107,17 @@ def calibration(title: str, caption: str, reliability: Mapping[str, Sequence[Bin
 
 
 def behaviour_rates(
-    title: str, caption: str, tests: Sequence[BehaviourFigures], rivals: Mapping[str, BehaviourFigures]
+    title: str,
+    caption: str,
+    tests: Sequence[BehaviourFigures],
+    rivals: Mapping[str, BehaviourFigures],
+    verdicts: Sequence[Verdict],
 ) -> Chart:
-    """Pass rates, the least that each test asks for, and the champion's rates (`rivals`, by test)."""
+    """Pass rates with what each came to (`verdicts`, of each of `tests`), the least that each test asks for, and the
+    champion's rates (`rivals`, by test)."""
     shown = tests[:MOST_ROWS]
     rates = [test.passed / test.n if test.n else 0.0 for test in shown]
-    colours = [GOOD if rate >= test.min_pass_rate else BAD for rate, test in zip(rates, shown, strict=True)]
+    colours = [_OF_VERDICT.get(verdict, QUIET) for verdict in verdicts[: len(shown)]]
     row_numbers = list(range(len(shown)))
     needed = {
         "type": "scatter",
@@ -120,6 +130,10 @@ def behaviour_rates(
         "hovertemplate": "needed %{hovertext}<extra></extra>",
     }
     bars = _bars("passed", rates, colours) | {"showlegend": False}
+    rates_and_verdicts = zip(bars["hovertext"], verdicts, strict=False)
+    bars["hovertext"] = [
+        f"{rate}, undecided" if verdict is Verdict.UNDECIDED else rate for rate, verdict in rates_and_verdicts
+    ]
     layout = _rows_layout("passed", [test.name for test in shown])
     layout["xaxis"] |= {"range": [0, 1.03], "tickformat": ".0%"}
     beside = [_champions(shown, rivals)] if rivals else []

@@ -4,7 +4,8 @@ import math
 
 from perennial.core.percent import percent
 from perennial.metrics import clusters
-from perennial.records.evaluation import Difference, Interval
+from perennial.records.evaluation import Difference
+from perennial.records.interval import Interval
 
 NOTHING = "—"
 LONGEST_NAME = 28

@@ -5,7 +5,7 @@ Together, because several people's files are of the same texts: each text makes 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -21,11 +21,13 @@ from perennial.ingest.sources.annotation.formats import brat, potato
 from perennial.ingest.sources.annotation.opinions import Answer, Export, Labels, Number, Spans, Tokens
 from perennial.ingest.sources.annotation.reading import ExportOutcome, JudgedText, Manner, cell, rows_of_exports
 from perennial.ingest.sources.annotation.recognition import BLANK, recognised_form
-from perennial.ingest.sources.annotation.tools import BRAT, FORMS, POTATO, UNTOLD, Form
+from perennial.ingest.sources.annotation.spelling import by_form
+from perennial.ingest.sources.annotation.tools import BRAT, FORMS, PERENNIAL, POTATO, UNTOLD, Form
 from perennial.ingest.sources.opening import clear_errors, opened
 from perennial.kinds.protocols import ReadsRows
 from perennial.metrics import agreement
 from perennial.records.data import AnnotatorAgreement, SourceReading
+from perennial.rows import label_spelling
 from perennial.rows.batch import Batch
 from perennial.settings.data import ColumnsSpec, FileSource
 from perennial.settings.pipeline import PipelineSpec
@@ -130,9 +132,15 @@ def _export(path: Path, name: str) -> Iterator[Export]:
 
 
 def manner_of(
-    kind: ReadsRows, columns: ColumnsSpec, source: FileSource, form: Form, settled: Mapping[str, Answer]
+    kind: ReadsRows,
+    columns: ColumnsSpec,
+    source: FileSource,
+    form: Form,
+    settled: Mapping[str, Answer],
+    same: Callable[[str], str] = label_spelling.folded,
 ) -> Manner:
-    """How a pipeline of this kind wants its exports read; `settled`: what people decided, by row id."""
+    """How a pipeline of this kind wants its exports read; `settled`: what people decided, by row id; `same`: what two
+    spellings of one label have in common."""
     texts = tuple(name for name in (columns.text, columns.text_pair, columns.tokens) if name)
     return Manner(
         rule=source.annotators,
@@ -144,7 +152,31 @@ def manner_of(
         id=columns.id,
         settled=settled,
         targets=targets_of(kind, columns),
+        names=_names(columns) if form.tool is PERENNIAL else {},
+        lacking=_beside_the_text(columns) if form.tool is PERENNIAL else (),
+        same=same,
     )
+
+
+def _names(columns: ColumnsSpec) -> dict[str, str | None]:
+    """What the pipeline calls the columns that `perennial label` writes."""
+    return {
+        "text": columns.text,
+        "label": columns.label,
+        "spans": columns.spans,
+        "time": columns.time,
+        "id": columns.id,
+    }
+
+
+def _beside_the_text(columns: ColumnsSpec) -> tuple[str, ...]:
+    names = (columns.time, columns.id, columns.deleted, *columns.kept)
+    return tuple(name for name in names if name is not None)
+
+
+def same_label(spec: PipelineSpec) -> Callable[[str], str]:
+    """What two spellings of one of the pipeline's labels have in common."""
+    return label_spelling.common_form(spec.data.labels, fold=spec.data.fold_labels)
 
 
 def _has_lists(kind: ReadsRows) -> bool:
@@ -188,7 +220,7 @@ def reading_of(files: AnnotatedFiles, spec: PipelineSpec, outcome: ExportOutcome
         left_out=dict(tally.left_out.most_common()),
         changed=dict(tally.changed.most_common()),
         first_places=dict(tally.places),
-        agreement=agreement_of(outcome, targets_of(kinds.kind_named(spec.kind), spec.data.columns)),
+        agreement=agreement_of(outcome, targets_of(kinds.kind_named(spec.kind), spec.data.columns), same_label(spec)),
     )
 
 
@@ -223,11 +255,14 @@ def differing_texts(spec: PipelineSpec, outcome: ExportOutcome) -> list[dict[str
     return sorted(rows, key=lambda row: row["decided"] is not None)
 
 
-def agreement_of(outcome: ExportOutcome, targets: Sequence[str]) -> AnnotatorAgreement | None:
-    """How far people agree on the first of `targets` that they were asked; None: nobody said what another had said."""
+def agreement_of(
+    outcome: ExportOutcome, targets: Sequence[str], same: Callable[[str], str]
+) -> AnnotatorAgreement | None:
+    """How far people agree on the first of `targets` that they were asked; None: nobody said what another had said.
+    `same`: what two spellings of one label have in common."""
     question = next((name for name in targets if any(name in judged.answers for judged in outcome.judged)), None)
     asked = [(one, one.answers[question]) for one in outcome.judged if question in one.answers] if question else []
-    said = [(one, answers) for one, answers in asked if one.named and len(answers) > 1]
+    said = [(one, by_form(answers, same)) for one, answers in asked if one.named and len(answers) > 1]
     if not said:
         return None
     as_sets = any(isinstance(one, Labels) and (one.several or len(one.names) != 1) for _, row in said for one in row)

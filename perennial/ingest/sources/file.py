@@ -20,6 +20,7 @@ from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import annotated_files, delimited, dialects, parquet, saved_dataset, settled
 from perennial.ingest.sources.annotated_files import AnnotatedFiles
 from perennial.ingest.sources.annotation.reading import ExportOutcome
+from perennial.ingest.sources.annotation.tools import PERENNIAL
 from perennial.ingest.sources.base import Piece, wanted_columns
 from perennial.ingest.sources.dialects import Dialect
 from perennial.ingest.sources.json_files import json_documents
@@ -51,7 +52,7 @@ def pieces(spec: PipelineSpec, source: FileSource, known_pieces: Collection[str]
     A file read before (`known_pieces`) may have gone. Raises SourceError for any other file that is not there, and when
     no file is there and none was read before.
     """
-    names = dict.fromkeys(name for pattern in source.path for name in _matches(spec.folder, pattern, known_pieces))
+    names = dict.fromkeys(name for pattern in source.path for name in matching(spec.folder, pattern, known_pieces))
     if not names and not known_pieces:
         raise _no_file(spec.folder, source.path[0])
     if source.format in TABLES:
@@ -91,7 +92,7 @@ def read(path: Path, columns: tuple[str, ...] | None = None, dialect: Dialect | 
         raise _folder(path, str(path)) if path.is_dir() else _no_file(path.parent, path.name)
     source = FileSource(type="file", path=(str(path),))
     form = form_of(path, source)
-    return _read(path, str(path), form, columns, dialect or Dialect(**source.how_written(form)))
+    return read_form(path, str(path), form, columns, dialect or Dialect(**source.how_written(form)))
 
 
 def lines_of(path: Path) -> Generator[str, None, None]:
@@ -139,7 +140,11 @@ def _folder(path: Path, pattern: str) -> SourceError:
     )
 
 
-def _matches(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
+def matching(folder: Path, pattern: str, known_pieces: Collection[str]) -> list[str]:
+    """Names, relative to `folder`, of the files that `pattern` names or matches, sorted.
+
+    Raises SourceError for a folder, and for a plain name that is not there and none of `known_pieces`.
+    """
     name = _normal_path(pattern)
     if saved_dataset.is_saved_dataset(folder / pattern):
         return [_relative(path, folder) for path in saved_dataset.arrow_files(folder / pattern)]
@@ -182,7 +187,7 @@ def _piece(spec: PipelineSpec, source: FileSource, name: str) -> Piece:
     path = spec.folder / name
     form, labels = form_of(path, source), spec.data.labels
     dialect = Dialect(**source.how_written(form))
-    read = partial(_read, path, name, form, wanted_columns(spec), dialect, labels, may_grow=True)
+    read = partial(read_form, path, name, form, wanted_columns(spec), dialect, labels, may_grow=True)
 
     def contents() -> str:
         with clear_errors(name):
@@ -205,17 +210,21 @@ def _annotated_piece(spec: PipelineSpec, source: FileSource, files: AnnotatedFil
 
     def read(_: datetime | None) -> Iterator[Batch]:
         kind, columns = kinds.kind_named(spec.kind), spec.data.columns
-        manner = annotated_files.manner_of(kind, columns, source, files.form, settled.settled_answers(spec))
+        answers, same = settled.settled_answers(spec), annotated_files.same_label(spec)
+        manner = annotated_files.manner_of(kind, columns, source, files.form, answers, same)
         return files.read(manner, wanted_columns(spec), outcome)
 
     also = settled.correction_files(spec)
     contents = partial(annotated_files.contents_of, files, also)
     reading = partial(annotated_files.reading_of, files, spec, outcome)
     differing = partial(annotated_files.differing_texts, spec, outcome)
-    return Piece(name, annotated_files.stamp_of(files, also), contents, read, LATE_REMEDY, reading, differing)
+    # People label the texts of a stream in no order of time, so none of their labels comes too late.
+    takes_late = files.form.tool is PERENNIAL
+    stamp = annotated_files.stamp_of(files, also)
+    return Piece(name, stamp, contents, read, LATE_REMEDY, reading, differing, takes_late=takes_late)
 
 
-def _read(
+def read_form(
     path: Path,
     name: str,
     form: str,
@@ -226,6 +235,10 @@ def _read(
     *,
     may_grow: bool = False,
 ) -> Iterator[Batch]:
+    """The rows of the file at `path`, which errors call `name`, whose form is known: csv, tsv, jsonl, parquet, arrow.
+
+    `labels` and `may_grow`: as `parquet.read` and `TextLines` have them.
+    """
     with clear_errors(name), path.open("rb") as file:
         size = path.stat().st_size
         stream, packed = unpacked(file, path.suffix.lower(), name), is_packed(path)

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from perennial.core import progress
 from perennial.core.errors import SourceError, SpecError, UnreachableError
 from perennial.core.masking import mask_secrets
 from perennial.ingest.sources.base import Piece, require_columns, reread_remedy, wanted_columns
+from perennial.rows import moments
 from perennial.rows.batch import Batch
 from perennial.settings.data import SqlSource
 from perennial.settings.pipeline import PipelineSpec
@@ -52,7 +53,7 @@ _EXAMPLES = "postgresql+psycopg://user@host/database, or sqlite:////folder/file.
 
 def pieces(spec: PipelineSpec, source: SqlSource) -> list[Piece]:
     """The one piece a query is. Raises SpecError when it uses :watermark without a time column."""
-    if _WATERMARK.search(source.query) and spec.data.columns.time is None:
+    if uses_watermark(source) and spec.data.columns.time is None:
         raise SpecError(
             "data.source.query uses :watermark, the newest time already read, but data.columns.time is not set.",
             remedy="Name the time column under data.columns, or take :watermark out of the query.",
@@ -63,7 +64,7 @@ def pieces(spec: PipelineSpec, source: SqlSource) -> list[Piece]:
 
     def read(watermark: datetime | None) -> Iterator[Batch]:
         floor = max(watermark - source.lookback, _EPOCH) if watermark else None
-        return _read(source, wanted_columns(spec), floor)
+        return rows(source, wanted_columns(spec), floor, spec.data.columns.time_format)
 
     takes_late = bool(source.lookback) or spec.data.columns.id is not None
     return [Piece(NAME, None, None, read, reread_remedy(spec.name), takes_late=takes_late)]
@@ -80,7 +81,18 @@ def missed_rows(source: SqlSource) -> str | None:
     )
 
 
-def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None) -> Iterator[Batch]:
+def uses_watermark(source: SqlSource) -> bool:
+    """Whether the query asks for what is new only."""
+    return _WATERMARK.search(source.query) is not None
+
+
+def rows(
+    source: SqlSource, names: tuple[str, ...], watermark: datetime | None, time_format: str | None
+) -> Iterator[Batch]:
+    """The query's rows, only the columns `names` (none: all), streamed; `watermark`: what :watermark is, None: 1970.
+
+    `time_format`: how the time column counts. Raises SourceError, and UnreachableError for a database that is away.
+    """
     import sqlalchemy as sa
 
     url = _url(source)
@@ -90,7 +102,7 @@ def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None)
             with engine.connect() as connection:
                 if url.get_backend_name() in _SESSION:
                     connection.execute(sa.text(_SESSION[url.get_backend_name()]))
-                bound = {"watermark": _bound(url, watermark)} if _WATERMARK.search(source.query) else {}
+                bound = {"watermark": _bound(url, watermark, time_format)} if uses_watermark(source) else {}
                 streaming = connection.execution_options(stream_results=True, yield_per=FETCH_ROWS)
                 yield from _batches(streaming.execute(sa.text(source.query), bound), names)
         finally:
@@ -100,16 +112,19 @@ def _read(source: SqlSource, names: tuple[str, ...], watermark: datetime | None)
 def _batches(result: sa.CursorResult[Any], names: tuple[str, ...]) -> Iterator[Batch]:
     keys = list(result.keys())
     require_columns("The result of data.source.query", keys, names)
-    indexes = {name: keys.index(name) for name in names}
+    indexes = {name: keys.index(name) for name in names or keys}
     start = 1
-    for rows in result.partitions(FETCH_ROWS):
-        columns: dict[str, list[object]] = {name: [row[index] for row in rows] for name, index in indexes.items()}
-        yield Batch(NAME, "row", range(start, start + len(rows)), columns)
-        start += len(rows)
+    for fetched in result.partitions(FETCH_ROWS):
+        columns: dict[str, list[object]] = {name: [row[index] for row in fetched] for name, index in indexes.items()}
+        yield Batch(NAME, "row", range(start, start + len(fetched)), columns)
+        start += len(fetched)
         progress.advance(start - 1, unit="rows", detail="reading the query")
 
 
-def _bound(url: sa.URL, watermark: datetime | None) -> datetime | str:
+def _bound(url: sa.URL, watermark: datetime | None, time_format: str | None) -> datetime | str | int:
+    if time_format in moments.UNITS:
+        # As the column counts: a database compares no number with a time, and SQLite says of each that it is less.
+        return ((watermark or _EPOCH) - _EPOCH) // timedelta(microseconds=1) * moments.UNITS[time_format] // 1_000_000
     time = (watermark or _EPOCH).astimezone(UTC).replace(tzinfo=None)
     if url.get_backend_name() != "sqlite":
         return time

@@ -8,7 +8,6 @@ names of labels for those of all.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +47,6 @@ def files_of_split(folder: Path, source: HuggingFaceSource) -> TextFiles | None:
     paths = [Path(path) for path in _of_split(builder, source.split)]
     if not paths or not all(path.is_file() and _form(path) in forms for path in paths) or _is_told_how(builder):
         return None
-    if "jsonl" in forms and not all(map(_is_lines, paths)):
-        return None
     separator = getattr(builder.config, "delimiter", None) or getattr(builder.config, "sep", None)
     return TextFiles(paths, None if separator == "," else separator)
 
@@ -87,13 +84,3 @@ def _is_told_how(builder: datasets.DatasetBuilder) -> bool:
         if field.name not in _SAYS_NOTHING and getattr(config, field.name) != field.default
     ]
     return bool(set_here) or builder.info.features is not None
-
-
-def _is_lines(path: Path) -> bool:
-    """Whether the first line that is not blank is an object, or a broken one."""
-    first = next((line for line in file.lines_of(path) if not line.isspace()), "").strip()
-    try:
-        return isinstance(json.loads(first), dict) if first else True
-    except (ValueError, RecursionError):
-        # An array, and an object over several lines, are the library's.
-        return first.startswith("{") and first != "{"

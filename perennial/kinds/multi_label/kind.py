@@ -25,6 +25,7 @@ class MultiLabelKind(
     """Each of `data.labels` holds for a text or does not; there may be none."""
 
     name = "multi-label"
+    asks = "labels"
     wording = WORDING
     recognised_after = 3
 

@@ -6,6 +6,8 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 
+from perennial.rows import cells
+
 SEPARATORS = ("|", ";", ",")
 """Between labels in a cell of plain text; the first that is in the cell."""
 _ARRAY = re.compile(r'\{((?:[^"{}\\:,]+|"(?:[^"\\]|\\.)*")(?:,(?:[^"{}\\:,]+|"(?:[^"\\]|\\.)*"))*|)\}')
@@ -48,16 +50,21 @@ def _array(text: str) -> list[str] | None:
 
 def labels_over_columns(columns: Mapping[str, Sequence[object]], names: Sequence[str]) -> list[list[str] | None]:
     """The labels of each row, in alphabetical order: those whose column says that they hold; None for a row of which
-    one says neither that nor the contrary."""
-    by_label = {name: [holds(value, name) for value in columns[name]] for name in sorted(names)}
-    rows = zip(*by_label.values(), strict=True)
-    return [None if None in row else [name for name, held in zip(by_label, row, strict=True) if held] for row in rows]
+    one says neither that nor the contrary, and for one whose cells are all empty: nobody may have looked at it."""
+    names = sorted(names)
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [None if all(map(cells.is_missing, row)) else _that_hold(row, names) for row in rows]
+
+
+def _that_hold(row: Sequence[object], names: Sequence[str]) -> list[str] | None:
+    says = [holds(value, name) for value, name in zip(row, names, strict=True)]
+    return None if None in says else [name for name, held in zip(names, says, strict=True) if held]
 
 
 def holds(value: object, label: str) -> bool | None:
-    """Whether a cell says that its column's label holds, which the label's own name says, too; None: it says neither
-    that nor the contrary."""
-    text = "" if value is None or value != value else str(value).strip().lower()
+    """Whether a cell says that its column's label holds, which the label's own name says, too, or not, as an empty one
+    among others does; None: it says neither that nor the contrary."""
+    text = "" if cells.is_missing(value) else str(value).strip().lower()
     if text and text == label.strip().lower():
         return True
     return True if text in _HOLDS else False if text in _HOLDS_NOT else None

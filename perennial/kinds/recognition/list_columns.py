@@ -29,7 +29,7 @@ class Lists:
     numbers: int = 0
     """Filled lists of numbers only."""
     spans: int = 0
-    """Filled lists of objects with start, end and label."""
+    """Filled lists of objects with start, end and label, or of lists of these three."""
     tagged: int = 0
     """Cells, lists or plain text, in which every item or word is a tag of a known scheme."""
     types: set[str] = field(default_factory=set)
@@ -104,11 +104,17 @@ def _count(lists: Lists, content: Sequence[object]) -> None:
         return
     if all(isinstance(item, str | int) for item in content):
         lists.names += 1
-    elif all(isinstance(item, dict) and item.keys() >= set(SPAN_KEYS) for item in content):
+    elif all(map(_is_span, content)):
         lists.spans += 1
     else:
         lists.odd = lists.odd or _shape(content[0])
     lists.numbers += all(isinstance(item, int | float) for item in content)
+
+
+def _is_span(item: object) -> bool:
+    if isinstance(item, list | tuple):
+        return [type(part) for part in item] == [int, int, str]
+    return isinstance(item, dict) and item.keys() >= set(SPAN_KEYS)
 
 
 def _count_tags(lists: Lists, tags: Sequence[str]) -> None:

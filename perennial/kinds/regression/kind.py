@@ -27,6 +27,7 @@ class RegressionKind(NumberReading, NumberLearning, NumberAnswering, NumberJudgi
     """A number for each text, in whatever unit `data.columns.label` has."""
 
     name = "regression"
+    asks = "number"
     wording = WORDING
     recognised_after = 4
     shape = RowShape.NUMBER

@@ -37,7 +37,7 @@ class SingleLabelReading(KindBase):
 
         target = getattr(columns, self.target_column)
         # A list of one label is that label: some files have lists where no text has two.
-        unwrapped = replace(batch, columns={**batch.columns, target: list(map(cells.alone, batch.columns[target]))})
+        unwrapped = replace(batch, columns={**batch.columns, target: cells.each_alone(batch.columns[target])})
         texts = {name: cells.text_array(batch, getattr(columns, name)) for name in self.text_columns}
         return {**texts, self.target_column: cells.text_array(unwrapped, target)}
 

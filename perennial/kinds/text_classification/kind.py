@@ -18,6 +18,7 @@ class TextClassificationKind(SingleLabelKind):
 
     cascades = True
     name = "text-classification"
+    asks = "label"
     wording = WORDING
     recognised_after = 5
     shape = RowShape.LABEL

@@ -26,6 +26,7 @@ class TokenClassificationKind(SpanReading, SpanLearning, SpanAnswering, SpanJudg
     """
 
     name = "token-classification"
+    asks = "spans"
     wording = WORDING
     roles = ("text", "tokens", "tags", "spans")
     recognised_after = 1

@@ -45,8 +45,8 @@ def oddity(sample: FileSample) -> str | None:
         if held.odd:
             return (
                 f"Column {name!r} holds {held.odd}. Spans are lists of objects with "
-                f"{', '.join(list_columns.SPAN_KEYS)} (start and end in characters of the text); labels are lists of "
-                "strings."
+                f"{', '.join(list_columns.SPAN_KEYS)}, or lists of these three (start and end in characters of the "
+                "text); labels are lists of strings."
             )
     for tokens in _named_like_tokens(sample):
         for name in sorted(sample.lists, key=_tag_rank):

@@ -35,9 +35,7 @@ class SpanReviewing(KindBase):
 
     def target_of_words(self, words: str, labels: Sequence[str]) -> Any:
         _, spans_meant = meant_spans(words)
-        for span in spans_meant:
-            known_label(span["label"], labels)
-        return spans_meant
+        return [{**span, "label": known_label(span["label"], labels)} for span in spans_meant]
 
     def beside_text(self, words: str, texts: Sequence[str]) -> str:
         from perennial.rows import spreadsheet

@@ -12,6 +12,7 @@ from perennial.inference.words import is_unicode, joined
 from perennial.rows import span_edges
 
 FAULT = "fault"
+SPAN_KEYS = ("start", "end", "label")
 
 
 DIFFERENT_NUMBERS = "tokens and tags differ in number"
@@ -78,7 +79,7 @@ def _tagged(tokens: object, tags: object, schemes: set[str]) -> Row:
 
 
 def row_from_spans(text: str | None, value: object) -> Row:
-    """The row of a text and a list of {start, end, label} in its characters."""
+    """The row of a text and a list of {start, end, label}, or [start, end, label], in its characters."""
     try:
         return text, None, checked_spans(text or "", value), None
     except FaultError as error:
@@ -87,10 +88,11 @@ def row_from_spans(text: str | None, value: object) -> Row:
 
 def checked_spans(text: str, value: object) -> list[dict[str, Any]]:
     """The spans of `text` in order. Raises FaultError for what is no list of spans, or can't be learned."""
-    if not isinstance(value, list | tuple) or not all(map(is_span, value)):
+    given = [_as_object(item) for item in value] if isinstance(value, list | tuple) else [None]
+    if not all(map(is_span, given)):
         raise FaultError(NO_SPANS)
     ordered = sorted(
-        ({name: span[name] for name in ("start", "end", "label")} for span in value), key=lambda span: span["start"]
+        ({name: span[name] for name in SPAN_KEYS} for span in given if span is not None), key=lambda span: span["start"]
     )
     if any(not 0 <= span["start"] < span["end"] <= len(text) for span in ordered):
         raise FaultError(OUTSIDE_TEXT)
@@ -109,6 +111,13 @@ def _to_words(text: str, ordered: Sequence[dict[str, Any]]) -> None:
         progress.count(what, count)
     for span, (start, end) in zip(ordered, edges, strict=True):
         span |= {"start": start, "end": end}
+
+
+def _as_object(item: object) -> Mapping[str, Any] | None:
+    """A span as an object, also where it is [start, end, label], as spaCy and doccano write it; None: it is none."""
+    if isinstance(item, list | tuple) and len(item) == len(SPAN_KEYS):
+        return dict(zip(SPAN_KEYS, item, strict=True))
+    return item if isinstance(item, Mapping) else None
 
 
 def is_span(value: object) -> bool:

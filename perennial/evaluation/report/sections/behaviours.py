@@ -12,8 +12,8 @@ from perennial.evaluation.report.material import Material
 from perennial.evaluation.report.sections.common import without
 from perennial.evaluation.report.sections.gates import TONES
 from perennial.evaluation.report.wording import NOTHING, share
+from perennial.records.decision import Verdict
 from perennial.records.evaluation import BehaviourFigures
-from perennial.settings.pipeline import PipelineSpec
 
 
 def behaviours_section(material: Material) -> Section:
@@ -26,9 +26,10 @@ def behaviours_section(material: Material) -> Section:
     caption = "Share of the cases of each behavioural test that passed; the upright mark is the least that it asks for"
     caption += ", the diamond the champion's share." if rivals else "."
     head = ("test", "capability", "type", "passed", "of", "rate", *(["champion"] if rivals else []), "needed")
-    rows = tuple(_behaviour(material.spec, test, rivals) for test in tests)
+    verdicts = [behaviour_tests.verdict(material.spec, test) for test in tests]
+    rows = tuple(_behaviour(test, verdict, rivals) for test, verdict in zip(tests, verdicts, strict=True))
     table = Table(head, rows, words=frozenset({1, 2}), stacked=True)
-    chart = charts.behaviour_rates("Pass rates", caption, tests, rivals)
+    chart = charts.behaviour_rates("Pass rates", caption, tests, rivals, verdicts)
     return Section("behaviours", title, (chart, table, *_failing(tests, material.cases)))
 
 
@@ -51,13 +52,13 @@ def fairness_section(material: Material) -> Section:
 
 
 def _behaviour(
-    spec: PipelineSpec, test: BehaviourFigures, rivals: Mapping[str, BehaviourFigures]
+    test: BehaviourFigures, verdict: Verdict, rivals: Mapping[str, BehaviourFigures]
 ) -> tuple[Cell | str, ...]:
-    tone = TONES[behaviour_tests.verdict(spec, test)]
+    rate = share(test.passed, test.n) + (", undecided" if verdict is Verdict.UNDECIDED else "")
     own = (test.name, test.capability, test.type, f"{test.passed:,}", f"{test.n:,}")
     rival = rivals.get(test.name)
     beside = (share(rival.passed, rival.n) if rival else NOTHING,) if rivals else ()
-    return (*own, Cell(share(test.passed, test.n), tone), *beside, percent(test.min_pass_rate, 1))
+    return (*own, Cell(rate, TONES[verdict]), *beside, percent(test.min_pass_rate, 1))
 
 
 def _failing(tests: Sequence[BehaviourFigures], texts: Mapping[str, str]) -> Iterator[Block]:

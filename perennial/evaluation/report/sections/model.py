@@ -24,8 +24,10 @@ def serving_section(material: Material) -> Section:
         return Section("serving", title, (Words(caption, "quiet"),))
     head = ("on this machine", "candidate", "champion", "ratio")
     note = Words(
-        f"Of {costs.n:,} rows, {several(costs.batch_flips, 'is', 'are')} answered otherwise alone than in a batch, and "
-        f"{costs.padding_flips:,} otherwise with more padding. Both packages were measured in the same minute."
+        f"Of {costs.batch_answers or costs.n:,} answers in batches as a server makes them, of rows of any length, "
+        f"{several(costs.batch_flips, 'is', 'are')} other than to the same row alone; of {costs.n:,} rows "
+        f"{several(costs.padding_flips, 'is', 'are')} answered otherwise with more padding. Both packages were "
+        "measured in the same minute."
     )
     return Section("serving", title, (Table(head, tuple(_costs(costs, rival))), note))
 

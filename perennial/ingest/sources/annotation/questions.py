@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from perennial.ingest.sources.annotation.offsets import UnitVotes
 from perennial.ingest.sources.annotation.opinions import Answer, Labels, MarkedSpan, Number, Opinion, Spans, Tokens
@@ -90,6 +90,19 @@ def key_of(opinion: Opinion, keys: Sequence[str]) -> bytes:
     tokens = [answer.tokens for answer in opinion.answers.values() if isinstance(answer, Tokens)]
     said = values or [tokens or sorted(opinion.fields.items())]
     return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def renamed(opinion: Opinion, names: Mapping[str, str | None], lacking: Sequence[str]) -> Opinion:
+    """The opinion with its fields and answers called as `names` says, and without those that it calls None; the columns
+    `lacking` are empty where it has them not, and that of its id has it."""
+    if not names:
+        return opinion
+    id_column = names.get("id")
+    fields = {name: opinion.fields.get(name) for name in lacking} | {
+        own: value for name, value in opinion.fields.items() if (own := names.get(name, name)) is not None
+    }
+    answers = {own: answer for name, answer in opinion.answers.items() if (own := names.get(name, name)) is not None}
+    return replace(opinion, fields=fields | ({id_column: opinion.id} if id_column else {}), answers=answers)
 
 
 def with_targets(opinion: Opinion, targets: Sequence[str]) -> Opinion:

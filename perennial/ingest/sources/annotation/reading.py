@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from perennial.core.errors import SourceError
-from perennial.ingest.sources.annotation import consensus, offsets, opinions
+from perennial.ingest.sources.annotation import consensus, offsets, opinions, spelling
 from perennial.ingest.sources.annotation.offsets import MisfitError
 from perennial.ingest.sources.annotation.opinions import (
     Answer,
@@ -23,12 +23,14 @@ from perennial.ingest.sources.annotation.opinions import (
 from perennial.ingest.sources.annotation.questions import (
     Survey,
     key_of,
+    renamed,
     says_something,
     surveyed,
     text_of,
     with_targets,
 )
 from perennial.ingest.sources.base import BATCH_ROWS, require_columns
+from perennial.rows import label_spelling
 from perennial.rows.batch import Batch
 
 Reader = Callable[[Export, Tally], Iterator[Opinion]]
@@ -61,6 +63,12 @@ class Manner:
     """What a person decided, by that id, of texts for which the rule has no answer."""
     targets: tuple[str, ...] = ()
     """Columns that hold answers, where the export does not tell them from the texts' own columns."""
+    names: Mapping[str, str | None] = field(default_factory=dict)
+    """What the pipeline calls the columns of an export with Perennial's own names; None: there is no such column."""
+    lacking: tuple[str, ...] = ()
+    """Columns of the pipeline that are empty where such an export does not have them."""
+    same: Callable[[str], str] = label_spelling.folded
+    """What two spellings of one label have in common: people who differ in no more agree."""
 
 
 @dataclass
@@ -146,7 +154,8 @@ def _opinions(exports: Iterable[Open], reader: Reader, manner: Manner, tally: Ta
     for export_opened in exports:
         with export_opened() as export:
             for opinion in _sound(reader, export, tally):
-                yield export.name, with_targets(opinion, manner.targets)
+                named = renamed(opinion, manner.names, manner.lacking)
+                yield export.name, with_targets(named, manner.targets)
 
 
 def _sound(reader: Reader, export: Export, tally: Tally) -> Iterator[Opinion]:
@@ -256,7 +265,7 @@ def _row(held: Held, manner: Manner, survey: Survey, outcome: ExportOutcome) -> 
         yield file, first.place, row
         return
     answers = {name: _answers(name, [one for _, one in people], survey) for name in survey.questions}
-    said = {name: given for name, given in answers.items() if given}
+    said = {name: spelling.spelled_alike(given, manner.same) for name, given in answers.items() if given}
     settled = manner.settled.get(str(first.fields.get(manner.id, first.id))) if manner.id else None
     decided = {name: consensus.consensus(given, manner.rule) for name, given in said.items()}
     for name in _targets(survey, manner):

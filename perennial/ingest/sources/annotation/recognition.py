@@ -113,6 +113,7 @@ def _is_triple(value: Any) -> bool:
 
 _JSON: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "label-studio-json": _is_label_studio,
+    "perennial": lambda item: {"annotator", "labelled_at", "chosen_by"} <= set(item),
     "label-studio-min": lambda item: {"annotator", "annotation_id", "lead_time"} <= set(item),
     "prodigy": lambda item: "_input_hash" in item and ("answer" in item or "_task_hash" in item),
     "argilla": _is_argilla,

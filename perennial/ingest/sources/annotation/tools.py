@@ -13,6 +13,7 @@ from perennial.ingest.sources.annotation.formats import (
     fasttext,
     label_studio,
     label_studio_rows,
+    perennial,
     potato,
     prodigy,
     spacy_json,
@@ -51,6 +52,7 @@ CONLL = Tool("conll", "CoNLL")
 CONLLU = Tool("conllu", "CoNLL-U")
 BRAT = Tool("brat", "brat")
 FASTTEXT = Tool("fasttext", "fastText")
+PERENNIAL = Tool("perennial", "perennial label")
 
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
@@ -70,10 +72,11 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "conllu": Form(CONLLU, conll.conllu),
         "brat": Form(BRAT, brat.brat),
         "fasttext": Form(FASTTEXT, fasttext.fasttext),
+        "perennial": Form(PERENNIAL, perennial.perennial),
     }
 )
 TOOLS: Mapping[str, Tool] = MappingProxyType({form.tool.name: form.tool for form in FORMS.values()})
 UNTOLD: Mapping[str, str] = MappingProxyType(
-    {name: name for name in ("prodigy", "argilla", "conll", "conllu", "brat", "fasttext")}
+    {name: name for name in ("prodigy", "argilla", "conll", "conllu", "brat", "fasttext", "perennial")}
 )
 """The form of each tool that has only one: what is said to be of it is read so, whatever it looks like."""

@@ -13,7 +13,7 @@ from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources import dotted
 from perennial.ingest.sources.base import BATCH_ROWS, MAX_LINE_BYTES
 from perennial.ingest.sources.json_files import jsonl
-from perennial.ingest.sources.json_files.json_items import json_items, json_values
+from perennial.ingest.sources.json_files.json_items import are_alike, json_items, json_values, several_lists
 from perennial.ingest.sources.lines import BLOCK_BYTES, Rewound, TextLines
 from perennial.rows.batch import Batch
 
@@ -34,6 +34,7 @@ class Shape(StrEnum):
     WRAPPED = "an array in an object"
     SPLIT = "arrays of cells in an object that names the columns"
     COLUMNS = "an object of columns"
+    SEVERAL = "several arrays of rows in an object"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Written:
     offset: int = 0
     """Characters before the array."""
     columns: tuple[str, ...] = ()
-    """Of arrays of cells: their names."""
+    """Of arrays of cells: their names; of several arrays of rows: what these are called."""
+    usual: bool = False
+    """Whether the array is called as the one of rows usually is, so that another beside it holds others."""
 
 
 def read(stream: BinaryIO, name: str, wanted: Sequence[str] | None, *, may_grow: bool = False) -> Iterator[Batch]:
@@ -117,7 +120,12 @@ def _of_object(value: Row, text: str, begin: int, wanted: Sequence[str] | None) 
     ]
     if len(lists) == 1:
         return Written(Shape.WRAPPED, _offset(text, begin, lists[0]))
-    if named := [key for key in lists if key.lower() in _WRAPPERS]:
+    named = [key for key in lists if key.lower() in _WRAPPERS]
+    if len(named) == 1:
+        return Written(Shape.WRAPPED, _offset(text, begin, named[0]), usual=True)
+    if len(lists) > 1 and any(are_alike(value[one][0], value[other][0]) for one, other in itertools.pairwise(lists)):
+        return Written(Shape.SEVERAL, columns=tuple(lists))
+    if named:
         return Written(Shape.WRAPPED, _offset(text, begin, named[0]))
     if value and _are_columns(list(value.values())):
         return Written(Shape.COLUMNS)
@@ -147,10 +155,23 @@ def _of_key(key: str, values: Row, rest: str, offset: int, wanted: Sequence[str]
         return Written(Shape.LINES)
     inside = rest[1:].lstrip()[:1]
     if rest[:1] == "[" and inside == "{":
-        return Written(Shape.WRAPPED, offset)
+        usual = key.lower() in _WRAPPERS
+        before = [] if usual else _lists_like(values, rest)
+        if before:
+            return Written(Shape.SEVERAL, columns=(*before, key))
+        return Written(Shape.WRAPPED, offset, usual=usual)
     if rest[:1] == "[" and inside == "[" and _are_names(values.get("columns")):
         return Written(Shape.SPLIT, offset, tuple(map(str, values["columns"])))
     return Written(Shape.COLUMNS)
+
+
+def _lists_like(values: Row, rest: str) -> list[str]:
+    """Which of these values are arrays of objects like the first one of the array that `rest` begins with."""
+    try:
+        first, _ = json.JSONDecoder().raw_decode(rest, rest.index("{"))
+    except (ValueError, RecursionError):
+        return []
+    return [key for key, one in values.items() if isinstance(one, list) and one and are_alike(one[0], first)]
 
 
 def _is_whole(line: str) -> bool:
@@ -194,6 +215,8 @@ def _offset(text: str, begin: int, wanted_key: str) -> int:
 
 def _rows(stream: BinaryIO, name: str, wanted: Sequence[str] | None, written: Written) -> Iterator[Row]:
     decoder = jsonl.decoder_for(wanted)
+    if written.shape is Shape.SEVERAL:
+        raise several_lists(name, written.columns)
     if written.shape is Shape.COLUMNS:
         yield from _of_columns(stream, name, decoder)
     elif written.shape is Shape.SPLIT:
@@ -206,7 +229,7 @@ def _rows(stream: BinaryIO, name: str, wanted: Sequence[str] | None, written: Wr
             yield dict(zip(written.columns, cells, strict=True))
     else:
         offset = written.offset if written.shape is Shape.WRAPPED else None
-        yield from (item for _, item in json_items(stream, name, decoder, offset))
+        yield from (item for _, item in json_items(stream, name, decoder, offset, only=not written.usual))
 
 
 def _of_columns(stream: BinaryIO, name: str, decoder: json.JSONDecoder) -> Iterator[Row]:

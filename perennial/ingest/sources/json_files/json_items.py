@@ -2,16 +2,18 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from perennial.core.errors import SourceError
+from perennial.core.errors import SourceError, listing
 from perennial.ingest.sources.base import MAX_LINE_BYTES
 from perennial.ingest.sources.lines import BLOCK_BYTES
 
 _BETWEEN = " \t\r\n,"
 _NEAR_END = 16
 """Characters: an error so near to the end of what was read may be of a value that is cut there."""
+_NEXT_LIST = re.compile(r'\s*,\s*("(?:[^"\\]|\\.)*")\s*:\s*\[\s*(?={)')
 _REMEDY = "Copy or export the file again; nothing of it was taken in."
 _DECODER = json.JSONDecoder()
 Item = tuple[int, dict[str, Any]]
@@ -19,12 +21,14 @@ Item = tuple[int, dict[str, Any]]
 
 
 def json_items(
-    stream: BinaryIO, name: str, decoder: json.JSONDecoder = _DECODER, offset: int | None = None
+    stream: BinaryIO, name: str, decoder: json.JSONDecoder = _DECODER, offset: int | None = None, *, only: bool = False
 ) -> Iterator[Item]:
     """The objects of the array, or of the lines, in `stream`; `offset`: of the array that begins after so many
-    characters. Raises SourceError for what is neither."""
+    characters; `only`: no other array of such objects may follow it. Raises SourceError for what is neither."""
     values = (
-        _values(_blocks(stream, name), name, decoder) if offset is None else json_values(stream, name, decoder, offset)
+        _values(_blocks(stream, name), name, decoder)
+        if offset is None
+        else json_values(stream, name, decoder, offset, only=only)
     )
     for number, item in enumerate(values, 1):
         if not isinstance(item, dict):
@@ -36,9 +40,30 @@ def json_items(
         yield number, item
 
 
-def json_values(stream: BinaryIO, name: str, decoder: json.JSONDecoder, offset: int) -> Iterator[Any]:
+def json_values(
+    stream: BinaryIO, name: str, decoder: json.JSONDecoder, offset: int, *, only: bool = False
+) -> Iterator[Any]:
     """The values of the array that begins after `offset` characters; what follows it is not read."""
-    return _values(_after(_blocks(stream, name), offset), name, decoder, alone=True)
+    return _values(_after(_blocks(stream, name), offset), name, decoder, alone=True, only=only)
+
+
+def are_alike(one: object, other: object) -> bool:
+    """Whether both are objects which have most names in common, or the first no other names, as one of which only the
+    wanted columns were kept."""
+    if not isinstance(one, dict) or not isinstance(other, dict) or not one:
+        return False
+    both = one.keys() & other.keys()
+    return 2 * len(both) >= len(one.keys() | other.keys()) or len(both) == len(one)
+
+
+def several_lists(name: str, keys: Sequence[str]) -> SourceError:
+    """What to say of an object that has rows under several keys."""
+    paths = ", ".join(f".{key}[]" if key.isidentifier() else f'.["{key}"][]' for key in keys[:5])
+    return SourceError(
+        f"{name} is one JSON object with several lists of rows, such as {listing(map(repr, keys), 5)}; which of them "
+        "is meant can't be told.",
+        remedy=f"Write the rows that are meant one a line, each list by its name: jq -c '{paths}'",
+    )
 
 
 def _after(blocks: Iterator[str], offset: int) -> Iterator[str]:
@@ -60,9 +85,25 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[str]:
         ) from error
 
 
-def _values(blocks: Iterator[str], name: str, decoder: json.JSONDecoder, *, alone: bool = False) -> Iterator[Any]:
-    """The values, one after the other; `alone`: only those of the array they begin with."""
+def _require_no_more(rest: str, last: object, name: str) -> None:
+    """Raises SourceError if `rest`, which follows an array in an object, goes on with one of objects like `last`."""
+    following = _NEXT_LIST.match(rest)
+    if following is None:
+        return
+    try:
+        first, _ = _DECODER.raw_decode(rest, following.end())
+    except (ValueError, RecursionError):
+        return
+    if are_alike(last, first):
+        raise several_lists(name, [json.loads(following[1])])
+
+
+def _values(
+    blocks: Iterator[str], name: str, decoder: json.JSONDecoder, *, alone: bool = False, only: bool = False
+) -> Iterator[Any]:
+    """The values, one after the other; `alone`: only those of the array they begin with; `only`: as of json_items."""
     buffer, position, number, in_array, ended, wanted = "", 0, 0, False, False, 0
+    value: Any = None
     while True:
         position = _past(buffer, position, _BETWEEN)
         if position < len(buffer):
@@ -71,6 +112,8 @@ def _values(blocks: Iterator[str], name: str, decoder: json.JSONDecoder, *, alon
                 in_array, position = True, position + 1
                 continue
             if character == "]" and in_array:
+                if only:
+                    _require_no_more(buffer[position + 1 :] + next(blocks, ""), value, name)
                 if alone:
                     return
                 in_array, position = False, position + 1

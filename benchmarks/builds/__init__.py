@@ -1,0 +1,1 @@
+"""Other builds of Perennial, measured beside this one in one run."""
