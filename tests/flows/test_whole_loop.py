@@ -54,7 +54,9 @@ def label_what_waits(place: Place, labels: dict[str, str]) -> int:
     return len(waiting)
 
 
-@pytest.mark.soak(twin="tests/flows/test_monitor_flow.py::test_new_texts_are_answered_and_kept_once_and_each_look_is")
+@pytest.mark.soak(
+    twin="tests/flows/test_monitor_flow.py::test_new_texts_are_answered_and_kept_once_and_each_look_is_remembered"
+)
 def test_a_stream_that_moves_ends_in_a_version_that_is_served_and_marked(
     make_place: MakePlace, tiny_base: Path
 ) -> None:
