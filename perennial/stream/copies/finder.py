@@ -101,20 +101,22 @@ class CopyFinder:
             yield _ComparedText(name, time, one, wording_of(one, self._memory.is_name, folded, named), where)
 
     def _mark(self, text: _ComparedText) -> CopyMark:
-        mark = self._told_before(text)
-        return self._keep(text, mark or CopyMark(text.id, "first"))
+        mark = self._known(text)
+        if mark is not None or not self._retellings or text.wording.is_empty:
+            return self._keep(text, mark or CopyMark(text.id, "first"))
+        weighed = likeness.weighed(text.wording, self._memory.rarity)
+        retold = self._retold(weighed, text.time)
+        return self._keep(text, CopyMark(retold.id, "retelling") if retold else CopyMark(text.id, "first"), weighed)
 
-    def _told_before(self, text: _ComparedText) -> CopyMark | None:
+    def _known(self, text: _ComparedText) -> CopyMark | None:
+        """That it is there before in the same words, or nearly."""
         if text.wording.is_empty:
             return None
         same = self._memory.same(text.wording.key)
         if same is not None and same.story.is_open(text.time, self._days):
             return CopyMark(same.story.id, "copy")
         near = self._nearest(text)
-        if near is not None:
-            return CopyMark(near.id, "near copy")
-        retold = self._retold(text) if self._retellings else None
-        return None if retold is None else CopyMark(retold.id, "retelling")
+        return None if near is None else CopyMark(near.id, "near copy")
 
     def _nearest(self, text: _ComparedText) -> Story | None:
         """The story of the wording that `seen` is a near copy of."""
@@ -128,17 +130,16 @@ class CopyFinder:
                 best, nearest = overlap, old.story
         return nearest
 
-    def _retold(self, text: _ComparedText) -> Story | None:
-        """The story that `seen` tells in other words."""
-        new = likeness.weighed(text.wording, self._memory.rarity)
+    def _retold(self, new: WeighedWording, at: datetime) -> Story | None:
+        """The story that `new`, of that time, tells in other words."""
         asked: dict[str, Story] = {}
         for number in self._memory.having(new):
             old = self._memory.at(number)
-            if old is not None and old.story.is_open(text.time, self._days):
+            if old is not None and old.story.is_open(at, self._days):
                 asked.setdefault(old.story.id, old.story)
         best, retold = 0.0, None
         for story in asked.values():
-            odds = self._odds(new, story, text.time)
+            odds = self._odds(new, story, at)
             if odds > best:
                 best, retold = odds, story
         return retold
@@ -156,15 +157,16 @@ class CopyFinder:
             best = max(best, odds)
         return best
 
-    def _keep(self, text: _ComparedText, mark: CopyMark) -> CopyMark:
-        """Remember `seen` for the texts after it."""
+    def _keep(self, text: _ComparedText, mark: CopyMark, weighed: WeighedWording | None = None) -> CopyMark:
+        """Remember `text`, whose words say what `weighed` has (None: not known yet), for the texts after it."""
         if self._now is None or text.time > self._now:
             self._now = text.time
             self._memory.open_since(text.time - self._days)
         if mark.telling in ("copy", "near copy"):
             self._memory.again(mark.story, text.time, text.wording.key)
             return mark
-        weighed = likeness.weighed(text.wording, self._memory.rarity if self._retellings else _never_asked)
+        if weighed is None:
+            weighed = likeness.weighed(text.wording, self._memory.rarity if self._retellings else _never_asked)
         number = self._memory.add(mark.story, text.time, text.wording.key, weighed, lower_case(text.bare))
         self._slots.put(text.places, number)
         return mark

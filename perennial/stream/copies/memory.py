@@ -16,6 +16,9 @@ MOST_POSTINGS = 32
 """Last texts that are remembered to have a word; of a word that more have, it says little that they do."""
 FOUND_BY = {NAME: 3.0, FIGURE: 3.0}
 """How much more names and figures count than words when it is chosen which texts to compare."""
+LEAST_FOUND_BY = 1.1
+"""What common names and figures must say, so counted, that two texts may be told to tell the same: by the weights of
+`likeness.odds` nothing else makes up for less."""
 LOOKED_UP = 12
 """Words of a text, the rarest, by which texts are looked for that may tell the same."""
 MOST_FOUND = 8
@@ -135,15 +138,24 @@ class StoryMemory:
             self._since = max(self._since, self.oldest) + 1
 
     def having(self, weighed: WeighedWording) -> list[int]:
-        """Numbers of texts that share words with it, those first whose common words say most; MOST_FOUND at most."""
-        by_rarity = [(self._having[word], word) for word in weighed.wording.words if word in self._having]
+        """Numbers of texts that share a name or a figure with it, those first whose common words say most; MOST_FOUND
+        at most. Words alone are never enough to be a telling of the same (`likeness.odds`)."""
+        by_rarity = sorted((self._having[word], word) for word in weighed.wording.words if word in self._having)
+        rarest = [word for _, word in by_rarity[:LOOKED_UP]]
         alike: dict[int, float] = {}
         since = max(self._since, self.oldest)
-        for _, word in sorted(by_rarity)[:LOOKED_UP]:
-            says = weighed.says[word] * FOUND_BY.get(word[0], 1.0)
-            for number in self._postings[word]:
-                if number >= since:
+        for word in rarest:
+            if word[0] in FOUND_BY:
+                says = weighed.says[word] * FOUND_BY[word[0]]
+                for number in self._postings[word]:
                     alike[number] = alike.get(number, 0.0) + says
+        alike = {number: says for number, says in alike.items() if says >= LEAST_FOUND_BY and number >= since}
+        for word in rarest if alike else ():
+            if word[0] not in FOUND_BY:
+                says = weighed.says[word]
+                for number in self._postings[word]:
+                    if number in alike:
+                        alike[number] += says
         return heapq.nlargest(MOST_FOUND, alike, key=alike.__getitem__)
 
     def _index(self, wording: TextWording, number: int) -> None:
