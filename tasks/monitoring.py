@@ -52,6 +52,18 @@ def tend(monitor: MonitorSpec, store: StreamStore, now: datetime) -> int:
         return store.tend(monitor.keep_days, now)
 
 
+@task(name="copy to the table", **STEP)
+def copy_to_table(spec: PipelineSpec, store: StreamStore, now: datetime) -> int | None:
+    """Bring the database's table of live texts up to date; None: there is none."""
+    from perennial.stream import text_table
+
+    monitor = spec.live_stream()
+    if monitor.sql is None:
+        return None
+    with progress.step("copy to the table"):
+        return text_table.follow(monitor.sql, spec.name, store, monitor.keep_days, now)
+
+
 @task(name="look for surges", **STEP)
 def look_for_surges(spec: PipelineSpec, home: Home, tables: Iterable[pa.Table], now: datetime) -> AlarmLook:
     """Look at what is new in the store, and tell people of what was found."""

@@ -387,6 +387,7 @@ GROUPS: list[tuple[str, type[BaseModel]]] = [
     ("monitor.", monitor.MonitorSpec),
     ("monitor.columns.", monitor.LiveColumnsSpec),
     ("monitor.redaction.", monitor.RedactionSpec),
+    ("monitor.sql.", streams.TextTableSpec),
     ("monitor.copies.", monitor.CopiesSpec),
     ("monitor.trends.", monitor.TrendsSpec),
     ("monitor.alarms.", monitor.AlarmsSpec),

@@ -9,7 +9,7 @@ from flows.live import stages
 from perennial.core import progress
 from perennial.core.home import Home
 from perennial.records.monitor_run import MonitorRun
-from tasks.monitoring import choose_texts, load_champions, look_at_health, look_for_surges, take_in, tend
+from tasks.monitoring import choose_texts, copy_to_table, load_champions, look_at_health, look_for_surges, take_in, tend
 
 
 @flow(name="monitor", flow_run_name="monitor {pipeline}", persist_result=False, validate_parameters=False)
@@ -27,6 +27,8 @@ def monitor(pipeline: str, overrides: Sequence[str] = ()) -> MonitorRun:
             intake = take_in(watched.spec, home, watched.store, answerer, reader, marker)
         erased = tend(watched.monitor, watched.store, now)
         findings = watched.findings
+        with watched.going_on():
+            findings.copied = copy_to_table(watched.spec, watched.store, now)
         with watched.going_on():
             findings.surges = look_for_surges(watched.spec, home, stages.texts_for_alarms(watched), now)
         with watched.going_on():

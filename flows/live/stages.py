@@ -36,6 +36,8 @@ class Findings:
     retraining: str | None = None
     """What came of it that they call for one; None: they don't."""
     chosen: Chosen | None = None
+    copied: int | None = None
+    """Texts that were added to the table of a database."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def came_to(watched: WatchedStream, version: str, intake: Intake, erased: int, s
         tellings=dict(intake.tellings.most_common()),
         erased=erased,
         kept=watched.store.count(),
+        copied=watched.findings.copied,
         troubles=tuple(troubles),
         alarms_new=tuple(alarm.surge.id for alarm in surges.alarms_new) if surges else (),
         alarms_changed=tuple(alarm.surge.id for alarm in surges.alarms_changed) if surges else (),

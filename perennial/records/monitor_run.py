@@ -32,6 +32,8 @@ class MonitorRun(Record):
     """Texts that were kept as long as they are to be."""
     kept: int
     """Texts that are stored now, in all."""
+    copied: int | None = None
+    """Texts that were added to the table of a database; None: there is none, or it could not be used."""
     troubles: tuple[str, ...] = ()
     """Why it is incomplete, each in a paragraph."""
     alarms_new: tuple[str, ...] = ()

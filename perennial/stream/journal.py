@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS replaced (name TEXT PRIMARY KEY, since REAL NOT NULL)
 CREATE TABLE IF NOT EXISTS looks (number INTEGER PRIMARY KEY, look TEXT NOT NULL);
 """
 _COLUMNS = "number, name, rows, first_read, last_read"
-POSITION = "position"
+POSITION, COPIED_TO = "position", "copied to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,17 @@ class Journal:
         with self._clear_errors():
             row = self._database.execute("SELECT value FROM state WHERE name = ?", (POSITION,)).fetchone()
         return None if row is None else str(row[0])
+
+    def copied_to(self) -> str | None:
+        """How far stored texts were copied, as who copies noted it; None: not at all."""
+        with self._clear_errors():
+            row = self._database.execute("SELECT value FROM state WHERE name = ?", (COPIED_TO,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note_copied_to(self, how_far: str) -> None:
+        """Note how far stored texts were copied."""
+        with self._clear_errors():
+            self._database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (COPIED_TO, how_far))
 
     def left_out(self) -> dict[str, int]:
         """How many texts of the source were left out in all, by the sentence that says why."""

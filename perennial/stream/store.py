@@ -112,6 +112,15 @@ class StreamStore:
         newest = self._journal.newest_read()
         return None if newest is None else _EPOCH + timedelta(microseconds=newest)
 
+    def copied_to(self) -> datetime | None:
+        """When the last text was read that was copied to a database; None: none was."""
+        noted = self._journal.copied_to()
+        return None if noted is None else datetime.fromisoformat(noted)
+
+    def note_copied_to(self, read: datetime) -> None:
+        """Note that all texts that were read before `read` were copied."""
+        self._journal.note_copied_to(read.isoformat())
+
     def left_out(self) -> dict[str, int]:
         """How many texts of the source were left out in all, by the sentence that says why."""
         return self._journal.left_out()

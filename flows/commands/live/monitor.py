@@ -114,6 +114,8 @@ def _facts(run: MonitorRun) -> Iterator[tuple[str, str]]:
         yield "redacted", listing(f"{number:,} × {kind}" for kind, number in run.redacted.items())
     erased = f", {run.erased:,} old ones erased" if run.erased else ""
     yield "kept", f"{run.kept:,} texts{erased}"
+    if run.copied:
+        yield "table", f"{run.copied:,} texts added"
     if run.alarms_new or run.alarms_changed:
         new = f"{len(run.alarms_new):,} new, {len(run.alarms_changed):,} that go on or are over"
         yield "alarms", f"{new}: perennial alarms {run.pipeline}"

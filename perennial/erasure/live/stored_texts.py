@@ -12,6 +12,7 @@ from perennial.ingest.forgotten import Sieve
 from perennial.settings.pipeline import PipelineSpec
 from perennial.stream import journal
 from perennial.stream.store import FOLDER, StreamStore
+from perennial.stream.text_table import TextTable
 
 WHAT = "stored live texts"
 
@@ -25,6 +26,7 @@ def places(spec: PipelineSpec, home: Home, sieve: Sieve, *, erases: bool) -> Ite
         ids = _forgotten_ids(store, sieve)
         if erases and ids:
             with store.alone():
+                _erase_in_table(spec, ids)
                 store.erase(ids, {one: sieve.pseudonym(one) for one in ids})
     if ids:
         yield TracePlace(what=WHAT, where=folder.relative_to(home.root).as_posix(), rows=len(ids))
@@ -38,3 +40,14 @@ def _forgotten_ids(store: StreamStore, sieve: Sieve) -> frozenset[str]:
         done += table.num_rows
         progress.advance(done, store.count(), unit="live texts", detail=WHAT)
     return frozenset(ids)
+
+
+def _erase_in_table(spec: PipelineSpec, ids: frozenset[str]) -> None:
+    """First, as the ids are known from the store alone."""
+    if spec.monitor is None or spec.monitor.sql is None:
+        return
+    table = TextTable(spec.monitor.sql, spec.name)
+    try:
+        table.erase(ids)
+    finally:
+        table.close()

@@ -7,7 +7,7 @@ from perennial.settings.monitor.alarms import AlarmsSpec
 from perennial.settings.monitor.copies import CopiesSpec
 from perennial.settings.monitor.health import HealthSpec
 from perennial.settings.monitor.labelling import LabellingSpec
-from perennial.settings.monitor.streams import LiveColumnsSpec, LiveSource, RedactionSpec
+from perennial.settings.monitor.streams import LiveColumnsSpec, LiveSource, RedactionSpec, TextTableSpec
 from perennial.settings.monitor.trends import TrendsSpec
 
 
@@ -30,6 +30,8 @@ class MonitorSpec(Settings):
     """What is taken out of texts before anything is stored."""
     keep_days: float = Field(default=365, ge=1)
     """How long texts are kept after they were read, in days. Counts by time stay."""
+    sql: TextTableSpec | None = None
+    """A table that stored texts are copied to, each once. None: they are in the home alone."""
     copies: CopiesSpec = CopiesSpec()
     """How copies and retellings are told."""
     trends: TrendsSpec = TrendsSpec()

@@ -100,6 +100,16 @@ def _named_once(names: Any) -> Any:
     return names
 
 
+class TextTableSpec(Settings):
+    """A table of a database that stored texts are copied to, for whoever reads them with SQL."""
+
+    url_env: str
+    """Name of the environment variable that holds the database's address, as SQLAlchemy takes it; tried with SQLite and
+    PostgreSQL. The address itself never goes into a file."""
+    table: str = Field(default="perennial_live_texts", min_length=1, max_length=63)
+    """The table's name; it is made where there is none."""
+
+
 class LiveColumnsSpec(Settings):
     """Which column, or field, of the source holds what."""
 
