@@ -251,17 +251,21 @@ def _no_evidence(candidate: Candidate, why: str) -> RegistryError:
     )
 
 
-def package(home: Home, model: str, version: str | None = None) -> Champion:
+def package(home: Home, model: str, version: str | None = None, *, can_name: bool = True) -> Champion:
     """The package of `version` of `model` (None: of the champion), whole and verified in the store.
+
+    `can_name`: whether who asks could name a version with --version, where there is no champion.
 
     Raises RegistryError when there is no such version, no champion yet, or the package is not what was registered.
     """
     with tracking.session(home) as client:
-        return packages.fetch(client, home, find_version(client, home, model, version))
+        return packages.fetch(client, home, find_version(client, home, model, version, can_name=can_name))
 
 
-def find_version(client: "MlflowClient", home: Home, model: str, version: str | None = None) -> "ModelVersion":
-    """`version` of `model` (None: its champion). Raises RegistryError when there is none, DisagreementError when there
+def find_version(
+    client: "MlflowClient", home: Home, model: str, version: str | None = None, *, can_name: bool = True
+) -> "ModelVersion":
+    """`version` of `model` (None: its champion); `can_name` as of `package`. Raises RegistryError when there is none, DisagreementError when there
     is none though the ledger has one; a champion that the ledger knows as another one is given, and that is noted.
     """
     if version is not None:
@@ -276,12 +280,12 @@ def find_version(client: "MlflowClient", home: Home, model: str, version: str | 
             raise RegistryError(
                 f"{model} has no champion any more: version {listing(_newest_first(served), 5)} was promoted once, and "
                 "was taken out of service.",
-                remedy=f"`perennial rollback {model} --to N --reason …` lets one serve again, or name it with "
-                "--version.",
+                remedy=f"`perennial rollback {model} --to N --reason …` lets one serve again"
+                f"{', or name it with --version' * can_name}.",
             )
         raise RegistryError(
             f"{model} has no champion yet: no version of it was promoted.",
-            remedy=f"Run `perennial run {model}` first, or name a version with --version.",
+            remedy=f"Run `perennial run {model}` first{', or name a version with --version' * can_name}.",
         )
     if disagreement:
         progress.note(str(disagreement))

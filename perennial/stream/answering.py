@@ -117,7 +117,7 @@ def entities_in(answer: Mapping[str, Any]) -> list[str]:
 def _loaded(home: Home, model: str) -> tuple[Predictor, Champion]:
     from perennial.inference.predictor import Predictor
 
-    package = versions.package(home, model)
+    package = versions.package(home, model, can_name=False)
     return Predictor(home.store.root / package.path, digest=package.package_digest), package
 
 

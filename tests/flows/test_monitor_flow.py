@@ -93,7 +93,8 @@ def test_a_pipeline_without_a_live_stream_or_a_champion_is_told_so(make_place: M
     assert yaml.safe_load(text)["monitor"]["source"]["type"] == "file"
     watch(place, tiny_base)
     arrive(place, "first", 5, 5000)
-    assert_explained(place.command("monitor", "tiny"), 1, "tiny has no champion yet")
+    ended = place.command("monitor", "tiny")
+    assert_explained(ended, 1, "tiny has no champion yet", "Run `perennial run tiny` first.")
     assert stored(place) == []
 
 
