@@ -265,8 +265,10 @@ def package(home: Home, model: str, version: str | None = None, *, can_name: boo
 def find_version(
     client: "MlflowClient", home: Home, model: str, version: str | None = None, *, can_name: bool = True
 ) -> "ModelVersion":
-    """`version` of `model` (None: its champion); `can_name` as of `package`. Raises RegistryError when there is none, DisagreementError when there
-    is none though the ledger has one; a champion that the ledger knows as another one is given, and that is noted.
+    """`version` of `model` (None: its champion); `can_name` as of `package`.
+
+    Raises RegistryError when there is none, DisagreementError when there is none though the ledger has one; a champion
+    that the ledger knows as another one is given, and that is noted.
     """
     if version is not None:
         return _version(client, model, version)
