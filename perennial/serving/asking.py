@@ -61,21 +61,32 @@ async def let_in(host: Host, request: Request, answering: Answering, *, counted:
 
 async def ask(
     host: Host, request: Request, hosted: HostedModel, served: LoadedVersion, inputs: Sequence[Input]
-) -> Answers:
-    """The answers of `served` to `inputs`, and the model's watchers told. Raises RequestProblem, and ClientDisconnect
-    when the client has gone."""
+) -> tuple[LoadedVersion, Answers]:
+    """The answers of `served` to `inputs`, and the model's watchers told.
+
+    A challenger that fails is told of, and the champion answers in its place: returned is who answered. Raises
+    RequestProblem, and ClientDisconnect when the client has gone.
+    """
     started = time.perf_counter()
     if host.access:
         host.access.count_rows(request, len(inputs))
-    answering = host.batcher.answer(served, inputs, caller_of(request))
     try:
-        answers = await while_waited_for(host, request, answering, len(inputs))
+        answers = await _answers(host, request, served, inputs)
     except RequestProblem as problem:
-        if problem.code == problems.FAILED:
-            hosted.tell_failed(FailedRows(request, served, inputs))
-        raise
+        if problem.code != problems.FAILED:
+            raise
+        hosted.tell_failed(FailedRows(request, served, inputs))
+        champion = hosted.current.served
+        if champion is None or champion is served:
+            raise
+        hosted.figures.challenger_failures.inc()
+        served, answers = champion, await _answers(host, request, champion, inputs)
     hosted.tell(AnsweredRows(request, served, inputs, answers, time.perf_counter() - started))
-    return answers
+    return served, answers
+
+
+async def _answers(host: Host, request: Request, served: LoadedVersion, inputs: Sequence[Input]) -> Answers:
+    return await while_waited_for(host, request, host.batcher.answer(served, inputs, caller_of(request)), len(inputs))
 
 
 def caller_of(request: Request) -> str:

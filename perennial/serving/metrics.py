@@ -51,6 +51,9 @@ class _Families:
         self.dropped_comparisons = self._counter(
             "dropped_comparisons", "Requests of a trial that were not asked of both, for lack of time."
         )
+        self.failed_challenger = self._counter(
+            "challenger_failures", "Requests that the challenger could not answer, and the champion was asked instead."
+        )
         self.challenger = self._gauge("challenger_version", "1 for the version that is tried.", "version")
         self.closed = self._counter(
             "connections_closed",
@@ -102,6 +105,7 @@ class ServingMetrics:
         self.unlogged_rows = families.unlogged.labels(model)
         self.compared_rows = families.compared.labels(model)
         self.dropped_comparisons = families.dropped_comparisons.labels(model)
+        self.challenger_failures = families.failed_challenger.labels(model)
         self._explain_seconds = families.explain_seconds.labels(model)
         families.workers.labels(model).set(1)
         self.problem(None)

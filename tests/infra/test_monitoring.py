@@ -23,6 +23,10 @@ EXPORTED = {
     "perennial_connections_closed_total": {"model", "why"},
     "perennial_batch_rows": {"model", "le"},
     "perennial_queue_rows": {"model"},
+    "perennial_compared_rows_total": {"model"},
+    "perennial_dropped_comparisons_total": {"model"},
+    "perennial_challenger_failures_total": {"model"},
+    "perennial_challenger_version": {"model", "version"},
     "perennial_champion_version": {"model", "version"},
     "perennial_champion_problem": {"model", "problem"},
 }

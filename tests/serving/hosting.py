@@ -27,7 +27,13 @@ KINDS = ("text-classification", "text-pair", "multi-label", "token-classificatio
 @contextmanager
 def hosting(predictors: Mapping[str, Predictor], **settings: int) -> Iterator[str]:
     """The address of a server of models by name."""
-    host = make_host(predictors, **settings)
+    with serving_of(make_host(predictors, **settings)) as address:
+        yield address
+
+
+@contextmanager
+def serving_of(host: Host) -> Iterator[str]:
+    """The address of a server of `host`."""
     server = uvicorn.Server(uvicorn.Config(make_app(host), port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

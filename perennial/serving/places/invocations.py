@@ -24,7 +24,7 @@ def routes(host: Host) -> list[Route]:
         rows, has_params = invocations.read_invocation(body, request.headers.get("content-type", ""))
         served = hosted.served(request)
         inputs = reading.read_rows(rows, served.predictor.decoder, hosted.names, host.settings)
-        answers = await asking.ask(host, request, hosted, served, inputs)
+        _, answers = await asking.ask(host, request, hosted, served, inputs)
         response = json_answer({"predictions": answers})
         if has_params:
             response.headers[IGNORED] = invocations.PARAMS

@@ -17,7 +17,7 @@ def routes(host: Host) -> list[Route]:
         body = await bodies.read_body(request, host.settings)
         served = hosted.served(request)
         inputs = reading.read_request(body, served.predictor.decoder, hosted.names, host.settings)
-        answers = await asking.ask(host, request, hosted, served, inputs)
+        served, answers = await asking.ask(host, request, hosted, served, inputs)
         return json_answer({"model": served.model, "version": served.version, "predictions": answers})
 
     async def predict(request: Request) -> Response:

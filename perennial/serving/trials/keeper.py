@@ -90,8 +90,12 @@ class TrialKeeper:
         return trial.answering(request, champion) if trial else champion
 
     def _answered(self, answered: AnsweredRows) -> None:
-        if trial := self._trial:
-            self._ask_other(trial, answered, answered.answers)
+        trial, champion = self._trial, self._hosted.current.served
+        if trial is None or champion is None:
+            return
+        if answered.served is champion and trial.answering(answered.request, champion) is trial.challenger:
+            return  # in the place of a challenger that failed, which was told of
+        self._ask_other(trial, answered, answered.answers)
 
     def _failed(self, failed: FailedRows) -> None:
         if trial := self._trial:
