@@ -144,7 +144,8 @@ def test_a_good_challenger_is_promoted_by_itself_across_a_restart(begun: Home) -
         server.until(lambda: server.figure("perennial_challenger_version", version=version))
         client, number = Client(server), 100
         while not ended(begun):
-            assert number < 3000, server.text
+            # On a busy machine most requests are not compared, and it takes more of them.
+            assert number < 20_000, server.text
             for _ in range(40):
                 client.ask("somebody", number, texts(number))
                 number += 1
