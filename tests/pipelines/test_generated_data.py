@@ -14,7 +14,7 @@ ROWS = {
     "entities": (800, 800),
     "intensity": (700, 900),
     "relations": (800, 800),
-    "sentiment": (900, 1100),
+    "sentiment": (1100, 1300),
     "topics": (700, 900),
 }
 """Fewest and most of a month."""
