@@ -10,6 +10,7 @@ from prefect import task
 
 from perennial.core import progress
 from perennial.core.home import Home
+from perennial.ingest import forgotten
 from perennial.settings.monitor import MonitorSpec
 from perennial.settings.pipeline import PipelineSpec
 from perennial.stream import answering, taking_in
@@ -36,11 +37,12 @@ def load_champions(spec: PipelineSpec, home: Home) -> ChampionAnswerer:
 
 @task(name="take in", **STEP)
 def take_in(
-    monitor: MonitorSpec, store: StreamStore, answerer: ChampionAnswerer, reader: Reader, marker: Marker
+    spec: PipelineSpec, home: Home, store: StreamStore, answerer: ChampionAnswerer, reader: Reader, marker: Marker
 ) -> Intake:
-    """Read, answer and store what is new."""
+    """Read, answer and store what is new, and was not forgotten."""
+    sieve = forgotten.sieve_of(home.state(spec.name))
     with progress.step("take in"):
-        return taking_in.take_in(reader, store, answerer, marker, monitor.redaction)
+        return taking_in.take_in(reader, store, answerer, marker, spec.live_stream().redaction, sieve)
 
 
 @task(name="tend the store", **STEP)

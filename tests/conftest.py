@@ -30,9 +30,11 @@ settings.register_profile("soak", settings.get_profile("perennial"), max_example
 settings.load_profile("perennial")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     tiers.keep(config, items)
+    yield
+    tiers.begin_with_long(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

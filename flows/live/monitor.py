@@ -24,7 +24,7 @@ def monitor(pipeline: str, overrides: Sequence[str] = ()) -> MonitorRun:
         answerer = load_champions(watched.spec, home)
         with stages.open_reader(watched) as reader:
             marker = stages.open_marker(watched)
-            intake = take_in(watched.monitor, watched.store, answerer, reader, marker)
+            intake = take_in(watched.spec, home, watched.store, answerer, reader, marker)
         erased = tend(watched.monitor, watched.store, now)
         findings = watched.findings
         with watched.going_on():

@@ -19,6 +19,7 @@ from perennial.core.errors import BusyError, RegistryError, SpecError
 from perennial.core.home import Home
 from perennial.core.store import clear_disk_errors, discard
 from perennial.erasure import receipt, registry_traces, request, store_traces, user_files, weights
+from perennial.erasure.live import looking
 from perennial.erasure.receipt import Receipt, TracePlace
 from perennial.erasure.registry_traces import Registered
 from perennial.erasure.request import GivenNames, Matches
@@ -85,8 +86,11 @@ def others_of(home: Home, pipeline: str, registry: Registry) -> dict[str, str]:
     return others
 
 
-def traces_left(search: StoreSearch, registry: Registry, asked: ForgetRequest) -> Iterator[TracePlace]:
-    """What the store, the state and MLflow hold beside the snapshots."""
+def traces_left(
+    spec: PipelineSpec, search: StoreSearch, registry: Registry, asked: ForgetRequest
+) -> Iterator[TracePlace]:
+    """What the store, the state, live texts, logged answers and MLflow hold beside the snapshots."""
+    yield from looking.live_places(spec, search.home, search.rows, erases=False)
     for trace in search.traces():
         where = trace.path.relative_to(search.home.root).as_posix()
         yield TracePlace(what=trace.what, where=where, rows=trace.rows, stays=_held(trace.held_by))
@@ -156,7 +160,7 @@ def _survey(home: Home, matches: Matches, spec: PipelineSpec) -> Iterator[TraceP
 
 def _only_looked(spec: PipelineSpec, home: Home, matches: Matches, registry: Registry, search: StoreSearch) -> Receipt:
     """What would be erased. Raises SpecError when nothing is held."""
-    places = [*_survey(home, matches, spec), *traces_left(search, registry, matches.request)]
+    places = [*_survey(home, matches, spec), *traces_left(spec, search, registry, matches.request)]
     made = receipt_of(spec, matches.rows, matches.request, registry, home, places, dry_run=True)
     if not places and not made.yours and matches.is_new:
         raise SpecError(
@@ -199,6 +203,11 @@ def _erase_here(
             continue
         store_traces.erase(search, trace)
         erased[trace.what] += trace.rows
+    for live in looking.live_places(spec, home, matches.rows, erases=True):
+        if live.stays:
+            stays.append(live)
+        else:
+            erased[live.what] += live.rows
     return stays, _noted(state, matches, {"erased": dict(+erased)})
 
 

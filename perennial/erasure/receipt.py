@@ -12,8 +12,8 @@ from perennial.core.record import Record
 from perennial.core.store import write_atomically
 
 NOT_LOOKED_AT = (
-    "Not looked at: files that you made with `perennial review`, `predict` or `export-annotations`, backups, and homes "
-    "and registries elsewhere; the same command erases there what those hold."
+    "Not looked at: files that you made with `perennial review`, `predict`, `dashboard` or `export-annotations`, "
+    "backups, and homes and registries elsewhere; the same command erases there what those hold."
 )
 
 
@@ -54,7 +54,7 @@ class Receipt(Record):
     digests: tuple[str, ...]
     """Keyed digests of the ids and texts that were given; `--id` or `--text-file` shows which they are of."""
     unmatched: int
-    """How many of the given ids and texts are of no row in this store."""
+    """How many of the given ids and texts are of no row of a snapshot."""
     rows: int
     """Rows of snapshots that were matched."""
     places: tuple[TracePlace, ...]
@@ -105,7 +105,7 @@ def receipt_in_words(receipt: Receipt) -> Iterator[str]:
     """The receipt, a line each."""
     yield _heading(receipt)
     if receipt.unmatched:
-        yield f"{receipt.unmatched:,} of the given ids and texts are of no row in this store."
+        yield f"{receipt.unmatched:,} of the given ids and texts are of no row of a snapshot."
     done = "Would be erased" if receipt.dry_run else "Erased"
     now = _sums(one for one in receipt.places if not one.stays) if receipt.dry_run else receipt.erased
     yield from (f"{done}: {what} ({count:,})." for what, count in now.items())

@@ -32,7 +32,7 @@ def _looked(spec: PipelineSpec, home: Home, rows: ForgottenRows, one: ForgetRequ
         places += forgetting.snapshot_places(home, {path: by_part}, sieve)
     own = {part.sha256 for head in heads.values() for part in head.snapshot.parts}
     search = StoreSearch(home, spec.name, alone, own, forgetting.others_of(home, spec.name, registry))
-    places += forgetting.traces_left(search, registry, one)
+    places += forgetting.traces_left(spec, search, registry, one)
     return forgetting.receipt_of(spec, rows, one, registry, home, places)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from perennial.core.errors import PerennialError, listing
 from perennial.ingest import canonical_rows, sources
 from perennial.ingest.forgotten import ForgottenRows, Sieve
+from perennial.labelling import label_file
 from perennial.rows.columns import FILE, LINE
 from perennial.settings.pipeline import PipelineSpec
 from perennial.validation import corrections
@@ -26,6 +27,7 @@ def sentences(spec: PipelineSpec, rows: ForgottenRows) -> Iterator[str]:
                 "Runs that read them set them aside."
             )
     yield from _corrections(spec, rows)
+    yield from _labels(spec, rows)
 
 
 def _batches(spec: PipelineSpec, rows: ForgottenRows) -> Iterator[list[str]]:
@@ -50,3 +52,18 @@ def _corrections(spec: PipelineSpec, rows: ForgottenRows) -> Iterator[str]:
     count = sum(sieve.id_pseudonym(row_id) is not None for row_id in named)
     if count:
         yield f"data.corrections ({listing(spec.data.corrections)}) names {count:,} of the rows: take them out there."
+
+
+def _labels(spec: PipelineSpec, rows: ForgottenRows) -> Iterator[str]:
+    """Of live texts that people labelled."""
+    if spec.monitor is None:
+        return
+    sieve, path = Sieve(rows, beside=True), label_file.label_path(spec)
+    try:
+        lines, _ = label_file.read_lines(path, 0)
+    except PerennialError as error:
+        yield f"Whether labels of live texts name them is not known: {error.problem}"
+        return
+    count = len({one.id for one in lines if sieve.is_of(one.id, one.text)})
+    if count:
+        yield f"The labels in {path} are of {count:,} of the texts: take their lines out there."

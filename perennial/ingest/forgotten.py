@@ -156,6 +156,14 @@ class Sieve:
         value = self._rows.digest(ID, row_id)
         return f"{PSEUDONYM}{value[:DIGEST_BYTES]}" if value in self._matched else None
 
+    def pseudonym(self, row_id: str) -> str:
+        """What may stand for any row's id: it says nothing of it, and is the same each time."""
+        return f"{PSEUDONYM}{self._rows.digest(ID, row_id)[:DIGEST_BYTES]}"
+
+    def is_of(self, row_id: str, text: str | None) -> bool:
+        """Whether a row of one text, by its id or the text (None: not known), is a forgotten one."""
+        return self.id_pseudonym(row_id) is not None or (text is not None and self.has_texts([text]))
+
     def has_texts(self, texts: Sequence[str]) -> bool:
         """Whether these texts, in the order of the kind's, are a forgotten row's."""
         keys = [side_key(text) for text in texts]

@@ -30,13 +30,19 @@ def require_pyarrow() -> None:
 
 def convert(lines: Path, target: Path) -> None:
     """Write the rows of the JSON Lines file `lines` to `target`, which is there whole or not at all. Raises OSError."""
+    with lines.open("rb") as file:
+        write_rows(map(json.loads, file), target)
+
+
+def write_rows(rows: Iterator[LoggedRow], target: Path) -> None:
+    """Write `rows` to `target`, in the place of what is there. Raises OSError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     part = target.with_name(f"{target.name}.part")
     schema = _schema()
-    with lines.open("rb") as file, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        while batch := [json.loads(line) for line in itertools.islice(file, BATCH_ROWS)]:
+    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        while batch := list(itertools.islice(rows, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
     part.replace(target)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from perennial.core.errors import ServingError
-from perennial.prediction_log.logged import COLUMNS, LoggedRow
+from perennial.prediction_log.logged import COLUMNS, TEXTS, LoggedRow
 
 TABLE = "perennial_predictions"
 _KINDS = {"row": sa.Integer, "score": sa.Double, "seconds": sa.Double}
@@ -69,6 +69,38 @@ def rows_of_table(url_env: str, model: str, ids: Sequence[str]) -> Iterator[Logg
                 yield from (row._asdict() for row in connection.execute(query))
     except sa.exc.SQLAlchemyError as error:
         raise _unusable(url_env, error) from None
+
+
+def rows_with_texts(url_env: str, model: str) -> Iterator[LoggedRow]:
+    """The rows of `model` whose texts were logged. Raises ServingError when the database can't be asked."""
+    engine = _open_engine(url_env)
+    has_texts = sa.or_(*(PREDICTIONS.c[name].is_not(None) for name in TEXTS))
+    try:
+        with engine.connect() as connection:
+            if sa.inspect(connection).has_table(TABLE):
+                query = sa.select(PREDICTIONS).where(PREDICTIONS.c.model == model, has_texts)
+                yield from (row._asdict() for row in connection.execution_options(yield_per=ID_BATCH).execute(query))
+    except sa.exc.SQLAlchemyError as error:
+        raise _unusable(url_env, error) from None
+    finally:
+        engine.dispose()
+
+
+def delete_rows(url_env: str, model: str, ids: Sequence[str]) -> None:
+    """Delete the rows of `model` with these ids, all or none. Raises ServingError."""
+    engine = _open_engine(url_env)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # Else their bytes stay in the file until others are written over them.
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            for start in range(0, len(ids), ID_BATCH):
+                chosen = PREDICTIONS.c.id.in_(ids[start : start + ID_BATCH])
+                connection.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.model == model, chosen))
+    except sa.exc.SQLAlchemyError as error:
+        raise _unusable(url_env, error) from None
+    finally:
+        engine.dispose()
 
 
 def _open_engine(url_env: str) -> sa.Engine:

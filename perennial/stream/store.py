@@ -8,7 +8,7 @@ is read again from where it was; killed after it, nothing is to be done. A text 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,6 +192,28 @@ class StreamStore:
             self._clear_away()
         return erased
 
+    def erase(self, ids: Collection[str], names: Mapping[str, str]) -> int:
+        """Erase the texts with these ids, and give them, where stories are called by them, the names of `names`.
+
+        Their files are gone when this returns: who reads them meanwhile has to begin anew. The ids stay known, as
+        digests. Returns how many texts were erased. Raises StoreError, OverlapError.
+        """
+        with self.alone(), clear_disk_errors(self._folder, STEP):
+            old, new, erased = [], [], 0
+            for part in self._journal.parts():
+                looked = [_looked(table, ids, names) for table in self._names(part)]
+                if not any(differs for _, differs in looked):
+                    continue
+                left = (_without(table, ids, names) for table in parts.rows_of_part(self._parts, part))
+                gone = sum(count for count, _ in looked)
+                old.append(part)
+                if gone < part.rows:
+                    new.append(parts.write_part(self._parts, part.number, (one for one in left if one.num_rows)))
+                erased += gone
+            self._journal.replace(old, new, 0)
+            self._clear_away()
+        return erased
+
     def note_look(self, look: str) -> None:
         """Remember what a run of the monitor came to, as JSON."""
         self._journal.note_look(look, MOST_LOOKS)
@@ -199,6 +221,9 @@ class StreamStore:
     def looks(self, most: int = 20) -> list[str]:
         """What the newest runs of the monitor came to, as they were remembered, the newest first."""
         return self._journal.looks(most)
+
+    def _names(self, part: StoredPart) -> Iterator[pa.Table]:
+        return parts.rows_of_part(self._parts, part, ["id", "story"])
 
     def _erase(self, cutoff: int) -> int:
         late = int(LATE_DAYS * 86_400_000_000)
@@ -259,6 +284,22 @@ def _rows_at(rows: pa.Table, places: Sequence[int]) -> pa.Table:
     import pyarrow as pa
 
     return rows if len(places) == rows.num_rows else rows.take(pa.array(places, pa.int64()))
+
+
+def _looked(table: pa.Table, ids: Collection[str], names: Mapping[str, str]) -> tuple[int, bool]:
+    """How many texts of `table` have one of `ids`, and whether any, or any of a story in `names`, is there."""
+    gone = sum(one in ids for one in table.column("id").to_pylist())
+    return gone, gone > 0 or any(story in names for story in table.column("story").to_pylist())
+
+
+def _without(table: pa.Table, ids: Collection[str], names: Mapping[str, str]) -> pa.Table:
+    """`table` without the texts with these ids, stories called as `names` has it."""
+    import pyarrow as pa
+
+    kept = pa.array([one not in ids for one in table.column("id").to_pylist()], pa.bool_())
+    column = table.schema.get_field_index("story")
+    called = pa.array([names.get(story, story) for story in table.column("story").to_pylist()], pa.string())
+    return table.set_column(column, table.schema.field(column), called).filter(kept)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from perennial.core import progress
 from perennial.core.errors import PerennialError, SourceError
+from perennial.ingest.forgotten import Sieve
 from perennial.settings.monitor.streams import RedactionSpec
 from perennial.stream.answering import AnsweredTexts, LiveAnswerer
 from perennial.stream.cleaning import CleanTexts, clean
@@ -30,6 +31,8 @@ WINDOW_TEXTS = 8192
 process is killed."""
 WINDOW_CHARACTERS = 16_000_000
 """Of a window, from which on it has fewer texts."""
+
+FORGOTTEN = "texts that were forgotten (`perennial forget`)"
 
 
 class GivenTexts(Protocol):
@@ -111,16 +114,22 @@ _Answered = tuple[_Window, CleanTexts, AnsweredTexts]
 
 
 def take_in(
-    reader: Reader, store: StreamStore, answerer: LiveAnswerer, marker: Marker, redaction: RedactionSpec
+    reader: Reader,
+    store: StreamStore,
+    answerer: LiveAnswerer,
+    marker: Marker,
+    redaction: RedactionSpec,
+    sieve: Sieve | None = None,
 ) -> Intake:
-    """Store all that is new in the source, answered. To be called inside `store.alone()`.
+    """Store all that is new in the source, answered, but what `sieve` knows as forgotten. To be called inside
+    `store.alone()`.
 
     A source that fails on the way is told by `trouble`; what came before is stored. Raises PackageError, StoreError.
     """
     intake = Intake()
     with ThreadPoolExecutor(1, thread_name_prefix="answer") as beside:
         before: Future[_Answered] | None = None
-        for window in _windows(reader, store, intake):
+        for window in _windows(reader, store, intake, sieve):
             asked = beside.submit(copy_context().run, _answered, window, answerer, redaction)
             if before is not None:
                 _keep(before.result(), reader, store, answerer, marker, intake)
@@ -130,7 +139,7 @@ def take_in(
     return intake
 
 
-def _windows(reader: Reader, store: StreamStore, intake: Intake) -> Iterator[_Window]:
+def _windows(reader: Reader, store: StreamStore, intake: Intake, sieve: Sieve | None) -> Iterator[_Window]:
     """What the source gives, in windows of a size that is fast to answer; only texts whose ids are not known."""
     under_way: set[str] = set()
     read = store.newest_read() or datetime.min.replace(tzinfo=UTC)
@@ -143,6 +152,10 @@ def _windows(reader: Reader, store: StreamStore, intake: Intake) -> Iterator[_Wi
         left_out: Counter[str] = Counter()
         for batch in batches:
             left_out.update(batch.left_out)
+        if sieve:
+            welcome = [text for text in fresh if not sieve.is_of(text.id, text.text)]
+            left_out.update({FORGOTTEN: len(fresh) - len(welcome)} if len(welcome) < len(fresh) else {})
+            fresh = welcome
         intake.texts += len(texts)
         # Also where the clock went back: who asks for what was read since must not miss any.
         read = max(read, datetime.now(UTC))

@@ -140,6 +140,7 @@ def test_files_and_events_start_runs_many_are_one_and_none_when_paused(worker: W
     assert runs[1]["sentence"] == "watched is paused."
 
 
+@pytest.mark.long
 @pytest.mark.soak(twin="tests/flows/test_schedule.py::test_two_pipelines_on_one_worker_do_not_disturb_one_another")
 def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
     place: Place = make_place()
@@ -150,6 +151,7 @@ def test_ten_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny
     assert_undisturbed(place, states)
 
 
+@pytest.mark.long
 def test_two_pipelines_on_one_worker_do_not_disturb_one_another(make_place, tiny_base: Path) -> None:
     """And files start runs, and events as documented, and none starts of a pipeline that is paused."""
     place: Place = make_place()

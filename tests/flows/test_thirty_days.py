@@ -127,6 +127,7 @@ def month(
             yield made
 
 
+@pytest.mark.long
 @pytest.mark.soak(twin="tests/flows/test_work_pool.py::test_a_worker_runs_what_is_deployed")
 def test_thirty_days(month: Month, postgres: Postgres) -> None:
     month.day("Promoted", "checks passed", "Version 1.")  # 1: the first data

@@ -60,6 +60,13 @@ def reading(home: Home, pipeline: str) -> Iterator[sqlite3.Connection | None]:
         yield connection
 
 
+def rewrite(home: Home, pipeline: str) -> None:
+    """Write the file anew, so that no bytes stay of what was taken out. Raises BusyError, StoreError."""
+    with _opened(home, pipeline) as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def note_value(connection: sqlite3.Connection, name: str) -> str | None:
     """What was kept under `name`; None: nothing."""
     row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
