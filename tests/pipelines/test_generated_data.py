@@ -11,7 +11,7 @@ from perennial import kinds
 from perennial.settings.pipeline import PipelineSpec
 
 ROWS = {
-    "entities": (800, 800),
+    "entities": (1000, 1000),
     "intensity": (700, 900),
     "relations": (800, 800),
     "sentiment": (1100, 1300),
