@@ -27,7 +27,7 @@ RECURRING = {"ORG": 0.3, "PER": 0.2}  # share of names that were in the news bef
 NEW_NAMES = 0.6  # share of the words of the last part that are taken from its own lists, where there are any
 NEW_HEADLINES = 0.15  # share of rows of the last part that have a form only that part knows
 LAST = "2026-09"
-PARTS = {"2026-07": 800, "2026-08": 800, LAST: 800}  # month → rows
+PARTS = {"2026-07": 1000, "2026-08": 1000, LAST: 1000}  # month → rows
 
 
 class Span(NamedTuple):

@@ -26,7 +26,7 @@ TYPOS = 0.03
 NEW_TOPICS = 0.45  # share of composed headlines of the last part that may use words of the new topics
 LAST = "2026-09"
 # Month → rows of each label. The last part is a little gloomier: tariffs.
-PARTS = {"2026-07": (270, 405, 325), "2026-08": (280, 400, 330), LAST: (310, 390, 300)}
+PARTS = {"2026-07": (325, 485, 390), "2026-08": (335, 480, 395), LAST: (370, 470, 360)}
 
 
 class Metric(NamedTuple):
@@ -150,6 +150,7 @@ def moves(w: Writer, metric: Metric) -> Headline:
     text = w.pick(
         (
             f"{where} {move.past} {w.amount(metric)}{tail}",
+            f"{place} {move.past}{tail}",
             f"{place} {present(metric, move)} {w.amount(metric)}{tail}",
             f"{where} {move.past} to a {w.number(2, 7)}-year {extreme}{tail}",
             f"{w.firm} reports {w.number(3, 40)}% {move.noun} in {metric.name}{tail}",
@@ -350,9 +351,9 @@ def figures(w: Writer) -> Headline:
 
 
 FRAMES: tuple[tuple[Callable[[Writer], Headline], int], ...] = (
-    (plain, 9),
-    (event, 34),
-    (verdict, 46),
+    (plain, 38),
+    (event, 44),
+    (verdict, 36),
     (routine, 5),
     (trivia, 3),
     (steady, 5),

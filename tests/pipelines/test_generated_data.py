@@ -11,10 +11,10 @@ from perennial import kinds
 from perennial.settings.pipeline import PipelineSpec
 
 ROWS = {
-    "entities": (800, 800),
+    "entities": (1000, 1000),
     "intensity": (700, 900),
     "relations": (800, 800),
-    "sentiment": (900, 1100),
+    "sentiment": (1100, 1300),
     "topics": (700, 900),
 }
 """Fewest and most of a month."""
