@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from perennial.core import progress
 from perennial.core.errors import SourceError
 from perennial.ingest import missing_labels
-from perennial.init import token_lengths
+from perennial.init import null_words, token_lengths
 from perennial.init.data_file import DataFile
 from perennial.init.label_census import LabelCensus
 from perennial.kinds.protocols import ReadsRows
@@ -70,6 +70,8 @@ class Census:
     bad_time: str = ""
     """The first such time, and why, in words; empty: those rows have none."""
     missing_ids: int = 0
+    null_words: dict[str, int] = field(default_factory=dict)
+    """Words for nothing in the place of a label, with their rows; not among `labels`."""
     spellings: LabelCensus = field(default_factory=lambda: LabelCensus(fold=True))
     """How the labels are written."""
     repeated: int = 0
@@ -237,6 +239,15 @@ def _conclude(census: Census, target_sample: _Sample, ids: _Sample, kind: ReadsR
     for key, targets in torn if target_sample.whole else ():
         census.labels[key[splits.KEY_DIGITS :]].subtract(_labels(kind, targets))
     census.labels = {split: census.spellings.renamed(labels) for split, labels in census.labels.items()}
+    if _is_one_label(kind):
+        census.null_words = null_words.take_out(census.labels, kind.least_labels)
+        census.usable -= sum(census.null_words.values())
+
+
+def _is_one_label(kind: ReadsRows) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind.column_types()[kind.target_column]))
 
 
 def _labels(kind: ReadsRows, targets: Counter[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from perennial.core.errors import listing
 from perennial.core.percent import percent
+from perennial.init import null_words
 from perennial.init.file_census import Census
 from perennial.init.token_lengths import LENGTHS
 from perennial.kinds.floors import LOPSIDED
@@ -22,6 +23,8 @@ def warnings(
 ) -> Iterator[str]:
     """One sentence or two for each thing that a run would set aside or could not learn, the most basic first."""
     yield from _set_aside(kind, census)
+    if census.null_words:
+        yield null_words.sentence(census.null_words)
     if sentence := census.spellings.sentence():
         yield sentence
     if far := far_numbers.far_numbers(census.numbers):
