@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -11,6 +12,9 @@ ALWAYS = {"nan", "null", "<na>", "#n/a"}
 """No label is called so; without case."""
 RARELY = {"na", "n/a", "none", "nil", "-"}
 """May be a label: of a survey, a region, a stance."""
+MOST_NUMBERS = 4
+"""Labels that are numbers, from which on one below 0 stands alone: -1, 0 and 1 are bad, plain and good."""
+_WHOLE = re.compile(r"-?\d+")
 RARE = 0.05
 """Share of the rows up to which one of RARELY stands for no label, and not for one of its own."""
 
@@ -43,4 +47,17 @@ def sentence(words: Mapping[str, int]) -> str:
     return (
         f"{shown} stand{'s' * (len(words) == 1)} for no label, as an empty cell does: data.labels does not name {them} "
         f"and a run sets these rows aside. If {one} is a label, add it there."
+    )
+
+
+def lone_negative(labels: Mapping[str, int]) -> str:
+    """A sentence where labels are whole numbers of which one alone is below 0: it may stand for none; else empty."""
+    if len(labels) < MOST_NUMBERS or not all(_WHOLE.fullmatch(label) for label in labels):
+        return ""
+    negative = [label for label in labels if label.startswith("-")]
+    if len(negative) != 1:
+        return ""
+    return (
+        f"{negative[0]!r} ({labels[negative[0]]:,} rows) is the only label below 0. If it stands for no label, take it "
+        "out of data.labels: a run then sets these rows aside."
     )

@@ -25,6 +25,8 @@ def warnings(
     yield from _set_aside(kind, census)
     if census.null_words:
         yield null_words.sentence(census.null_words)
+    if sentence := null_words.lone_negative(census.rows_per_label):
+        yield sentence
     if sentence := census.spellings.sentence():
         yield sentence
     if far := far_numbers.far_numbers(census.numbers):

@@ -9,6 +9,14 @@ from perennial import init
 from perennial.core.errors import SourceError
 
 
+def test_a_lone_negative_number_is_pointed_out(tmp_path: Path) -> None:
+    some = rows(300, label=lambda n: str([1, 2, 3, 4, 5, -1][n % 6]))
+    guess = init.plan("news", write(tmp_path / "d.csv", some), label="label", kind="text-classification")
+    assert "'-1' (50 rows) is the only label below 0" in " ".join(guess.warnings)
+    three = rows(300, label=lambda n: str([-1, 0, 1][n % 3]))
+    assert "below 0" not in " ".join(init.plan("news", write(tmp_path / "e.csv", three), label="label").warnings)
+
+
 def labelled(tmp_path: Path, **counts: int) -> init.guess.Guess:
     names = [name.replace("_", "/") for name, count in counts.items() for _ in range(count)]
     some = rows(len(names), label=lambda n: names[n])

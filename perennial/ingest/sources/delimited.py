@@ -12,13 +12,14 @@ from perennial.ingest.sources.lines import TextLines
 from perennial.rows.batch import Batch
 
 _PLAIN = Dialect()
+CARRIAGE = "new-line character"
 UNENDED = "unexpected end of data"
 MOST_LINES = 100
 """Of a quoted cell that is half written."""
 _REASONS = {
     UNENDED: "a quoted cell has no closing quote before the file ends",
     "field larger": f"a cell is larger than {MAX_LINE_BYTES >> 20} MiB, as when a closing quote is missing",
-    "new-line character": "a carriage return without a line feed stands outside quotes",
+    CARRIAGE: "a carriage return without a line feed stands outside quotes",
     "expected after": "text follows the closing quote of a cell (a quote inside a quoted cell is written twice)",
 }
 
@@ -58,6 +59,9 @@ def read(lines: TextLines, name: str, wanted: Sequence[str] | None, dialect: Dia
                 if dialect.blank_rows:
                     rows.append([""] * width)
                     numbers.append(line)
+            elif len(cells) > width and len(dialects.without_closing_blanks(cells, width)) == width:
+                rows.append(cells)  # what no name of the header stands above is blank
+                numbers.append(line)
             elif not (len(cells) < width and at_end() and lines.left_for_later(line)):
                 raise _ragged(name, line, len(cells), width)
             line = reader.line_num + first
@@ -75,7 +79,7 @@ def _header(reader: Iterator[list[str]], name: str) -> list[str]:
     try:
         for cells in reader:
             if cells:
-                return cells
+                return dialects.without_closing_blanks(cells)
     except csv.Error as error:
         raise _broken(name, 1, error) from error
     raise SourceError(
@@ -100,6 +104,11 @@ def _ragged(name: str, line: int, cells: int, width: int) -> SourceError:
 
 
 def _broken(name: str, line: int, error: csv.Error) -> SourceError:
+    if CARRIAGE in str(error) and line == 1:
+        return SourceError(
+            f"{name} has lines that end with a carriage return alone, as on old Macs; line feeds were expected.",
+            remedy="Save it with another line end, or: tr '\\r' '\\n' < FILE > NEW_FILE",
+        )
     reason = next((words for sign, words in _REASONS.items() if sign in str(error)), "it can't be told where cells end")
     return SourceError(
         f"{name}, the record from line {line:,} on is broken: {reason}.",

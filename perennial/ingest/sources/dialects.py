@@ -101,7 +101,15 @@ def names_in(head: Sequence[str], dialect: Dialect) -> list[str]:
     with suppress(csv.Error):
         records = dialect.records(itertools.islice(head, dialect.skip_lines, None), strict=False)
         first = next((cells for cells in records if cells), [])
-    return first if dialect.header else column_names(len(first))
+    return without_closing_blanks(first) if dialect.header else column_names(len(first))
+
+
+def without_closing_blanks(cells: Sequence[str], width: int = 1) -> list[str]:
+    """`cells` without blank ones at the end, as tables that were wider once have them; but `width` of them at least."""
+    end = len(cells)
+    while end > width and not cells[end - 1].strip():
+        end -= 1
+    return list(cells[:end])
 
 
 def sniff(head: Sequence[str], delimiter: str | None = None) -> Dialect:
@@ -200,6 +208,8 @@ def _fit(head: Sequence[str], dialect: Dialect) -> _Fit:
             line = reader.line_num
     # The last record may be cut off where the sample ends.
     records = records[:-1] if len(records) > 2 else records
+    filled = max((len(without_closing_blanks(cells)) for _, cells in records), default=0)
+    records = [(line, cells[:filled]) for line, cells in records]
     widths = Counter(len(cells) for _, cells in records)
     if not widths:
         return _Fit(dialect, 1)
@@ -265,8 +275,8 @@ def _verdict(lines: Callable[[], Iterator[str]], dialect: Dialect) -> _Verdict:
     before = 0
     try:
         for cells in reader:
-            verdict.width = verdict.width or len(cells)
-            if len(cells) != verdict.width and cells:
+            verdict.width = verdict.width or len(without_closing_blanks(cells))
+            if cells and len(without_closing_blanks(cells, verdict.width)) != verdict.width:
                 verdict.sound = False
                 return verdict
             number = reader.line_num

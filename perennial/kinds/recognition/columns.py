@@ -156,6 +156,11 @@ def _no_time(columns: Sequence[Column], taken: Sequence[str]) -> str:
     likely = [column for column in columns if column.name not in taken and column.time_doubt]
     if likely:
         return f"{likely[0].name!r} looks like a time, but {likely[0].time_doubt}"
+    halves = [column for column in columns if column.name not in taken and column.filled < column.rows]
+    for column in halves:
+        if column.filled and column.times == 1:
+            empty = column.rows - column.filled
+            return f"{column.name!r} holds times, but not in every row: {empty:,} of {column.rows:,} cells are empty"
     named = [column for column in columns if column.name not in taken and _may_be_time(column)]
     if named:
         return f"{named[0].name!r} is named like a time, but not all of it can be read as one (docs/data.md)"
