@@ -159,7 +159,7 @@ def _estimate(table: pa.Table, reference: HealthReference) -> AccuracyEstimate:
         )
     stories = pc.coalesce(table["story"], table["id"]).to_pylist()
     window = ScoredTexts(_texts(table), np.array(scores, float), stories)
-    return estimated_accuracy(reference.judged, reference.targets, window)
+    return estimated_accuracy(reference.judged, reference.targets, window, reference.columns)
 
 
 def _texts(table: pa.Table) -> list[str]:
