@@ -100,8 +100,9 @@ def _window(
     shift: Shift, scores: np.ndarray, reference: np.ndarray, rows: np.ndarray, *, seed: int, share: float
 ) -> Window:
     right = scores.argmax(axis=1) == shift.targets
-    old, new = (ScoredTexts([shift.texts[row] for row in lot], scores[lot]) for lot in (reference, rows))
     columns = {} if BLIND else {name: [of[row] for row in reference] for name, of in shift.columns.items()}
+    old = ScoredTexts([shift.texts[row] for row in reference], scores[reference], columns=columns)
+    new = ScoredTexts([shift.texts[row] for row in rows], scores[rows])
     return Window(
         seed=seed,
         share=share,
@@ -109,7 +110,7 @@ def _window(
         accuracy=float(right[rows].mean()),
         on_reference=float(right[reference].mean()),
         others=_others(old.scores.max(axis=1), right[reference], new.scores.max(axis=1)),
-        ours=estimated_accuracy(old, shift.targets[reference], new, columns),
+        ours=estimated_accuracy(old, shift.targets[reference], new),
     )
 
 

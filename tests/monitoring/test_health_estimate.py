@@ -1,5 +1,6 @@
 """Accuracy without labels: near the truth where scores mean what they say, and nothing told where they may not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,10 +107,16 @@ def test_a_column_that_tells_more_than_scores_do_makes_no_figure() -> None:
     window, _ = drawn(22, 400)
     agreed = ["two of three" if one else "all" for one in doubtful]
     by_chance = list(draw.choice(["a", "b", "c"], len(targets)))
-    assert estimated_accuracy(REFERENCE, targets, window, {"paper": by_chance}).value is not None
-    hidden = estimated_accuracy(REFERENCE, targets, window, {"paper": by_chance, "agreed": agreed})
+    said = replace(REFERENCE, columns={"paper": by_chance})
+    assert estimated_accuracy(said, targets, window).value is not None
+    said = replace(REFERENCE, columns={"paper": by_chance, "agreed": agreed})
+    hidden = estimated_accuracy(said, targets, window)
     assert hidden.value is None
     assert "whose agreed is 'two of three' are right less often" in str(hidden.problem)
+    as_before = replace(window, columns={"agreed": agreed[:400]})
+    assert estimated_accuracy(said, targets, as_before).value is not None
+    worse = estimated_accuracy(said, targets, replace(window, columns={"agreed": ["two of three"] * 400}))
+    assert "and are 100% of these texts" in str(worse.problem)
 
 
 def test_chance_and_few_rows_name_no_column() -> None:
@@ -119,7 +126,7 @@ def test_chance_and_few_rows_name_no_column() -> None:
     for _ in range(100):
         right = (draw.random(600) < likely).astype(float)
         columns = {"five": [str(one) for one in draw.integers(0, 5, 600)], "each its own": [str(n) for n in range(600)]}
-        named += hidden_column(columns, right, likely, 0.0) is not None
+        named += hidden_column(columns, {}, right, likely) is not None
     assert named <= 5
     rare = ["rare"] * 20 + ["usual"] * 580
-    assert hidden_column({"rare": rare}, np.array([0.0] * 20 + [1.0] * 580), likely, 0.0) is None
+    assert hidden_column({"rare": rare}, {}, np.array([0.0] * 20 + [1.0] * 580), likely) is None

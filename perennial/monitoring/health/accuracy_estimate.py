@@ -7,7 +7,7 @@ texts can be told from the reference's, and nothing is told where the signs spea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +32,7 @@ LEAST_EFFECTIVE = 100.0
 UNSEEN = 0.5
 """How much less, or more, often right the texts may be that the reference has none of, at the same score."""
 MOST_ALLOWED = 0.06
-"""Where that would move accuracy by more, nothing is told; nor where rows with some value of a column that live texts
-have not are right more or less often than their scores say, by so much."""
+"""Where that would move accuracy by more, nothing is told."""
 LABELS_MOVED, DISAGREEMENT = 0.1, 0.05
 """Where labels' frequencies seem to have moved by more (total variation), and accuracy is another by more if they have,
 nothing is told."""
@@ -51,16 +50,11 @@ class AccuracyEstimate:
     problem: str | None = None
 
 
-def estimated_accuracy(
-    reference: ScoredTexts,
-    targets: np.ndarray,
-    window: ScoredTexts,
-    columns: Mapping[str, Sequence[str | None]] | None = None,
-) -> AccuracyEstimate:
+def estimated_accuracy(reference: ScoredTexts, targets: np.ndarray, window: ScoredTexts) -> AccuracyEstimate:
     """The share of right answers among those of `window`, with the interval that holds it in 95% of windows.
 
     `targets`: the number of each right label of `reference`, rows that the version did not learn from; (n,). Of
-    `window`, no label is known. `columns`: what else is known of the reference's rows; n values each.
+    `window`, no label is known.
 
     The share is the mean over the window of the chance to be right, by a logistic regression on the reference (Platt
     1999; NannyML calls such an estimate CBPE), corrected by its own errors there, weighed by how likely each row would
@@ -71,7 +65,7 @@ def estimated_accuracy(
     right = reference.answers == targets
     if problem := _too_little(right):
         return AccuracyEstimate(problem=problem)
-    if problem := _hidden(reference, right, columns or {}):
+    if problem := _hidden(reference, right, window):
         return AccuracyEstimate(problem=problem)
     told_apart = _told_apart(reference, window)
     allowed = UNSEEN * told_apart
@@ -116,16 +110,20 @@ def _too_little(right: np.ndarray) -> str | None:
     return None
 
 
-def _hidden(reference: ScoredTexts, right: np.ndarray, columns: Mapping[str, Sequence[str | None]]) -> str | None:
+def _hidden(reference: ScoredTexts, right: np.ndarray, window: ScoredTexts) -> str | None:
     plain, yes = features(reference, reference)[0], right.astype(float)
     likely = logistic.sigmoid(plain @ logistic.fitted(plain, yes, np.ones(len(yes)), RIDGE_RIGHT))
-    hidden = hidden_column(columns, yes, likely, MOST_ALLOWED)
+    hidden = hidden_column(reference.columns, window.columns, yes, likely)
     if hidden is None:
         return None
     return (
         f"Of the rows kept from training, those whose {hidden.name} is {hidden.value[:SHOWN]!r} are right "
         f"{'more' if hidden.apart > 0 else 'less'} often than others of the same score, by {abs(hidden.apart):.2f}. "
-        "Scores don't show whether live texts have more or fewer of such; only labels do."
+        + (
+            "Scores don't show whether live texts have more or fewer of such; only labels do."
+            if hidden.now is None
+            else f"They were {percent(hidden.before)} of those rows, and are {percent(hidden.now)} of these texts."
+        )
     )
 
 

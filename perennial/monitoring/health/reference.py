@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +46,6 @@ class HealthReference:
     """A sample of all rows that it was trained and judged on."""
     answers: dict[Texts, Prediction]
     """To those of `rows` that are in `judged`."""
-    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    """What else is known of each of `judged`: data.columns.slices; n values each."""
 
     @property
     def top_scores(self) -> np.ndarray:
@@ -100,12 +98,12 @@ def asked(
         judged=ScoredTexts(
             [" ".join(texts) for texts in held_out],
             scores_of([answers[texts] for texts in held_out], labels),
+            columns={name: [values[row] for row in chosen] for name, values in sampled.slices.items()},
         ),
         targets=numbers,
         accuracy=accuracy,
         rows=sampled,
         answers=answers,
-        columns={name: [values[row] for row in chosen] for name, values in sampled.slices.items()},
     )
 
 
