@@ -1,7 +1,8 @@
 """`python -m benchmarks live-accuracy`: accuracy without labels on three shifts, beside what one would take instead.
 
 BENCH_SEEDS is another number of models, BENCH_EMBEDDINGS a folder in which embeddings are kept from run to run.
-BENCH_WINDOW is another number of texts in a window.
+BENCH_WINDOW is another number of texts in a window. BENCH_BLIND=1 hides the rows' other columns (annotators' agreement,
+sector) from the estimate.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from perennial.monitoring.health.scored_texts import ScoredTexts
 
 SEEDS = int(os.environ.get("BENCH_SEEDS", "8"))
 WINDOW = int(os.environ.get("BENCH_WINDOW", "500"))
+BLIND = bool(os.environ.get("BENCH_BLIND"))
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TRAIN, REFERENCE = 0.4, 0.2
 STRENGTH = 10.0
@@ -98,7 +100,9 @@ def _window(
     shift: Shift, scores: np.ndarray, reference: np.ndarray, rows: np.ndarray, *, seed: int, share: float
 ) -> Window:
     right = scores.argmax(axis=1) == shift.targets
-    old, new = (ScoredTexts([shift.texts[row] for row in lot], scores[lot]) for lot in (reference, rows))
+    columns = {} if BLIND else {name: [of[row] for row in reference] for name, of in shift.columns.items()}
+    old = ScoredTexts([shift.texts[row] for row in reference], scores[reference], columns=columns)
+    new = ScoredTexts([shift.texts[row] for row in rows], scores[rows])
     return Window(
         seed=seed,
         share=share,

@@ -35,6 +35,8 @@ class Shift:
     """(n,): of the sort that becomes more frequent."""
     is_unknown: bool
     """Whether the model has never seen any of that sort."""
+    columns: dict[str, list[str]]
+    """What else the rows state, as data.columns.slices would."""
 
 
 def shifts(data: Path) -> list[Shift]:
@@ -85,7 +87,16 @@ def cached(shift: Shift, scratch: Path) -> np.ndarray:
 def _shift(name: str, rows: list[dict[str, Any]], is_new: list[bool], *, is_unknown: bool) -> Shift:
     labels = tuple(sorted({str(row["label"]) for row in rows}))
     targets = np.array([labels.index(str(row["label"])) for row in rows])
-    return Shift(name, [str(row["text"]) for row in rows], targets, labels, np.array(is_new), is_unknown)
+    others = [name for name in rows[0] if name not in ("text", "label")]
+    return Shift(
+        name,
+        [str(row["text"]) for row in rows],
+        targets,
+        labels,
+        np.array(is_new),
+        is_unknown,
+        {column: [str(row[column]) for row in rows] for column in others},
+    )
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

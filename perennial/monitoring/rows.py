@@ -5,8 +5,8 @@ Read in batches, so memory does not grow with the parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ class WindowRows:
     keys: list[str]
     times: tuple[datetime | None, datetime | None]
     """The oldest and the newest; None: no time column."""
+    slices: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    """The values of data.columns.slices; of samples alone."""
 
     @property
     def joined(self) -> list[str]:
@@ -67,10 +69,11 @@ def sample(spec: PipelineSpec, parts: Sequence[Part], store: Store, limit: int) 
     least = _thresholds(spec, parts, store, limit)
     kept: list[pa.Table] = []
     for part in parts:
-        for batch in _batches(spec, part, store, _columns(spec)):
+        for batch in _batches(spec, part, store, [*_columns(spec), *_slices(spec)]):
             ends = pc.utf8_slice_codeunits(batch.column(TEXT_KEY), -_DIGITS)
             kept.append(pa.Table.from_batches([batch.filter(pc.less_equal(ends, least(batch.column(TIME))))]))
-    return _rows(spec, pa.concat_tables(kept))
+    # A part may be older than a slice column.
+    return _rows(spec, pa.concat_tables(kept, promote_options="default"))
 
 
 def newest(spec: PipelineSpec, parts: Sequence[Part], store: Store, rows: int) -> WindowRows:
@@ -199,6 +202,10 @@ def _columns(spec: PipelineSpec) -> list[str]:
     return [*kind.text_columns, kind.target_column, TIME, TEXT_KEY, SPLIT]
 
 
+def _slices(spec: PipelineSpec) -> list[str]:
+    return [name for name in spec.data.columns.slices if name not in _columns(spec)]
+
+
 def _rows(spec: PipelineSpec, table: pa.Table) -> WindowRows:
     import pyarrow.compute as pc
 
@@ -211,4 +218,5 @@ def _rows(spec: PipelineSpec, table: pa.Table) -> WindowRows:
         held_out=np.asarray(pc.not_equal(table[SPLIT], "train").to_pylist(), bool),
         keys=table[TEXT_KEY].to_pylist(),
         times=(ends["min"], ends["max"]),
+        slices={name: table[name].to_pylist() for name in _slices(spec) if name in table.column_names},
     )

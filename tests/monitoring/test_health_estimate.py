@@ -1,5 +1,6 @@
 """Accuracy without labels: near the truth where scores mean what they say, and nothing told where they may not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from health_tables import WORDS, drawn
 
 from perennial.monitoring.health import accuracy_estimate, label_shift
 from perennial.monitoring.health.accuracy_estimate import AccuracyEstimate, estimated_accuracy
+from perennial.monitoring.health.hidden_columns import hidden_column
 from perennial.monitoring.health.scored_texts import ScoredTexts
 
 REFERENCE, TARGETS = drawn(1, 1000)
@@ -94,3 +96,37 @@ def test_copies_of_one_story_make_the_interval_wider() -> None:
     assert alone.interval
     assert together.interval
     assert together.interval.high - together.interval.low > 2 * (alone.interval.high - alone.interval.low)
+
+
+def test_a_column_that_tells_more_than_scores_do_makes_no_figure() -> None:
+    draw = np.random.default_rng(5)
+    targets, doubtful = TARGETS.copy(), draw.random(len(TARGETS)) < 0.3
+    # Of doubtful rows a label in three is another, whatever their text and score are.
+    noisy = np.flatnonzero(doubtful & (draw.random(len(TARGETS)) < 0.33))
+    targets[noisy] = (targets[noisy] + 1) % 3
+    window, _ = drawn(22, 400)
+    agreed = ["two of three" if one else "all" for one in doubtful]
+    by_chance = list(draw.choice(["a", "b", "c"], len(targets)))
+    said = replace(REFERENCE, columns={"paper": by_chance})
+    assert estimated_accuracy(said, targets, window).value is not None
+    said = replace(REFERENCE, columns={"paper": by_chance, "agreed": agreed})
+    hidden = estimated_accuracy(said, targets, window)
+    assert hidden.value is None
+    assert "whose agreed is 'two of three' are right less often" in str(hidden.problem)
+    as_before = replace(window, columns={"agreed": agreed[:400]})
+    assert estimated_accuracy(said, targets, as_before).value is not None
+    worse = estimated_accuracy(said, targets, replace(window, columns={"agreed": ["two of three"] * 400}))
+    assert "and are 100% of these texts" in str(worse.problem)
+
+
+def test_chance_and_few_rows_name_no_column() -> None:
+    draw = np.random.default_rng(6)
+    likely = draw.uniform(0.5, 1, 600)
+    named = 0
+    for _ in range(100):
+        right = (draw.random(600) < likely).astype(float)
+        columns = {"five": [str(one) for one in draw.integers(0, 5, 600)], "each its own": [str(n) for n in range(600)]}
+        named += hidden_column(columns, {}, right, likely) is not None
+    assert named <= 5
+    rare = ["rare"] * 20 + ["usual"] * 580
+    assert hidden_column({"rare": rare}, {}, np.array([0.0] * 20 + [1.0] * 580), likely) is None

@@ -68,6 +68,8 @@ def test_the_same_limit_must_be_passed_often_enough_and_lately() -> None:
     assert why(("unsure",), (), (), ("unsure",)) is None
     said = why(("unsure",), (), ("unsure",))
     assert said == "unsure in 2 of the last 3 windows of 500 texts; answered by version 7"
+    both = why(("unsure", "domain"), ("domain", "unsure"), ("unsure", "domain", "accuracy"))
+    assert both == "unsure; domain, each in 3 of the last 3 windows of 500 texts; answered by version 7"
     assert why() is None
 
 

@@ -1,6 +1,7 @@
 """A look at health: each window once, late labels joined, a call for a run where it is due, state that survives."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,22 @@ def test_a_damaged_state_is_set_aside_and_nothing_stops(tmp_path: Path) -> None:
     assert health_of(home, one.name) == []
     assert len(look_at_health(one, home, [STREAM.slice(0, 200)], lambda: None, [], now=START)) == 1
     assert path.with_name("health.damaged.json").exists()
+
+
+@pytest.mark.parametrize(("now", "is_told"), [("agreed", True), ("disputed", False)])
+def test_a_column_that_the_stream_states_speaks_against_a_figure_only_where_its_mix_moved(
+    now: str, is_told: bool, tmp_path: Path
+) -> None:
+    judged, targets = JUDGED[0], JUDGED[1].copy()
+    # One in seven is disputed, and then always answered wrongly.
+    disputed = np.arange(len(targets)) % 7 == 0
+    targets[disputed] = (judged.answers[disputed] + 1) % 3
+    mixed = ["disputed" if one else "agreed" for one in disputed]
+    held = reference(replace(judged, columns={"jury": mixed}), targets)
+    stated = [[("jury", value if now == "agreed" else now)] for value in mixed[:SIZE]]
+    stored = STREAM.slice(0, SIZE)
+    kept = pa.array(stated, stored.schema.field("kept").type)
+    stored = stored.set_column(stored.schema.get_field_index("kept"), "kept", kept)
+    figures = look_at_health(spec(), Home(tmp_path), [stored], lambda: held, [], now=START)[0]
+    assert (figures.estimated_accuracy is not None) == is_told
+    assert is_told or "14% of those rows, and are 100% of these texts" in str(figures.not_estimated)

@@ -38,6 +38,7 @@ def held(package: Path) -> HealthReference:
         held_out=np.arange(900) >= 300,
         keys=[],
         times=(None, None),
+        slices={"number": [str(number) for number in range(900)]},
     )
     return asked(tiny_spec(), Predictor(package), rows, version="1", folder=package, accuracy=0.5)
 
@@ -49,9 +50,10 @@ def stored(package: Path, texts: list[str], first: int = 0) -> pa.Table:
 
 
 def test_rows_that_were_learned_or_have_no_known_label_are_left_out(held: HealthReference) -> None:
-    learned = set(tiny_texts(300))
+    learned, texts_of = set(tiny_texts(300)), tiny_texts(900)
     assert len(held.judged.texts) == len(held.targets) == len(held.judged.scores)
     assert 500 < len(held.judged.texts) <= 599
+    assert [texts_of[int(row)] for row in held.judged.columns["number"]] == held.judged.texts
     assert not learned & set(held.judged.texts) - set(tiny_texts(900)[300:])
     assert tiny_texts(900)[-1] not in held.judged.texts or tiny_texts(900)[-1] in tiny_texts(900)[:-1]
     assert np.allclose(held.judged.scores.sum(axis=1), 1, atol=1e-5)

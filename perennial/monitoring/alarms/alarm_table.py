@@ -63,9 +63,10 @@ def _named(connection: sqlite3.Connection, pipeline: str, one: str) -> Alarm:
     chosen = [alarm for alarm in alarms if one and alarm.surge.id.startswith(one)]
     if len(chosen) == 1:
         return chosen[0]
-    problem = f"{len(chosen)} alarms of {pipeline} have ids that begin with {one!r}"
     ids = listing([alarm.surge.id for alarm in reversed(chosen or alarms)])
+    several = f"{len(chosen)} alarms of {pipeline} have ids that begin with {one!r}: {ids}."
+    none = f"{pipeline} has no alarm {one!r}; {f'there are {ids}' if alarms else 'it has had none yet'}."
     raise SpecError(
-        f"{problem if chosen else f'{pipeline} has no alarm {one!r}'}; there {'are' if alarms else 'is none'} {ids}.",
+        several if chosen else none,
         remedy=f"`perennial alarms {pipeline}` lists them.",
     )

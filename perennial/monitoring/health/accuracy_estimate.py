@@ -15,6 +15,7 @@ import numpy as np
 from perennial.core.percent import percent
 from perennial.monitoring import effect_sizes
 from perennial.monitoring.health import label_shift, logistic
+from perennial.monitoring.health.hidden_columns import hidden_column
 from perennial.monitoring.health.scored_texts import ScoredTexts, features
 from perennial.records.interval import Interval
 
@@ -36,6 +37,8 @@ LABELS_MOVED, DISAGREEMENT = 0.1, 0.05
 """Where labels' frequencies seem to have moved by more (total variation), and accuracy is another by more if they have,
 nothing is told."""
 REFERENCE_TEXTS = 1500
+SHOWN = 40
+"""Characters of a column's value."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,18 @@ def estimated_accuracy(reference: ScoredTexts, targets: np.ndarray, window: Scor
     """The share of right answers among those of `window`, with the interval that holds it in 95% of windows.
 
     `targets`: the number of each right label of `reference`, rows that the version did not learn from; (n,). Of
-    `window`, no label is known. The share is the mean over the window of the chance to be right, by a logistic
-    regression on the reference (Platt 1999; NannyML calls such an estimate CBPE), corrected by its own errors there,
-    weighed by how likely each row would be in the window (doubly robust: Robins, Rotnitzky and Zhao 1994; the weights
-    from a classifier: Bickel, Brückner and Scheffer 2009). The interval: a bootstrap over both sets of rows, what
-    chance makes of so many answers, and `UNSEEN` times how far the texts can be told apart.
+    `window`, no label is known.
+
+    The share is the mean over the window of the chance to be right, by a logistic regression on the reference (Platt
+    1999; NannyML calls such an estimate CBPE), corrected by its own errors there, weighed by how likely each row would
+    be in the window (doubly robust: Robins, Rotnitzky and Zhao 1994; the weights from a classifier: Bickel, Brückner
+    and Scheffer 2009). The interval: a bootstrap over both sets of rows, what chance makes of so many answers, and
+    `UNSEEN` times how far the texts can be told apart.
     """
     right = reference.answers == targets
     if problem := _too_little(right):
+        return AccuracyEstimate(problem=problem)
+    if problem := _hidden(reference, right, window):
         return AccuracyEstimate(problem=problem)
     told_apart = _told_apart(reference, window)
     allowed = UNSEEN * told_apart
@@ -101,6 +108,23 @@ def _too_little(right: np.ndarray) -> str | None:
             "answers from right ones."
         )
     return None
+
+
+def _hidden(reference: ScoredTexts, right: np.ndarray, window: ScoredTexts) -> str | None:
+    plain, yes = features(reference, reference)[0], right.astype(float)
+    likely = logistic.sigmoid(plain @ logistic.fitted(plain, yes, np.ones(len(yes)), RIDGE_RIGHT))
+    hidden = hidden_column(reference.columns, window.columns, yes, likely)
+    if hidden is None:
+        return None
+    return (
+        f"Of the rows kept from training, those whose {hidden.name} is {hidden.value[:SHOWN]!r} are right "
+        f"{'more' if hidden.apart > 0 else 'less'} often than others of the same score, by {abs(hidden.apart):.2f}. "
+        + (
+            "Scores don't show whether live texts have more or fewer of such; only labels do."
+            if hidden.now is None
+            else f"They were {percent(hidden.before)} of those rows, and are {percent(hidden.now)} of these texts."
+        )
+    )
 
 
 def _told_apart(reference: ScoredTexts, window: ScoredTexts) -> float:

@@ -41,11 +41,16 @@ def reason(settings: HealthSpec, windows: Sequence[tuple[HealthFigures, Sequence
     if not latest:
         return None
     figures, names, sentences = latest[-1]
-    words = []
+    by_often: dict[int, list[str]] = {}
     for name, sentence in zip(names, sentences, strict=True):
         often = sum(name in passed for _, passed, _ in latest)
         if often >= settings.needed:
-            words.append(f"{sentence} in {often} of the last {len(latest)} windows of {figures.texts:,} texts")
+            by_often.setdefault(often, []).append(sentence)
+    words = [
+        f"{'; '.join(lot)}{', each' if len(lot) > 1 else ''} in {often} of the last {len(latest)} windows of "
+        f"{figures.texts:,} texts"
+        for often, lot in by_often.items()
+    ]
     return f"{'; '.join(words)}; answered by version {figures.model}" if words else None
 
 

@@ -88,7 +88,8 @@ def asked(
 ) -> HealthReference:
     """The reference of a version whose package is in `folder`, from `sampled` rows, about which it is asked here."""
     labels = package.read_package(folder).labels
-    held_out, numbers = _held_out(sampled, labels)
+    chosen, numbers = _held_out(sampled, labels)
+    held_out = [sampled.texts[row] for row in chosen]
     answers = asking.answers(spec, predictor, held_out)
     return HealthReference(
         version=version,
@@ -97,6 +98,7 @@ def asked(
         judged=ScoredTexts(
             [" ".join(texts) for texts in held_out],
             scores_of([answers[texts] for texts in held_out], labels),
+            columns={name: [values[row] for row in chosen] for name, values in sampled.slices.items()},
         ),
         targets=numbers,
         accuracy=accuracy,
@@ -110,13 +112,14 @@ def scores_of(answers: Sequence[Prediction], labels: Sequence[str]) -> np.ndarra
     return np.array([[one["scores"][label] for label in labels] for one in answers], float).reshape(-1, len(labels))
 
 
-def _held_out(sampled: WindowRows, labels: Sequence[str]) -> tuple[list[Texts], np.ndarray]:
+def _held_out(sampled: WindowRows, labels: Sequence[str]) -> tuple[list[int], np.ndarray]:
     """Rows that were not learned from and have one of `labels`, a text once, and the numbers of their labels."""
     places = {label: number for number, label in enumerate(labels)}
-    label_of: dict[Texts, int] = {}
-    for texts, label, kept in zip(sampled.texts, sampled.targets.to_pylist(), sampled.held_out, strict=True):
+    targets = sampled.targets.to_pylist()
+    row_of: dict[Texts, int] = {}
+    for row, (texts, label, kept) in enumerate(zip(sampled.texts, targets, sampled.held_out, strict=True)):
         if kept and label in places:
-            label_of[texts] = places[label]
-    spread = np.linspace(0, len(label_of) - 1, min(HELD_OUT, len(label_of)), dtype=int)
-    once, numbers = list(label_of), list(label_of.values())
-    return [once[row] for row in spread], np.array([numbers[row] for row in spread], int)
+            row_of[texts] = row
+    once = list(row_of.values())
+    spread = [once[one] for one in np.linspace(0, len(once) - 1, min(HELD_OUT, len(once)), dtype=int)]
+    return spread, np.array([places[targets[row]] for row in spread], int)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class ScoredTexts:
     """(n, labels), each row adds up to 1; calibrated by the package's own temperature."""
     stories: Sequence[str] | None = None
     """What each tells: copies count together; None: each text is a story of its own."""
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    """What else is known of each; n values each."""
 
     @property
     def answers(self) -> np.ndarray:

@@ -158,8 +158,16 @@ def _estimate(table: pa.Table, reference: HealthReference) -> AccuracyEstimate:
             problem=f"Not every text is stored with a score for each of {len(reference.labels)} labels."
         )
     stories = pc.coalesce(table["story"], table["id"]).to_pylist()
-    window = ScoredTexts(_texts(table), np.array(scores, float), stories)
+    window = ScoredTexts(
+        _texts(table), np.array(scores, float), stories, _stated(table, list(reference.judged.columns))
+    )
     return estimated_accuracy(reference.judged, reference.targets, window)
+
+
+def _stated(table: pa.Table, names: Sequence[str]) -> dict[str, list[str | None]]:
+    """What the texts state of the columns `names`, those that any of them has."""
+    kept = [dict(one or ()) for one in table["kept"].to_pylist()]
+    return {name: [one.get(name) for one in kept] for name in names if any(one.get(name) for one in kept)}
 
 
 def _texts(table: pa.Table) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = ("id", "text", "time", "read", "story", "model", "label", "score", "scores")
+COLUMNS = ("id", "text", "time", "read", "story", "model", "label", "score", "scores", "kept")
 """Of stored texts, those that health is told from."""
 
 
