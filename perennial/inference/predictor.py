@@ -11,7 +11,7 @@ import numpy as np
 
 from perennial.core.errors import PackageError, listing
 from perennial.inference import cascade, cpu, decoders, package
-from perennial.inference.runtime import Graph
+from perennial.inference.runtime import RUN_TOKENS, Graph
 from perennial.inference.sharing.pool import GraphPool, PooledGraph, outputs_together
 from perennial.inference.tokenization import Tokenizer
 
@@ -98,7 +98,7 @@ class Predictor:
         """
         import onnxruntime
 
-        batches = f"batches of {self._tokens_per_batch} tokens"
+        batches = f"batches of {self._tokens_per_batch} tokens, runs weighed by {RUN_TOKENS}"
         return (self.provider, f"onnxruntime {onnxruntime.__version__}", batches, *cpu.cpu_features())
 
     def predict(
