@@ -54,6 +54,7 @@ class Cascade:
         *,
         tokens_per_batch: int,
         width: int,
+        run_tokens: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> list[np.ndarray]:
         """What answers each row of token ids, as `Graph.outputs_of` gives it: of an easy one, outputs that read as the
@@ -67,6 +68,7 @@ class Cascade:
             [segments[index] for index in hard],
             tokens_per_batch=tokens_per_batch,
             width=width,
+            run_tokens=run_tokens,
             on_progress=on_progress and (lambda done, _: on_progress(easy + done, len(segments))),
         )
         outputs |= dict(zip(hard, answers, strict=True))

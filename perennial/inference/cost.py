@@ -77,7 +77,9 @@ class Bench:
         answers: dict[int, dict[str, Any]] = {}
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            answers.update(zip(batch, self._predictor.predict([self._inputs[row] for row in batch]), strict=True))
+            answers.update(
+                zip(batch, self._predictor.predict([self._inputs[row] for row in batch], at_once=True), strict=True)
+            )
         return [answers[row] for row in range(len(order))]
 
     def _padded(self, rows: int) -> list[dict[str, Any]]:

@@ -26,8 +26,6 @@ ERRORS_ONLY = 3
 # In a run on several cores they wait for each other at every operator, and those of a small graph are short: a run on
 # each core answers more rows. The weights are then held twice, so not of a large graph, whose operators are long.
 LARGEST_TWICE = 100_000_000
-# What a run costs beside its tokens, in tokens, on a CPU: measured with an int8 MiniLM, 1 to 64 rows of 8 to 64 tokens.
-RUN_TOKENS = 24
 
 
 class AnsweredBatch(NamedTuple):
@@ -67,22 +65,23 @@ class Graph:
         *,
         tokens_per_batch: int = 1024,
         width: int = 1,
+        run_tokens: int = 0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[np.ndarray]:
         """What the model gives for each segment of token ids, in their order: float32, (outputs,) or (tokens, outputs).
 
-        `width`: tokens that each batch is filled up to at least. `on_progress` hears (segments done, segments in all)
-        after each batch. Raises PackageError if a run fails.
+        `width`: tokens that each batch is filled up to at least. `run_tokens`: as of `plan_batches`. `on_progress`
+        hears (segments done, segments in all) after each batch. Raises PackageError if a run fails.
         """
-        return by_segment(self.batches_of(segments, tokens_per_batch, width), segments, on_progress)
+        return by_segment(self.batches_of(segments, tokens_per_batch, width, run_tokens), segments, on_progress)
 
     def batches_of(
-        self, segments: Sequence[np.ndarray], tokens_per_batch: int, width: int = 1
+        self, segments: Sequence[np.ndarray], tokens_per_batch: int, width: int = 1, run_tokens: int = 0
     ) -> Iterator[AnsweredBatch]:
         """The outputs of each batch: a few come from runs on all cores, many from a run on each, and from runs on one
         core where others ask meanwhile. Raises as `outputs_of`."""
         lengths = np.array([len(ids) for ids in segments])
-        batches = plan_batches(lengths, tokens_per_batch, run_tokens=RUN_TOKENS if self.provider == CPU else 0)
+        batches = plan_batches(lengths, tokens_per_batch, run_tokens=run_tokens)
 
         def answered(session: Any, batch: np.ndarray) -> AnsweredBatch:
             padded = pad([segments[index] for index in batch], self._pad_id, width)

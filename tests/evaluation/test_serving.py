@@ -78,7 +78,8 @@ def test_rows_are_batched_as_a_server_does() -> None:
     class Watched:
         """Answers with how long the longest row beside it is."""
 
-        def predict(self, inputs: list[str]) -> list[dict[str, int]]:
+        def predict(self, inputs: list[str], *, at_once: bool = False) -> list[dict[str, int]]:
+            assert at_once == (len(inputs) > 1)
             batches.append(inputs)
             return [{"longest": max(map(len, inputs))} for _ in inputs]
 

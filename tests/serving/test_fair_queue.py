@@ -155,7 +155,7 @@ def test_who_is_pushed_out_is_told_so_and_the_others_are_answered() -> None:
         runs_at_once = 1
 
         @staticmethod
-        def predict(inputs: Sequence[str]) -> list[dict[str, str]]:
+        def predict(inputs: Sequence[str], **_: bool) -> list[dict[str, str]]:
             return [{"label": text} for text in inputs]
 
     async def story() -> list[object]:

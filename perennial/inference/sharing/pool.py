@@ -99,21 +99,26 @@ class PooledGraph:
         *,
         tokens_per_batch: int = 1024,
         width: int = 1,
+        run_tokens: int = 0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[np.ndarray]:
         """As `Graph.outputs_of`."""
         form = self.form
         if isinstance(form, _Whole):
             return form.graph.outputs_of(
-                segments, tokens_per_batch=tokens_per_batch, width=width, on_progress=on_progress
+                segments,
+                tokens_per_batch=tokens_per_batch,
+                width=width,
+                run_tokens=run_tokens,
+                on_progress=on_progress,
             )
-        batches = form.encoder.graph.batches_of(segments, tokens_per_batch, width)
+        batches = form.encoder.graph.batches_of(segments, tokens_per_batch, width, run_tokens)
         heads = [form.head] * len(segments)
         return by_segment((part for batch in batches for part in _by_head(batch, heads)), segments, on_progress)
 
 
 def outputs_together(
-    asked: Sequence[tuple[PooledGraph, Sequence[np.ndarray]]], tokens_per_batch: int
+    asked: Sequence[tuple[PooledGraph, Sequence[np.ndarray]]], tokens_per_batch: int, run_tokens: int = 0
 ) -> list[list[np.ndarray]]:
     """`outputs_of` for each graph and its segments; those with one encoder are run together, each by its own head."""
     outputs: list[list[np.ndarray]] = [[] for _ in asked]
@@ -123,11 +128,11 @@ def outputs_together(
         if isinstance(form, _Parts):
             by_encoder.setdefault(id(form.encoder), []).append((index, form))
         else:
-            outputs[index] = form.graph.outputs_of(segments, tokens_per_batch=tokens_per_batch)
+            outputs[index] = form.graph.outputs_of(segments, tokens_per_batch=tokens_per_batch, run_tokens=run_tokens)
     for members in by_encoder.values():
         segments = [ids for index, _ in members for ids in asked[index][1]]
         heads = [parts.head for index, parts in members for _ in asked[index][1]]
-        batches = members[0][1].encoder.graph.batches_of(segments, tokens_per_batch)
+        batches = members[0][1].encoder.graph.batches_of(segments, tokens_per_batch, 1, run_tokens)
         answers = iter(by_segment((part for batch in batches for part in _by_head(batch, heads)), segments))
         for index, _ in members:
             outputs[index] = [next(answers) for _ in asked[index][1]]

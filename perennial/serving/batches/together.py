@@ -19,7 +19,7 @@ def answers_of(asked: Asked) -> list[list[dict[str, object]]]:
     versions = list({id(served): served for served, _ in asked}.values())
     inputs = [[row for served, rows in asked if served is version for row in rows] for version in versions]
     if len(versions) == 1:
-        answers = [versions[0].predictor.predict(inputs[0])]
+        answers = [versions[0].predictor.predict(inputs[0], at_once=True)]
     else:
         answers = predict_together(list(zip((version.predictor for version in versions), inputs, strict=True)))
     remaining = {id(version): iter(own) for version, own in zip(versions, answers, strict=True)}
