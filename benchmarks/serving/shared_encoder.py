@@ -99,7 +99,7 @@ def _with_head(package: Path, folder: Path, number: int) -> Path:
 @contextmanager
 def _server(arguments: Sequence[str]) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = clients.free_port()
-    command = [sys.executable, "-m", "benchmarks.shared_encoder", str(port), *arguments]
+    command = [sys.executable, "-m", "benchmarks.serving.shared_encoder", str(port), *arguments]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, start_new_session=True)
     try:
         clients.await_answer(f"http://127.0.0.1:{port}/readyz", process)
@@ -131,12 +131,14 @@ def _serve(port: int, folders: Sequence[Path], *, alone: bool) -> None:
 
     from perennial.inference.predictor import Predictor
     from perennial.inference.sharing.pool import GraphPool
+    from perennial.serving import memory
     from perennial.serving.app import make_app
     from perennial.serving.current import CurrentVersion, LoadedVersion
     from perennial.serving.host import Host, HostedModel
     from perennial.serving.metrics import ServingMetrics
     from perennial.settings.serving import ServingSpec
 
+    memory.use_few_arenas()  # as a server does
     pool = None if alone or len(folders) == 1 else GraphPool()
     hosted: list[Any] = []
     for number, folder in enumerate(folders):
@@ -144,6 +146,7 @@ def _serve(port: int, folders: Sequence[Path], *, alone: bool) -> None:
         current.served = LoadedVersion(f"m{number}", "1", Predictor(folder, pool=pool))
         figures = ServingMetrics(f"m{number}", hosted[0].figures if hosted else None)
         hosted.append(HostedModel(f"m{number}", current, figures, {}))
+    memory.give_back()
     uvicorn.run(make_app(Host(hosted, ServingSpec())), port=port, log_config=None, access_log=False)
 
 

@@ -125,7 +125,7 @@ def run_server(
             one.start()
         # Of what is loaded by now nearly nothing will ever be garbage; to look through all of it for some is a
         # pause in which nobody is answered.
-        gc.collect()
+        memory.give_back()  # what loading took for a while, of ten models 100 MB
         gc.freeze()
         # uvicorn drains when it is told to end, and tells again when it has: that is the end, and no failure.
         with _told_to_end(lambda *_: None):
