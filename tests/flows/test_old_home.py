@@ -74,7 +74,9 @@ def test_its_champion_answers_as_before_and_a_rollback_is_followed(old: OldHome)
         said = server.predict(texts=old.texts).json
         assert said["version"] == "2"
         for given, answer in zip(said["predictions"], answers, strict=True):
-            assert given["scores"] == pytest.approx(answer["scores"], abs=1e-6)
+            # A server parts rows otherwise, and an int8 model's scores depend a little on the rows beside.
+            assert given["label"] == answer["label"]
+            assert given["scores"] == pytest.approx(answer["scores"], abs=0.005)
         back = place.command("rollback", "sentiment", "--reason", "A test.", "--json")
         assert (back.code, back.json["version"], back.json["before"]) == (0, "1", "2"), back.text
         server.until(lambda: server.predict(texts=old.texts).json["version"] == "1")

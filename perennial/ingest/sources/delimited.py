@@ -79,7 +79,9 @@ def _header(reader: Iterator[list[str]], name: str) -> list[str]:
     try:
         for cells in reader:
             if cells:
-                return dialects.without_closing_blanks(cells)
+                while len(cells) > 1 and not cells[-1].strip():
+                    cells.pop()  # of a table that was wider once
+                return cells
     except csv.Error as error:
         raise _broken(name, 1, error) from error
     raise SourceError(
